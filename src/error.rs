@@ -1,0 +1,130 @@
+//! Why something could not be done.
+//!
+//! An error says which file, at which byte offset, what was found against what
+//! was expected, and what the user can do. Its [`class`](Error::class) decides
+//! the exit code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::finding::{Code, Finding};
+
+/// The result of anything that touches a file.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it is; the command line turns it into an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Damage or a difference was found: exit code 1.
+    Damage,
+    /// It could not run: exit code 2.
+    CannotRun,
+    /// A decision of the user is needed: exit code 3.
+    NeedsDecision,
+}
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bytes are not what they must be.
+    #[error("{0}")]
+    Damage(Box<Damage>),
+    /// The request cannot be carried out as it stands.
+    #[error("{0}")]
+    Usage(String),
+    /// The path holds nothing that this tool reads.
+    #[error("{}: {why}", path.display())]
+    NotADataDirectory {
+        /// The path given.
+        path: PathBuf,
+        /// What is missing or in the way, and what to do.
+        why: String,
+    },
+    /// Only the user can decide how to go on.
+    #[error("{0}")]
+    NeedsDecision(String),
+}
+
+/// Bytes that are not what they must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}, offset {offset}: {code}: found {found}, expected {expected}\n{}", file.display(), code.remedy())]
+pub struct Damage {
+    /// The file.
+    pub file: PathBuf,
+    /// Bytes from its start.
+    pub offset: u64,
+    /// What kind of damage.
+    pub code: Code,
+    /// What stands there.
+    pub found: String,
+    /// What must stand there.
+    pub expected: String,
+}
+
+impl Error {
+    /// An error of the operating system.
+    pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Error::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Damaged bytes.
+    pub fn damage(
+        file: &Path,
+        offset: u64,
+        code: Code,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Error::Damage(Box::new(Damage {
+            file: file.to_owned(),
+            offset,
+            code,
+            found: found.into(),
+            expected: expected.into(),
+        }))
+    }
+
+    /// What kind of failure it is.
+    pub fn class(&self) -> Class {
+        match self {
+            Error::Damage(_) => Class::Damage,
+            Error::NeedsDecision(_) => Class::NeedsDecision,
+            Error::Io { .. } | Error::Usage(_) | Error::NotADataDirectory { .. } => {
+                Class::CannotRun
+            }
+        }
+    }
+}
+
+impl From<Damage> for Error {
+    fn from(damage: Damage) -> Self {
+        Error::Damage(Box::new(damage))
+    }
+}
+
+impl From<&Damage> for Finding {
+    fn from(damage: &Damage) -> Self {
+        Finding::new(damage.code)
+            .file(&damage.file)
+            .offset(damage.offset)
+            .detail(format!(
+                "found {}, expected {}",
+                damage.found, damage.expected
+            ))
+    }
+}

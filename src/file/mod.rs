@@ -1,0 +1,12 @@
+//! Files and directories: reading a source without touching it, publishing a
+//! target whole or not at all, and turning names into file names.
+
+mod names;
+mod source;
+mod staging;
+mod window;
+
+pub use names::{decode_name, encode_name};
+pub use source::{SourceDir, SourceEntry, SourceFile};
+pub use staging::Staging;
+pub use window::{DEFAULT_WINDOW_LEN, Window};

@@ -1,0 +1,185 @@
+//! A data directory that is only ever read.
+//!
+//! Files are opened read-only, without following a link in the last component,
+//! and must be regular: a device could block or never end, a link could lead
+//! out of the directory that the user named.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::error::{Error, Result};
+use crate::finding::Code;
+
+/// A regular file, opened for reading, whose length is taken once.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+}
+
+impl SourceFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is a link, a directory or a device.
+    pub fn open(path: &Path) -> Result<Arc<Self>> {
+        let io = |error: std::io::Error| Error::io("open", path, error);
+        let meta = path.symlink_metadata().map_err(io)?;
+        if !meta.file_type().is_file() {
+            return Err(not_regular(path, &meta.file_type()));
+        }
+        // NONBLOCK and NOFOLLOW: the path may have been swapped since.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| io(e.into()))?;
+        let file = File::from(file);
+        let meta = file.metadata().map_err(io)?;
+        if !meta.is_file() {
+            return Err(not_regular(path, &meta.file_type()));
+        }
+        Ok(Arc::new(SourceFile {
+            path: path.to_owned(),
+            file,
+            len: meta.len(),
+        }))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length in bytes when it was opened.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it was empty when it was opened.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Fills `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or became shorter.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let read = self.file.read_exact_at(buffer, offset);
+        read.map_err(|error| Error::io("read", &self.path, error))
+    }
+
+    /// The whole file; for small files only.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is longer than `max_len` bytes.
+    pub fn read_all(&self, max_len: u64) -> Result<Vec<u8>> {
+        if self.len > max_len {
+            return Err(Error::damage(
+                &self.path,
+                0,
+                Code::BadLength,
+                format!("a file of {} bytes", self.len),
+                format!("at most {max_len} bytes"),
+            ));
+        }
+        let mut bytes = vec![0; usize::try_from(self.len).unwrap_or(usize::MAX)];
+        self.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+}
+
+fn not_regular(path: &Path, kind: &std::fs::FileType) -> Error {
+    let kind = if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Error::NotADataDirectory {
+        path: path.to_owned(),
+        why: format!(
+            "{}: found {kind}, expected a regular file\n{}",
+            Code::NotRegular,
+            Code::NotRegular.remedy()
+        ),
+    }
+}
+
+/// A directory that is only ever read.
+#[derive(Debug, Clone)]
+pub struct SourceDir {
+    path: PathBuf,
+}
+
+/// One entry of a [`SourceDir`].
+#[derive(Debug, Clone)]
+pub struct SourceEntry {
+    /// Its file name; names that are not UTF-8 are shown with replacements.
+    pub name: String,
+    /// Its full path.
+    pub path: PathBuf,
+    /// Whether it is a regular file (not a link to one).
+    pub is_file: bool,
+    /// Whether it is a directory (not a link to one).
+    pub is_dir: bool,
+}
+
+impl SourceDir {
+    /// Opens a directory. The path itself may be a link: the user named it.
+    ///
+    /// # Errors
+    /// When it is no directory or cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        let meta = path
+            .metadata()
+            .map_err(|error| Error::io("open", path, error))?;
+        if !meta.is_dir() {
+            return Err(Error::NotADataDirectory {
+                path: path.to_owned(),
+                why: format!(
+                    "{}: found a file, expected a directory\n{}",
+                    Code::NotADataDirectory,
+                    Code::NotADataDirectory.remedy()
+                ),
+            });
+        }
+        Ok(SourceDir {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its entries, sorted by name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn entries(&self) -> Result<Vec<SourceEntry>> {
+        let io = |error| Error::io("list", &self.path, error);
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let kind = entry.file_type().map_err(io)?;
+            entries.push(SourceEntry {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                path: entry.path(),
+                is_file: kind.is_file(),
+                is_dir: kind.is_dir(),
+            });
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+}

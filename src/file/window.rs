@@ -1,0 +1,170 @@
+//! A bounded window that slides over a range of a file.
+//!
+//! Parsing tries on the bytes at hand; when they fall short, the window takes
+//! in more and the parse starts again at the same offset. So one decoder over a
+//! slice serves any file size, and the window grows only to the widest single
+//! unit, never past the bytes that are really there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::SourceFile;
+use crate::codec::{Cursor, Flaw};
+use crate::error::{Damage, Result};
+use crate::finding::Code;
+
+/// Bytes a window holds unless a unit is wider.
+pub const DEFAULT_WINDOW_LEN: usize = 256 * 1024;
+
+/// A window over part of a file.
+#[derive(Debug)]
+pub struct Window {
+    file: Arc<SourceFile>,
+    buffer: Vec<u8>,
+    /// File offset of the buffer's first byte.
+    start: u64,
+    /// Bytes of the buffer already consumed.
+    at: usize,
+    /// File offset where the range ends.
+    end: u64,
+}
+
+impl Window {
+    /// A window over `range`, cut to the file's length.
+    pub fn new(file: Arc<SourceFile>, range: Range<u64>) -> Self {
+        let end = range.end.min(file.len());
+        Window {
+            start: range.start.min(end),
+            end,
+            file,
+            buffer: Vec::new(),
+            at: 0,
+        }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Arc<SourceFile> {
+        &self.file
+    }
+
+    /// File offset of the next byte.
+    pub fn offset(&self) -> u64 {
+        self.start + self.at as u64
+    }
+
+    /// Bytes from here to the end of the range.
+    pub fn remaining(&self) -> u64 {
+        self.end - self.offset()
+    }
+
+    /// The bytes at hand.
+    pub fn buffered(&self) -> &[u8] {
+        self.buffer.get(self.at..).unwrap_or_default()
+    }
+
+    /// Marks bytes at hand as consumed.
+    pub fn consume(&mut self, len: usize) {
+        self.at = self.at.saturating_add(len).min(self.buffer.len());
+    }
+
+    /// Skips to a file offset inside the range.
+    pub fn seek(&mut self, offset: u64) {
+        let offset = offset.min(self.end);
+        match offset.checked_sub(self.start).map(usize::try_from) {
+            Some(Ok(at)) if at <= self.buffer.len() => self.at = at,
+            _ => {
+                self.buffer.clear();
+                self.at = 0;
+                self.start = offset;
+            }
+        }
+    }
+
+    /// Takes in bytes until `need` are at hand, or a whole window.
+    ///
+    /// # Errors
+    /// When the range ends before `need` bytes (truncated), or on I/O errors.
+    pub fn fill(&mut self, need: usize) -> Result<()> {
+        if self.buffered().len() >= need {
+            return Ok(());
+        }
+        if need as u64 > self.remaining() {
+            return Err(self.short(need).into());
+        }
+        self.buffer.drain(..self.at);
+        self.start += self.at as u64;
+        self.at = 0;
+        let want = (need.max(DEFAULT_WINDOW_LEN) as u64).min(self.remaining());
+        let have = self.buffer.len();
+        // `want` is at most the bytes left in the file, and those were counted.
+        self.buffer.resize(usize::try_from(want).unwrap_or(need), 0);
+        let Some(fresh) = self.buffer.get_mut(have..) else {
+            return Ok(());
+        };
+        self.file.read_exact_at(fresh, self.start + have as u64)
+    }
+
+    /// Parses one unit and consumes it.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or end too early, or on I/O errors.
+    pub fn parse<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Cursor<'_>) -> Result<T, Flaw>,
+    ) -> Result<T> {
+        loop {
+            let mut cursor = Cursor::new(self.buffered());
+            match read(&mut cursor) {
+                Ok(value) => {
+                    let read_len = cursor.position();
+                    self.consume(read_len);
+                    return Ok(value);
+                }
+                Err(Flaw::Short { need }) => self.fill_more(need)?,
+                Err(flaw) => return Err(self.damage(flaw).into()),
+            }
+        }
+    }
+
+    /// Takes in at least `need` bytes, and at least twice what is at hand when
+    /// the unit turned out wider: a unit is parsed again after each refill, and
+    /// doubling keeps the sum of all tries linear.
+    pub fn fill_more(&mut self, need: usize) -> Result<()> {
+        if need as u64 > self.remaining() {
+            return Err(self.short(need).into());
+        }
+        let doubled = (self.buffered().len() as u64)
+            .saturating_mul(2)
+            .min(self.remaining());
+        self.fill(need.max(usize::try_from(doubled).unwrap_or(need)))
+    }
+
+    /// The damage that a flaw at the current offset means.
+    pub fn damage(&self, flaw: Flaw) -> Damage {
+        match flaw {
+            Flaw::Short { need } => self.short(need),
+            Flaw::Bad {
+                at,
+                code,
+                found,
+                expected,
+            } => Damage {
+                file: self.file.path().to_owned(),
+                offset: self.offset() + at as u64,
+                code,
+                found: found.to_string(),
+                expected: expected.into(),
+            },
+        }
+    }
+
+    fn short(&self, need: usize) -> Damage {
+        Damage {
+            file: self.file.path().to_owned(),
+            offset: self.offset(),
+            code: Code::Truncated,
+            found: format!("{} bytes left", self.remaining()),
+            expected: format!("at least {need} bytes"),
+        }
+    }
+}

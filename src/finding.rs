@@ -1,0 +1,331 @@
+//! What can be found wrong or worth saying, under stable codes.
+//!
+//! One table gives every code its severity, its meaning and its remedy; errors,
+//! JSON, the man page and `explain` all read from it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Nothing is lost, but something needs attention.
+    Warning,
+    /// Something is damaged, lost or contradictory.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $severity:ident $meaning:literal $remedy:literal;)*) => {
+        /// A stable code; its text form is what JSON and the man page show.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the man page.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The kebab-case text of the code.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $text,)* }
+            }
+
+            /// How much it weighs unless the place where it is found says otherwise.
+            pub fn severity(self) -> Severity {
+                match self { $(Code::$variant => Severity::$severity,)* }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => $meaning,)* }
+            }
+
+            /// What the user can do, in one sentence.
+            pub fn remedy(self) -> &'static str {
+                match self { $(Code::$variant => $remedy,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // Bytes that cannot be what they claim to be.
+    Truncated "truncated" Error
+        "The file ends inside a value."
+        "Restore the file from a backup, or keep what stands before the cut with `upgrade --salvage`.";
+    TrailingBytes "trailing-bytes" Error
+        "The file goes on after its last value."
+        "Check that the file was not appended to or joined with another; `upgrade --salvage` ignores the rest.";
+    BadTag "bad-tag" Error
+        "A tag stands outside the range that the format defines."
+        "The bytes are damaged or of another kind; restore the file from a backup.";
+    BadBool "bad-bool" Error
+        "A truth value or an option is neither 0 nor 1."
+        "The bytes are damaged or of another kind; restore the file from a backup.";
+    BadUtf8 "bad-utf8" Error
+        "Text is not valid UTF-8."
+        "The bytes are damaged; restore the file from a backup.";
+    BadLength "bad-length" Error
+        "A length or count is larger than the bytes that are left, or than the format allows."
+        "The bytes are damaged; restore the file from a backup.";
+    NameMismatch "name-mismatch" Error
+        "The key of a map differs from the name inside the value."
+        "The bytes are damaged; restore the file from a backup.";
+    DuplicateName "duplicate-name" Error
+        "A map holds the same name twice; a server would keep only one."
+        "The bytes are damaged or forged; restore the file from a backup.";
+    BadArity "bad-arity" Error
+        "A row has another number of values than its table has columns."
+        "The bytes are damaged; restore the file from a backup.";
+
+    // The directory.
+    NoSnapshot "no-snapshot" Error
+        "The directory holds no database file."
+        "Check the path; with WAL segments alone, `upgrade --salvage` rebuilds what they hold.";
+    NotADataDirectory "not-a-data-directory" Error
+        "The path is not a RustDB data directory."
+        "Give the directory that holds server_instance.db, <name>.db or a control file.";
+    ForeignFile "foreign-file" Info
+        "A file in the directory belongs to no known kind and was not read."
+        "Nothing to do, unless the file should have been a WAL segment or a database.";
+    NotRegular "not-a-regular-file" Error
+        "A symbolic link, directory or device stands where a regular file must be."
+        "Copy the directory with links followed (`cp -rL`) and run again on the copy.";
+    FamilyAmbiguous "family-ambiguous" Error
+        "The bytes are valid under several schema families with different content."
+        "Say which one it is with `--from-family`.";
+    FamilyUnknown "family-unknown" Error
+        "The database file is valid under no known schema family."
+        "It is damaged or of an unknown release; `--from-family` shows the first error under one family.";
+
+    // The legacy WAL.
+    TornTail "torn-tail" Warning
+        "The newest segment ends inside a record, as any crash leaves it."
+        "Nothing to do: the statement of that record was never acknowledged as complete.";
+    WalDamaged "wal-damaged" Error
+        "A WAL record in the middle cannot be read; records beyond it were found again."
+        "Restore the segment from a backup, or go on past the damage with `upgrade --salvage`.";
+    WalGap "wal-gap" Error
+        "Sequence numbers are missing between two records."
+        "Look for a segment that was deleted or not copied; `upgrade --salvage` goes on without it.";
+    WalRepeated "wal-repeated" Error
+        "A sequence number stands in more than one record."
+        "Segments of two servers may be mixed, or the instance was re-initialised; check where the segments come from.";
+    WalUnreadable "wal-unreadable" Error
+        "A complete record does not decode under the snapshot's family."
+        "Check `--from-family`; `upgrade --salvage` goes on without the record.";
+
+    // What the crash left.
+    UnmarkedCheckpoint "unmarked-checkpoint" Warning
+        "The snapshot already holds the records that follow the last Checkpoint record: the server was killed between writing the snapshot and marking it."
+        "Nothing to do: the records are not applied again.";
+    CutUncertain "cut-uncertain" Error
+        "Some records after the last Checkpoint record are already in the snapshot and some are not, and no single point separates them."
+        "Decide with `--assign` or `--attribution`, or keep the snapshot alone.";
+    Reinitialised "reinitialised-instance" Error
+        "The server replaced an instance it could not load by an empty one; the WAL still holds records of the old one."
+        "Recover them with `upgrade --salvage`; if databases were dropped on purpose, use a copy without `wal/`.";
+    RowsNotInSnapshot "rows-not-in-snapshot" Error
+        "The server kept rows in page files, not in the snapshot, and never reads them back."
+        "Recover what the WAL and the page files still hold with `upgrade --salvage`.";
+    UnloggedRows "unlogged-rows" Warning
+        "Transactions ran whose statements are never logged; what they did since the last checkpoint is in no file."
+        "Compare with what the application knows; the rows cannot be recovered from this directory.";
+    FailedStatement "failed-statement" Info
+        "A logged statement had failed after logging and has no effect."
+        "Nothing to do.";
+    Ambiguous "ambiguous-attribution" Error
+        "Several databases could own a record and nothing separates them."
+        "Decide with `--assign TABLE=DATABASE` or a decision file, or keep the records aside with `--on-ambiguous quarantine`.";
+    Orphan "orphan-record" Error
+        "A record fits no known database."
+        "Assign it with `--assign TABLE=DATABASE`, or keep it aside with `--on-ambiguous quarantine`.";
+    Quarantined "quarantined" Warning
+        "Records whose database is unknown were kept aside in quarantine.jsonl."
+        "Decide about them and upgrade again with `--attribution`.";
+    AssignmentContradicted "assignment-contradicted" Error
+        "A decision of the user contradicts a fact that the files prove."
+        "Correct the decision; the detail names the fact.";
+
+    // Content.
+    UnreadableByServer "unreadable-by-server" Warning
+        "The snapshot holds Numeric values, which no release can read back."
+        "Write it with `--numeric text` or `--numeric real` if an old server is to load it.";
+    FieldDropped "field-dropped" Warning
+        "The chosen release has no field for something the source holds."
+        "Choose a later release with `--release` to keep it.";
+    DuplicateKey "duplicate-key" Warning
+        "Two visible rows have the same PRIMARY KEY or UNIQUE value; the old server made such rows itself."
+        "Content is kept as it is; remove the unwanted versions after the upgrade.";
+    ForeignKeyMissing "foreign-key-missing" Warning
+        "A visible row refers to a key that no visible row has."
+        "Content is kept as it is; check the rows named.";
+    SequenceBehind "sequence-behind" Warning
+        "A sequence would hand out a value that a visible row already has."
+        "Content is kept as it is; set the sequence after the upgrade.";
+    BadEnumLabel "bad-enum-label" Warning
+        "A value is no label of its enum type."
+        "Content is kept as it is; check the row named.";
+
+    // Our own files.
+    ChecksumMismatch "checksum-mismatch" Error
+        "Bytes differ from the checksum that was written with them."
+        "Restore the file from a backup, or upgrade again from the source.";
+    BadMagic "bad-magic" Error
+        "The file does not start with the magic number of its kind."
+        "Check that the file belongs here; restore it from a backup.";
+    UnsupportedVersion "unsupported-version" Error
+        "The file was written by a later version of the format."
+        "Use a newer version of this tool.";
+    WrongPlace "wrong-place" Error
+        "A file or block belongs to another directory, table or position."
+        "Put it back where it belongs, or restore it from a backup.";
+    MissingFile "missing-file" Error
+        "A file that the catalog names is not there."
+        "Restore it from a backup, or upgrade again from the source.";
+    ExtraFile "extra-file" Warning
+        "A file is there that the catalog does not name."
+        "Nothing reads it; move it away if it should not be there.";
+    CountMismatch "count-mismatch" Error
+        "A stored count differs from what was counted."
+        "Restore the file from a backup, or upgrade again from the source.";
+    NotPristine "content-differs" Error
+        "The content differs from what was expected."
+        "See the detail for what differs.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One thing found, with its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What kind of thing.
+    pub code: Code,
+    /// How much it weighs here.
+    pub severity: Severity,
+    /// The file, as the user can open it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Bytes from the start of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The database concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The table concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The WAL sequence number concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// Found against expected, in words; never a value of a row, never a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Finding {
+    /// A finding of the code's own severity, without a place.
+    pub fn new(code: Code) -> Self {
+        Finding {
+            code,
+            severity: code.severity(),
+            file: None,
+            offset: None,
+            database: None,
+            table: None,
+            sequence: None,
+            detail: None,
+        }
+    }
+
+    /// Sets the severity.
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Sets the file.
+    pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// Sets the offset in the file.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Sets the database.
+    pub fn database(mut self, database: impl Into<String>) -> Self {
+        self.database = Some(database.into());
+        self
+    }
+
+    /// Sets the table.
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    /// Sets the sequence number.
+    pub fn sequence(mut self, sequence: u64) -> Self {
+        self.sequence = Some(sequence);
+        self
+    }
+
+    /// Sets the detail.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_kebab_case_with_full_sentences() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let text = code.as_str();
+            assert!(seen.insert(text), "{text} stands twice");
+            assert!(
+                text.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
+            assert!(code.meaning().ends_with('.'), "{text}");
+            assert!(code.remedy().ends_with('.'), "{text}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A legacy data directory: which files it holds, and what they are.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Family, Segment, Snapshot, Wal, read_wal, scan_snapshot};
+use crate::error::{Damage, Error, Result};
+use crate::file::{SourceDir, SourceEntry, SourceFile};
+use crate::finding::{Code, Finding, Severity};
+use crate::model::{Catalog, Form};
+use crate::report::Report;
+
+/// The file that holds every database of an instance.
+pub const SNAPSHOT_NAME: &str = "server_instance.db";
+/// The directory of WAL segments.
+pub const WAL_DIR_NAME: &str = "wal";
+/// Digits of a segment's name.
+const SEGMENT_DIGITS: usize = 16;
+
+/// The database files of a directory.
+#[derive(Debug, Clone)]
+pub enum SnapshotFiles {
+    /// `server_instance.db`.
+    Instance(Arc<SourceFile>),
+    /// The older form: each `<name>.db` one database.
+    Single(Vec<Arc<SourceFile>>),
+    /// No database file at all.
+    None,
+}
+
+/// A legacy data directory, read as far as its bytes can be trusted.
+#[derive(Debug)]
+pub struct LegacyDir {
+    /// The directory.
+    pub dir: SourceDir,
+    /// Its database files.
+    pub files: SnapshotFiles,
+    /// The family of snapshot and WAL.
+    pub family: Family,
+    /// The snapshot, or what is wrong with it; `Ok(None)` without a file.
+    pub snapshot: std::result::Result<Option<Snapshot>, Damage>,
+    /// The log, empty without segments.
+    pub wal: Wal,
+    /// Directories that hold legacy page files (`table_<id>`).
+    pub page_dirs: Vec<SourceEntry>,
+    /// Findings about the files themselves.
+    pub report: Report,
+}
+
+impl LegacyDir {
+    /// Whether a directory looks like a legacy one by its file names.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn is_one(dir: &SourceDir) -> Result<bool> {
+        let entries = dir.entries()?;
+        Ok(entries
+            .iter()
+            .any(|entry| entry.name == WAL_DIR_NAME || entry.name.ends_with(".db")))
+    }
+
+    /// Reads a directory: walks its snapshot, reads its WAL.
+    ///
+    /// Damage inside the snapshot is kept in [`LegacyDir::snapshot`].
+    ///
+    /// # Errors
+    /// When files cannot be read, a link or device stands in for one, or the
+    /// family is ambiguous.
+    pub fn read(path: &Path, forced: Option<Family>) -> Result<Self> {
+        let dir = SourceDir::open(path)?;
+        let mut report = Report::new();
+        let mut found = sort_entries(&dir, &mut report)?;
+        let segments = list_segments(&found.wal_dir, &mut report)?;
+        let snapshot = match scan_files(&found.files, forced) {
+            Ok(snapshot) => Ok(snapshot),
+            Err(Error::Damage(damage)) => Err(*damage),
+            Err(other) => return Err(other),
+        };
+        let candidates: Vec<Family> = match (&snapshot, forced) {
+            (_, Some(family)) => vec![family],
+            (Ok(Some(snapshot)), None) => snapshot.accepted().collect(),
+            _ => Family::ALL.to_vec(),
+        };
+        let (family, wal) = read_wal_by_family(segments, &candidates)?;
+        let snapshot = snapshot.map(|s| s.map(|s| Snapshot { family, ..s }));
+        wal.report(&mut report);
+        found.page_dirs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(LegacyDir {
+            dir,
+            files: found.files,
+            family,
+            snapshot,
+            wal,
+            page_dirs: found.page_dirs,
+            report,
+        })
+    }
+
+    /// The families that fit every file: more than one only while no table
+    /// exists anywhere.
+    pub fn families(&self) -> Vec<Family> {
+        match &self.snapshot {
+            Ok(Some(snapshot)) => snapshot.accepted().collect(),
+            _ => vec![self.family],
+        }
+    }
+}
+
+struct Found {
+    files: SnapshotFiles,
+    wal_dir: Option<SourceEntry>,
+    page_dirs: Vec<SourceEntry>,
+}
+
+fn sort_entries(dir: &SourceDir, report: &mut Report) -> Result<Found> {
+    let mut instance = None;
+    let mut single = Vec::new();
+    let mut wal_dir = None;
+    let mut page_dirs = Vec::new();
+    for entry in dir.entries()? {
+        if entry.name == SNAPSHOT_NAME {
+            instance = Some(entry);
+        } else if entry.name == WAL_DIR_NAME {
+            wal_dir = Some(entry);
+        } else if entry.name.ends_with(".db") {
+            single.push(entry);
+        } else if entry.is_dir && entry.name.starts_with("table_") {
+            page_dirs.push(entry);
+        } else {
+            report.add(Finding::new(Code::ForeignFile).file(entry.path));
+        }
+    }
+    let files = match instance {
+        Some(entry) => {
+            for other in single {
+                report.add(
+                    Finding::new(Code::ForeignFile)
+                        .severity(Severity::Warning)
+                        .file(other.path)
+                        .detail("not read: no server reads it while server_instance.db is there"),
+                );
+            }
+            SnapshotFiles::Instance(SourceFile::open(&entry.path)?)
+        }
+        None if single.is_empty() => SnapshotFiles::None,
+        None => {
+            let opened = single.iter().map(|entry| SourceFile::open(&entry.path));
+            SnapshotFiles::Single(opened.collect::<Result<_>>()?)
+        }
+    };
+    Ok(Found {
+        files,
+        wal_dir,
+        page_dirs,
+    })
+}
+
+fn list_segments(wal_dir: &Option<SourceEntry>, report: &mut Report) -> Result<Vec<Segment>> {
+    let Some(entry) = wal_dir else {
+        return Ok(Vec::new());
+    };
+    if !entry.is_dir {
+        return Err(Error::NotADataDirectory {
+            path: entry.path.clone(),
+            why: format!(
+                "{}: found a file or a symbolic link, expected a directory of WAL segments\n{}",
+                Code::NotRegular,
+                Code::NotRegular.remedy()
+            ),
+        });
+    }
+    let mut segments = Vec::new();
+    for entry in SourceDir::open(&entry.path)?.entries()? {
+        if is_segment_name(&entry.name) {
+            let file = SourceFile::open(&entry.path)?;
+            segments.push(Segment {
+                file,
+                name: entry.name,
+            });
+        } else {
+            report.add(
+                Finding::new(Code::ForeignFile)
+                    .file(entry.path)
+                    .detail("not read: a segment is named by 16 hexadecimal digits and .wal"),
+            );
+        }
+    }
+    // Segments that differ only in the case of their digits sort by value.
+    segments.sort_by_key(|segment| (segment.name.to_ascii_lowercase(), segment.name.clone()));
+    Ok(segments)
+}
+
+fn is_segment_name(name: &str) -> bool {
+    name.strip_suffix(".wal").is_some_and(|stem| {
+        stem.len() == SEGMENT_DIGITS && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+fn scan_files(files: &SnapshotFiles, forced: Option<Family>) -> Result<Option<Snapshot>> {
+    match files {
+        SnapshotFiles::None => Ok(None),
+        SnapshotFiles::Instance(file) => scan_snapshot(file, &Form::Instance, forced).map(Some),
+        SnapshotFiles::Single(files) => scan_single(files, forced).map(Some),
+    }
+}
+
+/// Several databases of the older form, as one catalog of one family.
+fn scan_single(files: &[Arc<SourceFile>], forced: Option<Family>) -> Result<Snapshot> {
+    let form = Form::SingleDatabase;
+    let mut all: Option<Snapshot> = None;
+    for file in files {
+        let one = scan_snapshot(file, &form, forced.or(all.as_ref().map(|s| s.family))).or_else(
+            |error| {
+                if forced.is_none() {
+                    scan_snapshot(file, &form, None)
+                } else {
+                    Err(error)
+                }
+            },
+        )?;
+        let Some(first) = &mut all else {
+            all = Some(one);
+            continue;
+        };
+        if first.family != one.family {
+            return Err(Error::damage(
+                file.path(),
+                0,
+                Code::FamilyUnknown,
+                format!("a database of family {}", one.family),
+                format!("family {} as in the files before it", first.family),
+            ));
+        }
+        for database in one.catalog.databases {
+            if first.catalog.database_index(&database.name).is_some() {
+                return Err(Error::damage(
+                    file.path(),
+                    0,
+                    Code::DuplicateName,
+                    "a database of a name that another file holds",
+                    "distinct names",
+                ));
+            }
+            first.catalog.databases.push(database);
+        }
+        first.rows.extend(one.rows);
+    }
+    all.ok_or_else(|| Error::Usage("no database file".into()))
+        .map(|s| Snapshot {
+            catalog: Catalog { form, ..s.catalog },
+            ..s
+        })
+}
+
+/// Reads the WAL under the family that fits it best; the newest of several.
+fn read_wal_by_family(segments: Vec<Segment>, candidates: &[Family]) -> Result<(Family, Wal)> {
+    let mut best: Option<(Family, Wal)> = None;
+    for family in candidates.iter().rev() {
+        let wal = read_wal(segments.clone(), *family)?;
+        let better = best
+            .as_ref()
+            .is_none_or(|(_, best)| wal.bad.len() < best.bad.len());
+        if better {
+            let perfect = wal.bad.is_empty();
+            best = Some((*family, wal));
+            if perfect {
+                break;
+            }
+        }
+    }
+    Ok(best.unwrap_or((Family::V1_4, Wal::default())))
+}

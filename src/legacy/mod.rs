@@ -1,0 +1,18 @@
+//! The bytes that RustDB 1.3-2.x leaves: snapshots, WAL segments, rows
+//! (format page, "Legacy files"). Reads and writes bytes; what they mean after
+//! a crash is for [`recovery`](crate::recovery) to say.
+
+mod decode;
+mod directory;
+mod encode;
+mod family;
+mod rows;
+mod snapshot;
+mod wal;
+
+pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME};
+pub use encode::{SnapshotEncoder, encode_row, encode_value};
+pub use family::Family;
+pub use rows::{RowExtent, RowReader, read_rows_at};
+pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
+pub use wal::{BadRange, Jump, Segment, Verdict, Wal, WalRecord, read_wal};

@@ -1,0 +1,447 @@
+//! The write-ahead log: framing, order, torn tail against damage.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Family, decode};
+use crate::codec::{Cursor, Flaw};
+use crate::error::{Damage, Result};
+use crate::file::{SourceFile, Window};
+use crate::finding::{Code, Finding};
+use crate::model::Operation;
+use crate::report::Report;
+
+/// Bytes before a record: its length.
+pub const FRAME_LEN: u64 = 4;
+/// Fewest bytes of a record: sequence, timestamp, operation tag.
+const MIN_RECORD_LEN: u64 = 8 + 8 + 4;
+
+/// One decoded record and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WalRecord {
+    /// Rises by one over the whole server.
+    pub sequence: u64,
+    /// When it was logged, in unix seconds.
+    pub timestamp: u64,
+    /// What was done.
+    pub operation: Operation,
+    /// Position of its segment in [`Wal::segments`].
+    pub segment: usize,
+    /// File offset of its frame.
+    pub offset: u64,
+    /// Bytes of the record, without its frame.
+    pub len: u64,
+}
+
+/// Bytes of a segment that hold no readable record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRange {
+    /// Position of the segment in [`Wal::segments`].
+    pub segment: usize,
+    /// Where it starts.
+    pub offset: u64,
+    /// How long it is.
+    pub len: u64,
+    /// How many records were read before it, over all segments.
+    pub records_before: usize,
+    /// Whether it is the torn tail of the newest segment.
+    pub torn: bool,
+    /// Whether the frame was whole and only its content does not decode.
+    pub framed: bool,
+    /// What is wrong with the bytes.
+    pub damage: Damage,
+}
+
+/// One segment file.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// Its name.
+    pub name: String,
+}
+
+/// How the log as a whole stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every byte belongs to a record, in order.
+    Clean,
+    /// The newest segment ends inside a record.
+    TornTail,
+    /// Sequences are missing.
+    Gap,
+    /// Sequences stand twice.
+    Repeated,
+    /// A record in the middle cannot be read.
+    DamagedMiddle,
+}
+
+impl Verdict {
+    /// The word that `wal` prints.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::TornTail => "torn-tail",
+            Verdict::Gap => "gap",
+            Verdict::Repeated => "repeated",
+            Verdict::DamagedMiddle => "damaged-middle",
+        }
+    }
+}
+
+/// Two neighbouring records whose sequences do not follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jump {
+    /// Position of the later record in [`Wal::records`].
+    pub record: usize,
+    /// The sequence before.
+    pub before: u64,
+    /// The sequence after.
+    pub after: u64,
+}
+
+/// The whole log.
+#[derive(Debug, Default)]
+pub struct Wal {
+    /// The segments, oldest first.
+    pub segments: Vec<Segment>,
+    /// Every readable record, in file order.
+    pub records: Vec<WalRecord>,
+    /// Bytes that hold none.
+    pub bad: Vec<BadRange>,
+    /// Where sequences are missing.
+    pub gaps: Vec<Jump>,
+    /// Where sequences repeat or fall.
+    pub repeats: Vec<Jump>,
+    /// Bytes of all segments.
+    pub byte_len: u64,
+}
+
+impl Wal {
+    /// How the log as a whole stands: the worst of what was found.
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = Verdict::Clean;
+        for bad in &self.bad {
+            verdict = verdict.max(if bad.torn {
+                Verdict::TornTail
+            } else {
+                Verdict::DamagedMiddle
+            });
+        }
+        if !self.gaps.is_empty() {
+            verdict = verdict.max(Verdict::Gap);
+        }
+        if !self.repeats.is_empty() {
+            verdict = verdict.max(Verdict::Repeated);
+        }
+        verdict
+    }
+
+    /// The segment of a record.
+    pub fn segment_of(&self, record: &WalRecord) -> Option<&Segment> {
+        self.segments.get(record.segment)
+    }
+
+    /// How many readable records stand after a damaged range.
+    pub fn records_beyond(&self, bad: &BadRange) -> usize {
+        self.records.len().saturating_sub(bad.records_before)
+    }
+
+    /// Adds a finding for everything that is not in order.
+    pub fn report(&self, report: &mut Report) {
+        for bad in &self.bad {
+            let code = match (bad.torn, bad.framed) {
+                (true, _) => Code::TornTail,
+                (false, true) => Code::WalUnreadable,
+                (false, false) => Code::WalDamaged,
+            };
+            let beyond = self.records_beyond(bad);
+            let mut detail = format!(
+                "{} bytes: found {}, expected {}",
+                bad.len, bad.damage.found, bad.damage.expected
+            );
+            if !bad.torn {
+                detail.push_str(&format!("; {beyond} readable records stand beyond"));
+            }
+            report.add(
+                Finding::new(code)
+                    .file(&bad.damage.file)
+                    .offset(bad.offset)
+                    .detail(detail),
+            );
+        }
+        for (jumps, code) in [
+            (&self.gaps, Code::WalGap),
+            (&self.repeats, Code::WalRepeated),
+        ] {
+            for jump in jumps {
+                let Some(record) = self.records.get(jump.record) else {
+                    continue;
+                };
+                let mut finding = Finding::new(code)
+                    .offset(record.offset)
+                    .sequence(jump.after)
+                    .detail(format!(
+                        "found sequence {} after {}, expected {}",
+                        jump.after,
+                        jump.before,
+                        jump.before.saturating_add(1)
+                    ));
+                if let Some(segment) = self.segment_of(record) {
+                    finding = finding.file(segment.file.path());
+                }
+                report.add(finding);
+            }
+        }
+    }
+}
+
+/// Reads all segments, which are given oldest first.
+///
+/// # Errors
+/// On I/O errors only; damage is in [`Wal::bad`].
+pub fn read_wal(segments: Vec<Segment>, family: Family) -> Result<Wal> {
+    let mut wal = Wal::default();
+    let newest = segments.len().checked_sub(1);
+    for (index, segment) in segments.iter().enumerate() {
+        wal.byte_len += segment.file.len();
+        read_segment(&mut wal, segment, index, newest == Some(index), family)?;
+    }
+    wal.segments = segments;
+    find_jumps(&mut wal);
+    Ok(wal)
+}
+
+fn read_segment(
+    wal: &mut Wal,
+    segment: &Segment,
+    index: usize,
+    newest: bool,
+    family: Family,
+) -> Result<()> {
+    let file = &segment.file;
+    let mut window = Window::new(file.clone(), 0..file.len());
+    while window.remaining() > 0 {
+        let offset = window.offset();
+        match read_record(&mut window, index, family)? {
+            Ok(record) => wal.records.push(record),
+            Err(damage) => {
+                let last = wal.records.last().map(|record| record.sequence);
+                let framed_len = framed_len(&mut window, offset)?;
+                let resumed = resume_offset(&mut window, offset, framed_len, family, last)?;
+                let end = resumed.unwrap_or(file.len());
+                // A whole frame at the very end that does not decode was
+                // written completely, so no crash explains it.
+                let torn = newest
+                    && resumed.is_none()
+                    && (framed_len.is_none() || is_zero(&mut window, offset)?)
+                    && !hides_record(&mut window, offset, family)?;
+                wal.bad.push(BadRange {
+                    segment: index,
+                    offset,
+                    len: end - offset,
+                    records_before: wal.records.len(),
+                    torn,
+                    framed: framed_len.is_some_and(|len| offset + FRAME_LEN + len == end),
+                    damage,
+                });
+                window.seek(end);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The record at the window's offset, or what is wrong with it.
+fn read_record(
+    window: &mut Window,
+    segment: usize,
+    family: Family,
+) -> Result<Result<WalRecord, Damage>> {
+    let offset = window.offset();
+    let Some(len) = framed_len(window, offset)? else {
+        let found = format!("{} bytes up to the end of the segment", window.remaining());
+        return Ok(Err(Damage {
+            file: window.file().path().to_owned(),
+            offset,
+            code: Code::Truncated,
+            found,
+            expected: "a whole record".into(),
+        }));
+    };
+    window.seek(offset + FRAME_LEN);
+    // Bounded by the bytes in the file, which framed_len checked.
+    window.fill(usize::try_from(len).unwrap_or(usize::MAX))?;
+    let bytes = window
+        .buffered()
+        .get(..usize::try_from(len).unwrap_or(usize::MAX));
+    let decoded = decode_record(bytes.unwrap_or_default(), family);
+    match decoded {
+        Ok((sequence, timestamp, operation)) => {
+            window.seek(offset + FRAME_LEN + len);
+            Ok(Ok(WalRecord {
+                sequence,
+                timestamp,
+                operation,
+                segment,
+                offset,
+                len,
+            }))
+        }
+        Err(flaw) => {
+            let damage = match flaw {
+                Flaw::Short { need } => Damage {
+                    file: window.file().path().to_owned(),
+                    offset,
+                    code: Code::BadLength,
+                    found: format!("a record of {len} bytes"),
+                    expected: format!("at least {need} bytes for what it holds"),
+                },
+                bad => window.damage(bad),
+            };
+            window.seek(offset);
+            Ok(Err(damage))
+        }
+    }
+}
+
+fn decode_record(bytes: &[u8], family: Family) -> Result<(u64, u64, Operation), Flaw> {
+    let mut cursor = Cursor::new(bytes);
+    let sequence = cursor.u64()?;
+    let timestamp = cursor.u64()?;
+    let operation = decode::operation(&mut cursor, family)?;
+    if cursor.remaining() > 0 {
+        let at = cursor.position();
+        let left = cursor.remaining() as u64;
+        return Cursor::bad(at, Code::TrailingBytes, left, "the end of the record");
+    }
+    Ok((sequence, timestamp, operation))
+}
+
+/// The length in the frame at `offset` if the whole record is in the file.
+fn framed_len(window: &mut Window, offset: u64) -> Result<Option<u64>> {
+    window.seek(offset);
+    if window.remaining() < FRAME_LEN {
+        return Ok(None);
+    }
+    let len = u64::from(window.parse(|c| c.u32())?);
+    let whole = len <= window.remaining();
+    window.seek(offset);
+    Ok(whole.then_some(len))
+}
+
+/// Whether nothing but zero bytes stand from `offset` to the end, as some file
+/// systems leave a file that was extended but not written.
+fn is_zero(window: &mut Window, offset: u64) -> Result<bool> {
+    window.seek(offset);
+    while window.remaining() > 0 {
+        window.fill(1)?;
+        if window.buffered().iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let len = window.buffered().len();
+        window.consume(len);
+    }
+    Ok(true)
+}
+
+/// Whether the bytes after the frame are one whole record although the frame
+/// says otherwise: then the length is damaged and nothing was torn.
+fn hides_record(window: &mut Window, offset: u64, family: Family) -> Result<bool> {
+    window.seek((offset + FRAME_LEN).min(window.file().len()));
+    let len = window.remaining();
+    if !(MIN_RECORD_LEN..=MAX_RESUME_LEN).contains(&len) {
+        return Ok(false);
+    }
+    window.fill(usize::try_from(len).unwrap_or(usize::MAX))?;
+    Ok(decode_record(window.buffered(), family).is_ok())
+}
+
+/// Widest record that the search beyond damage considers, in bytes: keeps the
+/// search linear. A segment is opened anew at 1 MiB.
+const MAX_RESUME_LEN: u64 = 8 * 1024 * 1024;
+/// Largest step of sequences that still counts as the same log.
+const MAX_SEQUENCE_STEP: u64 = 1 << 32;
+
+/// Where the next readable record stands after damage at `offset`.
+///
+/// The frame's own length is trusted first. Otherwise every offset is tried: a
+/// record must decode whole under the family and carry a later sequence.
+fn resume_offset(
+    window: &mut Window,
+    offset: u64,
+    framed: Option<u64>,
+    family: Family,
+    last: Option<u64>,
+) -> Result<Option<u64>> {
+    let end = window.file().len();
+    if let Some(len) = framed {
+        let next = offset + FRAME_LEN + len;
+        if len >= MIN_RECORD_LEN && (next == end || follows(window, next, family, last)?) {
+            return Ok((next < end).then_some(next));
+        }
+    }
+    let mut at = offset + 1;
+    while at + FRAME_LEN + MIN_RECORD_LEN <= end {
+        if follows(window, at, family, last)? {
+            return Ok(Some(at));
+        }
+        at += 1;
+    }
+    Ok(None)
+}
+
+/// Whether a readable record of a later sequence stands at `offset`.
+fn follows(window: &mut Window, offset: u64, family: Family, last: Option<u64>) -> Result<bool> {
+    window.seek(offset);
+    let head_len = FRAME_LEN + MIN_RECORD_LEN;
+    if window.remaining() < head_len {
+        return Ok(false);
+    }
+    // The cheap checks first: most offsets fail at the operation tag.
+    let (len, sequence, tag) = window.parse(|c| {
+        let (len, sequence) = (c.u32()?, c.u64()?);
+        c.u64()?;
+        Ok((u64::from(len), sequence, c.u32()?))
+    })?;
+    let after = last.is_none_or(|last| sequence > last && sequence - last <= MAX_SEQUENCE_STEP);
+    let whole = (MIN_RECORD_LEN..=MAX_RESUME_LEN).contains(&len)
+        && offset + FRAME_LEN + len <= window.file().len();
+    if tag > 9 || !after || !whole {
+        return Ok(false);
+    }
+    window.seek(offset);
+    Ok(read_record(window, 0, family)?.is_ok())
+}
+
+fn find_jumps(wal: &mut Wal) {
+    // Ranges that could not be read stand where their records are missing.
+    let unreadable: BTreeMap<usize, ()> =
+        wal.bad.iter().map(|bad| (bad.records_before, ())).collect();
+    let mut highest: Option<u64> = None;
+    for (index, record) in wal.records.iter().enumerate() {
+        let sequence = record.sequence;
+        if let Some(before) = highest {
+            let jump = Jump {
+                record: index,
+                before,
+                after: sequence,
+            };
+            if sequence <= before {
+                // One finding for each run of repeated sequences.
+                let continues = wal.repeats.last().is_some_and(|last: &Jump| {
+                    wal.records
+                        .get(last.record..index)
+                        .is_some_and(|run| run.iter().all(|r| r.sequence <= before))
+                });
+                if !continues {
+                    wal.repeats.push(jump);
+                }
+            } else if sequence > before.saturating_add(1) && !unreadable.contains_key(&index) {
+                wal.gaps.push(jump);
+            }
+        }
+        highest = Some(highest.map_or(sequence, |h| h.max(sequence)));
+    }
+}

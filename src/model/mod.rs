@@ -1,0 +1,16 @@
+//! The vocabulary that every floor shares: values, rows, schemas, catalogs and
+//! the operations a server logged. Nothing here knows a byte format.
+
+mod catalog;
+mod operation;
+mod privilege;
+mod row;
+mod schema;
+mod value;
+
+pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, User};
+pub use operation::Operation;
+pub use privilege::{Privilege, PrivilegeMap};
+pub use row::{Row, RowBatch, RowRef, RowSource, RowStream};
+pub use schema::{Column, DataType, ForeignKey, Table};
+pub use value::{Value, ValueRef};

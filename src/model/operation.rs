@@ -1,0 +1,122 @@
+//! What a WAL record says was done.
+
+use super::{Column, Row, Table};
+
+/// One logged operation. No operation names its database (format page, "WAL").
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// CREATE TABLE; logged also when the statement then failed.
+    CreateTable {
+        /// The table's name.
+        table: String,
+        /// Its schema.
+        schema: Table,
+        /// Its rows; a server logs none.
+        rows: Vec<Row>,
+    },
+    /// DROP TABLE; logged also when the statement then failed.
+    DropTable {
+        /// The table's name.
+        table: String,
+    },
+    /// One inserted row.
+    Insert {
+        /// The table's name.
+        table: String,
+        /// The row.
+        row: Row,
+    },
+    /// One updated row.
+    Update {
+        /// The table's name.
+        table: String,
+        /// Position among all row versions, from 0.
+        index: u64,
+        /// The new version.
+        row: Row,
+    },
+    /// One deleted row.
+    Delete {
+        /// The table's name.
+        table: String,
+        /// Position among all row versions, from 0.
+        index: u64,
+    },
+    /// The snapshot holds every record before this one.
+    Checkpoint {
+        /// When it was taken, in unix seconds.
+        timestamp: u64,
+    },
+    /// ALTER TABLE ADD COLUMN.
+    AddColumn {
+        /// The table's name.
+        table: String,
+        /// The new column.
+        column: Column,
+    },
+    /// ALTER TABLE DROP COLUMN.
+    DropColumn {
+        /// The table's name.
+        table: String,
+        /// The column's name.
+        column: String,
+    },
+    /// ALTER TABLE RENAME COLUMN.
+    RenameColumn {
+        /// The table's name.
+        table: String,
+        /// The column's name before.
+        old: String,
+        /// The column's name after.
+        new: String,
+    },
+    /// ALTER TABLE RENAME.
+    RenameTable {
+        /// The table's name before.
+        old: String,
+        /// The table's name after.
+        new: String,
+    },
+}
+
+impl Operation {
+    /// The table as it is named before the operation; `None` for a checkpoint.
+    pub fn table(&self) -> Option<&str> {
+        match self {
+            Operation::CreateTable { table, .. }
+            | Operation::DropTable { table }
+            | Operation::Insert { table, .. }
+            | Operation::Update { table, .. }
+            | Operation::Delete { table, .. }
+            | Operation::AddColumn { table, .. }
+            | Operation::DropColumn { table, .. }
+            | Operation::RenameColumn { table, .. }
+            | Operation::RenameTable { old: table, .. } => Some(table),
+            Operation::Checkpoint { .. } => None,
+        }
+    }
+
+    /// The name of the operation, as the format page has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::CreateTable { .. } => "CreateTable",
+            Operation::DropTable { .. } => "DropTable",
+            Operation::Insert { .. } => "Insert",
+            Operation::Update { .. } => "Update",
+            Operation::Delete { .. } => "Delete",
+            Operation::Checkpoint { .. } => "Checkpoint",
+            Operation::AddColumn { .. } => "AlterTableAddColumn",
+            Operation::DropColumn { .. } => "AlterTableDropColumn",
+            Operation::RenameColumn { .. } => "AlterTableRenameColumn",
+            Operation::RenameTable { .. } => "AlterTableRename",
+        }
+    }
+
+    /// The row version it pushes at the end of its table, if any.
+    pub fn pushed_row(&self) -> Option<&Row> {
+        match self {
+            Operation::Insert { row, .. } | Operation::Update { row, .. } => Some(row),
+            _ => None,
+        }
+    }
+}
