@@ -83,7 +83,6 @@ impl LegacyDir {
         };
         let (family, wal) = read_wal_by_family(segments, &candidates)?;
         let snapshot = snapshot.map(|s| s.map(|s| Snapshot { family, ..s }));
-        wal.report(&mut report);
         found.page_dirs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(LegacyDir {
             dir,

@@ -7,7 +7,7 @@ use super::{Family, decode};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Result};
 use crate::file::{SourceFile, Window};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::model::Operation;
 use crate::report::Report;
 
@@ -148,8 +148,10 @@ impl Wal {
         self.records.len().saturating_sub(bad.records_before)
     }
 
-    /// Adds a finding for everything that is not in order.
-    pub fn report(&self, report: &mut Report) {
+    /// Adds a finding for everything that is not in order. Sequences missing or
+    /// repeated before record `first_tail` cost nothing, because the snapshot
+    /// holds what stood there; damage stays damage wherever it is.
+    pub fn report(&self, first_tail: usize, report: &mut Report) {
         for bad in &self.bad {
             let code = match (bad.torn, bad.framed) {
                 (true, _) => Code::TornTail,
@@ -179,14 +181,17 @@ impl Wal {
                 let Some(record) = self.records.get(jump.record) else {
                     continue;
                 };
+                let severity = match jump.record > first_tail {
+                    true => Severity::Error,
+                    false => Severity::Warning,
+                };
                 let mut finding = Finding::new(code)
+                    .severity(severity)
                     .offset(record.offset)
                     .sequence(jump.after)
                     .detail(format!(
-                        "found sequence {} after {}, expected {}",
-                        jump.after,
-                        jump.before,
-                        jump.before.saturating_add(1)
+                        "found sequence {} after {}",
+                        jump.after, jump.before
                     ));
                 if let Some(segment) = self.segment_of(record) {
                     finding = finding.file(segment.file.path());

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PrivilegeMap, Table};
+use super::{Privilege, PrivilegeMap, Table};
 
 /// One database: its tables, enum types and views.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,17 @@ pub struct TableGrants {
     pub owner: String,
     /// Who may do what.
     pub privileges: PrivilegeMap,
+}
+
+impl TableGrants {
+    /// What a server of family 2.3 writes for a new table: its owner may do all.
+    pub fn owned_by(table: &str, owner: &str) -> Self {
+        TableGrants {
+            table: table.to_owned(),
+            owner: owner.to_owned(),
+            privileges: vec![(owner.to_owned(), vec![Privilege::All])],
+        }
+    }
 }
 
 /// A user who may log in.

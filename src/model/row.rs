@@ -106,6 +106,18 @@ impl<'a> RowBatch<'a> {
         self.heads.is_empty()
     }
 
+    /// The rows as values, xmin and xmax that live as long as the window: for
+    /// making a changed batch of them.
+    pub fn into_rows(self) -> impl Iterator<Item = (Vec<ValueRef<'a>>, u64, Option<u64>)> {
+        let mut values = self.values.into_iter();
+        let mut start = 0;
+        self.heads.into_iter().map(move |head| {
+            let row = values.by_ref().take(head.values_end - start).collect();
+            start = head.values_end;
+            (row, head.xmin, head.xmax)
+        })
+    }
+
     /// The rows, in stored order.
     pub fn rows(&self) -> impl Iterator<Item = RowRef<'_>> {
         let mut start = 0;

@@ -1,1 +1,20 @@
-//! x
+//! What a crash left, and what the data really was.
+//!
+//! scan and WAL come from [`legacy`](crate::legacy); here follow the cut (which
+//! records the snapshot already holds), attribution (which database each record
+//! was written for) and the replay by the server's true rules, as an overlay
+//! over the scanned snapshot.
+
+pub mod attribution;
+mod cut;
+mod overlay;
+mod plan;
+mod replay;
+mod runs;
+
+pub use attribution::{Attribution, Confidence, Decisions, OnAmbiguous};
+pub use cut::{Cut, CutReason, RecordState, find_cut};
+pub use overlay::{Overlay, OverlayTable};
+pub use plan::{Recovery, Request};
+pub use replay::{Effect, TableState};
+pub use runs::RunMap;

@@ -1,0 +1,117 @@
+//! Which database each record of the tail was written for.
+//!
+//! No WAL record names its database. What a record proves about it, what only
+//! speaks for it, and what the user decided are kept apart: a claim is
+//! [`Certain`](Confidence::Certain) only when every consistent assignment agrees.
+
+mod by_table;
+mod decisions;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use by_table::attribute;
+pub use decisions::{Decision, Decisions, OnAmbiguous};
+
+/// How sure an attribution is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Every consistent assignment agrees.
+    Certain,
+    /// Evidence favours one of several.
+    Probable,
+    /// Nothing separates the candidates.
+    Ambiguous,
+    /// No known database fits.
+    Orphan,
+    /// The user decided.
+    Assigned,
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Confidence::Certain => "certain",
+            Confidence::Probable => "probable",
+            Confidence::Ambiguous => "ambiguous",
+            Confidence::Orphan => "orphan",
+            Confidence::Assigned => "assigned",
+        })
+    }
+}
+
+/// A database that could own a record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Candidate {
+    /// Its name; `None` for a database that no file names.
+    pub database: Option<String>,
+    /// Its share among the candidates, 0 to 1.
+    pub weight: f64,
+    /// The hard fact that rules it out, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruled_out: Option<String>,
+}
+
+/// What is known of one record of the tail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attributed {
+    /// Position of the record in [`Wal::records`](crate::legacy::Wal::records).
+    pub record: usize,
+    /// Its database, or `None` when nobody can say.
+    pub database: Option<String>,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// Why the statement has no effect, when it had failed after logging.
+    pub no_effect: Option<&'static str>,
+    /// Every database considered, best first.
+    pub candidates: Vec<Candidate>,
+    /// Short kebab-case words for what decided.
+    pub evidence: Vec<&'static str>,
+}
+
+/// The attribution of the whole tail, in record order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attribution {
+    /// One entry a record of the tail.
+    pub tail: Vec<Attributed>,
+}
+
+/// Records by confidence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// See [`Confidence::Certain`].
+    pub certain: u64,
+    /// See [`Confidence::Probable`].
+    pub probable: u64,
+    /// See [`Confidence::Ambiguous`].
+    pub ambiguous: u64,
+    /// See [`Confidence::Orphan`].
+    pub orphan: u64,
+    /// See [`Confidence::Assigned`].
+    pub assigned: u64,
+}
+
+impl Attribution {
+    /// Records by confidence.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for attributed in &self.tail {
+            *match attributed.confidence {
+                Confidence::Certain => &mut counts.certain,
+                Confidence::Probable => &mut counts.probable,
+                Confidence::Ambiguous => &mut counts.ambiguous,
+                Confidence::Orphan => &mut counts.orphan,
+                Confidence::Assigned => &mut counts.assigned,
+            } += 1;
+        }
+        counts
+    }
+
+    /// What is known of a record, by its position in the log.
+    pub fn of_record(&self, record: usize) -> Option<&Attributed> {
+        let at = self.tail.binary_search_by_key(&record, |a| a.record).ok()?;
+        self.tail.get(at)
+    }
+}

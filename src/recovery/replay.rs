@@ -1,0 +1,193 @@
+//! One table under the server's true rules (format page, "Server rules").
+//!
+//! Rows are pushed at the end, positions never shift, a failed statement has no
+//! effect. The snapshot's rows are not held here: only their number, which of
+//! them are marked dead, and how their columns changed.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Column, Row, Table, Value};
+
+/// Where a column of the snapshot's rows comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnOrigin {
+    /// The value at this position in the snapshot.
+    Stored(usize),
+    /// Added after the snapshot: Null.
+    Added,
+}
+
+/// A table of the snapshot, or one created after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableState {
+    /// The schema as it is now, sequences advanced.
+    pub schema: Table,
+    /// Database and table in the snapshot; `None` when created after it.
+    pub base: Option<(usize, usize)>,
+    /// Row versions in the snapshot.
+    pub base_count: u64,
+    /// How the snapshot's values map to the columns of now.
+    pub columns: Vec<ColumnOrigin>,
+    /// Snapshot rows marked dead since, with their xmax.
+    pub dead: BTreeMap<u64, u64>,
+    /// Row versions pushed since.
+    pub appended: Vec<Row>,
+}
+
+/// What a logged statement did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It changed the table.
+    Applied,
+    /// It had failed after logging (rule 6).
+    None(&'static str),
+    /// It cannot have been logged for this table: a hard fact is broken (rule 7).
+    Impossible(&'static str),
+}
+
+impl TableState {
+    /// A table as the snapshot holds it.
+    pub fn of_snapshot(schema: &Table, base: (usize, usize), base_count: u64) -> Self {
+        TableState {
+            columns: (0..schema.columns.len())
+                .map(ColumnOrigin::Stored)
+                .collect(),
+            schema: schema.clone(),
+            base: Some(base),
+            base_count,
+            dead: BTreeMap::new(),
+            appended: Vec::new(),
+        }
+    }
+
+    /// A table created after the snapshot.
+    pub fn created(schema: &Table, rows: &[Row]) -> Self {
+        TableState {
+            columns: Vec::new(),
+            schema: schema.clone(),
+            base: None,
+            base_count: 0,
+            dead: BTreeMap::new(),
+            appended: rows.to_vec(),
+        }
+    }
+
+    /// Row versions in all.
+    pub fn row_count(&self) -> u64 {
+        self.base_count.saturating_add(self.appended.len() as u64)
+    }
+
+    /// Rule 2: the row is pushed, sequences rise above its serial values.
+    pub fn insert(&mut self, row: &Row) -> Effect {
+        if row.values.len() != self.schema.columns.len() {
+            return Effect::None("the row's arity differs from the table's");
+        }
+        for (column, value) in self.schema.columns.iter().zip(&row.values) {
+            let used = match value {
+                Value::Integer(used) if column.data_type.is_serial() => *used,
+                Value::SmallInt(used) if column.data_type.is_serial() => i64::from(*used),
+                _ => continue,
+            };
+            let next = used.saturating_add(1);
+            let sequences = &mut self.schema.sequences;
+            match sequences.iter_mut().find(|(name, _)| *name == column.name) {
+                Some((_, current)) => *current = next.max(*current),
+                None => sequences.push((column.name.clone(), next.max(1))),
+            }
+        }
+        self.appended.push(row.clone());
+        Effect::Applied
+    }
+
+    /// Rule 3: the old version ends where the new one begins.
+    pub fn update(&mut self, index: u64, row: &Row) -> Effect {
+        if row.values.len() != self.schema.columns.len() {
+            return Effect::Impossible("the new row's arity differs from the table's");
+        }
+        match self.end_version(index, row.xmin) {
+            Effect::Applied => {
+                self.appended.push(row.clone());
+                Effect::Applied
+            }
+            other => other,
+        }
+    }
+
+    /// Rule 4: the version ends with the current transaction, which the record
+    /// does not say: `xmax` is the largest xmin seen in this run, at least 1.
+    pub fn delete(&mut self, index: u64, xmax: u64) -> Effect {
+        self.end_version(index, xmax)
+    }
+
+    fn end_version(&mut self, index: u64, xmax: u64) -> Effect {
+        if index < self.base_count {
+            self.dead.insert(index, xmax);
+            return Effect::Applied;
+        }
+        let position = usize::try_from(index - self.base_count).ok();
+        match position.and_then(|position| self.appended.get_mut(position)) {
+            Some(row) => {
+                row.xmax = Some(xmax);
+                Effect::Applied
+            }
+            None => Effect::Impossible("the row index is past the table's end"),
+        }
+    }
+
+    /// Rule 5: the column is appended, with a Null for every row.
+    pub fn add_column(&mut self, column: &Column) -> Effect {
+        if self.schema.column_index(&column.name).is_some() {
+            return Effect::Impossible("the column exists already");
+        }
+        self.schema.columns.push(column.clone());
+        self.columns.push(ColumnOrigin::Added);
+        for row in &mut self.appended {
+            row.values.push(Value::Null);
+        }
+        Effect::Applied
+    }
+
+    /// Rule 5: the column and its values go, and its sequence with it.
+    pub fn drop_column(&mut self, name: &str) -> Effect {
+        let Some(index) = self.schema.column_index(name) else {
+            return Effect::Impossible("the column does not exist");
+        };
+        let dropped = self.schema.columns.remove(index);
+        if dropped.primary_key {
+            self.schema.columns.insert(index, dropped);
+            return Effect::Impossible("the column is the primary key");
+        }
+        if index < self.columns.len() {
+            self.columns.remove(index);
+        }
+        for row in &mut self.appended {
+            if index < row.values.len() {
+                row.values.remove(index);
+            }
+        }
+        self.schema.sequences.retain(|(column, _)| column != name);
+        Effect::Applied
+    }
+
+    /// Rule 5: the column keeps its values and its sequence under a new name.
+    pub fn rename_column(&mut self, old: &str, new: &str) -> Effect {
+        if self.schema.column_index(new).is_some() {
+            return Effect::Impossible("the new column name is taken");
+        }
+        let found = self
+            .schema
+            .columns
+            .iter_mut()
+            .find(|column| column.name == old);
+        let Some(column) = found else {
+            return Effect::Impossible("the column does not exist");
+        };
+        column.name = new.to_owned();
+        for (name, _) in &mut self.schema.sequences {
+            if name == old {
+                *name = new.to_owned();
+            }
+        }
+        Effect::Applied
+    }
+}
