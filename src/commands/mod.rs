@@ -1,1 +1,9 @@
-//! x
+//! One use case a file. Every command sees a directory, legacy or ours, through
+//! one logical view ([`Directory`]); none prints.
+
+pub mod content;
+pub mod convert;
+
+mod directory;
+
+pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};

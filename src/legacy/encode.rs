@@ -117,7 +117,8 @@ fn data_type(w: &mut ByteWriter, data_type: &DataType) {
     }
 }
 
-fn column(w: &mut ByteWriter, column: &Column, family: Family) {
+/// Appends one column in the form of a family.
+pub fn encode_column(w: &mut ByteWriter, column: &Column, family: Family) {
     w.str(&column.name);
     data_type(w, &column.data_type);
     w.bool(column.nullable);
@@ -275,7 +276,7 @@ impl<'o> SnapshotEncoder<'o> {
         let family = self.family;
         self.buffer.str(&table.name);
         list(&mut self.buffer, &table.columns, |w, c| {
-            column(w, c, family)
+            encode_column(w, c, family)
         });
         let announced = rows.row_count(database, index);
         self.buffer.u64(announced);

@@ -11,7 +11,7 @@ mod snapshot;
 mod wal;
 
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME};
-pub use encode::{SnapshotEncoder, encode_row, encode_value};
+pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
 pub use family::Family;
 pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};

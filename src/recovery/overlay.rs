@@ -2,7 +2,7 @@
 //! the tail changed. Snapshot rows are streamed through, never held.
 
 use crate::error::{Error, Result};
-use crate::legacy::{RowExtent, RowReader, Snapshot};
+use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
 use crate::model::{
     Catalog, Database, Operation, Row, RowBatch, RowSource, RowStream, TableGrants, ValueRef,
 };
@@ -184,6 +184,31 @@ impl Overlay {
         if let Some(grants) = self.grants(database) {
             grants.push(grant);
         }
+    }
+
+    /// Visible row versions of a table; reads the snapshot rows that the tail
+    /// marked dead, because some may have been dead before.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn live_count(&self, database: usize, table: usize) -> Result<u64> {
+        let Some(table) = self.table_at(database, table) else {
+            return Ok(0);
+        };
+        let appended = table
+            .state
+            .appended
+            .iter()
+            .filter(|row| row.is_visible())
+            .count() as u64;
+        let Some(extent) = &table.extent else {
+            return Ok(appended);
+        };
+        let mut ended = 0;
+        read_rows_at(extent, table.state.dead.keys().copied(), |_, row| {
+            ended += u64::from(row.is_visible());
+        })?;
+        Ok(extent.live.saturating_sub(ended).saturating_add(appended))
     }
 
     /// Brings the catalog up to date and gives it out.

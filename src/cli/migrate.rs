@@ -1,0 +1,32 @@
+//! `rustdb-migrate`: writes new directories.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::options::Common;
+use super::{exit, upgrade};
+
+/// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
+#[derive(Debug, Parser)]
+#[command(name = "rustdb-migrate", version, about, max_term_width = 100)]
+pub struct MigrateCli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Upgrade(upgrade::UpgradeArgs),
+}
+
+/// Runs `rustdb-migrate` on the process's arguments.
+pub fn run_migrate() -> ExitCode {
+    let cli = MigrateCli::parse();
+    let result = match cli.command {
+        Command::Upgrade(args) => upgrade::run(&args, &cli.common),
+    };
+    exit::finish("rustdb-migrate", result)
+}

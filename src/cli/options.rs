@@ -1,0 +1,75 @@
+//! Options that several subcommands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::commands::OpenOptions;
+use crate::legacy::Family;
+use crate::recovery::{Decisions, Request};
+
+/// Output for people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Options that every subcommand takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Say less: no warnings, no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How to read a data directory.
+#[derive(Debug, Clone, Args)]
+pub struct Reading {
+    /// Show the snapshot alone, without applying the WAL
+    #[arg(long)]
+    pub no_wal: bool,
+    /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
+    #[arg(long, value_name = "FAMILY")]
+    pub from_family: Option<Family>,
+    /// Records of TABLE were written for DATABASE (repeatable)
+    #[arg(long, value_name = "TABLE=DATABASE")]
+    pub assign: Vec<String>,
+    /// Decision file, as `rustdb-migrate attribute` writes it
+    #[arg(long, value_name = "FILE")]
+    pub attribution: Option<PathBuf>,
+}
+
+impl Reading {
+    /// The options in the terms of the library.
+    pub fn open_options(&self) -> anyhow::Result<OpenOptions> {
+        Ok(OpenOptions {
+            family: self.from_family,
+            recovery: Request {
+                without_wal: self.no_wal,
+                decisions: decisions(&self.assign, self.attribution.as_deref())?,
+                ..Request::default()
+            },
+        })
+    }
+}
+
+/// What the user decided, from the command line.
+pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::Result<Decisions> {
+    if let Some(file) = file {
+        anyhow::bail!("{}: decision files are not read yet", file.display());
+    }
+    let mut decisions = Decisions::default();
+    for text in assign {
+        decisions
+            .assign(text)
+            .map_err(|why| anyhow::anyhow!("--assign: {why}"))?;
+    }
+    Ok(decisions)
+}

@@ -1,0 +1,338 @@
+//! Content as another release would hold it, and rows without what was asked
+//! to be left out.
+
+use std::cell::RefCell;
+
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::legacy::Family;
+use crate::model::{Catalog, Database, RowBatch, RowSource, RowStream, TableGrants, ValueRef};
+use crate::report::Report;
+
+/// Owner of everything that no file names an owner of: the first superuser of
+/// every instance.
+const DEFAULT_OWNER: &str = "postgres";
+
+/// What to do with Numeric values, which no release can read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numeric {
+    /// Write them as they are, with a warning.
+    #[default]
+    Keep,
+    /// Write their text.
+    Text,
+    /// Write the nearest double.
+    Real,
+}
+
+impl std::str::FromStr for Numeric {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "keep" => Ok(Numeric::Keep),
+            "text" => Ok(Numeric::Text),
+            "real" => Ok(Numeric::Real),
+            _ => Err("expected keep, text or real".into()),
+        }
+    }
+}
+
+/// The catalog as a server of `family` would hold it. What the family has no
+/// field for is named as dropped; what it has and the source lacks is added as
+/// that server would put it there.
+pub fn catalog_for(
+    catalog: &Catalog,
+    source: Family,
+    family: Family,
+    report: &mut Report,
+) -> Catalog {
+    let mut converted = catalog.clone();
+    for database in &mut converted.databases {
+        if !family.has_unique() {
+            drop_unique(database, report);
+        }
+        if !family.has_views() {
+            for (view, _) in std::mem::take(&mut database.views) {
+                dropped(report, database, None, format!("view {view:?}"), family);
+            }
+        }
+        if family.has_roles() {
+            let owner = owner_of(catalog, &database.name);
+            add_owners(database, &owner, source);
+        } else {
+            drop_owners(database, family, report);
+        }
+    }
+    if !family.has_roles() {
+        for user in &mut converted.users {
+            for role in std::mem::take(&mut user.roles) {
+                report.add(Finding::new(Code::FieldDropped).detail(format!(
+                    "role {role:?} of user {:?}: family {family} has no roles",
+                    user.name
+                )));
+            }
+        }
+        for role in std::mem::take(&mut converted.roles) {
+            report.add(Finding::new(Code::FieldDropped).detail(format!(
+                "role {:?}: family {family} has no roles",
+                role.name
+            )));
+        }
+    }
+    converted
+}
+
+fn dropped(
+    report: &mut Report,
+    database: &Database,
+    table: Option<&str>,
+    what: String,
+    family: Family,
+) {
+    let mut finding = Finding::new(Code::FieldDropped)
+        .database(&database.name)
+        .detail(format!("{what}: family {family} has no field for it"));
+    if let Some(table) = table {
+        finding = finding.table(table);
+    }
+    report.add(finding);
+}
+
+fn drop_unique(database: &mut Database, report: &mut Report) {
+    for table in &mut database.tables {
+        for column in table.columns.iter_mut().filter(|column| column.unique) {
+            column.unique = false;
+            report.add(
+                Finding::new(Code::FieldDropped)
+                    .database(&database.name)
+                    .table(&table.name)
+                    .detail(format!(
+                        "UNIQUE of column {:?}: family 1.3 has no field for it",
+                        column.name
+                    )),
+            );
+        }
+    }
+}
+
+fn owner_of(catalog: &Catalog, database: &str) -> String {
+    let grants = catalog
+        .grants
+        .iter()
+        .find(|grants| grants.database == database);
+    grants.map_or_else(|| DEFAULT_OWNER.to_owned(), |grants| grants.owner.clone())
+}
+
+fn add_owners(database: &mut Database, owner: &str, source: Family) {
+    for table in &mut database.tables {
+        let owner = table.owner.get_or_insert_with(|| owner.to_owned());
+        let granted = database
+            .table_grants
+            .iter()
+            .any(|grants| grants.table == table.name);
+        if !granted && !source.has_roles() {
+            database
+                .table_grants
+                .push(TableGrants::owned_by(&table.name, owner));
+        }
+    }
+}
+
+fn drop_owners(database: &mut Database, family: Family, report: &mut Report) {
+    for grants in std::mem::take(&mut database.table_grants) {
+        let what = format!("owner {:?} and grants of the table", grants.owner);
+        dropped(report, database, Some(&grants.table), what, family);
+    }
+    for table in &mut database.tables {
+        table.owner = None;
+    }
+}
+
+/// Rows of another source, changed on their way.
+pub struct ConvertedRows<'s> {
+    source: &'s dyn RowSource,
+    numeric: Numeric,
+    /// Row counts when dead versions are left out, by database and table.
+    live_counts: Option<Vec<Vec<u64>>>,
+}
+
+impl<'s> ConvertedRows<'s> {
+    /// Rows with their Numeric values changed as asked; with `live_counts`
+    /// (visible rows by database and table) dead versions are left out.
+    pub fn new(
+        source: &'s dyn RowSource,
+        numeric: Numeric,
+        live_counts: Option<Vec<Vec<u64>>>,
+    ) -> Self {
+        ConvertedRows {
+            source,
+            numeric,
+            live_counts,
+        }
+    }
+}
+
+impl RowSource for ConvertedRows<'_> {
+    fn row_count(&self, database: usize, table: usize) -> u64 {
+        match &self.live_counts {
+            Some(counts) => counts
+                .get(database)
+                .and_then(|c| c.get(table))
+                .copied()
+                .unwrap_or(0),
+            None => self.source.row_count(database, table),
+        }
+    }
+
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
+        let rows = self.source.open_rows(database, table)?;
+        if self.numeric == Numeric::Keep && self.live_counts.is_none() {
+            return Ok(rows);
+        }
+        Ok(Box::new(ConvertedStream {
+            rows,
+            numeric: self.numeric,
+            only_visible: self.live_counts.is_some(),
+        }))
+    }
+}
+
+struct ConvertedStream<'s> {
+    rows: Box<dyn RowStream + 's>,
+    numeric: Numeric,
+    only_visible: bool,
+}
+
+impl RowStream for ConvertedStream<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let Some(batch) = self.rows.next_batch()? else {
+            return Ok(None);
+        };
+        let mut changed = RowBatch::new();
+        for (values, xmin, xmax) in batch.into_rows() {
+            if self.only_visible && xmax.is_some() {
+                continue;
+            }
+            values
+                .into_iter()
+                .for_each(|value| changed.push_value(convert(value, self.numeric)));
+            changed.end_row(xmin, xmax);
+        }
+        Ok(Some(changed))
+    }
+}
+
+fn convert(value: ValueRef<'_>, numeric: Numeric) -> ValueRef<'_> {
+    match (value, numeric) {
+        (ValueRef::Numeric(text), Numeric::Text) => ValueRef::Text(text),
+        // A decimal that no double can be read from stays the text it is.
+        (ValueRef::Numeric(text), Numeric::Real) => {
+            text.parse().map_or(ValueRef::Text(text), ValueRef::Real)
+        }
+        (other, _) => other,
+    }
+}
+
+/// What Numeric values a source holds, by one pass over its rows.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NumericCount {
+    /// Numeric values.
+    pub values: u64,
+    /// Those that no double equals digit for digit.
+    pub inexact: u64,
+}
+
+/// Counts Numeric values on their way to a target.
+pub struct CountingRows<'s> {
+    source: &'s dyn RowSource,
+    count: RefCell<NumericCount>,
+}
+
+impl<'s> CountingRows<'s> {
+    /// Counts what passes from `source`.
+    pub fn new(source: &'s dyn RowSource) -> Self {
+        CountingRows {
+            source,
+            count: RefCell::default(),
+        }
+    }
+
+    /// What passed so far.
+    pub fn count(&self) -> NumericCount {
+        *self.count.borrow()
+    }
+}
+
+impl RowSource for CountingRows<'_> {
+    fn row_count(&self, database: usize, table: usize) -> u64 {
+        self.source.row_count(database, table)
+    }
+
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
+        let rows = self.source.open_rows(database, table)?;
+        Ok(Box::new(CountingStream {
+            rows,
+            count: &self.count,
+        }))
+    }
+}
+
+struct CountingStream<'s> {
+    rows: Box<dyn RowStream + 's>,
+    count: &'s RefCell<NumericCount>,
+}
+
+impl RowStream for CountingStream<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let batch = self.rows.next_batch()?;
+        if let Some(batch) = &batch {
+            let mut count = self.count.borrow_mut();
+            for row in batch.rows() {
+                for value in row.values {
+                    if let ValueRef::Numeric(text) = value {
+                        count.values += 1;
+                        count.inexact += u64::from(!is_exact_double(text));
+                    }
+                }
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// Whether the nearest double prints back as the same digits, leading signs and
+/// trailing zeros aside.
+fn is_exact_double(text: &str) -> bool {
+    let plain = |text: &str| {
+        let unsigned = text.trim_start_matches('+');
+        match unsigned.split_once('.') {
+            Some((whole, fraction)) => {
+                let fraction = fraction.trim_end_matches('0');
+                if fraction.is_empty() {
+                    whole.to_owned()
+                } else {
+                    format!("{whole}.{fraction}")
+                }
+            }
+            None => unsigned.to_owned(),
+        }
+    };
+    text.parse::<f64>()
+        .is_ok_and(|real| plain(&real.to_string()) == plain(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_that_print_back_are_exact() {
+        for exact in ["12.50", "0.240", "-6.207", "0", "-0", "100", "+1.5"] {
+            assert!(is_exact_double(exact), "{exact}");
+        }
+        for inexact in ["0.12345678901234567890", "9007199254740993", "x", "1e400"] {
+            assert!(!is_exact_double(inexact), "{inexact}");
+        }
+    }
+}

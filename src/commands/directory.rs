@@ -1,0 +1,208 @@
+//! One logical view of any data directory: databases, tables, a stream of rows.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::engine::{Layout, Store};
+use crate::error::{Error, Result};
+use crate::file::SourceDir;
+use crate::finding::Code;
+use crate::legacy::{Family, LegacyDir};
+use crate::model::{Catalog, RowSource, RowStream};
+use crate::recovery::{Recovery, Request};
+use crate::report::Report;
+
+/// How to open a directory.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// Skips the detection of the legacy family.
+    pub family: Option<Family>,
+    /// How to apply a legacy WAL.
+    pub recovery: Request,
+}
+
+/// A directory whose kind is known and whose files were read as far as needed
+/// to list what it holds.
+#[derive(Debug)]
+pub enum Opened {
+    /// Left by a RustDB server.
+    Legacy(Box<LegacyDir>),
+    /// Written by this tool.
+    Ours(Box<Store>),
+}
+
+impl Opened {
+    /// Opens a directory, its kind found from its files.
+    ///
+    /// # Errors
+    /// When it is no data directory, or its files cannot be read.
+    pub fn open(path: &Path, family: Option<Family>) -> Result<Self> {
+        let dir = SourceDir::open(path)?;
+        if Store::is_one(path) {
+            return Ok(Opened::Ours(Box::new(Store::open(path)?)));
+        }
+        if LegacyDir::is_one(&dir)? {
+            return Ok(Opened::Legacy(Box::new(LegacyDir::read(path, family)?)));
+        }
+        Err(Error::NotADataDirectory {
+            path: path.to_owned(),
+            why: format!(
+                "{}: found neither server_instance.db, <name>.db, wal/ nor a control file\n{}",
+                Code::NotADataDirectory,
+                Code::NotADataDirectory.remedy()
+            ),
+        })
+    }
+}
+
+/// What kind of directory it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Left by a RustDB server of this family.
+    Legacy(Family),
+    /// Written by this tool in this layout.
+    Ours(Layout),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Legacy(family) => write!(f, "legacy, family {family}"),
+            Kind::Ours(layout) => write!(f, "{layout}"),
+        }
+    }
+}
+
+/// Where the rows come from.
+#[derive(Debug)]
+pub enum Backend {
+    /// A legacy directory with its WAL applied.
+    Legacy {
+        /// Its files.
+        legacy: Box<LegacyDir>,
+        /// What the server last had.
+        recovery: Box<Recovery>,
+    },
+    /// A directory of ours.
+    Ours(Box<Store>),
+}
+
+/// A directory of any kind, ready to stream rows.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    backend: Backend,
+}
+
+impl Directory {
+    /// Opens a directory and, if it is a legacy one, applies its WAL.
+    ///
+    /// # Errors
+    /// As [`Opened::open`]; and when a legacy snapshot is missing or damaged.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let opened = Opened::open(path, options.family)?;
+        Self::recover(path, opened, &options.recovery)
+    }
+
+    /// Applies the WAL of an opened legacy directory.
+    ///
+    /// # Errors
+    /// When a legacy snapshot is missing or damaged, or cannot be read.
+    pub fn recover(path: &Path, opened: Opened, request: &Request) -> Result<Self> {
+        let backend = match opened {
+            Opened::Ours(store) => Backend::Ours(store),
+            Opened::Legacy(legacy) => {
+                let recovery = Box::new(Recovery::plan(&legacy, request)?);
+                Backend::Legacy { legacy, recovery }
+            }
+        };
+        Ok(Directory {
+            path: path.to_owned(),
+            backend,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the rows come from.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        match &self.backend {
+            Backend::Legacy { legacy, .. } => Kind::Legacy(legacy.family),
+            Backend::Ours(store) => Kind::Ours(store.layout()),
+        }
+    }
+
+    /// The legacy family that the data came from.
+    ///
+    /// # Errors
+    /// When a directory of ours names a family that this version does not know.
+    pub fn source_family(&self) -> Result<Family> {
+        match &self.backend {
+            Backend::Legacy { legacy, .. } => Ok(legacy.family),
+            Backend::Ours(store) => store.origin().family.parse().map_err(|expected| {
+                Error::damage(
+                    &self.path.join("control"),
+                    0,
+                    Code::UnsupportedVersion,
+                    format!("source family {:?}", store.origin().family),
+                    expected,
+                )
+            }),
+        }
+    }
+
+    /// Everything but the rows.
+    pub fn catalog(&self) -> &Catalog {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.catalog(),
+            Backend::Ours(store) => store.catalog(),
+        }
+    }
+
+    /// What was found while opening.
+    pub fn findings(&self) -> Report {
+        match &self.backend {
+            Backend::Legacy { legacy, recovery } => {
+                let mut report = legacy.report.clone();
+                report.extend(recovery.report.clone());
+                report
+            }
+            Backend::Ours(_) => Report::new(),
+        }
+    }
+
+    /// Visible row versions of a table.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn live_count(&self, database: usize, table: usize) -> Result<u64> {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.live_count(database, table),
+            Backend::Ours(store) => Ok(store.live_count(database, table)),
+        }
+    }
+}
+
+impl RowSource for Directory {
+    fn row_count(&self, database: usize, table: usize) -> u64 {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.row_count(database, table),
+            Backend::Ours(store) => store.row_count(database, table),
+        }
+    }
+
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.open_rows(database, table),
+            Backend::Ours(store) => store.open_rows(database, table),
+        }
+    }
+}
