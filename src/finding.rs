@@ -172,6 +172,9 @@ codes! {
     FieldDropped "field-dropped" Warning
         "The chosen release has no field for something the source holds."
         "Choose a later release with `--release` to keep it.";
+    NumericInexact "numeric-inexact" Warning
+        "Numeric values were written as doubles that do not hold all their digits."
+        "Choose `--numeric text` to keep every digit.";
     DuplicateKey "duplicate-key" Warning
         "Two visible rows have the same PRIMARY KEY or UNIQUE value; the old server made such rows itself."
         "Content is kept as it is; remove the unwanted versions after the upgrade.";

@@ -1,13 +1,163 @@
 //! `rustdb-migrate upgrade`.
 
-use super::Exit;
-use super::options::Common;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-/// Writes SOURCE into a new directory TARGET.
+use anyhow::{Context, bail};
+
+use crate::commands::convert::Numeric;
+use crate::commands::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
+use crate::commands::{OpenOptions, file_outside};
+use crate::legacy::Family;
+use crate::recovery::{OnAmbiguous, Request};
+use crate::render::{escape, findings_text, table_text};
+
+use super::Exit;
+use super::options::{Common, Format, decisions};
+
+/// Writes SOURCE into a new directory TARGET, verified, whole or not at all
 #[derive(Debug, clap::Args)]
-pub struct UpgradeArgs {}
+#[command(after_help = "\
+Examples:
+  rustdb-migrate upgrade data new --to per-table
+  rustdb-migrate upgrade data new --to per-table --dry-run
+  rustdb-migrate upgrade data old --to snapshot --release 1.4.1 --numeric text")]
+pub struct UpgradeArgs {
+    /// Data directory to read; it is never changed
+    source: PathBuf,
+    /// Directory to write; must not exist or be empty
+    target: PathBuf,
+    /// Layout to write: paged, per-table, append or snapshot
+    #[arg(long, value_name = "LAYOUT", default_value = "paged")]
+    to: Target,
+    /// With --to snapshot: the release to write for [default: the source's own family]
+    #[arg(long, value_name = "X.Y.Z")]
+    release: Option<String>,
+    /// With --to snapshot: what to do with Numeric values, which no old server can load
+    #[arg(long, value_name = "keep|text|real", default_value = "keep")]
+    numeric: Numeric,
+    /// Records of TABLE were written for DATABASE (repeatable)
+    #[arg(long, value_name = "TABLE=DATABASE")]
+    assign: Vec<String>,
+    /// Decision file, as `rustdb-migrate attribute` writes it
+    #[arg(long, value_name = "FILE")]
+    attribution: Option<PathBuf>,
+    /// What to do with records whose database stays unknown
+    #[arg(long, value_name = "refuse|best|quarantine", default_value = "refuse")]
+    on_ambiguous: OnAmbiguous,
+    /// Leave out row versions that are not visible
+    #[arg(long)]
+    drop_dead: bool,
+    /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
+    #[arg(long, value_name = "FAMILY")]
+    from_family: Option<Family>,
+    /// Report everything the run would do, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write the report to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
 /// Runs the subcommand.
-pub fn run(_args: &UpgradeArgs, _common: &Common) -> anyhow::Result<Exit> {
-    Ok(Exit::Done)
+pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
+    let options = options(args)?;
+    if let Some(file) = &args.report {
+        file_outside(file, &args.source)?;
+    }
+    let report = upgrade(&options)?;
+    if let Some(file) = &args.report {
+        write_json(file, &report)?;
+    }
+    match args.format {
+        Format::Json => {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+        Format::Text => show(&report, common)?,
+    }
+    Ok(match report.outcome {
+        Outcome::Damaged => Exit::Damage,
+        Outcome::NeedsDecision => Exit::NeedsDecision,
+        Outcome::Planned | Outcome::Done => Exit::Done,
+    })
+}
+
+fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
+    if args.to != Target::Snapshot && (args.release.is_some() || args.numeric != Numeric::Keep) {
+        bail!("--release and --numeric go with --to snapshot only");
+    }
+    let family = match &args.release {
+        None => None,
+        Some(release) => Some(Family::of_release(release).with_context(|| {
+            format!("--release: found {release:?}, expected a release from 1.3.1 to 2.6.0")
+        })?),
+    };
+    Ok(UpgradeOptions {
+        source: args.source.clone(),
+        target: args.target.clone(),
+        to: args.to,
+        open: OpenOptions {
+            family: args.from_family,
+            recovery: Request {
+                without_wal: false,
+                decisions: decisions(&args.assign, args.attribution.as_deref())?,
+                on_ambiguous: args.on_ambiguous,
+            },
+        },
+        family,
+        numeric: args.numeric,
+        drop_dead: args.drop_dead,
+        dry_run: args.dry_run,
+    })
+}
+
+fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
+    let mut text = serde_json::to_vec_pretty(report)?;
+    text.push(b'\n');
+    fs_err::write(file, text).context("--report")
+}
+
+fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
+    if !common.quiet {
+        let text = findings_text(&report.findings, common.verbose);
+        io::stderr().write_all(text.as_bytes())?;
+    }
+    let mut out = io::stdout().lock();
+    if !report.tables.is_empty() && !common.quiet {
+        let rows = report.tables.iter().map(|table| {
+            let (live, dead) = (table.live.to_string(), table.dead.to_string());
+            vec![escape(&table.database), escape(&table.table), live, dead]
+        });
+        let text = table_text(&["database", "table", "live", "dead"], rows);
+        out.write_all(text.as_bytes())?;
+    }
+    let target = &report.target;
+    match report.outcome {
+        Outcome::Done => {
+            writeln!(
+                out,
+                "{} written as {}, verified",
+                escape(&target.path),
+                target.layout
+            )?;
+        }
+        Outcome::Planned => writeln!(
+            out,
+            "{} would be written as {}; nothing was written",
+            escape(&target.path),
+            target.layout
+        )?,
+        Outcome::Damaged => {
+            writeln!(io::stderr(), "SOURCE is damaged; nothing was written")?;
+        }
+        Outcome::NeedsDecision => {
+            writeln!(io::stderr(), "a decision is needed; nothing was written")?;
+        }
+    }
+    Ok(())
 }

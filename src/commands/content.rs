@@ -1,12 +1,16 @@
 //! What a directory holds, in hashes: equal for equal content, whatever the
 //! layout, the order of rows or the order of maps.
 
+use std::cell::RefCell;
+
 use serde::Serialize;
 
 use crate::codec::{ByteWriter, ContentHash, MultisetHash};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::legacy::{Family, encode_column, encode_row};
-use crate::model::{Catalog, Database, PrivilegeMap, Role, RowRef, RowSource, Table, User};
+use crate::model::{
+    Catalog, Database, PrivilegeMap, Role, RowBatch, RowRef, RowSource, RowStream, Table, User,
+};
 
 /// The hashes of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,83 +53,162 @@ pub struct Content {
     pub tables: Vec<TableContent>,
 }
 
+/// The rows of one table, hashed as multisets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowHashes {
+    /// Values of visible rows.
+    visible: MultisetHash,
+    /// Values, xmin and xmax of every row.
+    versions: MultisetHash,
+}
+
+impl RowHashes {
+    /// Adds a row; `scratch` is reused from row to row.
+    pub fn add(&mut self, row: &RowRef<'_>, scratch: &mut ByteWriter) {
+        scratch.clear();
+        encode_row(
+            scratch,
+            &RowRef {
+                xmin: 0,
+                xmax: None,
+                ..*row
+            },
+        );
+        if row.is_visible() {
+            self.visible.add(scratch.as_slice());
+        }
+        let values = ContentHash::of(scratch.as_slice());
+        scratch.clear();
+        scratch.u128(values.0);
+        scratch.u64(row.xmin);
+        scratch.bool(row.is_visible());
+        scratch.u64(row.xmax.unwrap_or_default());
+        self.versions.add(scratch.as_slice());
+    }
+}
+
 /// Reads every row and hashes it.
 ///
 /// # Errors
 /// When a row stream fails.
 pub fn hash_content(catalog: &Catalog, rows: &dyn RowSource) -> Result<Content> {
-    let mut databases = Vec::new();
-    let mut tables = Vec::new();
+    let hashing = HashingRows::new(rows, catalog);
     for (d, database) in catalog.databases.iter().enumerate() {
-        let mut own = Vec::new();
-        for (t, table) in database.tables.iter().enumerate() {
-            own.push(hash_table(&database.name, table, rows, (d, t))?);
+        for t in 0..database.tables.len() {
+            let mut stream = hashing.open_rows(d, t)?;
+            while stream.next_batch()?.is_some() {}
         }
-        databases.push(hash_database(database, &own));
-        tables.extend(own);
     }
-    databases.sort_by(|a, b| a.database.cmp(&b.database));
-    tables.sort_by(|a, b| (&a.database, &a.table).cmp(&(&b.database, &b.table)));
-    let of = |pick: fn(&DatabaseContent) -> ContentHash| {
-        let mut w = ByteWriter::new();
-        write_accounts(&mut w, catalog);
-        let mut set = MultisetHash::default();
-        databases
-            .iter()
-            .for_each(|database| set.add(&pick(database).0.to_le_bytes()));
-        w.u128(set.finish().0);
-        ContentHash::of(w.as_slice())
-    };
-    Ok(Content {
-        hash: of(|d| d.hash),
-        versions_hash: of(|d| d.versions_hash),
-        databases,
-        tables,
-    })
+    Ok(hashing.content(catalog))
 }
 
-fn hash_table(
-    database: &str,
-    table: &Table,
-    rows: &dyn RowSource,
-    at: (usize, usize),
-) -> Result<TableContent> {
-    let (mut visible, mut all) = (MultisetHash::default(), MultisetHash::default());
-    let mut bytes = ByteWriter::new();
-    let mut stream = rows.open_rows(at.0, at.1)?;
-    while let Some(batch) = stream.next_batch()? {
-        for row in batch.rows() {
-            bytes.clear();
-            encode_row(&mut bytes, &row);
-            all.add(bytes.as_slice());
-            if row.is_visible() {
-                bytes.clear();
-                encode_row(
-                    &mut bytes,
-                    &RowRef {
-                        xmin: 0,
-                        xmax: None,
-                        ..row
-                    },
-                );
-                visible.add(bytes.as_slice());
-            }
+/// Hashes rows on their way from a source to whoever reads them.
+pub struct HashingRows<'s> {
+    source: &'s dyn RowSource,
+    hashes: Vec<Vec<RefCell<RowHashes>>>,
+}
+
+impl<'s> HashingRows<'s> {
+    /// Hashes what passes from `source`, whose tables `catalog` lists.
+    pub fn new(source: &'s dyn RowSource, catalog: &Catalog) -> Self {
+        let tables =
+            |database: &Database| database.tables.iter().map(|_| RefCell::default()).collect();
+        HashingRows {
+            source,
+            hashes: catalog.databases.iter().map(tables).collect(),
         }
     }
+
+    /// The hashes of what has passed, with the schemas of `catalog`.
+    pub fn content(&self, catalog: &Catalog) -> Content {
+        let mut databases = Vec::new();
+        let mut tables = Vec::new();
+        for (database, hashes) in catalog.databases.iter().zip(&self.hashes) {
+            let own: Vec<TableContent> = database
+                .tables
+                .iter()
+                .zip(hashes)
+                .map(|(table, rows)| table_content(&database.name, table, &rows.borrow()))
+                .collect();
+            databases.push(hash_database(database, &own));
+            tables.extend(own);
+        }
+        databases.sort_by(|a, b| a.database.cmp(&b.database));
+        tables.sort_by(|a, b| (&a.database, &a.table).cmp(&(&b.database, &b.table)));
+        let of = |pick: fn(&DatabaseContent) -> ContentHash| {
+            let mut w = ByteWriter::new();
+            write_accounts(&mut w, catalog);
+            let mut set = MultisetHash::default();
+            databases
+                .iter()
+                .for_each(|database| set.add(&pick(database).0.to_le_bytes()));
+            w.u128(set.finish().0);
+            ContentHash::of(w.as_slice())
+        };
+        Content {
+            hash: of(|d| d.hash),
+            versions_hash: of(|d| d.versions_hash),
+            databases,
+            tables,
+        }
+    }
+}
+
+impl RowSource for HashingRows<'_> {
+    fn row_count(&self, database: usize, table: usize) -> u64 {
+        self.source.row_count(database, table)
+    }
+
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
+        let rows = self.source.open_rows(database, table)?;
+        let hashes = self
+            .hashes
+            .get(database)
+            .and_then(|tables| tables.get(table));
+        let hashes = hashes.ok_or_else(|| Error::Usage("internal: no such table".into()))?;
+        *hashes.borrow_mut() = RowHashes::default();
+        Ok(Box::new(HashingStream {
+            rows,
+            hashes,
+            scratch: ByteWriter::new(),
+        }))
+    }
+}
+
+struct HashingStream<'s> {
+    rows: Box<dyn RowStream + 's>,
+    hashes: &'s RefCell<RowHashes>,
+    scratch: ByteWriter,
+}
+
+impl RowStream for HashingStream<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let batch = self.rows.next_batch()?;
+        if let Some(batch) = &batch {
+            let mut hashes = self.hashes.borrow_mut();
+            batch
+                .rows()
+                .for_each(|row| hashes.add(&row, &mut self.scratch));
+        }
+        Ok(batch)
+    }
+}
+
+fn table_content(database: &str, table: &Table, rows: &RowHashes) -> TableContent {
     let of = |rows: &MultisetHash| {
         let mut w = ByteWriter::new();
         write_schema(&mut w, table);
         w.u128(rows.finish().0);
         ContentHash::of(w.as_slice())
     };
-    Ok(TableContent {
+    TableContent {
         database: database.to_owned(),
         table: table.name.clone(),
-        live: visible.count(),
-        dead: all.count() - visible.count(),
-        hash: of(&visible),
-        versions_hash: of(&all),
-    })
+        live: rows.visible.count(),
+        dead: rows.versions.count().saturating_sub(rows.visible.count()),
+        hash: of(&rows.visible),
+        versions_hash: of(&rows.versions),
+    }
 }
 
 fn hash_database(database: &Database, tables: &[TableContent]) -> DatabaseContent {

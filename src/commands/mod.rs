@@ -3,7 +3,10 @@
 
 pub mod content;
 pub mod convert;
+pub mod upgrade;
 
 mod directory;
+
+pub use crate::file::file_outside;
 
 pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};

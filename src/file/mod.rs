@@ -8,5 +8,5 @@ mod window;
 
 pub use names::{decode_name, encode_name};
 pub use source::{SourceDir, SourceEntry, SourceFile};
-pub use staging::Staging;
+pub use staging::{Staging, check_target, file_outside};
 pub use window::{DEFAULT_WINDOW_LEN, Window};

@@ -110,6 +110,28 @@ pub fn check_target(target: &Path, source: &Path) -> Result<PathBuf> {
     }
 }
 
+/// Checks that a file to be written does not lie inside `source`.
+///
+/// # Errors
+/// `Usage` when it does; I/O errors when its directory does not exist.
+pub fn file_outside(file: &Path, source: &Path) -> Result<()> {
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let io = |path: &Path, error| Error::io("open", path, error);
+    let parent = parent.canonicalize().map_err(|error| io(parent, error))?;
+    let source = source.canonicalize().map_err(|error| io(source, error))?;
+    match parent.starts_with(&source) {
+        true => Err(Error::Usage(format!(
+            "{} lies inside SOURCE {}, which is never written\nGive a file outside SOURCE.",
+            file.display(),
+            source.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn exists(target: &Path) -> Error {
     Error::NeedsDecision(format!(
         "TARGET {} exists and is not an empty directory\nGive another TARGET, or move this one away.",

@@ -15,4 +15,4 @@ pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
 pub use family::Family;
 pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
-pub use wal::{BadRange, Jump, Segment, Verdict, Wal, WalRecord, read_wal};
+pub use wal::{BadRange, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, read_wal};

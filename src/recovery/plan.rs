@@ -1,8 +1,11 @@
 //! From the files to what the server last had: cut, attribution, replay.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::LegacyDir;
+use crate::model::Operation;
 use crate::report::Report;
 
 use super::attribution::{self, Attributed, Attribution, Confidence, Decisions, OnAmbiguous};
@@ -118,13 +121,16 @@ fn apply(
     report: &mut Report,
 ) -> Vec<usize> {
     let mut set_aside = Vec::new();
+    let mut taint = Taint::default();
     for attributed in &mut attribution.tail {
         let Some(record) = legacy.wal.records.get(attributed.record) else {
             continue;
         };
-        let table = record.operation.table().unwrap_or_default();
+        let operation = &record.operation;
+        let table = operation.table().unwrap_or_default();
         let Some(name) = chosen(attributed, request.on_ambiguous) else {
             set_aside.push(attributed.record);
+            taint.spread(attributed, operation, overlay);
             report.add(undecided(
                 attributed,
                 request.on_ambiguous,
@@ -133,19 +139,29 @@ fn apply(
             ));
             continue;
         };
+        let finding = |code| {
+            Finding::new(code)
+                .database(&name)
+                .table(table)
+                .sequence(record.sequence)
+        };
+        if taint.touches(&name, operation) {
+            set_aside.push(attributed.record);
+            attributed.database = None;
+            attributed.confidence = Confidence::Ambiguous;
+            taint.spread(attributed, operation, overlay);
+            let finding = finding(Code::Ambiguous)
+                .detail("it depends on an earlier record whose database is unknown");
+            report.add(finding.severity(undecided_severity(request.on_ambiguous)));
+            continue;
+        }
         let database = overlay.database_or_new(&name);
         let xmax = runs.at(attributed.record).max_xmin;
-        match overlay.apply(database, &record.operation, xmax) {
+        match overlay.apply(database, operation, xmax) {
             Effect::Applied => {}
             Effect::None(reason) => {
                 attributed.no_effect = Some(reason);
-                report.add(
-                    Finding::new(Code::FailedStatement)
-                        .database(&name)
-                        .table(table)
-                        .sequence(record.sequence)
-                        .detail(reason),
-                );
+                report.add(finding(Code::FailedStatement).detail(reason));
             }
             Effect::Impossible(reason) => {
                 set_aside.push(attributed.record);
@@ -155,17 +171,74 @@ fn apply(
                 };
                 attributed.database = None;
                 attributed.confidence = Confidence::Orphan;
-                report.add(
-                    Finding::new(code)
-                        .database(&name)
-                        .table(table)
-                        .sequence(record.sequence)
-                        .detail(reason),
-                );
+                taint.spread(attributed, operation, overlay);
+                report.add(finding(code).detail(reason));
             }
         }
     }
     set_aside
+}
+
+/// What must not be applied because a record before it was set aside: row
+/// indexes count every pushed version, and columns follow every change, so a
+/// record that is left out makes the later ones of its table mean other rows.
+#[derive(Default)]
+struct Taint {
+    /// By database and table: the first row index that is no longer sure.
+    rows_from: BTreeMap<(String, String), u64>,
+    /// Tables of which nothing is sure any more.
+    tables: BTreeSet<(String, String)>,
+}
+
+impl Taint {
+    /// A record was set aside in every database that could own it.
+    fn spread(&mut self, attributed: &Attributed, operation: &Operation, overlay: &Overlay) {
+        let possible = attributed
+            .candidates
+            .iter()
+            .filter(|c| c.ruled_out.is_none());
+        let table = operation.table().unwrap_or_default();
+        for database in possible.filter_map(|candidate| candidate.database.as_deref()) {
+            let key = (database.to_owned(), table.to_owned());
+            match operation {
+                Operation::Insert { .. } | Operation::Update { .. } => {
+                    let index = overlay.catalog().database_index(database);
+                    let state = index.and_then(|index| overlay.table(index, table));
+                    let count = state.map_or(0, |table| table.state().row_count());
+                    let from = self.rows_from.entry(key).or_insert(count);
+                    *from = count.min(*from);
+                }
+                Operation::Delete { .. } | Operation::Checkpoint { .. } => {}
+                Operation::RenameTable { new, .. } => {
+                    self.tables.insert((database.to_owned(), new.clone()));
+                    self.tables.insert(key);
+                }
+                _ => {
+                    self.tables.insert(key);
+                }
+            }
+        }
+    }
+
+    /// Whether a record means something else without those set aside.
+    fn touches(&self, database: &str, operation: &Operation) -> bool {
+        let Some(table) = operation.table() else {
+            return false;
+        };
+        let key = (database.to_owned(), table.to_owned());
+        if self.tables.contains(&key) {
+            return true;
+        }
+        let Some(from) = self.rows_from.get(&key) else {
+            return false;
+        };
+        match operation {
+            Operation::Update { index, .. } | Operation::Delete { index, .. } => index >= from,
+            // Under its new name the table would look sure again.
+            Operation::RenameTable { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// The database to apply a record to.
@@ -208,13 +281,17 @@ fn undecided(
         true => "no database has had such a table".to_owned(),
         false => format!("candidates: {}", names.join(", ")),
     };
-    let severity = match on_ambiguous {
-        OnAmbiguous::Quarantine => Severity::Warning,
-        _ => Severity::Error,
-    };
     Finding::new(code)
-        .severity(severity)
+        .severity(undecided_severity(on_ambiguous))
         .table(table)
         .sequence(sequence)
         .detail(detail)
+}
+
+/// A record kept aside on request is no error.
+fn undecided_severity(on_ambiguous: OnAmbiguous) -> Severity {
+    match on_ambiguous {
+        OnAmbiguous::Quarantine => Severity::Warning,
+        OnAmbiguous::Refuse | OnAmbiguous::Best => Severity::Error,
+    }
 }

@@ -1,0 +1,197 @@
+//! What an upgrade did, or would do, in the shape that scripts rely on.
+
+use serde::Serialize;
+
+use crate::commands::content::Content;
+use crate::commands::{Backend, Directory};
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::recovery::attribution::Counts;
+use crate::report::Report;
+
+use super::{Plan, UpgradeOptions, set_aside_count};
+
+/// How an upgrade ended. The order is that of weight: the heaviest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The source is damaged; nothing was written.
+    Damaged,
+    /// The user must decide; nothing was written.
+    NeedsDecision,
+    /// A dry run: nothing was written, and the run would be done.
+    Planned,
+    /// The target is there, verified.
+    Done,
+}
+
+/// The report of one upgrade.
+#[derive(Debug, Serialize)]
+pub struct UpgradeReport {
+    /// Version of this shape.
+    pub schema: u32,
+    /// Version of the tool.
+    pub version: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was read; absent when nothing could be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceSummary>,
+    /// What was, or would be, written.
+    pub target: TargetSummary,
+    /// The tables written, in name order.
+    pub tables: Vec<TableSummary>,
+    /// Records of the tail by confidence.
+    pub attribution: Counts,
+    /// Records kept aside in `quarantine.jsonl`.
+    pub quarantined: usize,
+    /// Everything found.
+    pub findings: Vec<Finding>,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceSummary {
+    /// The directory.
+    pub path: String,
+    /// Legacy or a layout of ours.
+    pub kind: &'static str,
+    /// The legacy family of the data.
+    pub family: String,
+    /// How the log stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal: Option<&'static str>,
+    /// Records applied over the snapshot.
+    pub tail: usize,
+}
+
+/// What was, or would be, written.
+#[derive(Debug, Clone, Serialize)]
+pub struct TargetSummary {
+    /// The directory.
+    pub path: String,
+    /// Its layout.
+    pub layout: String,
+    /// With a snapshot: the family written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Hash of the content, every version included, the same in source and target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// One table written.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableSummary {
+    /// Its database.
+    pub database: String,
+    /// Its name.
+    pub table: String,
+    /// Visible row versions.
+    pub live: u64,
+    /// Row versions that are not visible.
+    pub dead: u64,
+}
+
+impl SourceSummary {
+    pub(super) fn of(directory: &Directory) -> Result<Self> {
+        let (kind, wal, tail) = match directory.backend() {
+            Backend::Legacy { legacy, recovery } => (
+                "legacy",
+                Some(legacy.wal.verdict().as_str()),
+                recovery.attribution.tail.len(),
+            ),
+            Backend::Ours(_) => ("rustdb-migrate", None, 0),
+        };
+        Ok(SourceSummary {
+            path: directory.path().display().to_string(),
+            kind,
+            family: directory.source_family()?.to_string(),
+            wal,
+            tail,
+        })
+    }
+}
+
+/// Records of the tail by confidence.
+pub(super) fn attribution_counts(directory: &Directory) -> Counts {
+    match directory.backend() {
+        Backend::Legacy { recovery, .. } => recovery.attribution.counts(),
+        Backend::Ours(_) => Counts::default(),
+    }
+}
+
+impl UpgradeReport {
+    fn new(options: &UpgradeOptions, outcome: Outcome, report: Report) -> Self {
+        UpgradeReport {
+            schema: 1,
+            version: env!("CARGO_PKG_VERSION"),
+            outcome,
+            source: None,
+            target: TargetSummary {
+                path: options.target.display().to_string(),
+                layout: options.to.to_string(),
+                family: None,
+                content: None,
+            },
+            tables: Vec::new(),
+            attribution: Counts::default(),
+            quarantined: 0,
+            findings: report.findings().to_vec(),
+        }
+    }
+
+    pub(super) fn refused(
+        options: &UpgradeOptions,
+        source: Option<SourceSummary>,
+        report: Report,
+        outcome: Outcome,
+    ) -> Self {
+        UpgradeReport {
+            source,
+            ..Self::new(options, outcome, report)
+        }
+    }
+
+    pub(super) fn done(
+        options: &UpgradeOptions,
+        source: SourceSummary,
+        directory: &Directory,
+        plan: &Plan,
+        content: Content,
+        mut report: Report,
+    ) -> Self {
+        let outcome = if options.dry_run {
+            Outcome::Planned
+        } else {
+            Outcome::Done
+        };
+        let quarantined = set_aside_count(directory);
+        if quarantined > 0 {
+            report.add(
+                Finding::new(Code::Quarantined)
+                    .file(options.target.join(super::quarantine::QUARANTINE_NAME))
+                    .detail(format!("{quarantined} records")),
+            );
+        }
+        let mut done = Self::new(options, outcome, report);
+        done.source = Some(source);
+        done.attribution = attribution_counts(directory);
+        done.quarantined = quarantined;
+        done.target.content = Some(content.versions_hash.to_string());
+        if options.to == super::Target::Snapshot {
+            done.target.family = Some(plan.family.to_string());
+        }
+        done.tables = content
+            .tables
+            .into_iter()
+            .map(|table| TableSummary {
+                database: table.database,
+                table: table.table,
+                live: table.live,
+                dead: table.dead,
+            })
+            .collect();
+        done
+    }
+}

@@ -1,0 +1,169 @@
+//! Writing a target, and proving that it holds what was read.
+
+use std::fmt;
+use std::fs::OpenOptions as FileOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::codec::ContentHash;
+use crate::commands::content::{Content, hash_content};
+use crate::commands::{Directory, OpenOptions};
+use crate::engine::{self, Layout, Level, Origin};
+use crate::error::{Error, Result};
+use crate::file::{Staging, encode_name};
+use crate::finding::Code;
+use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
+use crate::model::{Form, RowSource};
+use crate::recovery::Request;
+use crate::report::Report;
+
+use super::{Plan, UpgradeOptions};
+
+/// What to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A directory of ours.
+    Layout(Layout),
+    /// A legacy snapshot.
+    Snapshot,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Layout(layout) => layout.fmt(f),
+            Target::Snapshot => f.write_str("snapshot"),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "snapshot" {
+            return Ok(Target::Snapshot);
+        }
+        text.parse()
+            .map(Target::Layout)
+            .map_err(|_| "expected paged, per-table, append or snapshot".into())
+    }
+}
+
+/// Writes the planned content into a staging directory.
+pub(super) fn write(
+    options: &UpgradeOptions,
+    plan: &Plan,
+    rows: &dyn RowSource,
+) -> Result<Staging> {
+    let staging = Staging::create(&options.target, &options.source)?;
+    match options.to {
+        Target::Layout(layout) => {
+            let origin = Origin {
+                family: plan.family.to_string(),
+                cluster_id: cluster_id(plan, rows),
+            };
+            engine::create(staging.path(), layout, &plan.catalog, rows, &origin)?;
+        }
+        Target::Snapshot => write_snapshots(staging.path(), plan, rows)?,
+    }
+    Ok(staging)
+}
+
+/// Names the target by what it was made from: the same source gives the same
+/// bytes, and a WAL of another directory is recognised.
+fn cluster_id(plan: &Plan, rows: &dyn RowSource) -> u128 {
+    let mut text = format!("{}\n{:?}\n", plan.family, plan.catalog);
+    for (d, database) in plan.catalog.databases.iter().enumerate() {
+        for t in 0..database.tables.len() {
+            text.push_str(&format!("{} ", rows.row_count(d, t)));
+        }
+    }
+    ContentHash::of(text.as_bytes()).0
+}
+
+fn write_snapshots(dir: &Path, plan: &Plan, rows: &dyn RowSource) -> Result<()> {
+    match plan.catalog.form {
+        Form::Instance => write_snapshot(&dir.join(SNAPSHOT_NAME), plan, rows, None),
+        Form::SingleDatabase => {
+            for (index, database) in plan.catalog.databases.iter().enumerate() {
+                let name = format!("{}.db", encode_name(&database.name, index));
+                write_snapshot(&dir.join(name), plan, rows, Some(index))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn write_snapshot(
+    path: &Path,
+    plan: &Plan,
+    rows: &dyn RowSource,
+    only: Option<usize>,
+) -> Result<()> {
+    let mut file = FileOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| Error::io("create", path, error))?;
+    SnapshotEncoder::new(&mut file, path, plan.family).write(&plan.catalog, rows, only)
+}
+
+/// Checks every byte that was written, reads it back and compares content.
+pub(super) fn verify(
+    options: &UpgradeOptions,
+    plan: &Plan,
+    staging: &Staging,
+    expected: &Content,
+) -> Result<()> {
+    if let Target::Layout(_) = options.to {
+        let mut report = Report::new();
+        engine::verify(staging.path(), Level::Structure, &mut report)?;
+        if let Some(finding) = report
+            .findings()
+            .iter()
+            .find(|f| f.code.severity() == crate::finding::Severity::Error)
+        {
+            return Err(wrong(
+                staging,
+                finding.code,
+                finding.detail.clone().unwrap_or_default(),
+            ));
+        }
+    }
+    let open = OpenOptions {
+        family: matches!(options.to, Target::Snapshot).then_some(plan.family),
+        recovery: Request::default(),
+    };
+    let written = Directory::open(staging.path(), &open)?;
+    let found = hash_content(written.catalog(), &written)?;
+    if found.versions_hash == expected.versions_hash {
+        return Ok(());
+    }
+    let differing = expected
+        .tables
+        .iter()
+        .zip(&found.tables)
+        .find(|(e, f)| e != f);
+    let place = differing.map_or_else(
+        || "the catalog".to_owned(),
+        |(table, _)| format!("table {:?} of database {:?}", table.table, table.database),
+    );
+    Err(wrong(
+        staging,
+        Code::NotPristine,
+        format!("{place} differs from what was read"),
+    ))
+}
+
+fn wrong(staging: &Staging, code: Code, found: String) -> Error {
+    Error::damage(
+        staging.path(),
+        0,
+        code,
+        found,
+        "exactly what was read from SOURCE",
+    )
+}

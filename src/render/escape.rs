@@ -1,0 +1,34 @@
+//! Text from files on a terminal.
+
+/// Control characters as escapes, everything else as it stands: text from a
+/// file must not move a cursor or change a colour.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_direction(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Characters that turn the writing direction and so can make text look like
+/// another.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_become_text() {
+        assert_eq!(
+            escape("a\x1b[31mb\r\n\u{9b}\u{202e}é"),
+            "a\\u{1b}[31mb\\r\\n\\u{9b}\\u{202e}é"
+        );
+    }
+}
