@@ -210,6 +210,12 @@ codes! {
     CountMismatch "count-mismatch" Error
         "A stored count differs from what was counted."
         "Restore the file from a backup, or upgrade again from the source.";
+    OutOfRange "out-of-range" Error
+        "A number stands outside the range that the format defines."
+        "Restore the file from a backup, or upgrade again from the source.";
+    BadCatalog "bad-catalog" Error
+        "A catalog file has valid checksums and a content that no writer produces."
+        "The file was forged or written by a defective program; upgrade again from the source.";
     NotPristine "content-differs" Error
         "The content differs from what was expected."
         "See the detail for what differs.";

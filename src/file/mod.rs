@@ -4,9 +4,11 @@
 mod names;
 mod source;
 mod staging;
+mod target;
 mod window;
 
 pub use names::{decode_name, encode_name};
 pub use source::{SourceDir, SourceEntry, SourceFile};
 pub use staging::{Staging, check_target, file_outside};
+pub use target::{create_dir, create_file};
 pub use window::{DEFAULT_WINDOW_LEN, Window};

@@ -24,7 +24,7 @@ pub fn snapshot(dir: &Path, rows: u64) -> u64 {
 }
 
 fn catalog(rows: u64) -> Catalog {
-    let column = |name: &str, data_type, primary_key| Column {
+    let column = |name: &str, data_type: DataType, primary_key: bool| Column {
         name: name.into(),
         data_type,
         nullable: !primary_key,

@@ -1,14 +1,13 @@
 //! Records whose database stays unknown, kept with their raw bytes.
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::commands::{Backend, Directory};
 use crate::error::{Error, Result};
+use crate::file::create_file;
 
 /// The file in a target that holds quarantined records, one JSON object each.
 pub const QUARANTINE_NAME: &str = "quarantine.jsonl";
@@ -39,12 +38,7 @@ pub(super) fn write(directory: &Directory, dir: &Path) -> Result<()> {
     }
     let path = dir.join(QUARANTINE_NAME);
     let io = |error| Error::io("write", &path, error);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io)?;
+    let file = create_file(&path)?;
     let mut out = BufWriter::new(file);
     for &position in &recovery.set_aside {
         let Some(record) = legacy.wal.records.get(position) else {

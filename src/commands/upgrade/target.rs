@@ -1,8 +1,6 @@
 //! Writing a target, and proving that it holds what was read.
 
 use std::fmt;
-use std::fs::OpenOptions as FileOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -11,7 +9,7 @@ use crate::commands::content::{Content, hash_content};
 use crate::commands::{Directory, OpenOptions};
 use crate::engine::{self, Layout, Level, Origin};
 use crate::error::{Error, Result};
-use crate::file::{Staging, encode_name};
+use crate::file::{Staging, create_file, encode_name};
 use crate::finding::Code;
 use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
 use crate::model::{Form, RowSource};
@@ -102,12 +100,7 @@ fn write_snapshot(
     rows: &dyn RowSource,
     only: Option<usize>,
 ) -> Result<()> {
-    let mut file = FileOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Error::io("create", path, error))?;
+    let mut file = create_file(path)?;
     SnapshotEncoder::new(&mut file, path, plan.family).write(&plan.catalog, rows, only)
 }
 

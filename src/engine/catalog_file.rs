@@ -1,0 +1,292 @@
+//! The catalog on disk: `global.db` for the directory, `metadata.db` for each
+//! database (format page, "Sealed files"). Every list keeps the order of the
+//! legacy file, so that a snapshot can be written back byte for byte.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::TableCounts;
+use super::paths::{GLOBAL_NAME, METADATA_NAME};
+use super::sealed::{self, KIND_GLOBAL, KIND_METADATA, NO_DATABASE, Seal};
+use crate::error::{Damage, Error, Result};
+use crate::finding::Code;
+use crate::model::{Catalog, Database, DatabaseGrants, Form, Role, Table, TableGrants, User};
+
+/// The document of `global.db`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Global<'a> {
+    form: Cow<'a, Form>,
+    /// The databases, in stored order.
+    pub databases: Vec<DatabaseEntry>,
+    grants: Cow<'a, [DatabaseGrants]>,
+    users: Cow<'a, [User]>,
+    roles: Cow<'a, [Role]>,
+}
+
+/// One database of a directory.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatabaseEntry {
+    /// Unique in the directory, never used again.
+    pub id: u32,
+    /// Its name, unique in the directory.
+    pub name: String,
+}
+
+/// The document of `metadata.db`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metadata<'a> {
+    name: Cow<'a, str>,
+    /// The tables, in stored order.
+    pub tables: Vec<TableEntry<'a>>,
+    enums: Cow<'a, [(String, Vec<String>)]>,
+    views: Cow<'a, [(String, String)]>,
+    table_grants: Cow<'a, [TableGrants]>,
+}
+
+/// One table of a database.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TableEntry<'a> {
+    /// Unique in the database, never used again.
+    pub id: u32,
+    /// What its files hold.
+    pub counts: TableCounts,
+    /// The table itself.
+    pub schema: Cow<'a, Table>,
+}
+
+/// Numbers things by their position.
+///
+/// # Errors
+/// `Usage` when there are more than 2^32 - 1.
+pub(super) fn id_at(position: usize) -> Result<u32> {
+    let id = u32::try_from(position).ok().filter(|id| *id != NO_DATABASE);
+    id.ok_or_else(|| Error::Usage(format!("number {position} is too many for one catalog")))
+}
+
+impl<'a> Global<'a> {
+    /// The document of a catalog, ids by position.
+    ///
+    /// # Errors
+    /// `Usage` when a name stands twice.
+    pub(super) fn new(catalog: &'a Catalog) -> Result<Self> {
+        let entry = |(position, database): (usize, &Database)| {
+            Ok(DatabaseEntry {
+                id: id_at(position)?,
+                name: database.name.clone(),
+            })
+        };
+        let databases = catalog.databases.iter().enumerate().map(entry);
+        let global = Global {
+            form: Cow::Borrowed(&catalog.form),
+            databases: databases.collect::<Result<_>>()?,
+            grants: Cow::Borrowed(&catalog.grants),
+            users: Cow::Borrowed(&catalog.users),
+            roles: Cow::Borrowed(&catalog.roles),
+        };
+        global.unique().map_err(|what| twice(what, "directory"))?;
+        Ok(global)
+    }
+
+    fn unique(&self) -> Result<(), &'static str> {
+        let named = self.databases.iter().map(|db| (db.id, db.name.as_str()));
+        unique(named)
+    }
+
+    /// Writes a new `global.db`.
+    ///
+    /// # Errors
+    /// When the file is there or cannot be written.
+    pub(super) fn write(&self, root: &Path, cluster_id: u128) -> Result<()> {
+        sealed::write(&root.join(GLOBAL_NAME), &global_seal(cluster_id), self)
+    }
+
+    /// Reads `global.db`.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or belongs elsewhere.
+    pub(super) fn read(root: &Path, cluster_id: u128) -> Result<Global<'static>> {
+        let path = root.join(GLOBAL_NAME);
+        let global: Global<'static> = sealed::read(&path, &global_seal(cluster_id))?;
+        global.unique().map_err(|what| repeated(&path, what))?;
+        Ok(global)
+    }
+
+    /// The catalog, with the databases read from elsewhere.
+    pub(super) fn into_catalog(self, databases: Vec<Database>) -> Catalog {
+        Catalog {
+            form: self.form.into_owned(),
+            databases,
+            grants: self.grants.into_owned(),
+            users: self.users.into_owned(),
+            roles: self.roles.into_owned(),
+        }
+    }
+}
+
+fn global_seal(cluster_id: u128) -> Seal {
+    Seal {
+        kind: KIND_GLOBAL,
+        cluster_id,
+        database: NO_DATABASE,
+    }
+}
+
+fn metadata_seal(cluster_id: u128, database: u32) -> Seal {
+    Seal {
+        kind: KIND_METADATA,
+        cluster_id,
+        database,
+    }
+}
+
+impl<'a> Metadata<'a> {
+    /// The document of a database, ids by position; `counts` by table.
+    ///
+    /// # Errors
+    /// `Usage` when a name stands twice.
+    pub(super) fn new(
+        database: &'a Database,
+        counts: impl Iterator<Item = TableCounts>,
+    ) -> Result<Self> {
+        let tables = database.tables.iter().zip(counts).enumerate();
+        let entry = |(position, (schema, counts))| {
+            Ok(TableEntry {
+                id: id_at(position)?,
+                counts,
+                schema: Cow::Borrowed(schema),
+            })
+        };
+        let metadata = Metadata {
+            name: Cow::Borrowed(&database.name),
+            tables: tables.map(entry).collect::<Result<_>>()?,
+            enums: Cow::Borrowed(&database.enums),
+            views: Cow::Borrowed(&database.views),
+            table_grants: Cow::Borrowed(&database.table_grants),
+        };
+        metadata.unique().map_err(|what| twice(what, "database"))?;
+        Ok(metadata)
+    }
+
+    fn unique(&self) -> Result<(), &'static str> {
+        let named = self.tables.iter().map(|t| (t.id, t.schema.name.as_str()));
+        unique(named)
+    }
+
+    /// Writes a new `metadata.db` into the database's directory.
+    ///
+    /// # Errors
+    /// When the file is there or cannot be written.
+    pub(super) fn write(&self, dir: &Path, cluster_id: u128, database: u32) -> Result<()> {
+        let seal = metadata_seal(cluster_id, database);
+        sealed::write(&dir.join(METADATA_NAME), &seal, self)
+    }
+
+    /// Reads the `metadata.db` of a database.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or belongs elsewhere.
+    pub(super) fn read(
+        dir: &Path,
+        cluster_id: u128,
+        entry: &DatabaseEntry,
+    ) -> Result<Metadata<'static>> {
+        check_dir(dir)?;
+        let path = dir.join(METADATA_NAME);
+        let metadata: Metadata<'static> =
+            sealed::read(&path, &metadata_seal(cluster_id, entry.id))?;
+        metadata.unique().map_err(|what| repeated(&path, what))?;
+        let damage = |code, found: &str, expected: &str| {
+            Err(Error::damage(
+                &path,
+                sealed::HEAD_LEN as u64,
+                code,
+                found,
+                expected,
+            ))
+        };
+        if metadata.name != entry.name {
+            let expected = "the name that global.db gives the database";
+            return damage(Code::NameMismatch, "another name", expected);
+        }
+        if metadata
+            .tables
+            .iter()
+            .any(|t| t.counts.live > t.counts.rows)
+        {
+            return damage(
+                Code::BadCatalog,
+                "more live rows than rows",
+                "at most as many",
+            );
+        }
+        Ok(metadata)
+    }
+
+    /// The database, its tables in stored order.
+    pub(super) fn into_database(self) -> Database {
+        let tables = self.tables.into_iter().map(|t| t.schema.into_owned());
+        Database {
+            name: self.name.into_owned(),
+            tables: tables.collect(),
+            enums: self.enums.into_owned(),
+            views: self.views.into_owned(),
+            table_grants: self.table_grants.into_owned(),
+        }
+    }
+}
+
+/// A link in the place of a database could lead out of the directory.
+fn check_dir(dir: &Path) -> Result<()> {
+    let meta = dir.symlink_metadata();
+    if meta
+        .map_err(|error| Error::io("open", dir, error))?
+        .is_dir()
+    {
+        return Ok(());
+    }
+    Err(Error::NotADataDirectory {
+        path: dir.to_owned(),
+        why: format!(
+            "{}: found a file or a symbolic link, expected the directory of a database\n{}",
+            Code::NotRegular,
+            Code::NotRegular.remedy()
+        ),
+    })
+}
+
+/// File names derive from names and ids: either twice would be one file twice.
+fn unique<'n>(named: impl Iterator<Item = (u32, &'n str)>) -> Result<(), &'static str> {
+    let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for (id, name) in named {
+        if !ids.insert(id) {
+            return Err("id");
+        }
+        if !names.insert(name) {
+            return Err("name");
+        }
+    }
+    Ok(())
+}
+
+fn twice(what: &str, place: &str) -> Error {
+    Error::Usage(format!(
+        "a {what} stands twice in one {place}\nRename one of the two."
+    ))
+}
+
+fn repeated(path: &Path, what: &str) -> Damage {
+    Damage {
+        file: path.to_owned(),
+        offset: sealed::HEAD_LEN as u64,
+        code: Code::DuplicateName,
+        found: format!("a {what} that stands twice"),
+        expected: "distinct names and ids".into(),
+    }
+}

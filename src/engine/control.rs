@@ -1,0 +1,239 @@
+//! The control file: what a directory is, in two slots (format page, "Control
+//! file").
+//!
+//! A checkpoint writes the slot that is not in use. Each slot is a block of its
+//! own to every disk, so a torn write leaves the other one whole.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::address::Lsn;
+use super::frame::{CRC_LEN, Fields, MAGIC_LEN, Piece, seal};
+use super::layout::Layout;
+use super::paths::CONTROL_NAME;
+use crate::codec::{ByteWriter, Cursor};
+use crate::error::{Damage, Error, Result};
+use crate::file::{SourceFile, create_file};
+use crate::finding::Code;
+
+/// First bytes of a slot.
+pub(super) const MAGIC: &[u8; MAGIC_LEN] = b"RDBXCTRL";
+/// Bytes of a slot.
+pub(super) const SLOT_LEN: usize = 4096;
+/// Slots of a control file.
+pub(super) const SLOT_COUNT: usize = 2;
+/// Bytes of the control file.
+pub(super) const CONTROL_LEN: u64 = (SLOT_LEN * SLOT_COUNT) as u64;
+/// Most bytes of the family's name.
+const FAMILY_MAX_LEN: usize = 32;
+
+/// What a directory was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The schema family of the source, such as `1.4`; at most 32 bytes.
+    pub family: String,
+    /// Names the directory in every file. Derived from the content of the
+    /// source, so that the same source gives the same bytes.
+    pub cluster_id: u128,
+}
+
+impl Origin {
+    /// Checks that the control file can hold it.
+    ///
+    /// # Errors
+    /// `Usage` when the family is too long.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.family.len() <= FAMILY_MAX_LEN {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the name of the source family has {} bytes, expected at most {FAMILY_MAX_LEN}",
+            self.family.len()
+        )))
+    }
+}
+
+/// What one slot says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Control {
+    /// Rises by one with every write; its lowest bit is the slot's number.
+    pub generation: u64,
+    /// How tables lie in files.
+    pub layout: Layout,
+    /// What the directory was made from.
+    pub origin: Origin,
+    /// Every file holds at least the state after this record.
+    pub checkpoint: Lsn,
+}
+
+impl Control {
+    /// The slot of its generation, to its last byte.
+    fn encode(&self) -> Vec<u8> {
+        let mut w = ByteWriter::new();
+        w.raw(MAGIC);
+        w.u32(super::frame::FORMAT_VERSION);
+        w.u128(self.origin.cluster_id);
+        w.u64(self.generation);
+        w.u64(self.checkpoint.0);
+        w.u8(self.layout.tag());
+        w.u8(self.origin.family.len().to_le_bytes()[0]);
+        w.raw(self.origin.family.as_bytes());
+        w.raw(&vec![0; (SLOT_LEN - CRC_LEN).saturating_sub(w.len())]);
+        seal(&mut w, crc32fast::Hasher::new());
+        w.into_vec()
+    }
+
+    /// Reads the slot of number `slot`.
+    fn decode(piece: &Piece<'_>, slot: u64) -> Result<Self, Damage> {
+        let mut fields = piece.open(MAGIC, crc32fast::Hasher::new())?;
+        fields.version()?;
+        let cluster_id = fields.read(Cursor::u128)?;
+        let at = fields.position();
+        let generation = fields.read(Cursor::u64)?;
+        if generation % SLOT_COUNT as u64 != slot {
+            let found = format!("generation {generation} in slot {slot}");
+            return Err(fields.damage(at, Code::WrongPlace, found, "the other slot"));
+        }
+        let checkpoint = Lsn(fields.read(Cursor::u64)?);
+        let at = fields.position();
+        let tag = fields.read(Cursor::u8)?;
+        let Some(layout) = Layout::from_tag(tag) else {
+            return Err(fields.damage(at, Code::BadTag, tag.to_string(), "a layout of 1 to 3"));
+        };
+        let family = read_family(&mut fields)?;
+        let at = fields.position();
+        let padding = fields.read(|c| c.take(c.remaining()))?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(fields.damage(at, Code::OutOfRange, "padding in use", "zeros"));
+        }
+        Ok(Control {
+            generation,
+            layout,
+            origin: Origin { family, cluster_id },
+            checkpoint,
+        })
+    }
+
+    /// Writes a new control file, both slots filled: from the first day on, one
+    /// bad slot is damage and never a slot that was not used yet.
+    ///
+    /// # Errors
+    /// When the file is there or cannot be written.
+    pub(super) fn create(root: &Path, layout: Layout, origin: &Origin) -> Result<()> {
+        let path = path(root);
+        let mut file: File = create_file(&path)?;
+        for generation in [2, 1] {
+            let control = Control {
+                generation,
+                layout,
+                origin: origin.clone(),
+                checkpoint: Lsn::default(),
+            };
+            file.write_all(&control.encode())
+                .map_err(|error| Error::io("write", &path, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn read_family(fields: &mut Fields<'_>) -> Result<String, Damage> {
+    let at = fields.position();
+    let len = usize::from(fields.read(Cursor::u8)?);
+    if len > FAMILY_MAX_LEN {
+        let expected = format!("at most {FAMILY_MAX_LEN} bytes");
+        return Err(fields.damage(at, Code::BadLength, format!("{len} bytes"), expected));
+    }
+    fields.read(|c| {
+        let bytes = c.take(len)?;
+        c.utf8(bytes).map(str::to_owned)
+    })
+}
+
+/// Where the control file of a directory is.
+pub(super) fn path(root: &Path) -> PathBuf {
+    root.join(CONTROL_NAME)
+}
+
+/// A control file as it was found.
+#[derive(Debug)]
+pub(super) struct ControlFile {
+    /// Its length.
+    pub len: u64,
+    /// What each slot says, or what is wrong with it.
+    pub slots: [Result<Control, Damage>; SLOT_COUNT],
+    /// What is wrong with the file as a whole.
+    pub shape: Option<Damage>,
+}
+
+impl ControlFile {
+    /// Reads the control file of a directory.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no regular file.
+    pub(super) fn read(root: &Path) -> Result<Self> {
+        let file = SourceFile::open(&path(root))?;
+        // A longer file is reported; its first two slots may still be good.
+        let len = file.len().min(CONTROL_LEN);
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(SLOT_LEN * SLOT_COUNT)];
+        file.read_exact_at(&mut bytes, 0)?;
+        let slot = |number: usize| {
+            let start = number * SLOT_LEN;
+            let end = (start + SLOT_LEN).min(bytes.len());
+            let piece = Piece {
+                path: file.path(),
+                offset: start as u64,
+                bytes: bytes.get(start..end).unwrap_or_default(),
+            };
+            if piece.bytes.len() < SLOT_LEN {
+                let found = format!("{} bytes", piece.bytes.len());
+                let expected = format!("a slot of {SLOT_LEN} bytes");
+                return Err(piece.damage(0, Code::Truncated, found, expected));
+            }
+            Control::decode(&piece, number as u64)
+        };
+        let slots = [slot(0), slot(1)];
+        let shape = (file.len() > CONTROL_LEN).then(|| Damage {
+            file: file.path().to_owned(),
+            offset: CONTROL_LEN,
+            code: Code::TrailingBytes,
+            found: format!("a file of {} bytes", file.len()),
+            expected: format!("{CONTROL_LEN} bytes"),
+        });
+        Ok(ControlFile {
+            len: file.len(),
+            slots,
+            shape,
+        })
+    }
+
+    /// The slot in use: the whole one of the higher generation.
+    ///
+    /// # Errors
+    /// The damage of the first slot when both are bad.
+    pub(super) fn current(&self) -> Result<&Control, &Damage> {
+        let [first, second] = &self.slots;
+        match (first, second) {
+            (Ok(a), Ok(b)) if b.generation > a.generation => Ok(b),
+            (Ok(a), _) => Ok(a),
+            (Err(_), Ok(b)) => Ok(b),
+            (Err(damage), Err(_)) => Err(damage),
+        }
+    }
+
+    /// What the two slots contradict each other in, if they do.
+    pub(super) fn contradiction(&self, path: &Path) -> Option<Damage> {
+        let [Ok(a), Ok(b)] = &self.slots else {
+            return None;
+        };
+        let apart = a.generation.abs_diff(b.generation);
+        let alike = a.origin == b.origin && a.layout == b.layout;
+        (apart != 1 || !alike).then(|| Damage {
+            file: path.to_owned(),
+            offset: SLOT_LEN as u64,
+            code: Code::WrongPlace,
+            found: format!("slots {apart} generations apart, alike: {alike}"),
+            expected: "two slots of one directory, one generation apart".into(),
+        })
+    }
+}

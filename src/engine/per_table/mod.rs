@@ -1,0 +1,49 @@
+//! One file a table: header, rows in checksummed blocks, trailer (format page,
+//! "Table files").
+
+mod block;
+mod header;
+mod reader;
+mod trailer;
+mod verify;
+mod writer;
+
+use std::path::PathBuf;
+
+use super::address::Lsn;
+use super::layout::{TableCounts, TableFiles};
+use super::paths::TablePlace;
+use super::verify::{Level, TableCheck};
+use crate::error::Result;
+use crate::model::RowStream;
+
+/// After the encoded name of a table.
+const SUFFIX: &str = ".db";
+
+/// The layout `per-table`.
+#[derive(Debug)]
+pub(super) struct PerTable;
+
+impl TableFiles for PerTable {
+    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+        Ok(vec![table.file(SUFFIX)])
+    }
+
+    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
+        writer::write_table(table, lsn, rows)
+    }
+
+    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
+        Ok(Box::new(reader::TableReader::open(table, counts)?))
+    }
+
+    fn verify(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        level: Level,
+        check: &mut TableCheck<'_>,
+    ) -> Result<()> {
+        verify::verify_table(table, counts, level, check)
+    }
+}

@@ -1,0 +1,270 @@
+//! Checks a directory of ours: every checksum, every place, every byte
+//! accounted for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::catalog_file::{Global, Metadata};
+use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
+use super::layout::TableFiles;
+use super::paths::{GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
+use crate::error::{Damage, Error, Result};
+use crate::file::{SourceDir, SourceFile};
+use crate::finding::{Code, Finding};
+use crate::report::Report;
+
+/// How much is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Every checksum, and that every file and block is where it belongs.
+    Checksums,
+    /// Also that every row decodes, and that stored counts are the counts.
+    Structure,
+}
+
+/// How much of one file was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCoverage {
+    /// The file, as the user can open it.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Bytes that agree with a checksum.
+    pub checked: u64,
+    /// All others: damaged, beyond a damage, or under no checksum.
+    pub unchecked: u64,
+}
+
+/// How much of a directory was checked: every file is here once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// The files, in the order in which they were met.
+    pub files: Vec<FileCoverage>,
+}
+
+impl Coverage {
+    /// Bytes of all files.
+    pub fn len(&self) -> u64 {
+        self.files.iter().map(|file| file.len).sum()
+    }
+
+    /// Whether there is no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that agree with a checksum.
+    pub fn checked(&self) -> u64 {
+        self.files.iter().map(|file| file.checked).sum()
+    }
+
+    /// All other bytes.
+    pub fn unchecked(&self) -> u64 {
+        self.files.iter().map(|file| file.unchecked).sum()
+    }
+}
+
+/// Checks a directory of ours and adds everything found to `report`.
+///
+/// Files that only an unreadable catalog could explain count as unchecked; so
+/// does everything when both slots of the control file are bad.
+///
+/// # Errors
+/// I/O errors other than a missing file; `Usage` for a layout that is not
+/// available. Damage is never an error here.
+pub fn verify(dir: &Path, level: Level, report: &mut Report) -> Result<Coverage> {
+    SourceDir::open(dir)?;
+    let mut run = Run {
+        dir,
+        level,
+        report,
+        coverage: Coverage::default(),
+        known: BTreeSet::new(),
+        unexplained: Vec::new(),
+    };
+    run.directory()?;
+    run.other_files()?;
+    Ok(run.coverage)
+}
+
+struct Run<'v> {
+    dir: &'v Path,
+    level: Level,
+    report: &'v mut Report,
+    coverage: Coverage,
+    /// Files and directories that have a place here.
+    known: BTreeSet<PathBuf>,
+    /// Directories whose catalog could not be read.
+    unexplained: Vec<PathBuf>,
+}
+
+impl Run<'_> {
+    fn directory(&mut self) -> Result<()> {
+        let Some((cluster_id, tables)) = self.control()? else {
+            self.unexplained.push(self.dir.to_owned());
+            return Ok(());
+        };
+        let path = self.dir.join(GLOBAL_NAME);
+        let read = Global::read(self.dir, cluster_id);
+        let Some(global) = self.whole_file(&path, read)? else {
+            self.unexplained.push(self.dir.to_owned());
+            return Ok(());
+        };
+        for entry in &global.databases {
+            let dir = database_dir(self.dir, &entry.name, entry.id);
+            self.known.insert(dir.clone());
+            let path = dir.join(METADATA_NAME);
+            let read = Metadata::read(&dir, cluster_id, entry);
+            let Some(metadata) = self.whole_file(&path, read)? else {
+                self.unexplained.push(dir);
+                continue;
+            };
+            let places = metadata.places(&dir, cluster_id, entry.id);
+            for ((place, counts), table) in places.zip(&metadata.tables) {
+                let mut check = TableCheck {
+                    report: self.report,
+                    coverage: &mut self.coverage,
+                    known: &mut self.known,
+                    database: &entry.name,
+                    table: &table.schema.name,
+                };
+                tables.verify(&place, counts, self.level, &mut check)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the control file and says whose files the others must be.
+    fn control(&mut self) -> Result<Option<(u128, &'static dyn TableFiles)>> {
+        let path = control::path(self.dir);
+        self.known.insert(path.clone());
+        let Some(file) = absorb(ControlFile::read(self.dir), &path, self.report)? else {
+            return Ok(None);
+        };
+        let whole = file.slots.iter().filter(|slot| slot.is_ok()).count();
+        let checked = (whole * SLOT_LEN) as u64;
+        self.coverage.add(&path, file.len, checked.min(CONTROL_LEN));
+        let slots = file.slots.iter().filter_map(|slot| slot.as_ref().err());
+        let others = [file.shape.clone(), file.contradiction(&path)];
+        for damage in slots.chain(others.iter().flatten()) {
+            self.report.add(damage.into());
+        }
+        match file.current() {
+            Ok(control) => Ok(Some((control.origin.cluster_id, control.layout.tables()?))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Takes the result of reading a file under one checksum.
+    fn whole_file<T>(&mut self, path: &Path, read: Result<T>) -> Result<Option<T>> {
+        self.known.insert(path.to_owned());
+        let read = absorb(read, path, self.report)?;
+        if let Ok(meta) = path.symlink_metadata()
+            && meta.is_file()
+        {
+            let checked = if read.is_some() { meta.len() } else { 0 };
+            self.coverage.add(path, meta.len(), checked);
+        }
+        Ok(read)
+    }
+
+    /// Reports what has no place here, and counts what cannot be checked.
+    fn other_files(&mut self) -> Result<()> {
+        let mut extra_dir: Option<PathBuf> = None;
+        let walk = walkdir::WalkDir::new(self.dir).min_depth(1);
+        for entry in walk.sort_by_file_name() {
+            let entry = entry.map_err(|error| Error::io("list", self.dir, error.into()))?;
+            let path = entry.path();
+            if self.known.contains(path) {
+                continue;
+            }
+            let kind = entry.file_type();
+            if kind.is_file() {
+                let meta = entry.metadata();
+                let meta = meta.map_err(|error| Error::io("look at", path, error.into()))?;
+                self.coverage.add(path, meta.len(), 0);
+            }
+            let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
+                || extra_dir.as_ref().is_some_and(|dir| path.starts_with(dir))
+                || (kind.is_file() && path == self.dir.join(QUARANTINE_NAME));
+            if !explained {
+                self.report.add(Finding::new(Code::ExtraFile).file(path));
+                extra_dir = kind.is_dir().then(|| path.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Coverage {
+    fn add(&mut self, path: &Path, len: u64, checked: u64) {
+        self.files.push(FileCoverage {
+            path: path.to_owned(),
+            len,
+            checked,
+            unchecked: len.saturating_sub(checked),
+        });
+    }
+}
+
+/// Turns what is wrong with a file into a finding; other errors stay errors.
+fn absorb<T>(result: Result<T>, path: &Path, report: &mut Report) -> Result<Option<T>> {
+    let finding = match result {
+        Ok(value) => return Ok(Some(value)),
+        Err(Error::Damage(damage)) => Finding::from(&*damage),
+        Err(Error::Io { source, .. }) if is_missing(&source) => {
+            Finding::new(Code::MissingFile).file(path)
+        }
+        Err(Error::NotADataDirectory { path, .. }) => Finding::new(Code::NotRegular).file(path),
+        Err(other) => return Err(other),
+    };
+    report.add(finding);
+    Ok(None)
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// What a layout reports the check of a table's files to.
+pub(super) struct TableCheck<'v> {
+    report: &'v mut Report,
+    coverage: &'v mut Coverage,
+    known: &'v mut BTreeSet<PathBuf>,
+    database: &'v str,
+    table: &'v str,
+}
+
+impl TableCheck<'_> {
+    /// Opens a file of the table; one that is missing or not regular is
+    /// reported.
+    ///
+    /// # Errors
+    /// Other I/O errors.
+    pub(super) fn open(&mut self, path: &Path) -> Result<Option<Arc<SourceFile>>> {
+        self.known.insert(path.to_owned());
+        let mut found = Report::new();
+        let file = absorb(SourceFile::open(path), path, &mut found)?;
+        for finding in found.findings() {
+            self.add(finding.clone());
+        }
+        Ok(file)
+    }
+
+    /// Reports damage.
+    pub(super) fn damaged(&mut self, damage: &Damage) {
+        self.add(damage.into());
+    }
+
+    fn add(&mut self, finding: Finding) {
+        let finding = finding.database(self.database).table(self.table);
+        self.report.add(finding);
+    }
+
+    /// Counts a file of which `checked` bytes agree with a checksum.
+    pub(super) fn covered(&mut self, file: &SourceFile, checked: u64) {
+        self.coverage.add(file.path(), file.len(), checked);
+    }
+}
