@@ -165,6 +165,23 @@ codes! {
         "A decision of the user contradicts a fact that the files prove."
         "Correct the decision; the detail names the fact.";
 
+    // What salvage could not keep.
+    BytesLost "bytes-lost" Error
+        "Bytes could not be read and what they held is lost."
+        "Compare with a backup; the range is named.";
+    RecordsLost "records-lost" Error
+        "Records of the log are gone and what they did is lost."
+        "Look for segments that were deleted or not copied.";
+    AccountsLost "accounts-lost" Error
+        "Users, roles and grants are in no file."
+        "Create them anew after the upgrade.";
+    SchemaLost "schema-lost" Error
+        "A table's schema is in no file; its rows are kept under made-up column names."
+        "Rename the columns after the upgrade.";
+    UnloggedChanges "unlogged-changes" Warning
+        "This release logs neither UPDATE nor DELETE: rows may be older than what users last saw, or deleted since."
+        "Compare with what the application knows.";
+
     // Content.
     UnreadableByServer "unreadable-by-server" Warning
         "The snapshot holds Numeric values, which no release can read back."
@@ -219,6 +236,16 @@ codes! {
     NotPristine "content-differs" Error
         "The content differs from what was expected."
         "See the detail for what differs.";
+}
+
+impl Code {
+    /// Whether it names something that salvage could not keep.
+    pub fn is_loss(self) -> bool {
+        matches!(
+            self,
+            Code::BytesLost | Code::RecordsLost | Code::AccountsLost | Code::SchemaLost
+        )
+    }
 }
 
 impl fmt::Display for Code {

@@ -27,6 +27,16 @@ impl Report {
         self.findings.extend(other.findings);
     }
 
+    /// The same findings, those of one code with another severity.
+    pub fn with_severity(mut self, code: Code, severity: Severity) -> Self {
+        let of_code = self
+            .findings
+            .iter_mut()
+            .filter(|finding| finding.code == code);
+        of_code.for_each(|finding| finding.severity = severity);
+        self
+    }
+
     /// All findings.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

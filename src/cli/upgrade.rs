@@ -48,6 +48,9 @@ pub struct UpgradeArgs {
     /// Leave out row versions that are not visible
     #[arg(long)]
     drop_dead: bool,
+    /// Go on past damage, keep what can be kept and list what cannot
+    #[arg(long)]
+    salvage: bool,
     /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
     #[arg(long, value_name = "FAMILY")]
     from_family: Option<Family>,
@@ -81,7 +84,7 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
         Format::Text => show(&report, common)?,
     }
     Ok(match report.outcome {
-        Outcome::Damaged => Exit::Damage,
+        Outcome::Damaged | Outcome::DoneWithLoss | Outcome::PlannedWithLoss => Exit::Damage,
         Outcome::NeedsDecision => Exit::NeedsDecision,
         Outcome::Planned | Outcome::Done => Exit::Done,
     })
@@ -107,6 +110,7 @@ fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
                 without_wal: false,
                 decisions: decisions(&args.assign, args.attribution.as_deref())?,
                 on_ambiguous: args.on_ambiguous,
+                salvage: args.salvage,
             },
         },
         family,
@@ -138,7 +142,7 @@ fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
     }
     let target = &report.target;
     match report.outcome {
-        Outcome::Done => {
+        Outcome::Done | Outcome::DoneWithLoss => {
             writeln!(
                 out,
                 "{} written as {}, verified",
@@ -146,7 +150,7 @@ fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
                 target.layout
             )?;
         }
-        Outcome::Planned => writeln!(
+        Outcome::Planned | Outcome::PlannedWithLoss => writeln!(
             out,
             "{} would be written as {}; nothing was written",
             escape(&target.path),

@@ -126,6 +126,27 @@ impl Window {
         }
     }
 
+    /// Tries to read something of at most `max_len` bytes at the current offset
+    /// and consumes nothing. Takes in twice as much at a time, so that trying
+    /// offset after offset moves each byte a bounded number of times.
+    ///
+    /// # Errors
+    /// On I/O errors; what `read` says is the inner result.
+    pub fn peek<T>(
+        &mut self,
+        max_len: usize,
+        read: impl FnOnce(&mut Cursor<'_>) -> Result<T, Flaw>,
+    ) -> Result<Result<T, Flaw>> {
+        if (self.buffered().len() as u64) < self.remaining().min(max_len as u64) {
+            let want = (max_len as u64).saturating_mul(2).min(self.remaining());
+            self.fill(usize::try_from(want).unwrap_or(max_len))?;
+        }
+        let at_hand = self.buffered();
+        Ok(read(&mut Cursor::new(
+            at_hand.get(..max_len).unwrap_or(at_hand),
+        )))
+    }
+
     /// Takes in at least `need` bytes, and at least twice what is at hand when
     /// the unit turned out wider: a unit is parsed again after each refill, and
     /// doubling keeps the sum of all tries linear.

@@ -95,6 +95,21 @@ impl LegacyDir {
         })
     }
 
+    /// The file whose damage [`LegacyDir::snapshot`] holds, and its form.
+    pub fn damaged_file(&self) -> Option<(&Arc<SourceFile>, Form)> {
+        let Err(damage) = &self.snapshot else {
+            return None;
+        };
+        match &self.files {
+            SnapshotFiles::Instance(file) => Some((file, Form::Instance)),
+            SnapshotFiles::Single(files) => {
+                let damaged = files.iter().find(|file| file.path() == damage.file)?;
+                Some((damaged, Form::SingleDatabase))
+            }
+            SnapshotFiles::None => None,
+        }
+    }
+
     /// The families that fit every file: more than one only while no table
     /// exists anywhere.
     pub fn families(&self) -> Vec<Family> {

@@ -6,13 +6,17 @@ mod decode;
 mod directory;
 mod encode;
 mod family;
+mod page_file;
 mod rows;
+mod salvage;
 mod snapshot;
 mod wal;
 
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME};
 pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
 pub use family::Family;
+pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
 pub use rows::{RowExtent, RowReader, read_rows_at};
+pub use salvage::{Loss, Salvaged, salvage_snapshot};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
 pub use wal::{BadRange, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, read_wal};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::decode::{self, MIN_ROW_LEN};
 use crate::codec::{Cursor, Flaw};
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Row, RowBatch, RowStream};
@@ -39,42 +39,49 @@ impl RowExtent {
     /// When a row is damaged, has another number of values than `arity`, or
     /// the file ends.
     pub(super) fn walk(window: &mut Window, count: u64, arity: usize) -> Result<Self> {
-        let start = window.offset();
-        let mut extent = RowExtent {
-            file: window.file().clone(),
-            range: start..start,
-            count,
-            live: 0,
-            arity,
-            max_xmin: 0,
-            marks: Vec::new(),
-        };
         if count.saturating_mul(MIN_ROW_LEN as u64) > window.remaining() {
             return Err(Error::damage(
                 window.file().path(),
-                start.saturating_sub(8),
+                window.offset().saturating_sub(8),
                 Code::BadLength,
                 format!("a count of {count} rows"),
                 format!("at most the {} bytes that are left", window.remaining()),
             ));
         }
-        let mut index = 0;
-        while index < count {
+        match Self::walk_prefix(window, count, arity)? {
+            (extent, None) => Ok(extent),
+            (_, Some(damage)) => Err(damage.into()),
+        }
+    }
+
+    /// Walks at most `count` rows, up to the first that is damaged or falls
+    /// short; says what is wrong with it.
+    ///
+    /// # Errors
+    /// On I/O errors only.
+    pub(super) fn walk_prefix(
+        window: &mut Window,
+        count: u64,
+        arity: usize,
+    ) -> Result<(Self, Option<Damage>)> {
+        let mut extent = RowExtent::empty(window.file().clone(), window.offset(), arity);
+        let mut damage = None;
+        while extent.count < count && damage.is_none() {
             // Rows are taken off the buffer until one falls short.
             let base = window.offset();
             let mut cursor = Cursor::new(window.buffered());
             let mut complete = 0;
             let flaw = loop {
-                if index == count {
+                if extent.count == count {
                     break None;
                 }
                 match walk_row(&mut cursor, arity) {
                     Ok((xmin, visible)) => {
-                        if index % ROWS_PER_MARK == 0 && index > 0 {
+                        if extent.count % ROWS_PER_MARK == 0 && extent.count > 0 {
                             extent.marks.push(base + complete as u64);
                         }
                         complete = cursor.position();
-                        index += 1;
+                        extent.count += 1;
                         extent.live += u64::from(visible);
                         extent.max_xmin = extent.max_xmin.max(xmin);
                     }
@@ -82,9 +89,13 @@ impl RowExtent {
                 }
             };
             window.consume(complete);
-            match flaw {
-                None => {}
-                Some(Flaw::Short { need }) => window.fill_more(need - complete)?,
+            damage = match flaw {
+                None => None,
+                Some(Flaw::Short { need }) => match window.fill_more(need - complete) {
+                    Ok(()) => None,
+                    Err(Error::Damage(damage)) => Some(*damage),
+                    Err(other) => return Err(other),
+                },
                 Some(Flaw::Bad {
                     at,
                     code,
@@ -92,23 +103,21 @@ impl RowExtent {
                     expected,
                 }) => {
                     let at = at - complete;
-                    return Err(window
-                        .damage(Flaw::Bad {
-                            at,
-                            code,
-                            found,
-                            expected,
-                        })
-                        .into());
+                    Some(window.damage(Flaw::Bad {
+                        at,
+                        code,
+                        found,
+                        expected,
+                    }))
                 }
-            }
+            };
         }
         extent.range.end = window.offset();
-        Ok(extent)
+        Ok((extent, damage))
     }
 
     /// An extent without rows.
-    pub(super) fn empty(file: Arc<SourceFile>, offset: u64, arity: usize) -> Self {
+    pub fn empty(file: Arc<SourceFile>, offset: u64, arity: usize) -> Self {
         RowExtent {
             file,
             range: offset..offset,
@@ -137,7 +146,7 @@ impl RowExtent {
 
 /// Checks one row and says its xmin and whether it is visible.
 #[inline]
-fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Result<(u64, bool), Flaw> {
+pub(super) fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Result<(u64, bool), Flaw> {
     read_arity(c, arity)?;
     for _ in 0..arity {
         decode::value(c)?;

@@ -6,6 +6,7 @@
 //! is named.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::codec::{ByteWriter, ContentHash};
 use crate::error::Result;
@@ -23,12 +24,10 @@ const RECORDS_PER_CHECKPOINT: usize = 100;
 pub struct Cut {
     /// Position in the log of the first record after the cut.
     pub first_tail: usize,
-    /// Records in the log.
-    pub record_count: usize,
     /// Why the cut is there.
     pub reason: CutReason,
-    /// Positions of Checkpoint records after the cut: none, but for damage.
-    markers: BTreeSet<usize>,
+    /// Positions of the records to apply, in order.
+    pub tail: Vec<usize>,
 }
 
 /// Why the cut is where it is.
@@ -44,6 +43,8 @@ pub enum CutReason {
     NoMarker,
     /// The snapshot holds what stands after the last Checkpoint record.
     UnmarkedCheckpoint,
+    /// The snapshot was lost, replaced or never held the rows: the whole log.
+    Salvage,
 }
 
 /// What becomes of a record.
@@ -76,11 +77,25 @@ impl RecordState {
 }
 
 impl Cut {
-    /// Positions of the records to apply, in order.
-    pub fn tail(&self) -> impl Iterator<Item = usize> {
-        let all = self.first_tail..self.record_count;
-        all.filter(|position| !self.markers.contains(position))
+    /// Applies the records of some positions, but for Checkpoint records.
+    pub(super) fn new(records: &[WalRecord], tail: Range<usize>, reason: CutReason) -> Self {
+        let positions = tail
+            .clone()
+            .zip(records.get(tail.clone()).unwrap_or_default());
+        Cut {
+            first_tail: tail.start,
+            reason,
+            tail: positions
+                .filter(|(_, record)| !is_marker(record))
+                .map(|(at, _)| at)
+                .collect(),
+        }
     }
+}
+
+/// Whether a record is a Checkpoint.
+pub(super) fn is_marker(record: &WalRecord) -> bool {
+    matches!(record.operation, Operation::Checkpoint { .. })
 }
 
 /// Finds the cut.
@@ -89,25 +104,20 @@ impl Cut {
 /// When the snapshot's rows cannot be read.
 pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) -> Result<Cut> {
     let records = &legacy.wal.records;
-    let is_marker = |record: &WalRecord| matches!(record.operation, Operation::Checkpoint { .. });
     let marker = records.iter().rposition(is_marker);
     let after = marker.map_or(0, |marker| marker + 1);
-    let mut cut = Cut {
-        first_tail: after,
-        record_count: records.len(),
-        reason: match (records.is_empty(), marker) {
-            (true, _) => CutReason::EmptyLog,
-            (false, Some(_)) => CutReason::Marker,
-            (false, None) => CutReason::NoMarker,
-        },
-        markers: BTreeSet::new(),
+    let reason = match (records.is_empty(), marker) {
+        (true, _) => CutReason::EmptyLog,
+        (false, Some(_)) => CutReason::Marker,
+        (false, None) => CutReason::NoMarker,
     };
+    let mut cut = Cut::new(records, after..records.len(), reason);
     let evidence = Evidence::gather(records, after, snapshot)?;
     match evidence.split(records, after, snapshot) {
         Split::Before => {}
         Split::After => {
-            cut.first_tail = records.len();
-            cut.reason = CutReason::UnmarkedCheckpoint;
+            let none = records.len()..records.len();
+            cut = Cut::new(records, none, CutReason::UnmarkedCheckpoint);
             let mut finding = Finding::new(Code::UnmarkedCheckpoint).detail(format!(
                 "the snapshot holds all {} records after the last Checkpoint record",
                 records.len() - after
@@ -372,13 +382,13 @@ impl FoundRows {
 }
 
 /// The values and xmin: what stays when the version is marked dead later.
-fn row_hash(row: &RowRef<'_>) -> ContentHash {
+pub(super) fn row_hash(row: &RowRef<'_>) -> ContentHash {
     let mut bytes = ByteWriter::new();
     encode_row(&mut bytes, &RowRef { xmax: None, ..*row });
     ContentHash::of(bytes.as_slice())
 }
 
-fn row_hash_owned(row: &Row) -> ContentHash {
+pub(super) fn row_hash_owned(row: &Row) -> ContentHash {
     let values: Vec<ValueRef<'_>> = row.values.iter().map(|value| value.as_ref()).collect();
     row_hash(&RowRef {
         values: &values,

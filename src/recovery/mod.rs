@@ -8,9 +8,15 @@
 pub mod attribution;
 mod cut;
 mod overlay;
+mod overlay_reader;
+mod pages;
 mod plan;
 mod replay;
 mod runs;
+mod salvage;
+mod stored;
+mod taint;
+mod unknown_tables;
 
 pub use attribution::{Attribution, Confidence, Decisions, OnAmbiguous};
 pub use cut::{Cut, CutReason, RecordState, find_cut};

@@ -2,29 +2,51 @@
 //! the tail changed. Snapshot rows are streamed through, never held.
 
 use crate::error::{Error, Result};
-use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
-use crate::model::{
-    Catalog, Database, Operation, Row, RowBatch, RowSource, RowStream, TableGrants, ValueRef,
-};
+use crate::legacy::{RowExtent, Snapshot};
+use crate::model::{Catalog, Database, Operation, RowSource, RowStream, Table, TableGrants};
 
-use super::replay::{ColumnOrigin, Effect, TableState};
+use super::overlay_reader::OverlayReader;
+use super::replay::{Effect, TableState};
+use super::salvage::Extra;
+use super::stored::{Piece, StoredRows};
 
-/// One table of the overlay, with the snapshot's rows where it has any.
+/// One table of the overlay, with the stored rows where it has any.
 #[derive(Debug, Clone)]
 pub struct OverlayTable {
     state: TableState,
-    extent: Option<RowExtent>,
+    pieces: Vec<Piece>,
 }
 
 impl OverlayTable {
+    /// A table as the snapshot holds it.
+    fn stored(table: &Table, at: (usize, usize), snapshot: &Snapshot) -> Self {
+        let extent = snapshot
+            .extent(at.0, at.1)
+            .filter(|extent| extent.count > 0);
+        let piece = |extent: &RowExtent| Piece {
+            first_index: 0,
+            rows: StoredRows::Snapshot(extent.clone()),
+        };
+        OverlayTable {
+            state: TableState::of_snapshot(table, at, extent.map_or(0, |extent| extent.count)),
+            pieces: extent.map(piece).into_iter().collect(),
+        }
+    }
+
     /// The table and what happened to it.
     pub fn state(&self) -> &TableState {
         &self.state
     }
 
-    /// The snapshot's rows of it, if it was there.
-    pub fn extent(&self) -> Option<&RowExtent> {
-        self.extent.as_ref()
+    /// Its stored rows, in index order.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Row versions that can be read.
+    fn readable_count(&self) -> u64 {
+        let stored: u64 = self.pieces.iter().map(|piece| piece.rows.count()).sum();
+        stored.saturating_add(self.state.appended.len() as u64)
     }
 }
 
@@ -40,24 +62,13 @@ pub struct Overlay {
 impl Overlay {
     /// The snapshot as it stands.
     pub fn new(snapshot: &Snapshot) -> Self {
-        let tables = snapshot
-            .catalog
-            .databases
-            .iter()
-            .enumerate()
-            .map(|(d, database)| {
-                let tables = database.tables.iter().enumerate();
-                tables
-                    .map(|(t, table)| {
-                        let extent = snapshot.extent(d, t).cloned();
-                        let count = extent.as_ref().map_or(0, |extent| extent.count);
-                        OverlayTable {
-                            state: TableState::of_snapshot(table, (d, t), count),
-                            extent,
-                        }
-                    })
-                    .collect()
-            });
+        let databases = snapshot.catalog.databases.iter().enumerate();
+        let tables = databases.map(|(d, database)| {
+            let tables = database.tables.iter().enumerate();
+            tables
+                .map(|(t, table)| OverlayTable::stored(table, (d, t), snapshot))
+                .collect()
+        });
         Overlay {
             tables: tables.collect(),
             catalog: snapshot.catalog.clone(),
@@ -92,6 +103,14 @@ impl Overlay {
         tables.find(|table| table.state.schema.name == name)
     }
 
+    /// The tables of a database as they are now, with their row versions.
+    pub fn row_counts(&self, database: usize) -> Vec<(String, u64)> {
+        let tables = self.tables.get(database).into_iter().flatten();
+        tables
+            .map(|table| (table.state.schema.name.clone(), table.state.row_count()))
+            .collect()
+    }
+
     /// How many databases there are now.
     pub fn database_count(&self) -> usize {
         self.tables.len()
@@ -115,7 +134,7 @@ impl Overlay {
             let state = TableState::created(schema, rows);
             tables.push(OverlayTable {
                 state,
-                extent: None,
+                pieces: Vec::new(),
             });
             self.grant_created(database, name);
             return Effect::Applied;
@@ -201,14 +220,52 @@ impl Overlay {
             .iter()
             .filter(|row| row.is_visible())
             .count() as u64;
-        let Some(extent) = &table.extent else {
-            return Ok(appended);
+        let mut live = appended;
+        for piece in &table.pieces {
+            let end = piece.first_index.saturating_add(piece.rows.count());
+            let dead = table.state.dead.range(piece.first_index..end);
+            let own = dead.map(|(index, _)| index - piece.first_index);
+            live += piece
+                .rows
+                .live()
+                .saturating_sub(piece.rows.visible_at(own)?);
+        }
+        Ok(live)
+    }
+
+    /// Adds what a table has beside the rows of the snapshot.
+    pub(super) fn add_extra(&mut self, at: (usize, usize), extra: Extra) {
+        let table = self
+            .tables
+            .get_mut(at.0)
+            .and_then(|tables| tables.get_mut(at.1));
+        let Some(OverlayTable { state, pieces }) = table else {
+            return;
         };
-        let mut ended = 0;
-        read_rows_at(extent, table.state.dead.keys().copied(), |_, row| {
-            ended += u64::from(row.is_visible());
-        })?;
-        Ok(extent.live.saturating_sub(ended).saturating_add(appended))
+        let total: u64 = extra.found.iter().map(StoredRows::count).sum();
+        let first = state.base_count;
+        state.base_count = extra.announced.max(first.saturating_add(total));
+        // Rows are announced by number, so the last ones are those before the
+        // table's end; where others were found again, nobody knows their index.
+        let last = extra.found.last().map_or(0, StoredRows::count);
+        let last_start = state.base_count.saturating_sub(last);
+        state.lost = first..last_start;
+        state.lost_holds_rows = extra.found.len() > 1;
+        if extra.indexes_unknown {
+            state.lost = 0..u64::MAX;
+            state.lost_holds_rows = true;
+        }
+        let mut next = first;
+        let pieces_found = extra.found.len();
+        for (number, rows) in extra.found.into_iter().enumerate() {
+            let first_index = if number + 1 == pieces_found {
+                last_start
+            } else {
+                next
+            };
+            next = next.saturating_add(rows.count());
+            pieces.push(Piece { first_index, rows });
+        }
     }
 
     /// Brings the catalog up to date and gives it out.
@@ -236,93 +293,13 @@ impl Overlay {
 impl RowSource for Overlay {
     fn row_count(&self, database: usize, table: usize) -> u64 {
         self.table_at(database, table)
-            .map_or(0, |table| table.state.row_count())
+            .map_or(0, OverlayTable::readable_count)
     }
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         let table = self
             .table_at(database, table)
             .ok_or_else(|| Error::Usage("internal: no such table".into()))?;
-        Ok(Box::new(OverlayReader {
-            state: &table.state,
-            base: table.extent.as_ref().map(RowReader::new),
-            unchanged: table.is_unchanged(),
-            next_index: 0,
-            appended: table.state.appended.chunks(APPENDED_ROWS_PER_BATCH),
-        }))
-    }
-}
-
-impl OverlayTable {
-    /// Whether the snapshot's rows pass through as they stand.
-    fn is_unchanged(&self) -> bool {
-        let stored = self.state.columns.iter().enumerate();
-        let mut same_columns = stored.map(|(i, origin)| *origin == ColumnOrigin::Stored(i));
-        let arity = self.extent.as_ref().map_or(0, |extent| extent.arity);
-        self.state.dead.is_empty()
-            && self.state.columns.len() == arity
-            && same_columns.all(|same| same)
-    }
-}
-
-/// Appended rows handed out at once.
-const APPENDED_ROWS_PER_BATCH: usize = 1024;
-
-/// Streams a table's snapshot rows with the changes, then the appended rows.
-struct OverlayReader<'o> {
-    state: &'o TableState,
-    base: Option<RowReader>,
-    unchanged: bool,
-    next_index: u64,
-    appended: std::slice::Chunks<'o, Row>,
-}
-
-impl RowStream for OverlayReader<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if let Some(base) = &mut self.base {
-            // Decided before the batch borrows the reader.
-            if self.next_index < self.state.base_count {
-                let Some(batch) = base.next_batch()? else {
-                    return Err(Error::Usage("internal: fewer rows than were walked".into()));
-                };
-                let first = self.next_index;
-                self.next_index = first.saturating_add(batch.len() as u64);
-                let batch = if self.unchanged {
-                    batch
-                } else {
-                    self.state.changed(batch, first)
-                };
-                return Ok(Some(batch));
-            }
-        }
-        let Some(rows) = self.appended.next() else {
-            return Ok(None);
-        };
-        let mut batch = RowBatch::new();
-        for row in rows {
-            row.values
-                .iter()
-                .for_each(|value| batch.push_value(value.as_ref()));
-            batch.end_row(row.xmin, row.xmax);
-        }
-        Ok(Some(batch))
-    }
-}
-
-impl TableState {
-    /// Snapshot rows as they are now: columns moved, versions marked dead.
-    fn changed<'b>(&self, batch: RowBatch<'b>, first: u64) -> RowBatch<'b> {
-        let mut changed = RowBatch::new();
-        for (index, (values, xmin, xmax)) in (first..).zip(batch.into_rows()) {
-            for origin in &self.columns {
-                let stored = match origin {
-                    ColumnOrigin::Stored(at) => values.get(*at).copied(),
-                    ColumnOrigin::Added => None,
-                };
-                changed.push_value(stored.unwrap_or(ValueRef::Null));
-            }
-            changed.end_row(xmin, self.dead.get(&index).copied().or(xmax));
-        }
-        changed
+        Ok(Box::new(OverlayReader::new(&table.state, &table.pieces)))
     }
 }

@@ -1,15 +1,14 @@
 //! From the files to what the server last had: cut, attribution, replay.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding, Severity};
-use crate::legacy::LegacyDir;
-use crate::model::Operation;
+use crate::legacy::{LegacyDir, Snapshot};
 use crate::report::Report;
 
 use super::attribution::{self, Attributed, Attribution, Confidence, Decisions, OnAmbiguous};
-use super::{Cut, Effect, Overlay, RunMap, find_cut};
+use super::salvage::{self, Ground};
+use super::taint::Taint;
+use super::{Cut, Effect, Overlay, RunMap};
 
 /// What to do beyond reading.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +19,8 @@ pub struct Request {
     pub decisions: Decisions,
     /// What to do with records whose database stays unknown.
     pub on_ambiguous: OnAmbiguous,
+    /// Go on past damage and keep what can be kept.
+    pub salvage: bool,
 }
 
 /// What the server last had, as far as the files tell.
@@ -44,30 +45,23 @@ impl Recovery {
     /// # Errors
     /// When the snapshot is missing or damaged, or its rows cannot be read.
     pub fn plan(legacy: &LegacyDir, request: &Request) -> Result<Self> {
-        let snapshot = match &legacy.snapshot {
-            Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return Err(no_snapshot(legacy)),
-            Err(damage) => return Err(damage.clone().into()),
-        };
-        let mut overlay = Overlay::new(snapshot);
         let mut report = Report::new();
-        if request.without_wal {
-            overlay.finish();
-            return Ok(Recovery {
-                overlay,
-                cut: Cut::default(),
-                attribution: Attribution::default(),
-                set_aside: Vec::new(),
-                report,
-            });
-        }
-        let cut = find_cut(legacy, snapshot, &mut report)?;
+        let ground = match (&legacy.snapshot, request.salvage) {
+            (Ok(Some(snapshot)), _) if request.without_wal => {
+                return Ok(Recovery::of_snapshot(snapshot));
+            }
+            (_, true) => salvage::ground(legacy, &request.decisions, &mut report)?,
+            (Ok(Some(snapshot)), false) => Ground::healthy(legacy, snapshot, &mut report)?,
+            (Ok(None), false) => return Err(no_snapshot(legacy)),
+            (Err(damage), false) => return Err(damage.clone().into()),
+        };
+        let mut overlay = ground.overlay();
+        let cut = ground.cut;
         let runs = RunMap::new(&legacy.wal);
-        let tail: Vec<usize> = cut.tail().collect();
         let mut attribution = attribution::attribute(
-            snapshot,
+            &ground.snapshot,
             &legacy.wal,
-            &tail,
+            &cut.tail,
             &runs,
             &request.decisions,
             &mut report,
@@ -81,7 +75,11 @@ impl Recovery {
             &mut report,
         );
         overlay.finish();
-        legacy.wal.report(cut.first_tail, &mut report);
+        if request.salvage {
+            salvage::report_log(legacy, cut.first_tail, &mut report);
+        } else {
+            legacy.wal.report(cut.first_tail, &mut report);
+        }
         Ok(Recovery {
             overlay,
             cut,
@@ -89,6 +87,21 @@ impl Recovery {
             set_aside,
             report,
         })
+    }
+}
+
+impl Recovery {
+    /// The snapshot alone.
+    fn of_snapshot(snapshot: &Snapshot) -> Self {
+        let mut overlay = Overlay::new(snapshot);
+        overlay.finish();
+        Recovery {
+            overlay,
+            cut: Cut::default(),
+            attribution: Attribution::default(),
+            set_aside: Vec::new(),
+            report: Report::new(),
+        }
     }
 }
 
@@ -122,7 +135,11 @@ fn apply(
 ) -> Vec<usize> {
     let mut set_aside = Vec::new();
     let mut taint = Taint::default();
+    let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
     for attributed in &mut attribution.tail {
+        while losses.next_if(|at| *at <= attributed.record).is_some() {
+            taint.records_lost(overlay);
+        }
         let Some(record) = legacy.wal.records.get(attributed.record) else {
             continue;
         };
@@ -145,7 +162,7 @@ fn apply(
                 .table(table)
                 .sequence(record.sequence)
         };
-        if taint.touches(&name, operation) {
+        if taint.touches(&name, operation, overlay) {
             set_aside.push(attributed.record);
             attributed.database = None;
             attributed.confidence = Confidence::Ambiguous;
@@ -172,73 +189,15 @@ fn apply(
                 attributed.database = None;
                 attributed.confidence = Confidence::Orphan;
                 taint.spread(attributed, operation, overlay);
-                report.add(finding(code).detail(reason));
+                let severity = match code {
+                    Code::Orphan => undecided_severity(request.on_ambiguous),
+                    _ => Severity::Error,
+                };
+                report.add(finding(code).severity(severity).detail(reason));
             }
         }
     }
     set_aside
-}
-
-/// What must not be applied because a record before it was set aside: row
-/// indexes count every pushed version, and columns follow every change, so a
-/// record that is left out makes the later ones of its table mean other rows.
-#[derive(Default)]
-struct Taint {
-    /// By database and table: the first row index that is no longer sure.
-    rows_from: BTreeMap<(String, String), u64>,
-    /// Tables of which nothing is sure any more.
-    tables: BTreeSet<(String, String)>,
-}
-
-impl Taint {
-    /// A record was set aside in every database that could own it.
-    fn spread(&mut self, attributed: &Attributed, operation: &Operation, overlay: &Overlay) {
-        let possible = attributed
-            .candidates
-            .iter()
-            .filter(|c| c.ruled_out.is_none());
-        let table = operation.table().unwrap_or_default();
-        for database in possible.filter_map(|candidate| candidate.database.as_deref()) {
-            let key = (database.to_owned(), table.to_owned());
-            match operation {
-                Operation::Insert { .. } | Operation::Update { .. } => {
-                    let index = overlay.catalog().database_index(database);
-                    let state = index.and_then(|index| overlay.table(index, table));
-                    let count = state.map_or(0, |table| table.state().row_count());
-                    let from = self.rows_from.entry(key).or_insert(count);
-                    *from = count.min(*from);
-                }
-                Operation::Delete { .. } | Operation::Checkpoint { .. } => {}
-                Operation::RenameTable { new, .. } => {
-                    self.tables.insert((database.to_owned(), new.clone()));
-                    self.tables.insert(key);
-                }
-                _ => {
-                    self.tables.insert(key);
-                }
-            }
-        }
-    }
-
-    /// Whether a record means something else without those set aside.
-    fn touches(&self, database: &str, operation: &Operation) -> bool {
-        let Some(table) = operation.table() else {
-            return false;
-        };
-        let key = (database.to_owned(), table.to_owned());
-        if self.tables.contains(&key) {
-            return true;
-        }
-        let Some(from) = self.rows_from.get(&key) else {
-            return false;
-        };
-        match operation {
-            Operation::Update { index, .. } | Operation::Delete { index, .. } => index >= from,
-            // Under its new name the table would look sure again.
-            Operation::RenameTable { .. } => true,
-            _ => false,
-        }
-    }
 }
 
 /// The database to apply a record to.
@@ -288,10 +247,10 @@ fn undecided(
         .detail(detail)
 }
 
-/// A record kept aside on request is no error.
+/// A record that was kept aside, as asked or for want of a candidate, is no error.
 fn undecided_severity(on_ambiguous: OnAmbiguous) -> Severity {
     match on_ambiguous {
-        OnAmbiguous::Quarantine => Severity::Warning,
-        OnAmbiguous::Refuse | OnAmbiguous::Best => Severity::Error,
+        OnAmbiguous::Quarantine | OnAmbiguous::Best => Severity::Warning,
+        OnAmbiguous::Refuse => Severity::Error,
     }
 }

@@ -5,6 +5,7 @@
 //! them are marked dead, and how their columns changed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::model::{Column, Row, Table, Value};
 
@@ -24,8 +25,14 @@ pub struct TableState {
     pub schema: Table,
     /// Database and table in the snapshot; `None` when created after it.
     pub base: Option<(usize, usize)>,
-    /// Row versions in the snapshot.
+    /// Row versions in the snapshot, those that cannot be read included.
     pub base_count: u64,
+    /// Indexes of snapshot rows that were lost to damage.
+    pub lost: Range<u64>,
+    /// Whether rows were found again inside `lost`, at indexes nobody knows.
+    pub lost_holds_rows: bool,
+    /// Columns of the stored rows.
+    pub stored_columns: usize,
     /// How the snapshot's values map to the columns of now.
     pub columns: Vec<ColumnOrigin>,
     /// Snapshot rows marked dead since, with their xmax.
@@ -52,9 +59,12 @@ impl TableState {
             columns: (0..schema.columns.len())
                 .map(ColumnOrigin::Stored)
                 .collect(),
+            stored_columns: schema.columns.len(),
             schema: schema.clone(),
             base: Some(base),
             base_count,
+            lost: 0..0,
+            lost_holds_rows: false,
             dead: BTreeMap::new(),
             appended: Vec::new(),
         }
@@ -63,10 +73,13 @@ impl TableState {
     /// A table created after the snapshot.
     pub fn created(schema: &Table, rows: &[Row]) -> Self {
         TableState {
+            stored_columns: 0,
             columns: Vec::new(),
             schema: schema.clone(),
             base: None,
             base_count: 0,
+            lost: 0..0,
+            lost_holds_rows: false,
             dead: BTreeMap::new(),
             appended: rows.to_vec(),
         }
@@ -120,6 +133,13 @@ impl TableState {
     }
 
     fn end_version(&mut self, index: u64, xmax: u64) -> Effect {
+        if self.lost.contains(&index) {
+            return match self.lost_holds_rows {
+                true => Effect::Impossible("the row index lies in a damaged range"),
+                // The old version is lost; there is nothing to mark.
+                false => Effect::Applied,
+            };
+        }
         if index < self.base_count {
             self.dead.insert(index, xmax);
             return Effect::Applied;

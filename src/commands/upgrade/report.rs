@@ -19,8 +19,12 @@ pub enum Outcome {
     Damaged,
     /// The user must decide; nothing was written.
     NeedsDecision,
+    /// A dry run: nothing was written; the run would lose something.
+    PlannedWithLoss,
     /// A dry run: nothing was written, and the run would be done.
     Planned,
+    /// The target is there, verified, and something of the source is lost.
+    DoneWithLoss,
     /// The target is there, verified.
     Done,
 }

@@ -1,0 +1,66 @@
+//! Rows of a table that lie in legacy files.
+
+use crate::error::Result;
+use crate::legacy::{PageDir, RowExtent, RowReader, read_rows_at};
+use crate::model::RowStream;
+
+/// Stored rows of a table, from one index on.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// Index of the first row.
+    pub first_index: u64,
+    /// The rows.
+    pub rows: StoredRows,
+}
+
+/// Rows that lie in a legacy file.
+#[derive(Debug, Clone)]
+pub enum StoredRows {
+    /// In a snapshot.
+    Snapshot(RowExtent),
+    /// In page files.
+    Pages {
+        /// The page files.
+        dir: PageDir,
+        /// How many rows they hold.
+        count: u64,
+        /// How many of them are visible.
+        live: u64,
+    },
+}
+
+impl StoredRows {
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            StoredRows::Snapshot(extent) => extent.count,
+            StoredRows::Pages { count, .. } => *count,
+        }
+    }
+
+    pub(super) fn live(&self) -> u64 {
+        match self {
+            StoredRows::Snapshot(extent) => extent.live,
+            StoredRows::Pages { live, .. } => *live,
+        }
+    }
+
+    pub(super) fn open(&self) -> Box<dyn RowStream + '_> {
+        match self {
+            StoredRows::Snapshot(extent) => Box::new(RowReader::new(extent)),
+            StoredRows::Pages { dir, .. } => Box::new(dir.rows()),
+        }
+    }
+
+    /// How many of the rows at `indexes`, counted from the piece's own start,
+    /// are visible.
+    pub(super) fn visible_at(&self, indexes: impl IntoIterator<Item = u64>) -> Result<u64> {
+        let mut visible = 0;
+        // Page storage logs neither Update nor Delete: nothing is marked there.
+        if let StoredRows::Snapshot(extent) = self {
+            read_rows_at(extent, indexes, |_, row| {
+                visible += u64::from(row.is_visible())
+            })?;
+        }
+        Ok(visible)
+    }
+}

@@ -1,0 +1,142 @@
+//! Tables that the log fills and that no file describes: their CREATE TABLE was
+//! not logged, or its segment is gone. Their rows are kept under made-up column
+//! names, with types after the tags of their values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Code, Finding};
+use crate::legacy::{LegacyDir, WalRecord};
+use crate::model::{Column, DataType, Operation, Row, Table, Value};
+use crate::report::Report;
+
+use super::attribution::{Decision, Decisions};
+use super::salvage::{Extra, Ground, add_database, inserted, no_rows};
+
+/// Adds the tables that the tail needs and nobody describes. With several
+/// databases only the user can say where such a table was.
+pub(super) fn make_up(
+    legacy: &LegacyDir,
+    ground: &mut Ground,
+    decisions: &Decisions,
+    report: &mut Report,
+) {
+    let records: Vec<&WalRecord> = ground
+        .cut
+        .tail
+        .iter()
+        .filter_map(|at| legacy.wal.records.get(*at))
+        .collect();
+    for (name, rows) in undescribed(&records, ground) {
+        let Some(arity) = rows.first().map(|row| row.values.len()) else {
+            continue;
+        };
+        let catalog = &mut ground.snapshot.catalog;
+        let database = match (decisions.by_table.get(&name), catalog.databases.as_slice()) {
+            (Some(Decision::Database(chosen)), _) => chosen.clone(),
+            (_, [only]) => only.name.clone(),
+            _ => continue,
+        };
+        if catalog.database_index(&database).is_none() {
+            add_database(catalog, &database);
+            ground.snapshot.rows.push(Vec::new());
+        }
+        let Some(index) = catalog.database_index(&database) else {
+            continue;
+        };
+        let Some(extent) = no_rows(legacy, arity) else {
+            continue;
+        };
+        let columns = (0..arity).map(|at| made_up_column(at, &rows)).collect();
+        let owner = legacy.family.has_roles().then(|| "postgres".to_owned());
+        let table = Table {
+            name: name.clone(),
+            columns,
+            sequences: Vec::new(),
+            owner,
+        };
+        let position = match catalog.databases.get_mut(index) {
+            Some(database) => {
+                database.tables.push(table);
+                database.tables.len() - 1
+            }
+            None => continue,
+        };
+        if let Some(extents) = ground.snapshot.rows.get_mut(index) {
+            extents.push(extent);
+        }
+        let extra = Extra {
+            indexes_unknown: true,
+            ..Extra::default()
+        };
+        ground.extras.insert((index, position), extra);
+        report.add(
+            Finding::new(Code::SchemaLost)
+                .database(database)
+                .table(name)
+                .detail(format!(
+                    "{arity} columns and their types were made up from its rows"
+                )),
+        );
+    }
+}
+
+/// Tables that records fill before any record creates them, with those rows.
+fn undescribed<'r>(records: &[&'r WalRecord], ground: &Ground) -> BTreeMap<String, Vec<&'r Row>> {
+    let tables = ground
+        .snapshot
+        .catalog
+        .databases
+        .iter()
+        .flat_map(|database| &database.tables);
+    let mut described: BTreeSet<&str> = tables.map(|table| table.name.as_str()).collect();
+    let mut found: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    for record in records {
+        match &record.operation {
+            Operation::CreateTable { table, .. } | Operation::RenameTable { new: table, .. } => {
+                described.insert(table);
+            }
+            _ => {
+                if let Some((table, row)) = inserted(record).filter(|(t, _)| !described.contains(t))
+                {
+                    found.entry(table.to_owned()).or_default().push(row);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn made_up_column(at: usize, rows: &[&Row]) -> Column {
+    let mut values = rows.iter().filter_map(|row| row.values.get(at));
+    let known = values.find(|value| !value.is_null());
+    Column {
+        name: format!("column_{}", at + 1),
+        data_type: known.map_or(DataType::Text, type_of),
+        nullable: true,
+        primary_key: false,
+        unique: false,
+        foreign_key: None,
+    }
+}
+
+/// The type of column that such a value most likely came from. A literal with a
+/// decimal point becomes a Numeric whatever its column is.
+fn type_of(value: &Value) -> DataType {
+    match value {
+        Value::SmallInt(_) | Value::Integer(_) => DataType::Integer,
+        Value::Real(_) | Value::Numeric(_) => DataType::Real,
+        Value::Null | Value::Text(_) => DataType::Text,
+        Value::Char(text) => DataType::Char(text.chars().count() as u64),
+        Value::Boolean(_) => DataType::Boolean,
+        Value::Date(_) => DataType::Date,
+        Value::Timestamp(_) => DataType::Timestamp,
+        Value::TimestampTz(_) => DataType::TimestampTz,
+        Value::Uuid(_) => DataType::Uuid,
+        Value::Json(_) => DataType::Json,
+        Value::Bytea(_) => DataType::Bytea,
+        Value::Enum { type_name, label } => DataType::Enum {
+            name: type_name.clone(),
+            labels: vec![label.clone()],
+        },
+    }
+}
