@@ -179,7 +179,7 @@ mod tests {
         fn what_packs_prints_alike(
             text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z?"
         ) {
-            if let Some(packed) = pack_date(&text[..DATE_LEN]) {
+            if let Some(packed) = pack_date(text.get(..DATE_LEN).unwrap()) {
                 let unpacked = unpack_date(packed).unwrap();
                 prop_assert_eq!(&unpacked[..], &text.as_bytes()[..DATE_LEN]);
             }
