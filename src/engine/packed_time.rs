@@ -20,7 +20,7 @@ const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 /// Days from 0000-01-01 to 9999-12-31, inclusive.
 const DAY_COUNT: u64 = 10_000 * DAYS_A_YEAR;
 /// Counted from 2020-01-01: dates of the years 1998 to 2041 fit two bytes.
-const EPOCH_DAY: u64 = 2020 * DAYS_A_YEAR;
+pub(super) const EPOCH_DAY: u64 = 2020 * DAYS_A_YEAR;
 
 /// Packs a date, `None` for any other text.
 pub(super) fn pack_date(text: &str) -> Option<u64> {
