@@ -242,8 +242,12 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// A link in the place of a database could lead out of the directory.
-fn check_dir(dir: &Path) -> Result<()> {
+/// Checks that the directory of a database is one: a link in its place could
+/// lead out of the directory that the user named.
+///
+/// # Errors
+/// When it is missing or something else.
+pub(super) fn check_dir(dir: &Path) -> Result<()> {
     let meta = dir.symlink_metadata();
     if meta
         .map_err(|error| Error::io("open", dir, error))?

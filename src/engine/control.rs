@@ -26,7 +26,7 @@ pub(super) const SLOT_COUNT: usize = 2;
 /// Bytes of the control file.
 pub(super) const CONTROL_LEN: u64 = (SLOT_LEN * SLOT_COUNT) as u64;
 /// Most bytes of the family's name.
-const FAMILY_MAX_LEN: usize = 32;
+pub(super) const FAMILY_MAX_LEN: usize = 32;
 
 /// What a directory was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,3 +26,70 @@ pub use layout::Layout;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
 pub use verify::{Coverage, FileCoverage, Level, verify};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    const PAGE: &str = include_str!("../../man/rustdb-format.5");
+
+    #[test]
+    fn the_format_page_has_the_constants_of_the_source() {
+        use super::{control, frame, packed_time, per_table, row_codec, sealed};
+        let [header, block_header, shared, trailer] = per_table::LENS;
+        let constants: BTreeMap<&str, u64> = BTreeMap::from([
+            ("FORMAT_VERSION", frame::FORMAT_VERSION.into()),
+            ("SLOT_LEN", control::SLOT_LEN as u64),
+            ("SLOT_COUNT", control::SLOT_COUNT as u64),
+            ("CONTROL_LEN", control::CONTROL_LEN),
+            ("FAMILY_MAX_LEN", control::FAMILY_MAX_LEN as u64),
+            ("HEAD_LEN", sealed::HEAD_LEN as u64),
+            ("SEALED_MAX_LEN", sealed::SEALED_MAX_LEN),
+            ("KIND_GLOBAL", sealed::KIND_GLOBAL.into()),
+            ("KIND_METADATA", sealed::KIND_METADATA.into()),
+            ("NO_DATABASE", sealed::NO_DATABASE.into()),
+            ("HEADER_LEN", header as u64),
+            ("BLOCK_HEADER_LEN", block_header as u64),
+            ("MAX_SHARED_LEN", shared as u64),
+            ("TRAILER_LEN", trailer as u64),
+            ("MIN_ROW_LEN", row_codec::MIN_ROW_LEN),
+            ("EPOCH_DAY", packed_time::EPOCH_DAY),
+        ]);
+        let (_, limits) = PAGE.split_once(".Sh LIMITS\n").unwrap();
+        let rows = limits.lines().filter_map(|line| line.strip_prefix(".It "));
+        let listed = rows.filter(|row| !row.starts_with("Sy ")).map(|row| {
+            let mut cells = row.split(" Ta ");
+            let (name, value) = (cells.next().unwrap(), cells.next().unwrap());
+            (name, value.parse().unwrap())
+        });
+        assert_eq!(listed.collect::<BTreeMap<&str, u64>>(), constants);
+    }
+
+    #[test]
+    fn comments_cite_sections_that_the_format_page_has() {
+        let titles: Vec<_> = PAGE
+            .lines()
+            .filter_map(|line| line.strip_prefix(".Sh ").or(line.strip_prefix(".Ss ")))
+            .map(str::to_lowercase)
+            .collect();
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        let mut cited = 0;
+        for entry in walkdir::WalkDir::new(sources) {
+            let entry = entry.unwrap();
+            if entry.path().extension().is_none_or(|suffix| suffix != "rs") {
+                continue;
+            }
+            // Citations may run over the end of a comment's line.
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let words = text.split_whitespace().filter(|w| !w.starts_with("//"));
+            let words: Vec<_> = words.collect();
+            for citation in words.join(" ").split("(format page, \"").skip(1) {
+                let (title, _) = citation.split_once('"').unwrap();
+                let known = titles.contains(&title.to_lowercase());
+                assert!(known, "{}: {title}", entry.path().display());
+                cited += 1;
+            }
+        }
+        assert!(cited > 15, "{cited} citations");
+    }
+}

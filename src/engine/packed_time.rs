@@ -20,7 +20,7 @@ const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 /// Days from 0000-01-01 to 9999-12-31, inclusive.
 const DAY_COUNT: u64 = 10_000 * DAYS_A_YEAR;
 /// Counted from 2020-01-01: dates of the years 1998 to 2041 fit two bytes.
-const EPOCH_DAY: u64 = 2020 * DAYS_A_YEAR;
+pub(super) const EPOCH_DAY: u64 = 2020 * DAYS_A_YEAR;
 
 /// Packs a date, `None` for any other text.
 pub(super) fn pack_date(text: &str) -> Option<u64> {
@@ -179,7 +179,7 @@ mod tests {
         fn what_packs_prints_alike(
             text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z?"
         ) {
-            if let Some(packed) = pack_date(&text[..DATE_LEN]) {
+            if let Some(packed) = pack_date(text.get(..DATE_LEN).unwrap()) {
                 let unpacked = unpack_date(packed).unwrap();
                 prop_assert_eq!(&unpacked[..], &text.as_bytes()[..DATE_LEN]);
             }

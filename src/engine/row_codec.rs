@@ -329,3 +329,6 @@ fn decode_values<'a>(
         visible: head.xmax.is_none(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::catalog_file::{Global, Metadata};
+use super::catalog_file::{Global, Metadata, check_dir};
 use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
 use super::layout::TableFiles;
 use super::paths::{GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
@@ -114,6 +114,9 @@ impl Run<'_> {
         for entry in &global.databases {
             let dir = database_dir(self.dir, &entry.name, entry.id);
             self.known.insert(dir.clone());
+            if absorb(check_dir(&dir), &dir, self.report)?.is_none() {
+                continue;
+            }
             let path = dir.join(METADATA_NAME);
             let read = Metadata::read(&dir, cluster_id, entry);
             let Some(metadata) = self.whole_file(&path, read)? else {

@@ -12,10 +12,10 @@ pub(super) const MAGIC: &[u8; 4] = b"RBLK";
 /// Offset of the checksum: after magic, payload length, row count, first row.
 pub(super) const CRC_OFFSET: usize = 4 + 4 + 4 + 8;
 /// Bytes before the rows.
-pub(super) const HEADER_LEN: usize = CRC_OFFSET + CRC_LEN;
+pub(super) const BLOCK_HEADER_LEN: usize = CRC_OFFSET + CRC_LEN;
 /// Most bytes of the rows of a block of several rows. A wider row has a block
 /// of its own.
-pub(super) const MAX_SHARED_LEN: usize = 64 * 1024 - HEADER_LEN;
+pub(super) const MAX_SHARED_LEN: usize = 64 * 1024 - BLOCK_HEADER_LEN;
 
 /// What stands before the rows of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl BlockHeader {
 
     /// Bytes of the block.
     pub(super) fn len(&self) -> u64 {
-        HEADER_LEN as u64 + u64::from(self.payload_len)
+        BLOCK_HEADER_LEN as u64 + u64::from(self.payload_len)
     }
 
     /// Checks the checksum of the block that `piece` holds, and gives its rows.
@@ -110,7 +110,10 @@ impl BlockHeader {
         piece: &Piece<'a>,
         address: &TableAddress,
     ) -> Result<&'a [u8], Damage> {
-        let (head, rows) = piece.bytes.split_at_checked(HEADER_LEN).unwrap_or_default();
+        let (head, rows) = piece
+            .bytes
+            .split_at_checked(BLOCK_HEADER_LEN)
+            .unwrap_or_default();
         let mut crc = address.seed(piece.offset);
         crc.update(head.get(..CRC_OFFSET).unwrap_or_default());
         crc.update(rows);

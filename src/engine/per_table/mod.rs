@@ -20,6 +20,16 @@ use crate::model::RowStream;
 /// After the encoded name of a table.
 const SUFFIX: &str = ".db";
 
+/// Lengths that the format page names: of a header, of a block's header, of
+/// the rows that may share a block, of a trailer.
+#[cfg(test)]
+pub(super) const LENS: [usize; 4] = [
+    header::HEADER_LEN,
+    block::BLOCK_HEADER_LEN,
+    block::MAX_SHARED_LEN,
+    trailer::TRAILER_LEN,
+];
+
 /// The layout `per-table`.
 #[derive(Debug)]
 pub(super) struct PerTable;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::SUFFIX;
-use super::block::{self, BlockHeader};
+use super::block::{BLOCK_HEADER_LEN, BlockHeader};
 use super::header::{HEADER_LEN, Header};
 use super::trailer::{TRAILER_LEN, Trailer};
 use crate::codec::Cursor;
@@ -123,9 +123,9 @@ impl Blocks {
         if self.window.remaining() == 0 {
             return Ok(None);
         }
-        self.window.fill(block::HEADER_LEN)?;
+        self.window.fill(BLOCK_HEADER_LEN)?;
         let remaining = self.window.remaining();
-        let header = BlockHeader::decode(&self.piece(block::HEADER_LEN as u64), remaining)?;
+        let header = BlockHeader::decode(&self.piece(BLOCK_HEADER_LEN as u64), remaining)?;
         let offset = self.window.offset();
         self.after = Some(offset.saturating_add(header.len()));
         let expected_row = self.next_row.take();
@@ -167,8 +167,8 @@ impl Blocks {
     pub(super) fn rows(&self, block: &BlockHeader) -> Piece<'_> {
         let piece = self.piece(block.len());
         Piece {
-            offset: piece.offset + block::HEADER_LEN as u64,
-            bytes: piece.bytes.get(block::HEADER_LEN..).unwrap_or_default(),
+            offset: piece.offset + BLOCK_HEADER_LEN as u64,
+            bytes: piece.bytes.get(BLOCK_HEADER_LEN..).unwrap_or_default(),
             ..piece
         }
     }

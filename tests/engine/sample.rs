@@ -1,19 +1,11 @@
-//! Directories of ours: written, read back, damaged in every way and verified.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+//! Catalogs, rows and directories to test with.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
-use rustdb_migrate::error::{Error, Result};
-use rustdb_migrate::finding::{Code, Severity};
+use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, ForeignKey, Form, Privilege, Role, Row,
     RowBatch, RowSource, RowStream, Table, TableGrants, User, Value,
@@ -22,7 +14,7 @@ use rustdb_migrate::report::Report;
 use tempfile::TempDir;
 
 /// Rows in memory, by database and table.
-struct Rows(Vec<Vec<Vec<Row>>>);
+pub struct Rows(pub Vec<Vec<Vec<Row>>>);
 
 struct RowsIn<'a>(std::slice::Chunks<'a, Row>);
 
@@ -49,7 +41,7 @@ impl RowSource for Rows {
     }
 }
 
-fn read_back(source: &dyn RowSource, database: usize, table: usize) -> Result<Vec<Row>> {
+pub fn read_back(source: &dyn RowSource, database: usize, table: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut stream = source.open_rows(database, table)?;
     while let Some(batch) = stream.next_batch()? {
@@ -59,14 +51,14 @@ fn read_back(source: &dyn RowSource, database: usize, table: usize) -> Result<Ve
     Ok(rows)
 }
 
-fn origin() -> Origin {
+pub fn origin() -> Origin {
     Origin {
         family: "2.3".into(),
         cluster_id: 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff,
     }
 }
 
-fn table(name: &str, columns: usize) -> Table {
+pub fn table(name: &str, columns: usize) -> Table {
     let column = |n| Column {
         name: format!("c{n}"),
         data_type: DataType::Text,
@@ -83,7 +75,7 @@ fn table(name: &str, columns: usize) -> Table {
     }
 }
 
-fn database(name: &str, tables: Vec<Table>) -> Database {
+pub fn database(name: &str, tables: Vec<Table>) -> Database {
     Database {
         name: name.into(),
         tables,
@@ -93,14 +85,14 @@ fn database(name: &str, tables: Vec<Table>) -> Database {
     }
 }
 
-fn catalog(databases: Vec<Database>) -> Catalog {
+pub fn catalog(databases: Vec<Database>) -> Catalog {
     Catalog {
         databases,
         ..Catalog::default()
     }
 }
 
-fn row(values: Vec<Value>) -> Row {
+pub fn row(values: Vec<Value>) -> Row {
     Row {
         values,
         xmin: 1,
@@ -108,13 +100,13 @@ fn row(values: Vec<Value>) -> Row {
     }
 }
 
-fn write(catalog: &Catalog, rows: &Rows) -> TempDir {
+pub fn write(catalog: &Catalog, rows: &Rows) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     create(dir.path(), Layout::PerTable, catalog, rows, &origin()).unwrap();
     dir
 }
 
-fn verified(dir: &Path, level: Level) -> Report {
+pub fn verified(dir: &Path, level: Level) -> Report {
     let mut report = Report::new();
     let coverage = verify(dir, level, &mut report).unwrap();
     let mut found = BTreeMap::new();
@@ -127,7 +119,7 @@ fn verified(dir: &Path, level: Level) -> Report {
 }
 
 /// Every regular file below a directory, with its length.
-fn files_below(dir: &Path) -> BTreeMap<PathBuf, u64> {
+pub fn files_below(dir: &Path) -> BTreeMap<PathBuf, u64> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -142,7 +134,7 @@ fn files_below(dir: &Path) -> BTreeMap<PathBuf, u64> {
 }
 
 /// One row of every value type, and rows that are dead.
-fn every_value() -> Vec<Row> {
+pub fn every_value() -> Vec<Row> {
     let text = |text: &str| text.to_owned();
     let values = vec![
         Value::Null,
@@ -177,8 +169,84 @@ fn every_value() -> Vec<Row> {
     vec![row(values), dead]
 }
 
+/// A directory that uses every field of the catalog: two databases, a table
+/// with dead rows, one without rows and one without columns.
+pub fn full() -> (Catalog, Rows) {
+    let text = |text: &str| text.to_owned();
+    let mut users = table("users", 20);
+    users.columns[1] = Column {
+        name: text("c1"),
+        data_type: DataType::Enum {
+            name: text("mood"),
+            labels: vec![text("sad"), text("ok")],
+        },
+        nullable: false,
+        primary_key: false,
+        unique: true,
+        foreign_key: Some(ForeignKey {
+            table: text("empty"),
+            column: text("c0"),
+        }),
+    };
+    users.columns[2].data_type = DataType::Numeric {
+        precision: 10,
+        scale: 2,
+    };
+    users.sequences = vec![(text("c9"), i64::MAX), (text("c0"), i64::MIN)];
+    users.owner = Some(String::new());
+    let all = vec![(text("zoe"), vec![Privilege::All, Privilege::Connect])];
+    let mut shop = database("shop", vec![users, table("empty", 2)]);
+    shop.enums = vec![(text("mood"), vec![text("sad"), text("ok")])];
+    shop.views = vec![(text("v"), text("SELECT 1")), (text("a"), text(""))];
+    shop.table_grants = vec![TableGrants {
+        table: text("users"),
+        owner: text("ann"),
+        privileges: all.clone(),
+    }];
+    let catalog = Catalog {
+        form: Form::Instance,
+        databases: vec![shop, database("Shop", vec![table("none", 0)])],
+        grants: vec![DatabaseGrants {
+            database: text("shop"),
+            owner: text("ann"),
+            privileges: all,
+        }],
+        users: vec![User {
+            name: text("ann"),
+            password_hash: "5e".repeat(32),
+            is_superuser: true,
+            can_create_db: false,
+            can_create_user: true,
+            roles: vec![text("r")],
+        }],
+        roles: vec![Role {
+            name: text("r"),
+            is_superuser: false,
+            can_create_db: true,
+            can_create_role: false,
+            members: vec![text("ann")],
+            member_of: vec![],
+        }],
+    };
+    let rows = Rows(vec![
+        vec![every_value(), vec![]],
+        vec![vec![row(vec![]), row(vec![])]],
+    ]);
+    (catalog, rows)
+}
+
+/// Every row of a directory, by database and table.
+pub fn read_all(store: &Store) -> Result<Vec<Vec<Vec<Row>>>> {
+    let databases = store.catalog().databases.iter().enumerate();
+    let tables = |(at, db): (usize, &Database)| {
+        let tables = 0..db.tables.len();
+        tables.map(|table| read_back(store, at, table)).collect()
+    };
+    databases.map(tables).collect()
+}
+
 /// Compared by their printed form: a NaN differs from itself.
-fn same(a: &[Row], b: &[Row]) -> bool {
+pub fn same(a: &[Row], b: &[Row]) -> bool {
     let bits = |rows: &[Row]| {
         let mut all = Vec::new();
         for row in rows {
@@ -191,17 +259,4 @@ fn same(a: &[Row], b: &[Row]) -> bool {
         all
     };
     format!("{a:?}") == format!("{b:?}") && bits(a) == bits(b)
-}
-
-#[test]
-fn every_value_type_comes_back() {
-    let rows = every_value();
-    let columns = rows[0].values.len();
-    let catalog = catalog(vec![database("d", vec![table("t", columns)])]);
-    let dir = write(&catalog, &Rows(vec![vec![rows.clone()]]));
-    let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.row_count(0, 0), 2);
-    assert_eq!(store.live_count(0, 0), 1);
-    assert!(same(&read_back(&store, 0, 0).unwrap(), &rows));
-    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
 }

@@ -1,0 +1,303 @@
+//! Files with valid checksums whose content no writer produces.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustdb_migrate::engine::{Level, Store};
+use rustdb_migrate::error::Error;
+use rustdb_migrate::finding::Code;
+use rustdb_migrate::model::Value;
+use tempfile::TempDir;
+
+use crate::bytes::{crc, seed};
+use crate::sample::{Rows, catalog, database, full, read_all, row, table, verified, write};
+
+/// What verification finds and reading says, which must name the same thing.
+fn both_say(dir: &Path, level: Level, code: Code) {
+    let report = verified(dir, level);
+    let codes: Vec<_> = report.findings().iter().map(|f| f.code).collect();
+    assert_eq!(codes, [code]);
+    let read = Store::open(dir).and_then(|store| read_all(&store));
+    let Err(Error::Damage(damage)) = read else {
+        panic!("{code}: {read:?}");
+    };
+    assert_eq!(damage.code, code);
+    assert_eq!(Some(damage.offset), report.findings()[0].offset);
+    assert!(!damage.to_string().contains("5e5e"), "a secret: {damage}");
+}
+
+fn directory() -> TempDir {
+    let (catalog, rows) = full();
+    write(&catalog, &rows)
+}
+
+/// Rewrites part of a sealed file's document and seals it again.
+fn forge(path: &Path, from: &str, to: &str) {
+    let bytes = fs::read(path).unwrap();
+    let document = String::from_utf8(bytes[44..bytes.len() - 4].to_vec()).unwrap();
+    assert!(document.contains(from), "{document}");
+    let document = document.replacen(from, to, 1);
+    let mut forged = bytes[..36].to_vec();
+    forged.extend((document.len() as u64).to_le_bytes());
+    forged.extend(document.as_bytes());
+    forged.extend(crc(&[&forged]).to_le_bytes());
+    fs::write(path, forged).unwrap();
+}
+
+/// Changes bytes of a file that ends with a checksum over all before it.
+fn patch(path: &Path, at: usize, with: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let end = bytes.len() - 4;
+    bytes[at..at + with.len()].copy_from_slice(with);
+    let crc = crc(&[&bytes[..end]]).to_le_bytes();
+    bytes[end..].copy_from_slice(&crc);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn catalogs_that_no_writer_produces_are_refused() {
+    let (global, metadata) = ("global.db", "db_shop/metadata.db");
+    let cases = [
+        (
+            global,
+            r#""name":"Shop""#,
+            r#""name":"shop""#,
+            Code::DuplicateName,
+        ),
+        (global, r#""id":1"#, r#""id":0"#, Code::DuplicateName),
+        (
+            global,
+            r#""form":"#,
+            r#""more":1,"form":"#,
+            Code::BadCatalog,
+        ),
+        (
+            global,
+            r#""is_superuser":true"#,
+            r#""is_superuser":1"#,
+            Code::BadCatalog,
+        ),
+        (
+            global,
+            r#""password_hash":"#,
+            r#""password_hash":7,"x":"#,
+            Code::BadCatalog,
+        ),
+        (global, r#""instance""#, r#""insta""#, Code::BadCatalog),
+        (global, r#""id":1"#, r#""id":4294967296"#, Code::BadCatalog),
+        (global, r#"{"form""#, r#"["form""#, Code::BadCatalog),
+        (
+            metadata,
+            r#""name":"shop""#,
+            r#""name":"else""#,
+            Code::NameMismatch,
+        ),
+        (
+            metadata,
+            r#""name":"empty""#,
+            r#""name":"users""#,
+            Code::DuplicateName,
+        ),
+        (metadata, r#"{"id":1"#, r#"{"id":0"#, Code::DuplicateName),
+        (metadata, r#""live":1"#, r#""live":3"#, Code::BadCatalog),
+        (metadata, r#""rows":2"#, r#""rows":3"#, Code::CountMismatch),
+        (metadata, r#""live":1"#, r#""live":2"#, Code::CountMismatch),
+        (
+            metadata,
+            r#""views":"#,
+            r#""view":[],"views":"#,
+            Code::BadCatalog,
+        ),
+    ];
+    for (name, from, to, code) in cases {
+        let dir = directory();
+        forge(&dir.path().join(name), from, to);
+        both_say(dir.path(), Level::Checksums, code);
+    }
+}
+
+#[test]
+fn a_document_that_nests_without_end_is_refused() {
+    let dir = directory();
+    let nested = format!(r#""form":{}"#, "[".repeat(200_000));
+    forge(
+        &dir.path().join("global.db"),
+        r#""form":"instance""#,
+        &nested,
+    );
+    both_say(dir.path(), Level::Checksums, Code::BadCatalog);
+}
+
+#[test]
+fn a_table_renamed_in_the_catalog_has_no_file() {
+    let dir = directory();
+    let name = r#""name":"empty""#;
+    forge(
+        &dir.path().join("db_shop/metadata.db"),
+        name,
+        r#""name":"../users""#,
+    );
+    let report = verified(dir.path(), Level::Checksums);
+    let codes: Vec<_> = report.findings().iter().map(|f| f.code).collect();
+    assert_eq!(codes, [Code::MissingFile, Code::ExtraFile]);
+    let missing = report.findings()[0].file.clone().unwrap();
+    assert_eq!(missing, dir.path().join("db_shop/%2e%2e%2fusers.db"));
+}
+
+#[test]
+fn sealed_files_of_another_kind_cluster_or_database_are_refused() {
+    let cases = [
+        (12, Code::WrongPlace),
+        (16, Code::WrongPlace),
+        (32, Code::WrongPlace),
+    ];
+    for (at, code) in cases {
+        let dir = directory();
+        patch(&dir.path().join("db_shop/metadata.db"), at, &[9]);
+        both_say(dir.path(), Level::Checksums, code);
+    }
+    let dir = directory();
+    patch(&dir.path().join("global.db"), 8, &[2]);
+    both_say(dir.path(), Level::Checksums, Code::UnsupportedVersion);
+    patch(&dir.path().join("global.db"), 8, &[1]);
+    patch(&dir.path().join("global.db"), 36, &u64::MAX.to_le_bytes());
+    both_say(dir.path(), Level::Checksums, Code::BadLength);
+    patch(&dir.path().join("global.db"), 36, &0u64.to_le_bytes());
+    both_say(dir.path(), Level::Checksums, Code::TrailingBytes);
+}
+
+#[test]
+fn a_sealed_file_above_1_gib_is_not_read() {
+    let dir = directory();
+    let path = dir.path().join("global.db");
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len((1 << 30) + 1).unwrap();
+    both_say(dir.path(), Level::Checksums, Code::BadLength);
+}
+
+/// Changes bytes of both slots of a control file.
+fn patch_slots(dir: &Path, at: usize, with: &[u8]) {
+    let path = dir.join("control");
+    let mut bytes = fs::read(&path).unwrap();
+    for slot in bytes.chunks_mut(4096) {
+        slot[at..at + with.len()].copy_from_slice(with);
+        let crc = crc(&[&slot[..4092]]).to_le_bytes();
+        slot[4092..].copy_from_slice(&crc);
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn control_slots_that_no_writer_produces_are_refused() {
+    let cases: [(usize, &[u8], Code); 6] = [
+        (8, &[2], Code::UnsupportedVersion),
+        (44, &[0], Code::BadTag),
+        (44, &[4], Code::BadTag),
+        (45, &[33], Code::BadLength),
+        (46, &[0xff], Code::BadUtf8),
+        (4091, &[1], Code::OutOfRange),
+    ];
+    for (at, with, code) in cases {
+        let dir = directory();
+        patch_slots(dir.path(), at, with);
+        let report = verified(dir.path(), Level::Checksums);
+        let codes: Vec<_> = report.findings().iter().map(|f| f.code).collect();
+        assert_eq!(codes, [code, code]);
+        let Err(Error::Damage(damage)) = Store::open(dir.path()) else {
+            panic!("{code}");
+        };
+        assert_eq!(damage.code, code);
+    }
+}
+
+#[test]
+fn slots_of_two_directories_are_found() {
+    let dir = directory();
+    let path = dir.path().join("control");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 12] ^= 1;
+    let crc = crc(&[&bytes[4096..8188]]).to_le_bytes();
+    bytes[8188..].copy_from_slice(&crc);
+    fs::write(&path, bytes).unwrap();
+    let report = verified(dir.path(), Level::Checksums);
+    assert_eq!(report.findings().len(), 1);
+    assert!(report.has(Code::WrongPlace));
+}
+
+#[test]
+fn a_layout_that_is_not_available_is_a_usage_error() {
+    let dir = directory();
+    patch_slots(dir.path(), 44, &[1]);
+    let error = Store::open(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Usage(_)), "{error}");
+}
+
+/// A directory of one table whose only block holds these bytes as `rows` rows.
+fn with_block(payload: &[u8], rows: u32, first_row: u64) -> (TempDir, PathBuf) {
+    let catalog = catalog(vec![database("d", vec![table("t", 1)])]);
+    let one = row(vec![Value::Null]);
+    let dir = write(&catalog, &Rows(vec![vec![vec![one]]]));
+    let path = dir.path().join("db_d/t.db");
+    let bytes = fs::read(&path).unwrap();
+    let mut forged = bytes[..48].to_vec();
+    forged.extend(b"RBLK");
+    forged.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
+    forged.extend(rows.to_le_bytes());
+    forged.extend(first_row.to_le_bytes());
+    let block = crc(&[&seed(0, 0, 48), &forged[48..], payload]).to_le_bytes();
+    forged.extend(block);
+    forged.extend(payload);
+    let at = forged.len();
+    forged.extend(&bytes[bytes.len() - 48..]);
+    forged[at + 40..at + 44].copy_from_slice(&crc(&[&block]).to_le_bytes());
+    let trailer = crc(&[&seed(0, 0, at), &forged[at..at + 44]]).to_le_bytes();
+    forged[at + 44..].copy_from_slice(&trailer);
+    fs::write(&path, forged).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn the_forger_makes_a_valid_file() {
+    let (dir, _) = with_block(b"\x00\x01\x01\x00", 1, 0);
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn blocks_that_no_writer_produces_are_refused() {
+    let wide = [b"\x00\x01\x01\x05\xf0\xff\x03".to_vec(), vec![b'x'; 65_520]].concat();
+    let two = [&wide[..], b"\x00\x01\x01\x00"].concat();
+    let cases: [(&[u8], u32, u64, Code); 6] = [
+        (b"\x00\x01\x01\x00", 0, 0, Code::BadLength),
+        (b"\x00\x01\x01\x00", 2, 0, Code::BadLength),
+        (b"\x00\x01\x01\x00", u32::MAX, 0, Code::BadLength),
+        (b"\x00\x01\x01\x00", 1, 1, Code::WrongPlace),
+        (&two, 2, 0, Code::BadLength),
+        (
+            b"\x00\x01\x01\x00\x00\x01\x01\x00",
+            2,
+            0,
+            Code::CountMismatch,
+        ),
+    ];
+    for (payload, rows, first_row, code) in cases {
+        let (dir, _) = with_block(payload, rows, first_row);
+        both_say(dir.path(), Level::Checksums, code);
+    }
+}
+
+#[test]
+fn rows_that_no_writer_produces_are_structure_not_checksums() {
+    let cases: [(&[u8], Code); 6] = [
+        (b"\x04\x01\x01\x00", Code::BadTag),
+        (b"\x00\x01\x02\x00\x00", Code::BadArity),
+        (b"\x00\x01\x01\x05\x01\xff", Code::BadUtf8),
+        (b"\x00\x01\x01\x05\x02x", Code::BadLength),
+        (b"\x00\x01\x01\x00\x00", Code::TrailingBytes),
+        (b"\x01\x01\x09\x01\x00", Code::CountMismatch),
+    ];
+    for (payload, code) in cases {
+        let (dir, _) = with_block(payload, 1, 0);
+        assert_eq!(verified(dir.path(), Level::Checksums).findings(), []);
+        both_say(dir.path(), Level::Structure, code);
+    }
+}

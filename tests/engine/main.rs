@@ -1,0 +1,13 @@
+//! Directories of ours: written, read back, damaged in every way and verified.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod bytes;
+mod damage;
+mod forged;
+mod round_trip;
+mod sample;

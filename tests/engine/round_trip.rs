@@ -1,0 +1,317 @@
+//! What is written comes back, and the same input gives the same bytes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use rustdb_migrate::engine::{Layout, Level, Store, create};
+use rustdb_migrate::error::{Class, Error};
+use rustdb_migrate::legacy::encode_row;
+use rustdb_migrate::model::{Catalog, Form, RowRef, RowSource, Value};
+
+use crate::bytes::blocks_of;
+use crate::sample::{
+    Rows, catalog, database, every_value, files_below, full, origin, read_all, read_back, row,
+    same, table, verified, write,
+};
+
+#[test]
+fn every_value_type_comes_back() {
+    let rows = every_value();
+    let columns = rows[0].values.len();
+    let catalog = catalog(vec![database("d", vec![table("t", columns)])]);
+    let dir = write(&catalog, &Rows(vec![vec![rows.clone()]]));
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.row_count(0, 0), 2);
+    assert_eq!(store.live_count(0, 0), 1);
+    assert!(same(&read_back(&store, 0, 0).unwrap(), &rows));
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn every_field_of_the_catalog_comes_back_in_its_order() {
+    let (catalog, rows) = full();
+    let dir = write(&catalog, &rows);
+    assert!(Store::is_one(dir.path()));
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.catalog(), &catalog);
+    assert_eq!(store.origin(), &origin());
+    assert_eq!(store.layout(), Layout::PerTable);
+    for (read, written) in read_all(&store).unwrap().iter().zip(&rows.0) {
+        for (read, written) in read.iter().zip(written) {
+            assert!(same(read, written));
+        }
+    }
+    assert_eq!(
+        store.files(0, 1).unwrap(),
+        [dir.path().join("db_shop/empty.db")]
+    );
+    assert_eq!((store.row_count(9, 9), store.live_count(0, 9)), (0, 0));
+    assert!(store.open_rows(0, 2).is_err());
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn a_directory_without_anything_comes_back() {
+    for form in [Form::Instance, Form::SingleDatabase] {
+        let catalog = Catalog {
+            form,
+            ..Catalog::default()
+        };
+        let dir = write(&catalog, &Rows(vec![]));
+        assert_eq!(Store::open(dir.path()).unwrap().catalog(), &catalog);
+        assert_eq!(files_below(dir.path()).len(), 2);
+        assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+    }
+}
+
+#[test]
+fn equal_input_gives_equal_bytes() {
+    let (catalog, rows) = full();
+    let (a, b) = (write(&catalog, &rows), write(&catalog, &rows));
+    let bytes = |dir: &std::path::Path| -> Vec<(PathBuf, Vec<u8>)> {
+        let files = files_below(dir).into_keys();
+        let name = |path: PathBuf| path.strip_prefix(dir).unwrap().to_owned();
+        files
+            .map(|p| (name(p.clone()), fs::read(p).unwrap()))
+            .collect()
+    };
+    assert_eq!(bytes(a.path()), bytes(b.path()));
+}
+
+#[test]
+fn only_the_owner_may_read() {
+    let (catalog, rows) = full();
+    let dir = write(&catalog, &rows);
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for path in files_below(dir.path()).into_keys() {
+        assert_eq!(mode(path), 0o600);
+    }
+    assert_eq!(mode(dir.path().join("db_shop")), 0o700);
+}
+
+#[test]
+fn hostile_names_stay_inside_and_apart() {
+    let long = "x".repeat(10_000);
+    let other = format!("{long}y");
+    let names = [
+        "../../etc",
+        "..",
+        "",
+        "/",
+        "a\0b",
+        "con",
+        "metadata",
+        "t",
+        "T",
+        "%long-1",
+        &long,
+        &other,
+    ];
+    let tables: Vec<_> = names.iter().map(|name| table(name, 1)).collect();
+    let databases: Vec<_> = names.iter().map(|n| database(n, tables.clone())).collect();
+    let count = names.len();
+    let value = |d: usize, t: usize| vec![row(vec![Value::Text(format!("{d} {t}"))])];
+    let of = |d| (0..count).map(|t| value(d, t)).collect();
+    let rows = Rows((0..count).map(of).collect());
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("target");
+    fs::create_dir(&dir).unwrap();
+    create(
+        &dir,
+        Layout::PerTable,
+        &catalog(databases),
+        &rows,
+        &origin(),
+    )
+    .unwrap();
+    assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 1);
+    assert_eq!(files_below(&dir).len(), 2 + count * (count + 1));
+    let folded = files_below(&dir).into_keys();
+    let folded: std::collections::BTreeSet<_> =
+        folded.map(|p| p.to_str().unwrap().to_lowercase()).collect();
+    assert_eq!(folded.len(), 2 + count * (count + 1));
+    let store = Store::open(&dir).unwrap();
+    assert_eq!(read_all(&store).unwrap(), rows.0);
+    assert_eq!(verified(&dir, Level::Structure).findings(), []);
+}
+
+/// A row of one text that takes `len` bytes, for lengths whose varint has 3.
+fn row_of_len(len: usize) -> rustdb_migrate::model::Row {
+    row(vec![Value::Text("x".repeat(len - 7))])
+}
+
+/// Rows and payload length of each block of a table of such rows.
+fn blocks(lens: &[usize]) -> Vec<(u32, u32)> {
+    let rows: Vec<_> = lens.iter().map(|len| row_of_len(*len)).collect();
+    let catalog = catalog(vec![database("d", vec![table("t", 1)])]);
+    let dir = write(&catalog, &Rows(vec![vec![rows.clone()]]));
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(read_back(&store, 0, 0).unwrap(), rows);
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+    let bytes = fs::read(dir.path().join("db_d/t.db")).unwrap();
+    let blocks = blocks_of(&bytes, 0, 0);
+    blocks.iter().map(|b| (b.rows, b.payload_len)).collect()
+}
+
+#[test]
+fn rows_share_a_block_up_to_64_kib_with_its_header() {
+    assert_eq!(blocks(&[32_756, 32_756]), [(2, 65_512)]);
+    assert_eq!(blocks(&[32_756, 32_757]), [(1, 32_756), (1, 32_757)]);
+    assert_eq!(blocks(&[65_512]), [(1, 65_512)]);
+}
+
+#[test]
+fn a_row_wider_than_a_block_has_its_own() {
+    let blocks = blocks(&[20_000, 65_513, 1_000_000, 20_000, 20_001]);
+    assert_eq!(
+        blocks,
+        [(1, 20_000), (1, 65_513), (1, 1_000_000), (2, 40_001)]
+    );
+}
+
+#[test]
+fn batches_that_print_much_text_are_cut_and_lose_nothing() {
+    // 2 bytes each on disk and 20 in memory: a block prints more than a batch
+    // may, and the wide row prints more than that in one.
+    let near = |second: usize| format!("2020-01-01T00:00:{:02}Z", second % 32);
+    let rows: Vec<_> = (0..20_000)
+        .map(|n| row(vec![Value::TimestampTz(near(n)); 8]))
+        .collect();
+    let wide = row((0..40_000).map(|n| Value::TimestampTz(near(n))).collect());
+    let tables = vec![table("narrow", 8), table("wide", 40_000)];
+    let catalog = catalog(vec![database("d", tables)]);
+    let rows = Rows(vec![vec![rows, vec![wide.clone(), wide]]]);
+    let dir = write(&catalog, &rows);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(read_all(&store).unwrap(), rows.0);
+    let blocks = blocks_of(&fs::read(dir.path().join("db_d/narrow.db")).unwrap(), 0, 0);
+    let mut batches = 0;
+    let mut stream = store.open_rows(0, 0).unwrap();
+    while let Some(batch) = stream.next_batch().unwrap() {
+        assert!(batch.len() * 8 * 20 <= 256 * 1024);
+        batches += 1;
+    }
+    assert!(batches > blocks.len());
+}
+
+#[test]
+fn typical_rows_take_less_than_60_percent_of_the_legacy_bytes() {
+    let (mut legacy, mut values) = (rustdb_migrate::codec::ByteWriter::new(), Vec::new());
+    for n in 0..5_000i64 {
+        values.push(row(vec![
+            Value::Integer(n),
+            Value::SmallInt((n % 100) as i16),
+            Value::Text(format!("customer {n}")),
+            Value::Numeric(format!("{}.50", n % 1000)),
+            Value::Boolean(n % 2 == 0),
+            Value::Date(format!("2025-{:02}-{:02}", n % 12 + 1, n % 28 + 1)),
+            Value::Timestamp(format!("2025-01-02T{:02}:04:05", n % 24)),
+            Value::Null,
+        ]));
+    }
+    for row in &values {
+        let refs: Vec<_> = row.values.iter().map(Value::as_ref).collect();
+        encode_row(
+            &mut legacy,
+            &RowRef {
+                values: &refs,
+                xmin: row.xmin,
+                xmax: row.xmax,
+            },
+        );
+    }
+    let catalog = catalog(vec![database("d", vec![table("t", 8)])]);
+    let dir = write(&catalog, &Rows(vec![vec![values]]));
+    let len = fs::metadata(dir.path().join("db_d/t.db")).unwrap().len();
+    assert!(
+        len * 100 < legacy.len() as u64 * 60,
+        "{len} of {}",
+        legacy.len()
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
+    let (full_catalog, full_rows) = full();
+    let usage = |catalog: &Catalog, layout, rows: &Rows, origin, expected: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let error = create(dir.path(), layout, catalog, rows, &origin).unwrap_err();
+        assert!(matches!(error, Error::Usage(_)), "{error}");
+        assert_eq!(error.class(), Class::CannotRun);
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!Store::is_one(dir.path()));
+    };
+    for layout in [Layout::Paged, Layout::Append] {
+        let expected = format!("layout {layout} is not available yet");
+        usage(&full_catalog, layout, &full_rows, origin(), &expected);
+    }
+    let long = rustdb_migrate::engine::Origin {
+        family: "f".repeat(33),
+        ..origin()
+    };
+    usage(
+        &full_catalog,
+        Layout::PerTable,
+        &full_rows,
+        long,
+        "33 bytes",
+    );
+    let mut twice = full_catalog.clone();
+    twice.databases[1].name = "shop".into();
+    usage(
+        &twice,
+        Layout::PerTable,
+        &full_rows,
+        origin(),
+        "a name stands twice",
+    );
+    let mut twice = full_catalog.clone();
+    twice.databases[0].tables[1].name = "users".into();
+    usage(
+        &twice,
+        Layout::PerTable,
+        &full_rows,
+        origin(),
+        "a name stands twice",
+    );
+    let mut wider = full_catalog.clone();
+    wider.databases[1].tables[0] = table("none", 1);
+    let expected = "has 0 values, expected 1";
+    usage(&wider, Layout::PerTable, &full_rows, origin(), expected);
+}
+
+#[test]
+fn a_directory_that_is_not_empty_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("x"), "").unwrap();
+    let (catalog, rows) = full();
+    let error = create(dir.path(), Layout::PerTable, &catalog, &rows, &origin()).unwrap_err();
+    assert!(error.to_string().contains("is not empty"), "{error}");
+    assert_eq!(files_below(dir.path()).len(), 1);
+}
+
+#[test]
+fn a_source_that_gives_fewer_rows_than_announced_is_refused() {
+    struct Liar(Rows);
+    impl RowSource for Liar {
+        fn row_count(&self, database: usize, table: usize) -> u64 {
+            self.0.row_count(database, table) + 1
+        }
+        fn open_rows(
+            &self,
+            database: usize,
+            table: usize,
+        ) -> rustdb_migrate::error::Result<Box<dyn rustdb_migrate::model::RowStream + '_>> {
+            self.0.open_rows(database, table)
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (catalog, rows) = full();
+    let liar = Liar(rows);
+    let error = create(dir.path(), Layout::PerTable, &catalog, &liar, &origin()).unwrap_err();
+    assert!(
+        error.to_string().contains("announced 3 rows and gave 2"),
+        "{error}"
+    );
+}
