@@ -80,10 +80,11 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
 
 /// Why the source cannot be upgraded as it stands.
 fn refusal(report: &Report) -> Option<Outcome> {
+    // What salvage could not keep is named, and does not stop it.
     let errors = report
         .findings()
         .iter()
-        .filter(|finding| finding.severity == Severity::Error);
+        .filter(|finding| finding.severity == Severity::Error && !finding.code.is_loss());
     let outcomes = errors.map(|finding| match finding.code {
         Code::Ambiguous | Code::Orphan | Code::AssignmentContradicted | Code::CutUncertain => {
             Outcome::NeedsDecision

@@ -165,10 +165,15 @@ impl UpgradeReport {
         content: Content,
         mut report: Report,
     ) -> Self {
-        let outcome = if options.dry_run {
-            Outcome::Planned
-        } else {
-            Outcome::Done
+        let lost = report
+            .findings()
+            .iter()
+            .any(|finding| finding.code.is_loss());
+        let outcome = match (options.dry_run, lost) {
+            (true, false) => Outcome::Planned,
+            (true, true) => Outcome::PlannedWithLoss,
+            (false, false) => Outcome::Done,
+            (false, true) => Outcome::DoneWithLoss,
         };
         let quarantined = set_aside_count(directory);
         if quarantined > 0 {
