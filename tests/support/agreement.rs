@@ -12,10 +12,10 @@ use super::model::{
 use super::strict;
 
 /// What was compared.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Compared {
-    pub family: Option<Family>,
-    /// Whether the snapshot is valid under one family only.
+    pub family: Family,
+    /// Whether the files are valid under one family only.
     pub decided: bool,
     pub rows: u64,
     pub records: usize,
@@ -28,9 +28,11 @@ pub fn directory(data: &Path) -> Compared {
     let read = LegacyDir::read(data, None).unwrap();
     let family = oracle_family(read.family);
     let mut compared = Compared {
-        family: Some(family),
+        family,
         decided: read.families().len() == 1,
-        ..Compared::default()
+        rows: 0,
+        records: 0,
+        snapshot: false,
     };
     if let Ok(Some(snapshot)) = &read.snapshot {
         compared.snapshot = true;

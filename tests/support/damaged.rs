@@ -71,6 +71,8 @@ fn wal_only() -> Fixture {
     let note = "The database file is gone, its WAL is there.";
     let mut fixture = of("wal_only", note, FAMILY, Class::Damaged, &server);
     fixture.files.remove("server_instance.db");
+    // Families 1.4 and 1.10 log the same bytes.
+    fixture.truth.family = None;
     fixture
 }
 
