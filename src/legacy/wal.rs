@@ -232,7 +232,10 @@ fn read_segment(
         match read_record(&mut window, index, family)? {
             Ok(record) => wal.records.push(record),
             Err(damage) => {
-                let last = wal.records.last().map(|record| record.sequence);
+                // Of this segment only: a server that lost its instance counts
+                // from 1 again in the next one.
+                let last = wal.records.last().filter(|last| last.segment == index);
+                let last = last.map(|record| record.sequence);
                 let framed_len = framed_len(&mut window, offset)?;
                 let resumed = resume_offset(&mut window, offset, framed_len, family, last)?;
                 let end = resumed.unwrap_or(file.len());
@@ -425,6 +428,7 @@ fn find_jumps(wal: &mut Wal) {
     let unreadable: BTreeMap<usize, ()> =
         wal.bad.iter().map(|bad| (bad.records_before, ())).collect();
     let mut highest: Option<u64> = None;
+    let mut in_repeat = false;
     for (index, record) in wal.records.iter().enumerate() {
         let sequence = record.sequence;
         if let Some(before) = highest {
@@ -433,19 +437,14 @@ fn find_jumps(wal: &mut Wal) {
                 before,
                 after: sequence,
             };
-            if sequence <= before {
-                // One finding for each run of repeated sequences.
-                let continues = wal.repeats.last().is_some_and(|last: &Jump| {
-                    wal.records
-                        .get(last.record..index)
-                        .is_some_and(|run| run.iter().all(|r| r.sequence <= before))
-                });
-                if !continues {
-                    wal.repeats.push(jump);
-                }
+            let repeated = sequence <= before;
+            // One finding for each run of repeated sequences.
+            if repeated && !in_repeat {
+                wal.repeats.push(jump);
             } else if sequence > before.saturating_add(1) && !unreadable.contains_key(&index) {
                 wal.gaps.push(jump);
             }
+            in_repeat = repeated;
         }
         highest = Some(highest.map_or(sequence, |h| h.max(sequence)));
     }

@@ -18,7 +18,7 @@ pub fn insert(sequence: u64) -> WalEntry {
     };
     WalEntry {
         sequence,
-        timestamp: 1_700_000_000 + sequence,
+        timestamp: 1_700_000_000,
         operation: Operation::Insert("items".into(), row),
     }
 }

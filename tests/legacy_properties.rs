@@ -1,0 +1,164 @@
+//! Random snapshots and logs, written by bincode: the tool reads them equal,
+//! writes them back alike, and refuses exactly what bincode and the format
+//! page's strict rules refuse.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use rustdb_migrate::error::Error;
+use rustdb_migrate::legacy::Verdict;
+
+use support::arbitrary;
+use support::convert::{instance, reencode, scan};
+use support::model::{
+    Family, Instance, WalEntry, decode_entry, decode_instance, encode_entry, encode_instance,
+    frame, frame_bytes,
+};
+use support::{strict, wal};
+
+/// A scratch file that holds `bytes`.
+fn on_disk(bytes: &[u8]) -> tempfile::TempPath {
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// What the oracle makes of a snapshot; `None` when it must be refused.
+fn oracle(family: Family, bytes: &[u8]) -> Option<Instance> {
+    let decoded = decode_instance(family, bytes).ok()?;
+    strict::instance(&decoded).ok().map(|()| decoded)
+}
+
+/// What the tool makes of a snapshot; damage must have a place in the file.
+fn tool(path: &Path, family: Family, len: usize) -> Option<Instance> {
+    match scan(path, Some(family)) {
+        Ok(snapshot) => Some(instance(&snapshot).unwrap()),
+        Err(Error::Damage(damage)) => {
+            assert!(damage.offset <= len as u64, "{damage}");
+            assert_eq!(damage.file, path);
+            None
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Bytes changed in one of the ways that disks and editors know.
+fn mutated(bytes: &[u8], kind: u8, at: prop::sample::Index, with: u8) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    let index = at.index(bytes.len());
+    match kind {
+        0 => changed[index] ^= with.max(1),
+        1 => changed.truncate(index),
+        2 => changed.insert(index, with),
+        3 => drop(changed.remove(index)),
+        _ => changed[index..].fill(with),
+    }
+    changed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_snapshots_are_read_equal_and_written_back_alike(
+        family in arbitrary::family(), original in arbitrary::instance()
+    ) {
+        let bytes = encode_instance(family, &original);
+        let expected = oracle(family, &bytes).unwrap();
+        let path = on_disk(&bytes);
+        let forced = scan(&path, Some(family)).unwrap();
+        prop_assert_eq!(instance(&forced).unwrap(), expected.clone());
+        prop_assert_eq!(reencode(&forced, None), bytes.clone());
+
+        // Found without help, the family is among those that the oracle takes.
+        let found = scan(&path, None).unwrap();
+        let accepted: Vec<_> = found.accepted().map(|f| f.to_string()).collect();
+        let valid = Family::ALL.iter().filter(|f| oracle(**f, &bytes).is_some());
+        let valid: Vec<_> = valid.map(|f| f.name().to_string()).collect();
+        prop_assert_eq!(&accepted, &valid);
+        prop_assert_eq!(accepted.last().unwrap(), &found.family.to_string());
+        prop_assert_eq!(instance(&found).unwrap(), expected);
+    }
+
+    #[test]
+    fn changed_snapshots_are_refused_exactly_when_the_oracle_refuses(
+        family in arbitrary::family(), original in arbitrary::instance(),
+        kind in 0u8..5, at in any::<prop::sample::Index>(), with in any::<u8>()
+    ) {
+        let bytes = encode_instance(family, &original);
+        let changed = mutated(&bytes, kind, at, with);
+        let path = on_disk(&changed);
+        for family in Family::ALL {
+            let expected = oracle(family, &changed);
+            prop_assert_eq!(tool(&path, family, changed.len()), expected, "{}", family.name());
+        }
+        // Any outcome but a panic.
+        let _ = scan(&path, None).is_ok();
+    }
+
+    #[test]
+    fn random_records_are_read_equal(family in arbitrary::family(), log in arbitrary::log()) {
+        let bytes: Vec<u8> = log.iter().flat_map(|entry| frame(family, entry)).collect();
+        let read = wal::read(family, &[bytes]);
+        prop_assert_eq!(read.verdict(), Verdict::Clean);
+        let expected: Vec<WalEntry> = log
+            .iter()
+            .map(|entry| decode_entry(family, &encode_entry(family, entry)).unwrap())
+            .collect();
+        prop_assert_eq!(wal::entries(&read), expected);
+        wal::assert_covered(&read);
+    }
+
+    #[test]
+    fn a_changed_record_is_refused_exactly_when_the_oracle_refuses(
+        family in arbitrary::family(), operation in arbitrary::operation(),
+        kind in 0u8..5, at in any::<prop::sample::Index>(), with in any::<u8>()
+    ) {
+        let entry = WalEntry { sequence: 5, timestamp: 6, operation };
+        let changed = mutated(&encode_entry(family, &entry), kind, at, with);
+        let decoded = decode_entry(family, &changed).ok();
+        let expected = decoded.filter(|entry| strict::entry(entry).is_ok());
+        // A whole record stands behind it, so that nothing counts as torn.
+        let last = wal::insert(u64::MAX);
+        let segment = [frame_bytes(&changed), frame(family, &last)].concat();
+        let read = wal::read(family, &[segment]);
+        wal::assert_covered(&read);
+        let mut records = wal::entries(&read);
+        let end = records.pop().filter(|entry| entry.sequence == u64::MAX);
+        match expected {
+            Some(entry) => {
+                prop_assert!(end.is_some());
+                prop_assert_eq!(records, vec![entry]);
+            }
+            None => {
+                prop_assert_eq!(read.verdict(), Verdict::DamagedMiddle);
+                prop_assert_eq!(read.bad[0].offset, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_log_loses_no_record_before_the_change(
+        log in arbitrary::log(), kind in 0u8..5, at in any::<prop::sample::Index>(), with in any::<u8>()
+    ) {
+        // The one family that keeps every field.
+        let family = Family::V2_3;
+        let frames: Vec<Vec<u8>> = log.iter().map(|entry| frame(family, entry)).collect();
+        let bytes = frames.concat();
+        prop_assume!(!bytes.is_empty());
+        let index = at.index(bytes.len());
+        let read = wal::read(family, &[mutated(&bytes, kind, at, with)]);
+        wal::assert_covered(&read);
+        let mut end = 0;
+        let untouched = frames.iter().take_while(|frame| {
+            end += frame.len();
+            end <= index
+        });
+        let untouched = untouched.count();
+        prop_assert!(read.records.len() >= untouched);
+        prop_assert_eq!(&wal::entries(&read)[..untouched], &log[..untouched]);
+    }
+}
