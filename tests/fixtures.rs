@@ -2,6 +2,9 @@
 //!
 //! `cargo test --test fixtures -- --ignored bless` writes them anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::print_stderr)]
+
 mod support;
 
 use std::collections::BTreeSet;

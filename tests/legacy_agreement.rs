@@ -1,6 +1,9 @@
 //! Whole directories, read by the tool and by the oracle: the committed
 //! fixtures, and real ones when `RUSTDB_CORPUS` names a directory of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::print_stderr)]
+
 mod support;
 
 use std::fs;

@@ -1,6 +1,9 @@
 //! What may stand in a data directory: links, pipes, foreign files, names that
 //! are no segments. Nothing hangs, nothing outside the directory is read.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::print_stderr)]
+
 mod support;
 
 use std::collections::BTreeMap;

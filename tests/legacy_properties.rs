@@ -2,6 +2,9 @@
 //! writes them back alike, and refuses exactly what bincode and the format
 //! page's strict rules refuse.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::print_stderr)]
+
 mod support;
 
 use std::fs;

@@ -1,6 +1,9 @@
 //! Rows through a window: units wider than it, exactly as wide, and access by
 //! index past its marks.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::print_stderr)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,8 @@
 //! Where a log can end, break and go on: one test a boundary, exact counts.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::print_stderr)]
+
 mod support;
 
 use rustdb_migrate::finding::{Code, Severity};
@@ -91,7 +94,7 @@ fn every_operation_is_read_in_every_family() {
                 operation,
             });
         let bytes: Vec<u8> = log.flat_map(|entry| frame(family, &entry)).collect();
-        let wal = read(family, &[bytes.clone()]);
+        let wal = read(family, std::slice::from_ref(&bytes));
         assert_eq!(wal.verdict(), Verdict::Clean, "{}", family.name());
         let again = entries(&wal)
             .iter()
@@ -506,4 +509,21 @@ fn records_inside_a_damaged_records_text_are_not_taken_for_the_log() {
     body[19] = 0xff;
     let wal = second_of_four(body);
     assert_eq!(sequences(&wal), [1, 3, 4]);
+}
+
+#[test]
+fn a_segment_that_looks_like_a_wide_record_everywhere_is_searched_in_bounded_time() {
+    // Each 32 bytes are the head of a 2 MiB DropTable that has bytes left over.
+    let head = [
+        &(2u32 << 20).to_le_bytes()[..],
+        &1u64.to_le_bytes(),
+        &0u64.to_le_bytes(),
+        &1u32.to_le_bytes(),
+        &((2u64 << 20) - 100).to_le_bytes(),
+    ];
+    let bytes = head.concat().repeat((4 << 20) / 32);
+    let len = bytes.len() as u64;
+    let wal = one(bytes);
+    assert_eq!(wal.records.len(), 0);
+    assert_eq!(bad(&wal), [(0, 0, len, false)]);
 }

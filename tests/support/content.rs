@@ -315,7 +315,7 @@ pub fn hard_values(at: usize) -> Vec<Value> {
             ][at],
         ),
         Value::Char(pick(["     ", "ab   ", "\u{e9}\u{301}   ", "", "abcde"])),
-        Value::Boolean(at % 2 == 0),
+        Value::Boolean(at.is_multiple_of(2)),
         Value::Date(pick([
             "2025-01-02",
             "+12345-01-02",
