@@ -135,7 +135,7 @@ fn a_snapshot_that_is_a_socket_is_refused() {
 fn a_snapshot_without_read_permission_is_an_io_error() {
     let directory = on_disk(&killed());
     let path = directory.path().join(SNAPSHOT);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_ok() {
         eprintln!("skipped: this user reads every file whatever its permissions");
         return;
