@@ -189,8 +189,8 @@ fn starting_at_any_index_equals_the_rest_of_the_plain_stream() {
         3001,
         u64::MAX,
     ] {
-        let reader = RowReader::starting_at(scanned.extent(), index).unwrap();
-        let rest = stream(reader).unwrap();
+        let mut reader = RowReader::starting_at(scanned.extent(), index).unwrap();
+        let rest = stream(&mut reader).unwrap();
         let from = usize::try_from(index.min(3000)).unwrap();
         assert!(rest == scanned.rows[from..], "{index}");
     }
@@ -232,8 +232,8 @@ fn tables_of_1023_1024_1025_and_no_rows() {
         let scanned = Scanned::of(texts(vec![wide(1); count]));
         let last = count as u64;
         assert_eq!(scanned.extent().count, last);
-        let reader = RowReader::starting_at(scanned.extent(), last.saturating_sub(1)).unwrap();
-        assert_eq!(stream(reader).unwrap().len(), count.min(1), "{count}");
+        let mut reader = RowReader::starting_at(scanned.extent(), last.saturating_sub(1)).unwrap();
+        assert_eq!(stream(&mut reader).unwrap().len(), count.min(1), "{count}");
     }
 }
 
@@ -254,5 +254,5 @@ fn a_file_that_shrank_after_the_walk_is_an_error() {
         .open(&scanned._path)
         .unwrap();
     file.set_len(scanned.extent().range.start + 10).unwrap();
-    assert!(stream(RowReader::new(scanned.extent())).is_err());
+    assert!(stream(&mut RowReader::new(scanned.extent())).is_err());
 }

@@ -154,12 +154,18 @@ fn map<A, B>(items: &[A], name: impl Fn(&A) -> &String, convert: impl Fn(&A) -> 
 
 /// Everything a snapshot holds, its rows streamed in batches.
 pub fn instance(snapshot: &Snapshot) -> Result<Instance> {
-    let catalog = &snapshot.catalog;
+    instance_of(&snapshot.catalog, &SnapshotRows(snapshot))
+}
+
+/// A catalog with its rows streamed in batches.
+pub fn instance_of(catalog: &tool::Catalog, rows: &dyn RowSource) -> Result<Instance> {
     let mut databases = Vec::new();
     for (d, database) in catalog.databases.iter().enumerate() {
         let mut tables = Vec::new();
         for (t, head) in database.tables.iter().enumerate() {
-            let rows = stream(RowReader::new(snapshot.extent(d, t).unwrap()))?;
+            let announced = rows.row_count(d, t);
+            let rows = stream(&mut *rows.open_rows(d, t)?)?;
+            assert_eq!(rows.len() as u64, announced, "{}", head.name);
             tables.push((head.name.clone(), table(head, rows)));
         }
         let grants = |g: &tool::TableGrants| metadata(&g.table, &g.owner, &g.privileges);
@@ -182,7 +188,7 @@ pub fn instance(snapshot: &Snapshot) -> Result<Instance> {
 }
 
 /// All rows of a stream, whose batches must not be empty.
-pub fn stream(mut reader: RowReader) -> Result<Vec<Row>> {
+pub fn stream(reader: &mut dyn RowStream) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     while let Some(batch) = reader.next_batch()? {
         assert!(!batch.is_empty(), "a batch without rows");
