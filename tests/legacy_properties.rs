@@ -48,6 +48,34 @@ fn tool(path: &Path, family: Family, len: usize) -> Option<Instance> {
     }
 }
 
+/// Checks what the tool makes of a snapshot whose family it must find: what the
+/// oracle's readings demand. Bytes valid under two families with other content
+/// exist (a foreign key to a table called NUL is one) and need a decision.
+fn found_without_help(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let valid = Family::ALL.into_iter();
+    let valid: Vec<_> = valid
+        .filter_map(|family| oracle(family, bytes).map(|read| (family, read)))
+        .collect();
+    let same = valid.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    match (scan(path, None), valid.last()) {
+        (Err(Error::Damage(_)), None) => Ok(()),
+        (Err(Error::NeedsDecision(_)), Some(_)) if !same => Ok(()),
+        (Ok(found), Some((newest, read))) if same => {
+            let accepted = found.accepted().map(|family| family.to_string());
+            let accepted: Vec<_> = accepted.collect();
+            let names: Vec<_> = valid.iter().map(|(family, _)| family.name()).collect();
+            assert_eq!(accepted, names);
+            assert_eq!(found.family.to_string(), newest.name());
+            assert_eq!(instance(&found).unwrap(), *read);
+            Ok(())
+        }
+        (outcome, _) => Err(format!(
+            "{names} valid, same {same}: {outcome:?}",
+            names = valid.len()
+        )),
+    }
+}
+
 /// Bytes changed in one of the ways that disks and editors know.
 fn mutated(bytes: &[u8], kind: u8, at: prop::sample::Index, with: u8) -> Vec<u8> {
     let mut changed = bytes.to_vec();
@@ -76,14 +104,7 @@ proptest! {
         prop_assert_eq!(instance(&forced).unwrap(), expected.clone());
         prop_assert_eq!(reencode(&forced, None), bytes.clone());
 
-        // Found without help, the family is among those that the oracle takes.
-        let found = scan(&path, None).unwrap();
-        let accepted: Vec<_> = found.accepted().map(|f| f.to_string()).collect();
-        let valid = Family::ALL.iter().filter(|f| oracle(**f, &bytes).is_some());
-        let valid: Vec<_> = valid.map(|f| f.name().to_string()).collect();
-        prop_assert_eq!(&accepted, &valid);
-        prop_assert_eq!(accepted.last().unwrap(), &found.family.to_string());
-        prop_assert_eq!(instance(&found).unwrap(), expected);
+        prop_assert_eq!(found_without_help(&path, &bytes), Ok(()));
     }
 
     #[test]
@@ -98,12 +119,11 @@ proptest! {
             let expected = oracle(family, &changed);
             prop_assert_eq!(tool(&path, family, changed.len()), expected, "{}", family.name());
         }
-        // Any outcome but a panic.
-        let _ = scan(&path, None).is_ok();
+        prop_assert_eq!(found_without_help(&path, &changed), Ok(()));
     }
 
     #[test]
-    fn random_records_are_read_equal(family in arbitrary::family(), log in arbitrary::log()) {
+    fn random_records_are_read_equal(family in arbitrary::family(), log in arbitrary::log(0..8)) {
         let bytes: Vec<u8> = log.iter().flat_map(|entry| frame(family, entry)).collect();
         let read = wal::read(family, &[bytes]);
         prop_assert_eq!(read.verdict(), Verdict::Clean);
@@ -145,13 +165,12 @@ proptest! {
 
     #[test]
     fn a_changed_log_loses_no_record_before_the_change(
-        log in arbitrary::log(), kind in 0u8..5, at in any::<prop::sample::Index>(), with in any::<u8>()
+        log in arbitrary::log(1..8), kind in 0u8..5, at in any::<prop::sample::Index>(), with in any::<u8>()
     ) {
         // The one family that keeps every field.
         let family = Family::V2_3;
         let frames: Vec<Vec<u8>> = log.iter().map(|entry| frame(family, entry)).collect();
         let bytes = frames.concat();
-        prop_assume!(!bytes.is_empty());
         let index = at.index(bytes.len());
         let read = wal::read(family, &[mutated(&bytes, kind, at, with)]);
         wal::assert_covered(&read);

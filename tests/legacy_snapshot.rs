@@ -407,3 +407,21 @@ fn two_readings() -> (Instance, Vec<u8>) {
     let bytes = encode_instance(Family::V1_3, &instance);
     (instance, bytes)
 }
+
+#[test]
+fn a_foreign_key_to_a_table_called_nul_needs_a_decision_between_1_3_and_1_4() {
+    // One byte further, the name's length 1 is an option and its NUL a length.
+    let mut odd = column("c", DataType::Integer);
+    odd.foreign_key = Some(("\0".into(), "id".into()));
+    let mut instance_1_3 = fresh_instance();
+    instance_1_3.databases[0]
+        .1
+        .tables
+        .push(("t".into(), table("t", vec![odd])));
+    let path = write(&encode_instance(Family::V1_3, &instance_1_3));
+    let error = scan(&path, None).unwrap_err();
+    assert_eq!(error.class(), Class::NeedsDecision);
+    for family in [Family::V1_3, Family::V1_4] {
+        assert!(scan(&path, Some(family)).is_ok(), "{}", family.name());
+    }
+}

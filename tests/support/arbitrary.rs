@@ -224,9 +224,9 @@ pub fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Records in sequence, from a random one on.
-pub fn log() -> impl Strategy<Value = Vec<WalEntry>> {
-    let parts = (0..1u64 << 40, vec((any::<u64>(), operation()), 0..8));
+/// So many records in sequence, from a random one on.
+pub fn log(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<WalEntry>> {
+    let parts = (0..1u64 << 40, vec((any::<u64>(), operation()), count));
     parts.prop_map(|(first, records)| {
         let entries = (first..)
             .zip(records)
