@@ -6,7 +6,6 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -14,48 +13,11 @@ use std::path::Path;
 use rustdb_migrate::error::{Class, Error};
 use rustdb_migrate::file::SourceDir;
 use rustdb_migrate::finding::{Code, Severity};
-use rustdb_migrate::legacy::{self, LegacyDir, SnapshotFiles, Verdict};
+use rustdb_migrate::legacy::{LegacyDir, SnapshotFiles, Verdict};
 use tempfile::TempDir;
 
-use support::content::{column, customer, customers, fresh, fresh_instance, populated, table};
-use support::convert::tool_family;
-use support::model::{DataType, Database, Family, encode_database, frame};
-use support::server::Files;
-use support::wal::{insert, sequences};
-
-const FAMILY: Family = Family::V1_4;
-const SNAPSHOT: &str = "server_instance.db";
-
-/// Files below a scratch directory.
-fn on_disk(files: &Files) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for (path, bytes) in files {
-        put(directory.path(), path, bytes);
-    }
-    directory
-}
-
-fn put(directory: &Path, path: &str, bytes: &[u8]) {
-    let path = directory.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
-/// A server with a small tail, killed.
-fn killed() -> Files {
-    let mut server = populated(FAMILY);
-    server.insert("shop", "customers", vec![customer(8, "Di")]);
-    server.killed()
-}
-
-fn segment(sequences: impl IntoIterator<Item = u64>) -> Vec<u8> {
-    let frames = sequences.into_iter().map(|s| frame(FAMILY, &insert(s)));
-    frames.flatten().collect()
-}
-
-fn read(directory: &TempDir) -> LegacyDir {
-    LegacyDir::read(directory.path(), None).unwrap()
-}
+use support::disk::{SNAPSHOT, killed, on_disk, put, read};
+use support::wal::{segment, sequences};
 
 /// Asserts that the directory is refused for a file that is not regular.
 fn assert_not_regular(directory: &TempDir, found: &str) {
@@ -301,107 +263,4 @@ fn a_directory_is_known_by_its_file_names() {
     assert!(!is_one(&directory));
     put(directory.path(), "main.db", b"");
     assert!(is_one(&directory));
-}
-
-/// A file of the older form that holds one database.
-fn single(family: Family, name: &str, with_table: bool) -> Vec<u8> {
-    let mut database: Database = fresh_instance().databases.remove(0).1;
-    database.name = name.into();
-    if with_table {
-        let table = table("t", vec![column("c", DataType::Text)]);
-        database.tables.push(("t".into(), table));
-    }
-    encode_database(family, &database)
-}
-
-fn singles(files: [(&str, Vec<u8>); 2]) -> TempDir {
-    let files: BTreeMap<_, _> = files.map(|(name, bytes)| (name.to_string(), bytes)).into();
-    on_disk(&files)
-}
-
-#[test]
-fn the_older_form_takes_the_family_that_fits_every_file() {
-    for own in [Family::V1_3, Family::V1_4] {
-        for table_in_first in [true, false] {
-            let directory = singles([
-                ("a.db", single(own, "a", table_in_first)),
-                ("b.db", single(own, "b", !table_in_first)),
-            ]);
-            let read = read(&directory);
-            assert_eq!(read.family, tool_family(own));
-            assert_eq!(read.families(), [tool_family(own)]);
-            let snapshot = read.snapshot.unwrap().unwrap();
-            assert_eq!(snapshot.catalog.databases.len(), 2);
-            assert_eq!(snapshot.family, tool_family(own));
-        }
-    }
-    let empty = [
-        ("a.db", single(FAMILY, "a", false)),
-        ("b.db", single(FAMILY, "b", false)),
-    ];
-    assert_eq!(read(&singles(empty)).families(), &legacy::Family::ALL[..2]);
-}
-
-#[test]
-fn the_older_form_in_two_families_is_damage() {
-    let directory = singles([
-        ("a.db", single(Family::V1_3, "a", true)),
-        ("b.db", single(Family::V1_10, "b", true)),
-    ]);
-    let damage = read(&directory).snapshot.unwrap_err();
-    assert_eq!(damage.code, Code::FamilyUnknown);
-    assert!(damage.file.ends_with("b.db"));
-}
-
-#[test]
-fn the_older_form_with_a_database_twice_is_damage() {
-    let directory = singles([
-        ("a.db", single(FAMILY, "same", true)),
-        ("b.db", single(FAMILY, "same", true)),
-    ]);
-    let damage = read(&directory).snapshot.unwrap_err();
-    assert_eq!(damage.code, Code::DuplicateName);
-    assert!(damage.file.ends_with("b.db"));
-}
-
-#[test]
-fn a_log_with_a_table_tells_families_apart_that_the_snapshot_does_not() {
-    for own in [Family::V1_3, Family::V1_4] {
-        let mut server = fresh(own);
-        let empty = read(&on_disk(&server.killed()));
-        assert_eq!(empty.families(), &legacy::Family::ALL[..2]);
-        assert_eq!(empty.family, legacy::Family::V1_4);
-        server.create_table("postgres", customers());
-        let read = read(&on_disk(&server.killed()));
-        assert_eq!(read.families(), [tool_family(own)]);
-        assert_eq!(read.wal.verdict(), Verdict::Clean);
-        assert_eq!(read.snapshot.unwrap().unwrap().family, tool_family(own));
-    }
-}
-
-#[test]
-fn a_cut_snapshot_keeps_the_family_under_which_it_reads_furthest() {
-    for own in Family::ALL {
-        let mut server = populated(own);
-        server.insert("shop", "customers", vec![customer(8, "Di")]);
-        let mut files = server.killed();
-        let snapshot = files.get_mut(SNAPSHOT).unwrap();
-        snapshot.truncate(snapshot.len() * 2 / 3);
-        let read = read(&on_disk(&files));
-        assert_eq!(read.family, tool_family(own));
-        assert_eq!(read.families(), [tool_family(own)]);
-        assert_eq!(read.snapshot.unwrap_err().code, Code::Truncated);
-        assert_eq!(read.wal.verdict(), Verdict::Clean);
-    }
-}
-
-#[test]
-fn a_forced_family_is_taken_for_snapshot_and_log() {
-    let directory = on_disk(&fresh(FAMILY).killed());
-    let read = LegacyDir::read(directory.path(), Some(legacy::Family::V1_3)).unwrap();
-    assert_eq!(read.families(), [legacy::Family::V1_3]);
-    let directory = on_disk(&killed());
-    let read = LegacyDir::read(directory.path(), Some(legacy::Family::V2_3)).unwrap();
-    assert_eq!(read.family, legacy::Family::V2_3);
-    assert!(read.snapshot.is_err());
 }

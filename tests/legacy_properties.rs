@@ -7,7 +7,6 @@
 
 mod support;
 
-use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -16,18 +15,12 @@ use rustdb_migrate::legacy::Verdict;
 
 use support::arbitrary;
 use support::convert::{instance, reencode, scan};
+use support::disk::write;
 use support::model::{
     Family, Instance, WalEntry, decode_entry, decode_instance, encode_entry, encode_instance,
     frame, frame_bytes,
 };
 use support::{strict, wal};
-
-/// A scratch file that holds `bytes`.
-fn on_disk(bytes: &[u8]) -> tempfile::TempPath {
-    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    fs::write(&path, bytes).unwrap();
-    path
-}
 
 /// What the oracle makes of a snapshot; `None` when it must be refused.
 fn oracle(family: Family, bytes: &[u8]) -> Option<Instance> {
@@ -99,7 +92,7 @@ proptest! {
     ) {
         let bytes = encode_instance(family, &original);
         let expected = oracle(family, &bytes).unwrap();
-        let path = on_disk(&bytes);
+        let path = write(&bytes);
         let forced = scan(&path, Some(family)).unwrap();
         prop_assert_eq!(instance(&forced).unwrap(), expected.clone());
         prop_assert_eq!(reencode(&forced, None), bytes.clone());
@@ -114,7 +107,7 @@ proptest! {
     ) {
         let bytes = encode_instance(family, &original);
         let changed = mutated(&bytes, kind, at, with);
-        let path = on_disk(&changed);
+        let path = write(&changed);
         for family in Family::ALL {
             let expected = oracle(family, &changed);
             prop_assert_eq!(tool(&path, family, changed.len()), expected, "{}", family.name());

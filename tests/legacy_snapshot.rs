@@ -7,13 +7,13 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
-use rustdb_migrate::error::{Class, Damage, Error};
+use rustdb_migrate::error::Damage;
 use rustdb_migrate::finding::Code;
 
-use support::content::{column, fresh_instance, int, key, metadata, populated, table, text};
-use support::convert::{instance, scan};
+use support::content::{column, fresh_instance, int, key, metadata, table, text};
+use support::convert::scan;
+use support::disk::{damage_of, write};
 use support::model::{
     DataType, Database, Family, Instance, Row, Since, Table, Value, decode_instance,
     encode_instance,
@@ -51,28 +51,10 @@ fn only_table(instance: &mut Instance) -> &mut Table {
     &mut instance.databases[0].1.tables[0].1
 }
 
-fn write(bytes: &[u8]) -> tempfile::TempPath {
-    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    fs::write(&path, bytes).unwrap();
-    path
-}
-
 /// The damage that the tool reports.
 fn damage(bytes: &[u8], forced: Option<Family>) -> Damage {
     let path = write(bytes);
     damage_of(&path, forced)
-}
-
-fn damage_of(path: &Path, forced: Option<Family>) -> Damage {
-    match scan(path, forced) {
-        Err(Error::Damage(damage)) => {
-            assert_eq!(damage.file, path);
-            assert!(!damage.found.is_empty() && !damage.expected.is_empty());
-            *damage
-        }
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("accepted"),
-    }
 }
 
 /// Damage of an instance that bincode can write and no server would.
@@ -331,97 +313,4 @@ fn the_same_table_name_in_two_databases_is_fine() {
     instance.databases.push(("second".into(), second));
     let path = write(&encode_instance(FAMILY, &instance));
     assert_eq!(scan(&path, None).unwrap().catalog.table_count(), 2);
-}
-
-#[test]
-fn a_family_forced_wrong_is_refused_with_an_offset() {
-    for own in Family::ALL {
-        let bytes = encode_instance(own, &populated(own).instance);
-        let path = write(&bytes);
-        for forced in Family::ALL {
-            if forced == own {
-                assert!(scan(&path, Some(forced)).is_ok());
-                continue;
-            }
-            let damage = damage_of(&path, Some(forced));
-            assert!(damage.offset > 0, "{} as {}", own.name(), forced.name());
-        }
-        let found = scan(&path, None).unwrap();
-        let accepted: Vec<_> = found.accepted().map(|f| f.to_string()).collect();
-        assert_eq!(accepted, [own.name()]);
-    }
-}
-
-#[test]
-fn without_a_table_families_1_3_and_1_4_are_the_same_bytes() {
-    let bytes = encode_instance(Family::V1_3, &fresh_instance());
-    assert_eq!(bytes, encode_instance(Family::V1_4, &fresh_instance()));
-    let found = scan(&write(&bytes), None).unwrap();
-    let accepted: Vec<_> = found.accepted().map(|f| f.to_string()).collect();
-    assert_eq!(accepted, ["1.3", "1.4"]);
-}
-
-#[test]
-fn without_a_database_family_1_10_is_the_same_too() {
-    let mut empty = fresh_instance();
-    empty.databases.clear();
-    let found = scan(&write(&encode_instance(Family::V1_10, &empty)), None).unwrap();
-    let accepted: Vec<_> = found.accepted().map(|f| f.to_string()).collect();
-    assert_eq!(accepted, ["1.3", "1.4", "1.10"]);
-    assert_eq!(instance(&found).unwrap(), empty);
-}
-
-#[test]
-fn bytes_valid_under_two_families_with_other_content_need_a_decision() {
-    let (first, bytes) = two_readings();
-    let path = write(&bytes);
-    let as_1_3 = instance(&scan(&path, Some(Family::V1_3)).unwrap()).unwrap();
-    let as_1_4 = instance(&scan(&path, Some(Family::V1_4)).unwrap()).unwrap();
-    assert_eq!(as_1_3, first);
-    assert_ne!(as_1_3, as_1_4);
-    let error = scan(&path, None).unwrap_err();
-    assert_eq!(error.class(), Class::NeedsDecision);
-    assert!(error.to_string().contains("--from-family"));
-}
-
-/// A valid 1.3 file that is also a valid 1.4 file: the foreign key's names hold
-/// what family 1.4, which has one byte more before them, reads as a row.
-fn two_readings() -> (Instance, Vec<u8>) {
-    // 256 has the low byte 0: no foreign key in 1.4. The next seven bytes and
-    // the name's first make a count of one row.
-    let column_name = "c".repeat(14);
-    let mut referenced = vec![0];
-    referenced.extend(1u64.to_le_bytes());
-    referenced.extend(5u32.to_le_bytes());
-    // The text goes on to the column name's last byte; that and the 1.3 row
-    // count of 0 are xmin and no xmax.
-    let text_len = 256 - 21 + 8 + column_name.len() - 1;
-    referenced.extend((text_len as u64).to_le_bytes());
-    referenced.resize(256, b'x');
-    let mut odd = column("c", DataType::Text);
-    odd.foreign_key = Some((String::from_utf8(referenced).unwrap(), column_name));
-    let mut instance = fresh_instance();
-    let mut table = table("t", vec![odd]);
-    table.owner.0.clear();
-    instance.databases[0].1.tables.push(("t".into(), table));
-    let bytes = encode_instance(Family::V1_3, &instance);
-    (instance, bytes)
-}
-
-#[test]
-fn a_foreign_key_to_a_table_called_nul_needs_a_decision_between_1_3_and_1_4() {
-    // One byte further, the name's length 1 is an option and its NUL a length.
-    let mut odd = column("c", DataType::Integer);
-    odd.foreign_key = Some(("\0".into(), "id".into()));
-    let mut instance_1_3 = fresh_instance();
-    instance_1_3.databases[0]
-        .1
-        .tables
-        .push(("t".into(), table("t", vec![odd])));
-    let path = write(&encode_instance(Family::V1_3, &instance_1_3));
-    let error = scan(&path, None).unwrap_err();
-    assert_eq!(error.class(), Class::NeedsDecision);
-    for family in [Family::V1_3, Family::V1_4] {
-        assert!(scan(&path, Some(family)).is_ok(), "{}", family.name());
-    }
 }

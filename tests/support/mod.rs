@@ -12,6 +12,7 @@ pub mod builder;
 pub mod content;
 pub mod convert;
 pub mod damaged;
+pub mod disk;
 pub mod hostile;
 pub mod model;
 pub mod server;

@@ -6,8 +6,14 @@ use std::path::Path;
 use rustdb_migrate::file::SourceFile;
 use rustdb_migrate::legacy::{Segment, Wal, read_wal};
 
+use rustdb_migrate::finding::{Code, Severity};
+use rustdb_migrate::report::Report;
+
 use super::convert::{entry, tool_family};
-use super::model::{Family, Operation, Row, Value, WalEntry};
+use super::model::{Family, Operation, Row, Value, WalEntry, frame, frame_bytes};
+
+/// The family of plain segments.
+pub const FAMILY: Family = Family::V1_4;
 
 /// A record of a few dozen bytes.
 pub fn insert(sequence: u64) -> WalEntry {
@@ -28,12 +34,12 @@ pub fn read(family: Family, segments: &[Vec<u8>]) -> Wal {
     let directory = tempfile::tempdir().unwrap();
     let segments = segments.iter().zip(1..).map(|(bytes, at)| {
         let name = format!("{at:016x}.wal");
-        segment(directory.path(), &name, bytes)
+        opened(directory.path(), &name, bytes)
     });
     read_wal(segments.collect(), tool_family(family)).unwrap()
 }
 
-fn segment(directory: &Path, name: &str, bytes: &[u8]) -> Segment {
+fn opened(directory: &Path, name: &str, bytes: &[u8]) -> Segment {
     let path = directory.join(name);
     fs::write(&path, bytes).unwrap();
     Segment {
@@ -77,4 +83,36 @@ pub fn assert_covered(wal: &Wal) {
         }
         assert_eq!(end, segment.file.len(), "{}", segment.name);
     }
+}
+
+/// A segment of plain records.
+pub fn segment(sequences: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    let frames = sequences.into_iter().map(|s| frame(FAMILY, &insert(s)));
+    frames.flatten().collect()
+}
+
+/// Bytes of one plain record with its frame; all have the same.
+pub fn record_len() -> usize {
+    frame(FAMILY, &insert(1)).len()
+}
+
+/// A log of one segment.
+pub fn one(bytes: Vec<u8>) -> Wal {
+    let wal = read(FAMILY, &[bytes]);
+    assert_covered(&wal);
+    wal
+}
+
+/// The findings about a log whose snapshot holds none of it.
+pub fn codes(wal: &Wal) -> Vec<(Code, Severity)> {
+    let mut report = Report::new();
+    wal.report(0, &mut report);
+    let findings = report.findings().iter();
+    findings.map(|f| (f.code, f.severity)).collect()
+}
+
+/// The operation replaced in the second of four records, and what is read.
+pub fn second_of_four(body: Vec<u8>) -> Wal {
+    let frames = [segment([1]), frame_bytes(&body), segment([3, 4])];
+    one(frames.concat())
 }
