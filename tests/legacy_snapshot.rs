@@ -122,7 +122,7 @@ fn a_length_of_2_to_the_60_at_every_offset_is_refused_where_the_oracle_refuses()
         let path = write(&bytes);
         let mut refused = 0;
         for at in 0..bytes.len() - 8 {
-            for huge in [1 << 60, u64::MAX, 1 << 32, bytes.len() as u64] {
+            for huge in [1 << 60, bytes.len() as u64] {
                 let mut changed = bytes.clone();
                 changed[at..at + 8].copy_from_slice(&huge.to_le_bytes());
                 fs::write(&path, &changed).unwrap();
