@@ -37,6 +37,7 @@ pub struct LegacyDir {
     pub files: SnapshotFiles,
     /// The family of snapshot and WAL.
     pub family: Family,
+    families: Vec<Family>,
     /// The snapshot, or what is wrong with it; `Ok(None)` without a file.
     pub snapshot: std::result::Result<Option<Snapshot>, Damage>,
     /// The log, empty without segments.
@@ -79,15 +80,18 @@ impl LegacyDir {
         let candidates: Vec<Family> = match (&snapshot, forced) {
             (_, Some(family)) => vec![family],
             (Ok(Some(snapshot)), None) => snapshot.accepted().collect(),
-            _ => Family::ALL.to_vec(),
+            (Ok(None), None) => Family::ALL.to_vec(),
+            (Err(_), None) => furthest_families(&found.files)?,
         };
-        let (family, wal) = read_wal_by_family(segments, &candidates)?;
+        let (families, wal) = read_wal_by_family(segments, &candidates)?;
+        let family = families.last().copied().unwrap_or(Family::V1_4);
         let snapshot = snapshot.map(|s| s.map(|s| Snapshot { family, ..s }));
         found.page_dirs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(LegacyDir {
             dir,
             files: found.files,
             family,
+            families,
             snapshot,
             wal,
             page_dirs: found.page_dirs,
@@ -110,13 +114,10 @@ impl LegacyDir {
         }
     }
 
-    /// The families that fit every file: more than one only while no table
-    /// exists anywhere.
-    pub fn families(&self) -> Vec<Family> {
-        match &self.snapshot {
-            Ok(Some(snapshot)) => snapshot.accepted().collect(),
-            _ => vec![self.family],
-        }
+    /// The families that fit every file, oldest first: more than one only while
+    /// no table exists anywhere, or nothing is left to tell them apart.
+    pub fn families(&self) -> &[Family] {
+        &self.families
     }
 }
 
@@ -218,46 +219,39 @@ fn scan_files(files: &SnapshotFiles, forced: Option<Family>) -> Result<Option<Sn
     }
 }
 
-/// Several databases of the older form, as one catalog of one family.
+/// The families under which a damaged snapshot reads furthest, oldest first.
+fn furthest_families(files: &SnapshotFiles) -> Result<Vec<Family>> {
+    let mut furthest = None;
+    let mut families = Vec::new();
+    for family in Family::ALL {
+        let reached = match scan_files(files, Some(family)) {
+            Ok(_) => return Ok(vec![family]),
+            // Of several files, a later one is further than any offset.
+            Err(Error::Damage(damage)) => Some((damage.file, damage.offset)),
+            Err(other) => return Err(other),
+        };
+        if reached > furthest {
+            families.clear();
+            furthest = reached;
+            families.push(family);
+        } else if reached == furthest {
+            families.push(family);
+        }
+    }
+    Ok(families)
+}
+
+/// Several databases of the older form, as one catalog of the newest family
+/// that fits all of them: a file without tables fits more than one.
 fn scan_single(files: &[Arc<SourceFile>], forced: Option<Family>) -> Result<Snapshot> {
     let form = Form::SingleDatabase;
     let mut all: Option<Snapshot> = None;
     for file in files {
-        let one = scan_snapshot(file, &form, forced.or(all.as_ref().map(|s| s.family))).or_else(
-            |error| {
-                if forced.is_none() {
-                    scan_snapshot(file, &form, None)
-                } else {
-                    Err(error)
-                }
-            },
-        )?;
-        let Some(first) = &mut all else {
-            all = Some(one);
-            continue;
-        };
-        if first.family != one.family {
-            return Err(Error::damage(
-                file.path(),
-                0,
-                Code::FamilyUnknown,
-                format!("a database of family {}", one.family),
-                format!("family {} as in the files before it", first.family),
-            ));
+        let one = scan_snapshot(file, &form, forced)?;
+        match &mut all {
+            None => all = Some(one),
+            Some(all) => join(all, one, file)?,
         }
-        for database in one.catalog.databases {
-            if first.catalog.database_index(&database.name).is_some() {
-                return Err(Error::damage(
-                    file.path(),
-                    0,
-                    Code::DuplicateName,
-                    "a database of a name that another file holds",
-                    "distinct names",
-                ));
-            }
-            first.catalog.databases.push(database);
-        }
-        first.rows.extend(one.rows);
     }
     all.ok_or_else(|| Error::Usage("no database file".into()))
         .map(|s| Snapshot {
@@ -266,21 +260,51 @@ fn scan_single(files: &[Arc<SourceFile>], forced: Option<Family>) -> Result<Snap
         })
 }
 
-/// Reads the WAL under the family that fits it best; the newest of several.
-fn read_wal_by_family(segments: Vec<Segment>, candidates: &[Family]) -> Result<(Family, Wal)> {
-    let mut best: Option<(Family, Wal)> = None;
-    for family in candidates.iter().rev() {
+/// Adds the database of another file to those read before it.
+fn join(all: &mut Snapshot, one: Snapshot, file: &SourceFile) -> Result<()> {
+    let before = all.family;
+    for (seen, new) in all.evidence.iter_mut().zip(one.evidence) {
+        seen.refused = seen.refused.take().or(new.refused);
+    }
+    all.family = all.accepted().last().ok_or_else(|| {
+        Error::damage(
+            file.path(),
+            0,
+            Code::FamilyUnknown,
+            format!("a database of family {}", one.family),
+            format!("family {before} as in the files before it"),
+        )
+    })?;
+    for database in one.catalog.databases {
+        if all.catalog.database_index(&database.name).is_some() {
+            return Err(Error::damage(
+                file.path(),
+                0,
+                Code::DuplicateName,
+                "a database of a name that another file holds",
+                "distinct names",
+            ));
+        }
+        all.catalog.databases.push(database);
+    }
+    all.rows.extend(one.rows);
+    Ok(())
+}
+
+/// Reads the WAL under the families that fit it best, oldest first: their
+/// records are alike, or the newest family's are taken.
+fn read_wal_by_family(segments: Vec<Segment>, candidates: &[Family]) -> Result<(Vec<Family>, Wal)> {
+    let mut best = Wal::default();
+    let mut families = Vec::new();
+    for family in candidates {
         let wal = read_wal(segments.clone(), *family)?;
-        let better = best
-            .as_ref()
-            .is_none_or(|(_, best)| wal.bad.len() < best.bad.len());
-        if better {
-            let perfect = wal.bad.is_empty();
-            best = Some((*family, wal));
-            if perfect {
-                break;
+        if families.is_empty() || wal.bad.len() <= best.bad.len() {
+            if wal.bad.len() < best.bad.len() {
+                families.clear();
             }
+            families.push(*family);
+            best = wal;
         }
     }
-    Ok(best.unwrap_or((Family::V1_4, Wal::default())))
+    Ok((families, best))
 }

@@ -7,6 +7,7 @@ mod directory;
 mod encode;
 mod family;
 mod page_file;
+mod resume;
 mod rows;
 mod salvage;
 mod snapshot;

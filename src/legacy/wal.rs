@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::resume::{MAX_RESUME_LEN, Search};
 use super::{Family, decode};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Result};
@@ -14,7 +15,7 @@ use crate::report::Report;
 /// Bytes before a record: its length.
 pub const FRAME_LEN: u64 = 4;
 /// Fewest bytes of a record: sequence, timestamp, operation tag.
-const MIN_RECORD_LEN: u64 = 8 + 8 + 4;
+pub(super) const MIN_RECORD_LEN: u64 = 8 + 8 + 4;
 
 /// One decoded record and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,14 +228,19 @@ fn read_segment(
 ) -> Result<()> {
     let file = &segment.file;
     let mut window = Window::new(file.clone(), 0..file.len());
+    let mut budget = Search::budget(file.len());
     while window.remaining() > 0 {
         let offset = window.offset();
         match read_record(&mut window, index, family)? {
             Ok(record) => wal.records.push(record),
             Err(damage) => {
-                let last = wal.records.last().map(|record| record.sequence);
+                // Of this segment only: a server that lost its instance counts
+                // from 1 again in the next one.
+                let last = wal.records.last().filter(|last| last.segment == index);
+                let last = last.map(|record| record.sequence);
                 let framed_len = framed_len(&mut window, offset)?;
-                let resumed = resume_offset(&mut window, offset, framed_len, family, last)?;
+                let resumed =
+                    Search::new(&mut window, family, last, &mut budget).run(offset, framed_len)?;
                 let end = resumed.unwrap_or(file.len());
                 // A whole frame at the very end that does not decode was
                 // written completely, so no crash explains it.
@@ -259,7 +265,7 @@ fn read_segment(
 }
 
 /// The record at the window's offset, or what is wrong with it.
-fn read_record(
+pub(super) fn read_record(
     window: &mut Window,
     segment: usize,
     family: Family,
@@ -275,9 +281,10 @@ fn read_record(
             expected: "a whole record".into(),
         }));
     };
+    // Bounded by the bytes in the file, which framed_len checked. The frame
+    // stays in the window too: a search goes on from the byte after it.
+    window.fill(usize::try_from(FRAME_LEN + len).unwrap_or(usize::MAX))?;
     window.seek(offset + FRAME_LEN);
-    // Bounded by the bytes in the file, which framed_len checked.
-    window.fill(usize::try_from(len).unwrap_or(usize::MAX))?;
     let bytes = window
         .buffered()
         .get(..usize::try_from(len).unwrap_or(usize::MAX));
@@ -363,68 +370,12 @@ fn hides_record(window: &mut Window, offset: u64, family: Family) -> Result<bool
     Ok(decode_record(window.buffered(), family).is_ok())
 }
 
-/// Widest record that the search beyond damage considers, in bytes: keeps the
-/// search linear. A segment is opened anew at 1 MiB.
-const MAX_RESUME_LEN: u64 = 8 * 1024 * 1024;
-/// Largest step of sequences that still counts as the same log.
-const MAX_SEQUENCE_STEP: u64 = 1 << 32;
-
-/// Where the next readable record stands after damage at `offset`.
-///
-/// The frame's own length is trusted first. Otherwise every offset is tried: a
-/// record must decode whole under the family and carry a later sequence.
-fn resume_offset(
-    window: &mut Window,
-    offset: u64,
-    framed: Option<u64>,
-    family: Family,
-    last: Option<u64>,
-) -> Result<Option<u64>> {
-    let end = window.file().len();
-    if let Some(len) = framed {
-        let next = offset + FRAME_LEN + len;
-        if len >= MIN_RECORD_LEN && (next == end || follows(window, next, family, last)?) {
-            return Ok((next < end).then_some(next));
-        }
-    }
-    let mut at = offset + 1;
-    while at + FRAME_LEN + MIN_RECORD_LEN <= end {
-        if follows(window, at, family, last)? {
-            return Ok(Some(at));
-        }
-        at += 1;
-    }
-    Ok(None)
-}
-
-/// Whether a readable record of a later sequence stands at `offset`.
-fn follows(window: &mut Window, offset: u64, family: Family, last: Option<u64>) -> Result<bool> {
-    window.seek(offset);
-    let head_len = FRAME_LEN + MIN_RECORD_LEN;
-    if window.remaining() < head_len {
-        return Ok(false);
-    }
-    // The cheap checks first: most offsets fail at the operation tag.
-    let (len, sequence, tag) = window.parse(|c| {
-        let (len, sequence) = (c.u32()?, c.u64()?);
-        c.u64()?;
-        Ok((u64::from(len), sequence, c.u32()?))
-    })?;
-    let after = last.is_none_or(|last| sequence > last && sequence - last <= MAX_SEQUENCE_STEP);
-    let whole = (MIN_RECORD_LEN..=MAX_RESUME_LEN).contains(&len)
-        && offset + FRAME_LEN + len <= window.file().len();
-    if tag > 9 || !after || !whole {
-        return Ok(false);
-    }
-    window.seek(offset);
-    Ok(read_record(window, 0, family)?.is_ok())
-}
-
 fn find_jumps(wal: &mut Wal) {
     // Ranges that could not be read stand where their records are missing.
     let unreadable: BTreeMap<usize, ()> =
         wal.bad.iter().map(|bad| (bad.records_before, ())).collect();
     let mut highest: Option<u64> = None;
+    let mut in_repeat = false;
     for (index, record) in wal.records.iter().enumerate() {
         let sequence = record.sequence;
         if let Some(before) = highest {
@@ -433,19 +384,14 @@ fn find_jumps(wal: &mut Wal) {
                 before,
                 after: sequence,
             };
-            if sequence <= before {
-                // One finding for each run of repeated sequences.
-                let continues = wal.repeats.last().is_some_and(|last: &Jump| {
-                    wal.records
-                        .get(last.record..index)
-                        .is_some_and(|run| run.iter().all(|r| r.sequence <= before))
-                });
-                if !continues {
-                    wal.repeats.push(jump);
-                }
+            let repeated = sequence <= before;
+            // One finding for each run of repeated sequences.
+            if repeated && !in_repeat {
+                wal.repeats.push(jump);
             } else if sequence > before.saturating_add(1) && !unreadable.contains_key(&index) {
                 wal.gaps.push(jump);
             }
+            in_repeat = repeated;
         }
         highest = Some(highest.map_or(sequence, |h| h.max(sequence)));
     }

@@ -1,0 +1,21 @@
+//! What the integration tests share: an oracle for the legacy bytes, a small
+//! server that leaves such bytes, and the fixtures made with both.
+
+// Every test binary uses another part of it.
+#![allow(dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing)]
+
+pub mod agreement;
+pub mod arbitrary;
+pub mod builder;
+pub mod content;
+pub mod convert;
+pub mod damaged;
+pub mod disk;
+pub mod hostile;
+pub mod model;
+pub mod server;
+pub mod strict;
+pub mod truth;
+pub mod wal;
