@@ -77,7 +77,7 @@ impl RowExtent {
                 }
                 match walk_row(&mut cursor, arity) {
                     Ok((xmin, visible)) => {
-                        if extent.count % ROWS_PER_MARK == 0 && extent.count > 0 {
+                        if extent.count.is_multiple_of(ROWS_PER_MARK) && extent.count > 0 {
                             extent.marks.push(base + complete as u64);
                         }
                         complete = cursor.position();

@@ -182,7 +182,7 @@ impl Wal {
                 let Some(record) = self.records.get(jump.record) else {
                     continue;
                 };
-                let severity = match jump.record > first_tail {
+                let severity = match jump.record >= first_tail {
                     true => Severity::Error,
                     false => Severity::Warning,
                 };

@@ -272,7 +272,7 @@ pub(super) fn report_log(legacy: &LegacyDir, first_tail: usize, report: &mut Rep
         let severity = finding.severity.min(Severity::Warning);
         report.add(finding.clone().severity(severity));
     }
-    let lost = |at: usize| at > first_tail || first_tail == 0;
+    let lost = |at: usize| at >= first_tail;
     for bad in legacy
         .wal
         .bad
