@@ -267,7 +267,10 @@ fn scan_single(files: &[Arc<SourceFile>], forced: Option<Family>) -> Result<Snap
 }
 
 /// Reads the WAL under the family that fits it best; the newest of several.
-fn read_wal_by_family(segments: Vec<Segment>, candidates: &[Family]) -> Result<(Family, Wal)> {
+///
+/// # Errors
+/// On I/O errors only.
+pub fn read_wal_by_family(segments: Vec<Segment>, candidates: &[Family]) -> Result<(Family, Wal)> {
     let mut best: Option<(Family, Wal)> = None;
     for family in candidates.iter().rev() {
         let wal = read_wal(segments.clone(), *family)?;
