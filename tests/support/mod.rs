@@ -17,5 +17,6 @@ pub mod hostile;
 pub mod model;
 pub mod server;
 pub mod strict;
+pub mod tool;
 pub mod truth;
 pub mod wal;
