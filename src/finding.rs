@@ -204,6 +204,9 @@ codes! {
     BadEnumLabel "bad-enum-label" Warning
         "A value is no label of its enum type."
         "Content is kept as it is; check the row named.";
+    BadValueText "bad-value-text" Warning
+        "A date, timestamp, decimal or JSON value is not written as its type is."
+        "Content is kept as it is; a typed target may refuse it, check the row named.";
 
     // Our own files.
     ChecksumMismatch "checksum-mismatch" Error
@@ -246,6 +249,18 @@ impl Code {
             Code::BytesLost | Code::RecordsLost | Code::AccountsLost | Code::SchemaLost
         )
     }
+
+    /// Whether only the user can settle it: nothing is damaged.
+    pub fn needs_decision(self) -> bool {
+        matches!(
+            self,
+            Code::Ambiguous
+                | Code::Orphan
+                | Code::AssignmentContradicted
+                | Code::CutUncertain
+                | Code::FamilyAmbiguous
+        )
+    }
 }
 
 impl fmt::Display for Code {
@@ -269,7 +284,7 @@ pub struct Finding {
     /// How much it weighs here.
     pub severity: Severity,
     /// The file, as the user can open it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy")]
     pub file: Option<PathBuf>,
     /// Bytes from the start of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -286,6 +301,14 @@ pub struct Finding {
     /// Found against expected, in words; never a value of a row, never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+/// File names need not be UTF-8, JSON must be.
+fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serializer.serialize_str(&path.to_string_lossy()),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Finding {

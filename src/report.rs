@@ -3,6 +3,7 @@
 //! Readers add to a report and go on; they do not print, log or stop at the
 //! first finding.
 
+use crate::error::Class;
 use crate::finding::{Code, Finding, Severity};
 
 /// The findings of one run, in the order they were found.
@@ -50,6 +51,21 @@ impl Report {
     /// Whether something is damaged, lost or contradictory.
     pub fn has_errors(&self) -> bool {
         self.worst() == Some(Severity::Error)
+    }
+
+    /// What the errors found mean for the exit code; `None` without errors.
+    /// Damage first: decisions about a damaged source come after its repair.
+    pub fn class(&self) -> Option<Class> {
+        let mut errors = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .peekable();
+        errors.peek()?;
+        match errors.all(|finding| finding.code.needs_decision()) {
+            true => Some(Class::NeedsDecision),
+            false => Some(Class::Damage),
+        }
     }
 
     /// Whether a code was found.

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::error::{Class, Error};
+use crate::render::escape_lines;
+use crate::report::Report;
 
 /// How a command ended; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +36,50 @@ impl From<Class> for Exit {
     }
 }
 
+impl From<&Report> for Exit {
+    fn from(report: &Report) -> Exit {
+        report.class().map_or(Exit::Done, Exit::from)
+    }
+}
+
+impl Exit {
+    /// The exit of two results together: what could not run outweighs damage,
+    /// damage outweighs a decision.
+    pub fn and(self, other: Exit) -> Exit {
+        let weight = |exit: &Exit| match exit {
+            Exit::Done => 0,
+            Exit::NeedsDecision => 1,
+            Exit::Damage => 2,
+            Exit::CannotRun => 3,
+        };
+        std::cmp::max_by_key(self, other, weight)
+    }
+
+    /// How a command that failed ends.
+    pub(super) fn of_error(error: &anyhow::Error) -> Exit {
+        match error.downcast_ref::<Error>() {
+            Some(error) => Exit::from(error.class()),
+            None => Exit::CannotRun,
+        }
+    }
+}
+
+/// An error in words: ours say their cause themselves.
+pub(super) fn error_text(error: &anyhow::Error) -> String {
+    let text = match error.downcast_ref::<Error>() {
+        Some(own)
+            if error
+                .chain()
+                .next()
+                .is_some_and(|first| first.is::<Error>()) =>
+        {
+            own.to_string()
+        }
+        _ => format!("{error:#}"),
+    };
+    escape_lines(&text)
+}
+
 /// Turns the result of a command into its exit code; says on stderr why it
 /// could not be done. A closed pipe ends quietly, as for any filter.
 pub(super) fn finish(program: &str, result: anyhow::Result<Exit>) -> ExitCode {
@@ -44,16 +90,14 @@ pub(super) fn finish(program: &str, result: anyhow::Result<Exit>) -> ExitCode {
     if is_broken_pipe(&error) {
         return Exit::Done.into();
     }
-    let exit = match error.downcast_ref::<Error>() {
-        Some(error) => Exit::from(error.class()),
-        None => Exit::CannotRun,
-    };
+    let exit = Exit::of_error(&error);
     // Nothing is left to do when stderr is closed too.
-    let _ = writeln!(io::stderr(), "{program}: {error:#}");
+    let _ = writeln!(io::stderr(), "{program}: {}", error_text(&error));
     exit.into()
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether whoever read stdout went away.
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>();
         io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)

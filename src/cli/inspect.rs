@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::exit;
-use super::options::Common;
+use super::options::{Common, parse};
+use super::{dump, exit, hash, info, verify, wal};
 
-/// Shows what is in a RustDB data directory, legacy or upgraded.
+/// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
 #[command(name = "rustdb-inspect", version, about, max_term_width = 100)]
 pub struct InspectCli {
@@ -18,10 +18,23 @@ pub struct InspectCli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Info(info::InfoArgs),
+    Dump(dump::DumpArgs),
+    Wal(wal::WalArgs),
+    Verify(verify::VerifyArgs),
+    Hash(hash::HashArgs),
+}
 
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
-    let cli = InspectCli::parse();
-    exit::finish("rustdb-inspect", match cli.command {})
+    let InspectCli { common, command } = parse();
+    let result = match command {
+        Command::Info(args) => info::run(&args, &common),
+        Command::Dump(args) => dump::run(&args, &common),
+        Command::Wal(args) => wal::run(&args, &common),
+        Command::Verify(args) => verify::run(&args, &common),
+        Command::Hash(args) => hash::run(&args, &common),
+    };
+    exit::finish("rustdb-inspect", result)
 }

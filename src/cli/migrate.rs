@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::options::Common;
+use super::options::{Common, parse};
 use super::{exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
@@ -24,7 +24,7 @@ enum Command {
 
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
-    let cli = MigrateCli::parse();
+    let cli: MigrateCli = parse();
     let result = match cli.command {
         Command::Upgrade(args) => upgrade::run(&args, &cli.common),
     };

@@ -1,11 +1,20 @@
 //! The command line: arguments, one call, one render, an exit code. The only
 //! floor that knows clap and anyhow.
 
+mod dump;
+mod dump_schema;
 mod exit;
+mod hash;
+mod info;
 mod inspect;
 mod migrate;
 mod options;
+mod output;
 mod upgrade;
+mod verify;
+mod wal;
+mod wal_explain;
+mod wal_line;
 
 pub use exit::Exit;
 pub use inspect::{InspectCli, run_inspect};

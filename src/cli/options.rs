@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::commands::OpenOptions;
 use crate::legacy::Family;
@@ -27,6 +27,9 @@ pub struct Common {
     /// Say more; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Colour in what people read: by default on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
 }
 
 /// How to read a data directory.
@@ -35,6 +38,13 @@ pub struct Reading {
     /// Show the snapshot alone, without applying the WAL
     #[arg(long)]
     pub no_wal: bool,
+    #[command(flatten)]
+    pub deciding: Deciding,
+}
+
+/// What the user knows that the files do not say.
+#[derive(Debug, Clone, Args)]
+pub struct Deciding {
     /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
     #[arg(long, value_name = "FAMILY")]
     pub from_family: Option<Family>,
@@ -49,10 +59,18 @@ pub struct Reading {
 impl Reading {
     /// The options in the terms of the library.
     pub fn open_options(&self) -> anyhow::Result<OpenOptions> {
+        let mut options = self.deciding.open_options()?;
+        options.recovery.without_wal = self.no_wal;
+        Ok(options)
+    }
+}
+
+impl Deciding {
+    /// The options in the terms of the library, with the WAL applied.
+    pub fn open_options(&self) -> anyhow::Result<OpenOptions> {
         Ok(OpenOptions {
             family: self.from_family,
             recovery: Request {
-                without_wal: self.no_wal,
                 decisions: decisions(&self.assign, self.attribution.as_deref())?,
                 ..Request::default()
             },
@@ -72,4 +90,24 @@ pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::R
             .map_err(|why| anyhow::anyhow!("--assign: {why}"))?;
     }
     Ok(decisions)
+}
+
+/// Parses the process's arguments. `--color` is looked for beforehand, so that
+/// help and usage errors obey it too.
+pub fn parse<P: clap::Parser>() -> P {
+    let mut words = std::env::args_os().skip(1).peekable();
+    let mut color = ColorChoice::Auto;
+    while let Some(word) = words.next() {
+        let value = match word.to_str() {
+            Some("--") => break,
+            Some("--color") => words.peek().and_then(|value| value.to_str()),
+            Some(text) => text.strip_prefix("--color="),
+            None => None,
+        };
+        if let Some(choice) = value.and_then(|value| value.parse().ok()) {
+            color = choice;
+        }
+    }
+    let matches = P::command().color(color).get_matches();
+    P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

@@ -132,6 +132,11 @@ impl Directory {
         &self.backend
     }
 
+    /// Gives up the view for what is behind it.
+    pub fn into_backend(self) -> Backend {
+        self.backend
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> Kind {
         match &self.backend {

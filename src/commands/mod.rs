@@ -1,12 +1,20 @@
 //! One use case a file. Every command sees a directory, legacy or ours, through
 //! one logical view ([`Directory`]); none prints.
 
+pub mod constraints;
 pub mod content;
 pub mod convert;
+pub mod dump;
+pub mod info;
+pub mod schema;
 pub mod upgrade;
+pub mod verify;
+pub mod wal;
 
 mod directory;
+mod look;
 
 pub use crate::file::file_outside;
 
 pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};
+pub use look::Look;

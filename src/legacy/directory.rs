@@ -293,7 +293,13 @@ fn join(all: &mut Snapshot, one: Snapshot, file: &SourceFile) -> Result<()> {
 
 /// Reads the WAL under the families that fit it best, oldest first: their
 /// records are alike, or the newest family's are taken.
-fn read_wal_by_family(segments: Vec<Segment>, candidates: &[Family]) -> Result<(Vec<Family>, Wal)> {
+///
+/// # Errors
+/// On I/O errors only.
+pub fn read_wal_by_family(
+    segments: Vec<Segment>,
+    candidates: &[Family],
+) -> Result<(Vec<Family>, Wal)> {
     let mut best = Wal::default();
     let mut families = Vec::new();
     for family in candidates {

@@ -13,7 +13,7 @@ mod salvage;
 mod snapshot;
 mod wal;
 
-pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME};
+pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
 pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
 pub use family::Family;
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};

@@ -80,6 +80,20 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The names of all operations, in the order of their tags.
+    pub const NAMES: [&'static str; 10] = [
+        "CreateTable",
+        "DropTable",
+        "Insert",
+        "Update",
+        "Delete",
+        "Checkpoint",
+        "AlterTableAddColumn",
+        "AlterTableDropColumn",
+        "AlterTableRenameColumn",
+        "AlterTableRename",
+    ];
+
     /// The table as it is named before the operation; `None` for a checkpoint.
     pub fn table(&self) -> Option<&str> {
         match self {

@@ -14,10 +14,17 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Characters that turn the writing direction and so can make text look like
+/// As [`escape`], for messages of several lines: line ends stay.
+pub fn escape_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escape).collect();
+    lines.join("\n")
+}
+
+/// Characters that break lines or turn the writing direction and so can make text look like
 /// another.
 fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -30,5 +37,6 @@ mod tests {
             escape("a\x1b[31mb\r\n\u{9b}\u{202e}é"),
             "a\\u{1b}[31mb\\r\\n\\u{9b}\\u{202e}é"
         );
+        assert_eq!(escape_lines("a\x07\nb"), "a\\u{7}\nb");
     }
 }

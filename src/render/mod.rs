@@ -1,9 +1,22 @@
-//! Output for people and for programs.
+//! Output for people and for programs. Nothing here knows where the data came
+//! from.
 
+mod columns;
+mod csv;
 mod escape;
 mod findings;
+mod json;
+mod jsonl;
 mod table;
+mod time;
+mod value;
 
-pub use escape::escape;
+pub use columns::distinct_names;
+pub use csv::{CsvRows, push_csv_line};
+pub use escape::{escape, escape_lines};
 pub use findings::findings_text;
-pub use table::table_text;
+pub use json::json_document;
+pub use jsonl::{JsonRows, RowOptions};
+pub use table::{TextTable, table_text};
+pub use time::utc_text;
+pub use value::{REDACTED, push_redacted, push_text, redacted_text};

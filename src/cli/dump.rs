@@ -1,0 +1,193 @@
+//! `rustdb-inspect dump`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use crate::commands::Directory;
+use crate::commands::dump::{Chosen, RowSink, Selection, dump};
+use crate::model::RowBatch;
+use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
+
+use super::Exit;
+use super::dump_schema::{SchemaOptions, dump_schema};
+use super::options::{Common, Reading};
+use super::output::{Output, note, warn};
+
+/// Writes rows or schemas to stdout
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+With csv exactly one table must be chosen, because every table has its own columns. \
+NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
+
+A table that holds the same column name twice shows the second as name#2.
+
+With records whose database is unknown the rows are shown without them and the exit code is 3; \
+with damage it is 1, and what can be read is shown.")]
+pub struct DumpArgs {
+    /// Data directory, legacy or upgraded
+    dir: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// What to write
+    #[arg(long, value_enum, default_value_t)]
+    format: DumpFormat,
+    /// Only this database, by its exact name (repeatable)
+    #[arg(long, value_name = "NAME")]
+    database: Vec<String>,
+    /// Only this table, by its exact name or as DATABASE.TABLE (repeatable)
+    #[arg(long, value_name = "NAME")]
+    table: Vec<String>,
+    /// Columns, sequences, types, views and accounts instead of rows
+    #[arg(long)]
+    schema_only: bool,
+    /// The stored type of each value (jsonl)
+    #[arg(long, conflicts_with = "schema_only")]
+    typed: bool,
+    /// Also row versions that are no longer visible, each with xmin and xmax
+    #[arg(long, conflicts_with = "schema_only")]
+    include_dead: bool,
+    /// Show password hashes with --schema-only
+    #[arg(long, conflicts_with = "redact")]
+    with_secrets: bool,
+    /// Values as <redacted len:N>: safe to attach to a ticket
+    #[arg(long)]
+    redact: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum DumpFormat {
+    /// Statements for PostgreSQL
+    #[default]
+    Sql,
+    /// One JSON object a line
+    Jsonl,
+    /// One table, with a header line
+    Csv,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
+    if args.format == DumpFormat::Sql {
+        bail!("--format sql is not there yet; choose --format jsonl or --format csv");
+    }
+    if args.typed && args.format == DumpFormat::Csv {
+        bail!("--typed goes with --format jsonl only");
+    }
+    let directory = Directory::open(&args.dir, &args.reading.open_options()?)?;
+    let selection = Selection {
+        databases: args.database.clone(),
+        tables: args.table.clone(),
+    };
+    let chosen = selection.choose(directory.catalog())?;
+    let findings = directory.findings();
+    warn(&findings, common);
+    let out = Output::new(common)?;
+    if args.schema_only {
+        let options = SchemaOptions {
+            csv: args.format == DumpFormat::Csv,
+            secrets: args.with_secrets,
+            redact: args.redact,
+        };
+        dump_schema(out, &directory, &selection, &chosen, options)?;
+    } else {
+        dump_rows(out, args, common, &directory, &chosen)?;
+    }
+    Ok(Exit::from(&findings))
+}
+
+fn dump_rows(
+    out: Output,
+    args: &DumpArgs,
+    common: &Common,
+    directory: &Directory,
+    chosen: &[Chosen<'_>],
+) -> anyhow::Result<()> {
+    if args.format == DumpFormat::Csv && chosen.len() != 1 {
+        bail!(
+            "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE",
+            chosen.len()
+        );
+    }
+    let options = RowOptions {
+        typed: args.typed,
+        versions: args.include_dead,
+        redact: args.redact,
+    };
+    let mut writer = RowWriter {
+        out,
+        lines: Vec::new(),
+        options,
+        common,
+        form: match args.format {
+            DumpFormat::Csv => Form::Csv(CsvRows::new(options)),
+            _ => Form::Json(None),
+        },
+    };
+    dump(directory, chosen, &mut writer)?;
+    writer.out.finish()?;
+    Ok(())
+}
+
+enum Form {
+    /// Made anew for each table.
+    Json(Option<JsonRows>),
+    Csv(CsvRows),
+}
+
+struct RowWriter<'c> {
+    out: Output,
+    /// The lines of one batch.
+    lines: Vec<u8>,
+    options: RowOptions,
+    common: &'c Common,
+    form: Form,
+}
+
+impl RowSink<anyhow::Error> for RowWriter<'_> {
+    fn table(&mut self, chosen: &Chosen<'_>) -> anyhow::Result<()> {
+        let Chosen {
+            database, table, ..
+        } = chosen;
+        let names = distinct_names(table);
+        for (column, name) in table.columns.iter().zip(&names) {
+            if column.name != *name {
+                note(
+                    &format!(
+                        "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
+                        database.name, table.name, column.name
+                    ),
+                    self.common,
+                );
+            }
+        }
+        match &mut self.form {
+            Form::Json(rows) => *rows = Some(JsonRows::new(&database.name, table, self.options)),
+            Form::Csv(rows) => {
+                let mut header = Vec::new();
+                rows.push_header(&mut header, table);
+                self.out.write_all(&header)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, batch: &RowBatch<'_>) -> anyhow::Result<()> {
+        self.lines.clear();
+        for row in batch.rows() {
+            if !row.is_visible() && !self.options.versions {
+                continue;
+            }
+            match &mut self.form {
+                Form::Json(Some(rows)) => rows.push(&mut self.lines, &row),
+                // A table is announced before its rows.
+                Form::Json(None) => {}
+                Form::Csv(rows) => rows.push(&mut self.lines, &row),
+            }
+        }
+        self.out.write_all(&self.lines)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! `rustdb-inspect hash`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::commands::Directory;
+use crate::commands::content::{Content, hash_content};
+use crate::finding::Finding;
+use crate::render::escape;
+
+use super::Exit;
+use super::options::{Common, Format, Reading};
+use super::output::{Output, warn};
+
+/// Shows one content hash a table, database and directory
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Equal for equal content, whatever the layout, the order of rows or the order of maps. \
+The hash is of what a user sees: schemas, sequences, visible rows, accounts; --versions adds \
+row versions that are no longer visible, and the transactions of each.")]
+pub struct HashArgs {
+    /// Data directory, legacy or upgraded
+    dir: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Hash every row version with its xmin and xmax
+    #[arg(long)]
+    versions: bool,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Document<'c> {
+    path: String,
+    #[serde(flatten)]
+    content: &'c Content,
+    findings: &'c [Finding],
+}
+
+/// Runs the subcommand.
+pub fn run(args: &HashArgs, common: &Common) -> anyhow::Result<Exit> {
+    let directory = Directory::open(&args.dir, &args.reading.open_options()?)?;
+    let content = hash_content(directory.catalog(), &directory)?;
+    let findings = directory.findings();
+    let mut out = Output::new(common)?;
+    match args.format {
+        Format::Json => out.json(&Document {
+            path: args.dir.display().to_string(),
+            content: &content,
+            findings: findings.findings(),
+        })?,
+        Format::Text => {
+            warn(&findings, common);
+            show(&mut out, &content, args.versions)?;
+        }
+    }
+    out.finish()?;
+    Ok(Exit::from(&findings))
+}
+
+fn show(out: &mut Output, content: &Content, versions: bool) -> anyhow::Result<()> {
+    let hash = if versions {
+        content.versions_hash
+    } else {
+        content.hash
+    };
+    writeln!(out, "{hash}  directory")?;
+    for database in &content.databases {
+        let hash = if versions {
+            database.versions_hash
+        } else {
+            database.hash
+        };
+        writeln!(out, "{hash}  database   {}", escape(&database.database))?;
+    }
+    for table in &content.tables {
+        let hash = if versions {
+            table.versions_hash
+        } else {
+            table.hash
+        };
+        let name = format!("{}.{}", table.database, table.table);
+        writeln!(
+            out,
+            "{hash}  table      {}  {} live, {} dead",
+            escape(&name),
+            table.live,
+            table.dead
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! `rustdb-inspect verify`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::commands::OpenOptions;
+use crate::commands::verify::{Level, Verification, verify};
+use crate::finding::{Finding, Severity};
+
+use super::Exit;
+use super::exit::error_text;
+use super::options::{Common, Format, Reading};
+use super::output::Output;
+
+/// Checks every checksum, structure and constraint
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Legacy files carry no checksums: at every level they are decoded strictly and the WAL is judged. \
+Rows that break a key or a foreign key are warnings, because the old server made such rows itself.")]
+pub struct VerifyArgs {
+    /// Data directories, legacy or upgraded
+    #[arg(required = true)]
+    dir: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    /// How much to check; each level includes those before it
+    #[arg(long, value_enum, default_value_t)]
+    level: LevelArg,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum LevelArg {
+    /// Every checksum, or strict decoding where there is none
+    Checksums,
+    /// Also places, counts, and the verdict on the WAL
+    Structure,
+    /// Also keys, foreign keys, sequences, enum labels and dates
+    #[default]
+    Full,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Level {
+        match level {
+            LevelArg::Checksums => Level::Checksums,
+            LevelArg::Structure => Level::Structure,
+            LevelArg::Full => Level::Full,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document {
+    level: Level,
+    result: &'static str,
+    directories: Vec<DirectoryLine>,
+}
+
+#[derive(Serialize)]
+struct DirectoryLine {
+    path: String,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    bytes: u64,
+    checked: u64,
+    unchecked: u64,
+    files: Vec<FileLine>,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+struct FileLine {
+    file: String,
+    bytes: u64,
+    checked: u64,
+    unchecked: u64,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &VerifyArgs, common: &Common) -> anyhow::Result<Exit> {
+    let options = args.reading.open_options()?;
+    let level = args.level.into();
+    let mut out = Output::new(common)?;
+    let mut exit = Exit::Done;
+    let mut directories = Vec::new();
+    for dir in &args.dir {
+        let (one, own) = line(dir, &options, level);
+        exit = exit.and(own);
+        if args.format == Format::Text {
+            show(&mut out, &one, common)?;
+            // Without its findings a directory is only a line of the sum.
+            continue;
+        }
+        directories.push(one);
+    }
+    if args.format == Format::Json {
+        out.json(&Document {
+            level,
+            result: result_word(exit),
+            directories,
+        })?;
+    }
+    out.finish()?;
+    Ok(exit)
+}
+
+fn result_word(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Done => "ok",
+        Exit::Damage => "damaged",
+        Exit::CannotRun => "unreadable",
+        Exit::NeedsDecision => "needs-decision",
+    }
+}
+
+fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit) {
+    let path = dir.display().to_string();
+    let verification = match verify(dir, options, level) {
+        Ok(verification) => verification,
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            let exit = Exit::of_error(&error);
+            let line = DirectoryLine {
+                path,
+                result: result_word(exit),
+                kind: None,
+                error: Some(error_text(&error)),
+                bytes: 0,
+                checked: 0,
+                unchecked: 0,
+                files: Vec::new(),
+                findings: Vec::new(),
+            };
+            return (line, exit);
+        }
+    };
+    let exit = Exit::from(&verification.report);
+    (of_verification(path, verification, exit), exit)
+}
+
+fn of_verification(path: String, verification: Verification, exit: Exit) -> DirectoryLine {
+    let files = &verification.coverage.files;
+    let sum = |pick: fn(&FileLine) -> u64, files: &[FileLine]| {
+        files
+            .iter()
+            .fold(0, |sum: u64, file| sum.saturating_add(pick(file)))
+    };
+    let files: Vec<FileLine> = files
+        .iter()
+        .map(|file| FileLine {
+            file: file.path.display().to_string(),
+            bytes: file.len,
+            checked: file.checked,
+            unchecked: file.unchecked,
+        })
+        .collect();
+    DirectoryLine {
+        path,
+        result: result_word(exit),
+        kind: Some(verification.kind),
+        error: None,
+        bytes: sum(|file| file.bytes, &files),
+        checked: sum(|file| file.checked, &files),
+        unchecked: sum(|file| file.unchecked, &files),
+        files,
+        findings: verification.report.findings().to_vec(),
+    }
+}
+
+fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Result<()> {
+    if let Some(error) = &line.error {
+        writeln!(
+            out,
+            "{}: {}: {error}",
+            crate::render::escape(&line.path),
+            line.result
+        )?;
+        return Ok(());
+    }
+    if !common.quiet {
+        let mut report = crate::report::Report::new();
+        line.findings
+            .iter()
+            .for_each(|finding| report.add(finding.clone()));
+        out.findings(&report, common)?;
+    }
+    if common.verbose > 0 {
+        let mut table = out
+            .table(&["FILE", "BYTES", "CHECKED", "UNCHECKED"])
+            .right(&[1, 2, 3]);
+        for file in &line.files {
+            table.row([
+                file.file.clone(),
+                file.bytes.to_string(),
+                file.checked.to_string(),
+                file.unchecked.to_string(),
+            ]);
+        }
+        out.write_all(table.text().as_bytes())?;
+    }
+    let count = |severity| {
+        let found = line.findings.iter();
+        found.filter(|finding| finding.severity == severity).count()
+    };
+    let unchecked = match line.unchecked {
+        0 => String::new(),
+        bytes => format!(", {} unchecked", ByteSize(bytes)),
+    };
+    let text = format!(
+        "{}: {} ({}): {} of {} in {} files checked{unchecked}; {} errors, {} warnings",
+        line.path,
+        line.result,
+        line.kind.as_deref().unwrap_or_default(),
+        ByteSize(line.checked),
+        ByteSize(line.bytes),
+        line.files.len(),
+        count(Severity::Error),
+        count(Severity::Warning),
+    );
+    writeln!(out, "{}", crate::render::escape(&text))?;
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! `info`: what a directory is and what it holds.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::finding::{Code, Finding};
+use crate::legacy::{Family, LegacyDir, SnapshotFiles, scan_snapshot};
+use crate::model::{Form, RowSource};
+use crate::report::Report;
+
+use super::look::disk_usage;
+use super::schema::{TableSchema, databases_by_name, tables_by_name};
+use super::wal::{LogSummary, summary};
+use super::{Backend, Directory, Look, OpenOptions};
+
+/// What a directory is and what it holds.
+#[derive(Debug, Serialize)]
+pub struct Info {
+    /// The directory, as it was given.
+    pub path: String,
+    /// `legacy`, or `rustdb-migrate` for one of ours.
+    pub kind: &'static str,
+    /// The layout of one of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// The identity of one of ours, 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// The legacy family of the data.
+    pub family: String,
+    /// Every family that fits; several only while no table exists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<String>,
+    /// What decoding under each family said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// Files below the directory.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The databases, in name order; absent when no snapshot can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub databases: Option<Vec<DatabaseInfo>>,
+    /// Sums over the databases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
+    /// User names, sorted.
+    pub users: Vec<String>,
+    /// Role names, sorted.
+    pub roles: Vec<String>,
+    /// The legacy log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wal: Option<LogSummary>,
+    /// Everything found.
+    #[serde(skip)]
+    pub report: Report,
+}
+
+/// What strict decoding of a database file under one family said.
+#[derive(Debug, Serialize)]
+pub struct Evidence {
+    /// The file.
+    pub file: String,
+    /// The family.
+    pub family: String,
+    /// Whether the whole file is valid under it.
+    pub fits: bool,
+    /// Where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The first thing wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// Found against expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// One database.
+#[derive(Debug, Serialize)]
+pub struct DatabaseInfo {
+    /// Its name.
+    pub database: String,
+    /// Its owner, where a file names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Enum types, sorted.
+    pub enums: Vec<String>,
+    /// Views, sorted.
+    pub views: Vec<String>,
+    /// Tables, in name order.
+    pub tables: Vec<TableInfo>,
+}
+
+/// One table.
+#[derive(Debug, Serialize)]
+pub struct TableInfo {
+    /// Its name.
+    pub table: String,
+    /// Visible row versions.
+    pub live: u64,
+    /// Row versions that are not visible.
+    pub dead: u64,
+    /// Bytes of its rows in the snapshot, or of its files.
+    pub bytes: u64,
+    /// Columns, sequences, owner.
+    #[serde(flatten)]
+    pub schema: TableSchema,
+}
+
+/// Sums over all databases.
+#[derive(Debug, Default, Serialize)]
+pub struct Totals {
+    /// Databases.
+    pub databases: u64,
+    /// Tables.
+    pub tables: u64,
+    /// Columns.
+    pub columns: u64,
+    /// Visible row versions.
+    pub live: u64,
+    /// Row versions that are not visible.
+    pub dead: u64,
+}
+
+/// Looks at a directory.
+///
+/// # Errors
+/// When it is no data directory or cannot be read. A damaged or missing
+/// snapshot is a finding, not an error.
+pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
+    let look = Look::open(path, options)?;
+    let (files, bytes) = disk_usage(path)?;
+    let mut info = Info {
+        path: path.display().to_string(),
+        kind: "legacy",
+        layout: None,
+        cluster: None,
+        family: String::new(),
+        families: Vec::new(),
+        evidence: Vec::new(),
+        files,
+        bytes,
+        databases: None,
+        totals: None,
+        users: Vec::new(),
+        roles: Vec::new(),
+        wal: None,
+        report: look.findings(),
+    };
+    if let Some(legacy) = look.legacy() {
+        info.family = legacy.family.to_string();
+        info.families = legacy.families().iter().map(Family::to_string).collect();
+        info.evidence = evidence(legacy)?;
+        info.wal = Some(summary(legacy, look.recovery()));
+    }
+    if let Some(directory) = look.directory() {
+        info.content(directory)?;
+    }
+    Ok(info)
+}
+
+impl Info {
+    fn content(&mut self, directory: &Directory) -> Result<()> {
+        if let Backend::Ours(store) = directory.backend() {
+            self.kind = "rustdb-migrate";
+            self.layout = Some(store.layout().to_string());
+            self.cluster = Some(format!("{:032x}", store.origin().cluster_id));
+            self.family = store.origin().family.clone();
+        }
+        let catalog = directory.catalog();
+        let mut totals = Totals::default();
+        let mut databases = Vec::new();
+        for (d, database) in databases_by_name(catalog) {
+            let mut tables = Vec::new();
+            for (t, table) in tables_by_name(database) {
+                let live = directory.live_count(d, t)?;
+                let one = TableInfo {
+                    table: table.name.clone(),
+                    live,
+                    dead: directory.row_count(d, t).saturating_sub(live),
+                    bytes: table_bytes(directory, d, t)?,
+                    schema: table.into(),
+                };
+                totals.tables = totals.tables.saturating_add(1);
+                let columns = u64::try_from(table.columns.len()).unwrap_or(u64::MAX);
+                totals.columns = totals.columns.saturating_add(columns);
+                totals.live = totals.live.saturating_add(one.live);
+                totals.dead = totals.dead.saturating_add(one.dead);
+                tables.push(one);
+            }
+            totals.databases = totals.databases.saturating_add(1);
+            let mut grants = catalog.grants.iter();
+            databases.push(DatabaseInfo {
+                database: database.name.clone(),
+                owner: grants
+                    .find(|grants| grants.database == database.name)
+                    .map(|grants| grants.owner.clone()),
+                enums: sorted(database.enums.iter().map(|(name, _)| name)),
+                views: sorted(database.views.iter().map(|(name, _)| name)),
+                tables,
+            });
+        }
+        self.users = sorted(catalog.users.iter().map(|user| &user.name));
+        self.roles = sorted(catalog.roles.iter().map(|role| &role.name));
+        self.databases = Some(databases);
+        self.totals = Some(totals);
+        Ok(())
+    }
+
+    /// The findings, for a document.
+    pub fn findings(&self) -> &[Finding] {
+        self.report.findings()
+    }
+}
+
+fn sorted<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let mut names: Vec<String> = names.cloned().collect();
+    names.sort();
+    names
+}
+
+fn table_bytes(directory: &Directory, database: usize, table: usize) -> Result<u64> {
+    match directory.backend() {
+        Backend::Legacy { recovery, .. } => {
+            let table = recovery.overlay.table_at(database, table);
+            let extent = table.and_then(|table| table.extent());
+            Ok(extent.map_or(0, |extent| extent.range.end - extent.range.start))
+        }
+        Backend::Ours(_) => Ok(0),
+    }
+}
+
+/// What each family's decoding said; of a damaged snapshot it is asked again,
+/// because there is no scan to keep it.
+fn evidence(legacy: &LegacyDir) -> Result<Vec<Evidence>> {
+    let (files, form) = match &legacy.files {
+        SnapshotFiles::Instance(file) => (std::slice::from_ref(file), Form::Instance),
+        SnapshotFiles::Single(files) => (files.as_slice(), Form::SingleDatabase),
+        SnapshotFiles::None => return Ok(Vec::new()),
+    };
+    let mut evidence = Vec::new();
+    for file in files {
+        let name = file.path().file_name().unwrap_or_default();
+        for family in Family::ALL {
+            let refused = match scan_snapshot(file, &form, Some(family)) {
+                Ok(_) => None,
+                Err(Error::Damage(damage)) => Some(damage),
+                Err(other) => return Err(other),
+            };
+            evidence.push(Evidence {
+                file: name.to_string_lossy().into_owned(),
+                family: family.to_string(),
+                fits: refused.is_none(),
+                offset: refused.as_ref().map(|damage| damage.offset),
+                code: refused.as_ref().map(|damage| damage.code),
+                detail: refused.map(|d| format!("found {}, expected {}", d.found, d.expected)),
+            });
+        }
+    }
+    Ok(evidence)
+}

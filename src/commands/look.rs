@@ -1,0 +1,125 @@
+//! A directory opened as far as its bytes allow: what `info`, `wal` and
+//! `verify` can say of a directory whose snapshot is damaged or missing.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::finding::{Code, Finding};
+use crate::legacy::LegacyDir;
+use crate::model::Operation;
+use crate::recovery::Recovery;
+use crate::report::Report;
+
+use super::{Backend, Directory, OpenOptions, Opened};
+
+/// A directory, whole or without its rows.
+#[derive(Debug)]
+pub enum Look {
+    /// Everything can be read.
+    Whole(Box<Directory>),
+    /// A legacy directory whose snapshot is damaged or missing.
+    WithoutSnapshot {
+        /// Its files.
+        legacy: Box<LegacyDir>,
+        /// What is wrong with them.
+        report: Report,
+    },
+}
+
+impl Look {
+    /// Opens a directory of any kind.
+    ///
+    /// # Errors
+    /// When it is no data directory, its files cannot be read, or a directory
+    /// of ours is damaged.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let opened = match Opened::open(path, options.family)? {
+            Opened::Legacy(legacy) => legacy,
+            ours => {
+                let directory = Directory::recover(path, ours, &options.recovery)?;
+                return Ok(Look::Whole(Box::new(directory)));
+            }
+        };
+        let wrong = match &opened.snapshot {
+            Ok(Some(_)) => None,
+            Ok(None) if opened.wal.segments.is_empty() => None,
+            Ok(None) => Some(Finding::new(Code::NoSnapshot).file(path).detail(format!(
+                "found {} WAL segments, expected a database file beside them",
+                opened.wal.segments.len()
+            ))),
+            Err(damage) => Some(Finding::from(damage)),
+        };
+        let Some(wrong) = wrong else {
+            let opened = Opened::Legacy(opened);
+            let directory = Directory::recover(path, opened, &options.recovery)?;
+            return Ok(Look::Whole(Box::new(directory)));
+        };
+        let mut report = opened.report.clone();
+        report.add(wrong);
+        // Without a snapshot every record counts, also those before the marker.
+        opened.wal.report(0, &mut report);
+        Ok(Look::WithoutSnapshot {
+            legacy: opened,
+            report,
+        })
+    }
+
+    /// The directory, if its rows can be read.
+    pub fn directory(&self) -> Option<&Directory> {
+        match self {
+            Look::Whole(directory) => Some(directory),
+            Look::WithoutSnapshot { .. } => None,
+        }
+    }
+
+    /// Its legacy files, if a server left it.
+    pub fn legacy(&self) -> Option<&LegacyDir> {
+        match self {
+            Look::Whole(directory) => match directory.backend() {
+                Backend::Legacy { legacy, .. } => Some(legacy),
+                Backend::Ours(_) => None,
+            },
+            Look::WithoutSnapshot { legacy, .. } => Some(legacy),
+        }
+    }
+
+    /// What its log means, if a snapshot is there to compare with.
+    pub fn recovery(&self) -> Option<&Recovery> {
+        match self.directory()?.backend() {
+            Backend::Legacy { recovery, .. } => Some(recovery),
+            Backend::Ours(_) => None,
+        }
+    }
+
+    /// What was found while opening.
+    pub fn findings(&self) -> Report {
+        match self {
+            Look::Whole(directory) => directory.findings(),
+            Look::WithoutSnapshot { report, .. } => report.clone(),
+        }
+    }
+}
+
+/// Where the tail begins by Checkpoint records alone.
+pub(super) fn after_last_marker(legacy: &crate::legacy::Wal) -> usize {
+    let mut records = legacy.records.iter();
+    let marker = records.rposition(|r| matches!(r.operation, Operation::Checkpoint { .. }));
+    marker.map_or(0, |marker| marker.saturating_add(1))
+}
+
+/// Files below a directory and their bytes; links are counted, not followed.
+///
+/// # Errors
+/// When a directory cannot be listed.
+pub(super) fn disk_usage(path: &Path) -> Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0_u64, 0_u64);
+    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+        let io = |error: walkdir::Error| Error::io("list", path, error.into());
+        let entry = entry.map_err(io)?;
+        if entry.depth() > 0 && !entry.file_type().is_dir() {
+            files = files.saturating_add(1);
+            bytes = bytes.saturating_add(entry.metadata().map_err(io)?.len());
+        }
+    }
+    Ok((files, bytes))
+}

@@ -1,0 +1,143 @@
+//! `verify`: checksums, structure, constraints; and which bytes were checked.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::engine::{self, Coverage, FileCoverage, Store};
+use crate::error::{Error, Result};
+use crate::legacy::{LegacyDir, SnapshotFiles};
+use crate::report::Report;
+
+use super::{Directory, Look, OpenOptions, constraints};
+
+/// How much is checked; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Every checksum. Legacy files have none: they are decoded strictly.
+    Checksums,
+    /// Also places, counts, links between structures; the verdict on the WAL.
+    Structure,
+    /// Also keys, foreign keys, sequences, enum labels, dates.
+    Full,
+}
+
+/// What a verification found.
+#[derive(Debug)]
+pub struct Verification {
+    /// What kind of directory it is.
+    pub kind: String,
+    /// Which bytes were checked.
+    pub coverage: Coverage,
+    /// Everything found.
+    pub report: Report,
+}
+
+/// Verifies a directory of any kind.
+///
+/// # Errors
+/// When it is no data directory or cannot be read. Damage is a finding.
+pub fn verify(path: &Path, options: &OpenOptions, level: Level) -> Result<Verification> {
+    if Store::is_one(path) {
+        return verify_ours(path, options, level);
+    }
+    let look = Look::open(path, options)?;
+    let mut report = look.findings();
+    let coverage = match look.legacy() {
+        Some(legacy) => legacy_coverage(path, legacy)?,
+        None => Coverage::default(),
+    };
+    let family = look.legacy().map(|legacy| legacy.family.to_string());
+    let kind = format!("legacy, family {}", family.unwrap_or_default());
+    if let Some(directory) = look.directory().filter(|_| level == Level::Full) {
+        constraints::check(directory, &mut report)?;
+    }
+    Ok(Verification {
+        kind,
+        coverage,
+        report,
+    })
+}
+
+fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verification> {
+    let mut report = Report::new();
+    let engine_level = match level {
+        Level::Checksums => engine::Level::Checksums,
+        Level::Structure | Level::Full => engine::Level::Structure,
+    };
+    let coverage = engine::verify(path, engine_level, &mut report)?;
+    let mut kind = "rustdb-migrate, unreadable".to_owned();
+    match Directory::open(path, options) {
+        Ok(directory) => {
+            kind = directory.kind().to_string();
+            // Rows of a damaged directory would be reported twice.
+            if level == Level::Full && !report.has_errors() {
+                constraints::check(&directory, &mut report)?;
+            }
+        }
+        // The engine has reported it already, unless it did not notice.
+        Err(Error::Damage(damage)) => {
+            if !report.has_errors() {
+                report.add((&*damage).into());
+            }
+        }
+        Err(other) => return Err(other),
+    }
+    Ok(Verification {
+        kind,
+        coverage,
+        report,
+    })
+}
+
+/// Bytes of a legacy directory that were decoded, and all others.
+fn legacy_coverage(path: &Path, legacy: &LegacyDir) -> Result<Coverage> {
+    let mut files = Vec::new();
+    let mut known: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut add = |path: &Path, len: u64, checked: u64| {
+        let checked = checked.min(len);
+        known.insert(path.to_owned());
+        files.push(FileCoverage {
+            path: path.to_owned(),
+            len,
+            checked,
+            unchecked: len - checked,
+        });
+    };
+    let snapshots = match &legacy.files {
+        SnapshotFiles::Instance(file) => std::slice::from_ref(file),
+        SnapshotFiles::Single(files) => files.as_slice(),
+        SnapshotFiles::None => &[],
+    };
+    for file in snapshots {
+        let checked = match &legacy.snapshot {
+            // Up to the damage; nothing is said of the files beside it.
+            Err(damage) if damage.file == file.path() => damage.offset,
+            Err(_) => 0,
+            Ok(_) => file.len(),
+        };
+        add(file.path(), file.len(), checked);
+    }
+    for (index, segment) in legacy.wal.segments.iter().enumerate() {
+        let bad = legacy.wal.bad.iter().filter(|bad| bad.segment == index);
+        let unreadable = bad.fold(0, |sum: u64, bad| sum.saturating_add(bad.len));
+        let len = segment.file.len();
+        add(segment.file.path(), len, len.saturating_sub(unreadable));
+    }
+    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+        let io = |error: walkdir::Error| Error::io("list", path, error.into());
+        let entry = entry.map_err(io)?;
+        if entry.file_type().is_file() && !known.contains(entry.path()) {
+            let len = entry.metadata().map_err(io)?.len();
+            files.push(FileCoverage {
+                path: entry.path().to_owned(),
+                len,
+                checked: 0,
+                unchecked: len,
+            });
+        }
+    }
+    Ok(Coverage { files })
+}

@@ -1,0 +1,133 @@
+//! Rows as CSV, as PostgreSQL reads it: a bare empty field is NULL, text is
+//! always quoted, so that NULL and the empty string differ.
+
+use crate::model::{RowRef, Table, ValueRef};
+
+use super::columns::distinct_names;
+use super::jsonl::RowOptions;
+use super::value::{push_number, push_redacted, push_text};
+
+/// Writes the rows of one table.
+#[derive(Debug)]
+pub struct CsvRows {
+    options: RowOptions,
+    text: Vec<u8>,
+}
+
+impl CsvRows {
+    /// The lines of a table.
+    pub fn new(options: RowOptions) -> Self {
+        CsvRows {
+            options,
+            text: Vec::new(),
+        }
+    }
+
+    /// Appends the header line.
+    pub fn push_header(&self, out: &mut Vec<u8>, table: &Table) {
+        let names = distinct_names(table);
+        push_csv_line(out, names.iter().map(String::as_str));
+        if self.options.versions {
+            // In front of the line's end.
+            out.pop();
+            out.extend_from_slice(if names.is_empty() { b"" } else { b"," });
+            out.extend_from_slice(b"xmin,xmax\n");
+        }
+    }
+
+    /// Appends one line.
+    pub fn push(&mut self, out: &mut Vec<u8>, row: &RowRef<'_>) {
+        for (index, value) in row.values.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.push_field(out, value);
+        }
+        if self.options.versions {
+            if !row.values.is_empty() {
+                out.push(b',');
+            }
+            push_number(out, &row.xmin);
+            out.push(b',');
+            if let Some(xmax) = row.xmax {
+                push_number(out, &xmax);
+            }
+        }
+        out.push(b'\n');
+    }
+
+    fn push_field(&mut self, out: &mut Vec<u8>, value: &ValueRef<'_>) {
+        match value {
+            ValueRef::Null => {}
+            _ if self.options.redact => push_redacted(out, value),
+            ValueRef::SmallInt(_)
+            | ValueRef::Integer(_)
+            | ValueRef::Real(_)
+            | ValueRef::Boolean(_)
+            | ValueRef::Uuid(_)
+            | ValueRef::Bytea(_) => push_text(out, value),
+            _ => {
+                self.text.clear();
+                push_text(&mut self.text, value);
+                push_quoted(out, &self.text);
+            }
+        }
+    }
+}
+
+/// Appends one line of quoted texts.
+pub fn push_csv_line<'t>(out: &mut Vec<u8>, fields: impl IntoIterator<Item = &'t str>) {
+    for (index, field) in fields.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_quoted(out, field.as_bytes());
+    }
+    out.push(b'\n');
+}
+
+/// Appends a quoted field.
+fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    let start = out.len();
+    // Room for the case that every byte is a quote.
+    out.resize(start.saturating_add(text.len().saturating_mul(2)), 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    let (_, _, written) = csv_core::quote(text, room, b'"', b'"', true);
+    out.truncate(start.saturating_add(written));
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_and_the_empty_string_differ() {
+        let values = [
+            ValueRef::Null,
+            ValueRef::Text(""),
+            ValueRef::Text("a,\"b\"\nc"),
+            ValueRef::Integer(7),
+        ];
+        let row = RowRef {
+            values: &values,
+            xmin: 3,
+            xmax: None,
+        };
+        let options = RowOptions {
+            versions: true,
+            ..RowOptions::default()
+        };
+        let mut out = Vec::new();
+        CsvRows::new(options).push(&mut out, &row);
+        assert_eq!(out, b",\"\",\"a,\"\"b\"\"\nc\",7,3,\n");
+    }
+
+    #[test]
+    fn a_field_of_quotes_only_is_doubled() {
+        let mut out = Vec::new();
+        push_csv_line(&mut out, ["\"\"\"", "x"]);
+        assert_eq!(out, b"\"\"\"\"\"\"\"\",\"x\"\n");
+    }
+}
