@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::options::{Common, parse};
-use super::{dump, exit, hash, info, verify, wal};
+use super::{check, diff, dump, exit, hash, info, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
@@ -23,7 +23,9 @@ enum Command {
     Dump(dump::DumpArgs),
     Wal(wal::WalArgs),
     Verify(verify::VerifyArgs),
+    Diff(diff::DiffArgs),
     Hash(hash::HashArgs),
+    Check(check::CheckArgs),
 }
 
 /// Runs `rustdb-inspect` on the process's arguments.
@@ -34,7 +36,9 @@ pub fn run_inspect() -> ExitCode {
         Command::Dump(args) => dump::run(&args, &common),
         Command::Wal(args) => wal::run(&args, &common),
         Command::Verify(args) => verify::run(&args, &common),
+        Command::Diff(args) => diff::run(&args, &common),
         Command::Hash(args) => hash::run(&args, &common),
+        Command::Check(args) => check::run(&args, &common),
     };
     exit::finish("rustdb-inspect", result)
 }

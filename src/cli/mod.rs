@@ -1,6 +1,8 @@
 //! The command line: arguments, one call, one render, an exit code. The only
 //! floor that knows clap and anyhow.
 
+mod check;
+mod diff;
 mod dump;
 mod dump_schema;
 mod exit;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
+use crate::file::SourceFile;
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir, SnapshotFiles, scan_snapshot};
 use crate::model::{Form, RowSource};
@@ -233,32 +234,44 @@ fn table_bytes(directory: &Directory, database: usize, table: usize) -> Result<u
     }
 }
 
-/// What each family's decoding said; of a damaged snapshot it is asked again,
-/// because there is no scan to keep it.
+/// What each family's decoding said. A scan keeps it; of a damaged snapshot, or
+/// of several files, it is asked again.
 fn evidence(legacy: &LegacyDir) -> Result<Vec<Evidence>> {
-    let (files, form) = match &legacy.files {
-        SnapshotFiles::Instance(file) => (std::slice::from_ref(file), Form::Instance),
-        SnapshotFiles::Single(files) => (files.as_slice(), Form::SingleDatabase),
-        SnapshotFiles::None => return Ok(Vec::new()),
+    let (files, form) = match (&legacy.files, &legacy.snapshot) {
+        (SnapshotFiles::Instance(file), Ok(Some(snapshot))) => {
+            let known = snapshot.evidence.iter();
+            return Ok(known
+                .map(|one| Evidence::new(file, one.family, one.refused.as_ref()))
+                .collect());
+        }
+        (SnapshotFiles::Instance(file), _) => (std::slice::from_ref(file), Form::Instance),
+        (SnapshotFiles::Single(files), _) => (files.as_slice(), Form::SingleDatabase),
+        (SnapshotFiles::None, _) => return Ok(Vec::new()),
     };
     let mut evidence = Vec::new();
     for file in files {
-        let name = file.path().file_name().unwrap_or_default();
         for family in Family::ALL {
             let refused = match scan_snapshot(file, &form, Some(family)) {
                 Ok(_) => None,
                 Err(Error::Damage(damage)) => Some(damage),
                 Err(other) => return Err(other),
             };
-            evidence.push(Evidence {
-                file: name.to_string_lossy().into_owned(),
-                family: family.to_string(),
-                fits: refused.is_none(),
-                offset: refused.as_ref().map(|damage| damage.offset),
-                code: refused.as_ref().map(|damage| damage.code),
-                detail: refused.map(|d| format!("found {}, expected {}", d.found, d.expected)),
-            });
+            evidence.push(Evidence::new(file, family, refused.as_deref()));
         }
     }
     Ok(evidence)
+}
+
+impl Evidence {
+    fn new(file: &SourceFile, family: Family, refused: Option<&Damage>) -> Self {
+        let name = file.path().file_name().unwrap_or_default();
+        Evidence {
+            file: name.to_string_lossy().into_owned(),
+            family: family.to_string(),
+            fits: refused.is_none(),
+            offset: refused.map(|damage| damage.offset),
+            code: refused.map(|damage| damage.code),
+            detail: refused.map(|d| format!("found {}, expected {}", d.found, d.expected)),
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! One use case a file. Every command sees a directory, legacy or ours, through
 //! one logical view ([`Directory`]); none prints.
 
+pub mod check;
 pub mod constraints;
 pub mod content;
 pub mod convert;
+pub mod diff;
 pub mod dump;
 pub mod info;
 pub mod schema;

@@ -41,10 +41,10 @@ impl KeySet {
         };
         let mut scratch = ByteWriter::new();
         each_visible(rows, at, |_, value| {
-            if let Some(hash) = key_hash(value, &mut scratch) {
-                if set.covers(hash) {
-                    set.hashes.push(hash);
-                }
+            if let Some(hash) = key_hash(value, &mut scratch)
+                && set.covers(hash)
+            {
+                set.hashes.push(hash);
             }
         })?;
         set.hashes.sort_unstable();
@@ -64,10 +64,11 @@ impl KeySet {
     fn keep_repeated(&mut self) {
         let mut repeated = Vec::new();
         for pair in self.hashes.windows(2) {
-            if let [a, b] = pair {
-                if a == b && repeated.last() != Some(a) {
-                    repeated.push(*a);
-                }
+            if let [a, b] = pair
+                && a == b
+                && repeated.last() != Some(a)
+            {
+                repeated.push(*a);
             }
         }
         self.hashes = repeated;

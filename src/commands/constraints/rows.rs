@@ -69,10 +69,8 @@ impl<'c> ColumnCheck<'c> {
         match *value {
             ValueRef::SmallInt(v) if self.next.is_some() => self.used(i64::from(v)),
             ValueRef::Integer(v) if self.next.is_some() => self.used(v),
-            ValueRef::Enum { type_name, label } => {
-                if !self.is_label(type_name, label) {
-                    self.findings.bad_labels.add(row);
-                }
+            ValueRef::Enum { type_name, label } if !self.is_label(type_name, label) => {
+                self.findings.bad_labels.add(row);
             }
             ref other if !text_form::is_well_formed(other) => self.findings.bad_texts.add(row),
             _ => {}
@@ -96,10 +94,10 @@ impl<'c> ColumnCheck<'c> {
     }
 
     fn finish(mut self) -> ColumnFindings {
-        if let (Some(next), Some(highest)) = (self.next, self.highest) {
-            if next <= highest {
-                self.findings.sequence_behind = Some((next, highest));
-            }
+        if let (Some(next), Some(highest)) = (self.next, self.highest)
+            && next <= highest
+        {
+            self.findings.sequence_behind = Some((next, highest));
         }
         self.findings
     }

@@ -1,0 +1,144 @@
+//! `rustdb-inspect check`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::commands::check::{Checked, Outcome, check, find_directories};
+use crate::render::escape;
+
+use super::Exit;
+use super::exit::error_text;
+use super::options::{Common, Format};
+use super::output::Output;
+
+/// Verifies every data directory below PATH and compares it with expected.json beside it
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What is expected of a directory stands beside it: in expected.json where the directory is named \
+data, else in NAME.expected.json. It says family or layout, the WAL's verdict and cut, attribution, \
+findings by code, and for each table its row versions and content hashes.
+
+--bless writes that file where it is missing or differs: the only thing that rustdb-inspect ever \
+writes. A file that check did not write is never replaced.")]
+pub struct CheckArgs {
+    /// Directory to walk; links below it are not followed
+    path: PathBuf,
+    /// Write down what is found as what is expected
+    #[arg(long)]
+    bless: bool,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Document {
+    checked: usize,
+    differing: usize,
+    directories: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    directory: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
+    let mut out = Output::new(common)?;
+    let mut exit = Exit::Done;
+    let mut lines = Vec::new();
+    let directories = find_directories(&args.path)?;
+    for directory in &directories {
+        let (line, own) = match check(directory, args.bless) {
+            Ok(checked) => of_checked(checked),
+            Err(error) => {
+                let line = Line {
+                    directory: directory.display().to_string(),
+                    outcome: "unreadable",
+                    expected: None,
+                    differences: Vec::new(),
+                    error: Some(error_text(&error.into())),
+                };
+                (line, Exit::CannotRun)
+            }
+        };
+        exit = exit.and(own);
+        if args.format == Format::Text {
+            show(&mut out, &line, common)?;
+        }
+        lines.push(line);
+    }
+    let good = |line: &&Line| matches!(line.outcome, "same" | "blessed");
+    let differing = lines
+        .len()
+        .saturating_sub(lines.iter().filter(good).count());
+    match args.format {
+        Format::Json => out.json(&Document {
+            checked: lines.len(),
+            differing,
+            directories: lines,
+        })?,
+        Format::Text => writeln!(out, "{} checked, {differing} differ", lines.len())?,
+    }
+    out.finish()?;
+    Ok(exit)
+}
+
+fn of_checked(checked: Checked) -> (Line, Exit) {
+    let (outcome, exit, differences) = match checked.outcome {
+        Outcome::Same => ("same", Exit::Done, Vec::new()),
+        Outcome::Blessed => ("blessed", Exit::Done, Vec::new()),
+        Outcome::Missing => ("missing", Exit::Damage, Vec::new()),
+        Outcome::Foreign => ("foreign", Exit::Damage, Vec::new()),
+        Outcome::Differs(differences) => ("differs", Exit::Damage, differences),
+    };
+    let line = Line {
+        directory: checked.directory.display().to_string(),
+        outcome,
+        expected: Some(checked.expected.display().to_string()),
+        differences,
+        error: None,
+    };
+    (line, exit)
+}
+
+fn show(out: &mut Output, line: &Line, common: &Common) -> anyhow::Result<()> {
+    let good = matches!(line.outcome, "same" | "blessed");
+    if good && common.quiet {
+        return Ok(());
+    }
+    let directory = escape(&line.directory);
+    let expected = escape(line.expected.as_deref().unwrap_or_default());
+    match line.outcome {
+        "same" => writeln!(out, "ok       {directory}")?,
+        "blessed" => writeln!(out, "blessed  {directory}: {expected}")?,
+        "missing" => writeln!(
+            out,
+            "FAIL     {directory}: found no {expected}; --bless writes it"
+        )?,
+        "foreign" => writeln!(
+            out,
+            "FAIL     {directory}: {expected} was not written by check"
+        )?,
+        "differs" => writeln!(out, "FAIL     {directory}: differs from {expected}")?,
+        _ => writeln!(
+            out,
+            "FAIL     {directory}: {}",
+            line.error.as_deref().unwrap_or_default()
+        )?,
+    }
+    for difference in &line.differences {
+        writeln!(out, "         {}", escape(difference))?;
+    }
+    Ok(())
+}

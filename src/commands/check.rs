@@ -1,0 +1,315 @@
+//! `check`: every data directory below a path, compared with what was written
+//! down about it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::Store;
+use crate::error::{Class, Error, Result};
+use crate::file::SourceDir;
+use crate::finding::Code;
+use crate::legacy::LegacyDir;
+use crate::recovery::CutReason;
+use crate::recovery::attribution::Counts;
+
+use super::content::hash_content;
+use super::verify::{Level, verify};
+use super::wal::summary;
+use super::{Look, OpenOptions};
+
+/// The file that says what is expected.
+const EXPECTED_NAME: &str = "expected.json";
+/// A directory of this name has the file beside it under [`EXPECTED_NAME`].
+const DATA_NAME: &str = "data";
+/// Version of the file's shape.
+const SCHEMA: u32 = 1;
+
+/// What is written down about a directory: nothing in it depends on where the
+/// directory is.
+#[derive(Debug, Serialize)]
+struct Expected {
+    schema: u32,
+    /// Family or layout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    /// Why the directory cannot be read at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<CutReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tail: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<Counts>,
+    /// Findings by code.
+    findings: BTreeMap<&'static str, u64>,
+    /// Hash of the whole content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    /// Tables by database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    databases: Option<BTreeMap<String, BTreeMap<String, ExpectedTable>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExpectedTable {
+    live: u64,
+    dead: u64,
+    hash: String,
+    versions_hash: String,
+}
+
+/// How a directory compares with what is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// As expected.
+    Same,
+    /// Something else, in words.
+    Differs(Vec<String>),
+    /// Nothing is written down.
+    Missing,
+    /// What stands there was not written by `check`.
+    Foreign,
+    /// It was written down now.
+    Blessed,
+}
+
+/// One directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The directory.
+    pub directory: PathBuf,
+    /// The file beside it.
+    pub expected: PathBuf,
+    /// How they compare.
+    pub outcome: Outcome,
+}
+
+/// Data directories at or below a path, sorted; links are not followed.
+///
+/// # Errors
+/// When a directory cannot be listed, or there is none.
+pub fn find_directories(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut walk = walkdir::WalkDir::new(root).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry.map_err(|error| Error::io("list", root, error.into()))?;
+        if entry.file_type().is_dir() && is_data_directory(entry.path())? {
+            found.push(entry.into_path());
+            // Its own subdirectories are its own.
+            walk.skip_current_dir();
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::Usage(format!(
+            "{}: found no data directory there or below",
+            root.display()
+        )));
+    }
+    Ok(found)
+}
+
+fn is_data_directory(path: &Path) -> Result<bool> {
+    Ok(Store::is_one(path) || LegacyDir::is_one(&SourceDir::open(path)?)?)
+}
+
+/// Where it is written down what a directory is expected to hold: beside it,
+/// `expected.json` for a directory named `data`, else `NAME.expected.json`.
+fn expected_path(directory: &Path) -> Result<PathBuf> {
+    // The name of `.` or `..` is only known of the whole path.
+    let whole = directory
+        .canonicalize()
+        .map_err(|error| Error::io("open", directory, error))?;
+    let name = whole.file_name().unwrap_or_default();
+    if name == DATA_NAME {
+        return Ok(whole.with_file_name(EXPECTED_NAME));
+    }
+    let mut file = name.to_owned();
+    file.push(".");
+    file.push(EXPECTED_NAME);
+    Ok(whole.with_file_name(file))
+}
+
+/// Compares a directory with what is written down about it; with `bless`,
+/// writes that down instead.
+///
+/// # Errors
+/// When files cannot be read or written; with `bless`, when a file of another
+/// origin stands in the way.
+pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
+    let expected = expected_path(directory)?;
+    let now = look(directory)?;
+    let io = |action, error: std::io::Error| Error::io(action, &expected, error);
+    let text = match std::fs::read_to_string(&expected) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(io("read", error)),
+    };
+    let before = text.map(|text| serde_json::from_str::<Value>(&text).unwrap_or(Value::Null));
+    let own = before.as_ref().is_some_and(is_own);
+    let value = serde_json::to_value(&now).map_err(|error| io("encode", error.into()))?;
+    let outcome = match &before {
+        None if bless => write(&expected, &now)?,
+        None => Outcome::Missing,
+        Some(_) if bless && !own => {
+            return Err(Error::Usage(format!(
+                "{}: found a file that check did not write, expected none\nMove it away first.",
+                expected.display()
+            )));
+        }
+        Some(_) if !own => Outcome::Foreign,
+        Some(before) => match differences(before, &value) {
+            found if found.is_empty() => Outcome::Same,
+            _ if bless => write(&expected, &now)?,
+            found => Outcome::Differs(found),
+        },
+    };
+    Ok(Checked {
+        directory: directory.to_owned(),
+        expected,
+        outcome,
+    })
+}
+
+fn is_own(value: &Value) -> bool {
+    value.get("schema").and_then(Value::as_u64) == Some(u64::from(SCHEMA))
+        && value.get("findings").is_some_and(Value::is_object)
+}
+
+fn write(path: &Path, expected: &Expected) -> Result<Outcome> {
+    let io = |error: std::io::Error| Error::io("write", path, error);
+    let mut text = serde_json::to_vec_pretty(expected).map_err(|error| io(error.into()))?;
+    text.push(b'\n');
+    // Whole or not at all, also when a file of the same name is there.
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(parent)
+        .map_err(io)?;
+    file.write_all(&text).map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(Outcome::Blessed)
+}
+
+fn look(directory: &Path) -> Result<Expected> {
+    let options = OpenOptions::default();
+    let mut expected = Expected {
+        schema: SCHEMA,
+        kind: None,
+        refused: None,
+        verdict: None,
+        cut: None,
+        tail: None,
+        attribution: None,
+        findings: BTreeMap::new(),
+        hash: None,
+        databases: None,
+    };
+    let verification = match verify(directory, &options, Level::Full) {
+        Ok(verification) => verification,
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => {
+            expected.refused = Some(match error.class() {
+                Class::Damage => "damaged",
+                Class::NeedsDecision => "needs-decision",
+                Class::CannotRun => "not-a-data-directory",
+            });
+            return Ok(expected);
+        }
+    };
+    expected.kind = Some(verification.kind);
+    for finding in verification.report.findings() {
+        let count = expected.findings.entry(Code::as_str(finding.code));
+        *count.or_default() += 1;
+    }
+    let look = match Look::open(directory, &options) {
+        Ok(look) => look,
+        // Said by the findings already.
+        Err(Error::Damage(_)) => return Ok(expected),
+        Err(other) => return Err(other),
+    };
+    if let Some(legacy) = look.legacy() {
+        let wal = summary(legacy, look.recovery());
+        expected.verdict = Some(wal.verdict);
+        expected.cut = wal.cut;
+        expected.tail = Some(wal.tail);
+        expected.attribution = wal.attribution;
+    }
+    if let Some(directory) = look.directory() {
+        let content = hash_content(directory.catalog(), directory)?;
+        expected.hash = Some(content.hash.to_string());
+        let mut databases: BTreeMap<String, BTreeMap<String, ExpectedTable>> = BTreeMap::new();
+        for database in &content.databases {
+            databases.entry(database.database.clone()).or_default();
+        }
+        for table in content.tables {
+            let one = ExpectedTable {
+                live: table.live,
+                dead: table.dead,
+                hash: table.hash.to_string(),
+                versions_hash: table.versions_hash.to_string(),
+            };
+            let tables = databases.entry(table.database).or_default();
+            tables.insert(table.table, one);
+        }
+        expected.databases = Some(databases);
+    }
+    Ok(expected)
+}
+
+/// What differs, by path into the document.
+fn differences(expected: &Value, found: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut open = vec![(String::new(), Some(expected), Some(found))];
+    while let Some((path, expected, found)) = open.pop() {
+        if expected == found {
+            continue;
+        }
+        if let (Some(Value::Object(expected)), Some(Value::Object(found))) = (expected, found) {
+            let mut keys: Vec<&String> = expected.keys().chain(found.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys.into_iter().rev() {
+                let path = format!("{path}/{key}");
+                open.push((path, expected.get(key), found.get(key)));
+            }
+            continue;
+        }
+        let show =
+            |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+        all.push(format!(
+            "{path}: found {}, expected {}",
+            show(found),
+            show(expected)
+        ));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn differences_name_the_path_and_both_values() {
+        let expected = json!({"a": {"live": 1, "x": 2}, "b": 3});
+        let found = json!({"a": {"live": 5, "y": 7}, "b": 3});
+        assert_eq!(
+            differences(&expected, &found),
+            [
+                "/a/live: found 5, expected 1",
+                "/a/x: found nothing, expected 2",
+                "/a/y: found 7, expected nothing",
+            ]
+        );
+        assert_eq!(differences(&found, &found), Vec::<String>::new());
+    }
+}

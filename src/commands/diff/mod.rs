@@ -1,0 +1,153 @@
+//! `diff`: what two directories hold differently, whatever their kinds.
+//!
+//! Hashes of tables are compared first; only tables that differ are read again.
+
+mod rows;
+mod schema;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::model::{Database, RowSource, Table};
+
+use super::Directory;
+use super::content::{Content, hash_content};
+
+pub use rows::{Example, RowDiff};
+
+/// How to compare.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffOptions {
+    /// Compare every row version with its xmin and xmax, not only what a user
+    /// sees.
+    pub versions: bool,
+    /// Example rows a table and side.
+    pub examples: usize,
+}
+
+/// What differs, except rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What kind of thing: `database`, `table`, `column`, `sequence`, `owner`,
+    /// `enum`, `view`, `grant`, `user`, `role`.
+    pub what: &'static str,
+    /// `a` or `b` when only that side has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_in: Option<&'static str>,
+    /// The database, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The table, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// What A has against what B has; never a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A table whose rows differ.
+#[derive(Debug, Clone)]
+pub struct TableDiff {
+    /// Its database.
+    pub database: String,
+    /// Its schema in A, or in B where A has no such table.
+    pub table: Table,
+    /// What differs.
+    pub rows: RowDiff,
+}
+
+/// What two directories hold differently.
+#[derive(Debug, Clone, Default)]
+pub struct Diff {
+    /// Everything but rows, in the order of databases, tables and names.
+    pub differences: Vec<Difference>,
+    /// Tables whose rows differ, in name order.
+    pub tables: Vec<TableDiff>,
+}
+
+impl Diff {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.differences.is_empty() && self.tables.is_empty()
+    }
+}
+
+/// Compares two directories.
+///
+/// # Errors
+/// When rows of either cannot be read.
+pub fn diff(a: &Directory, b: &Directory, options: &DiffOptions) -> Result<Diff> {
+    let hashes = (hash_content(a.catalog(), a)?, hash_content(b.catalog(), b)?);
+    let mut diff = Diff {
+        differences: schema::differences(a.catalog(), b.catalog()),
+        tables: Vec::new(),
+    };
+    for (left, right) in schema::pairs(&a.catalog().databases, &b.catalog().databases, name_of) {
+        let tables = schema::pairs(tables_of(left), tables_of(right), table_name_of);
+        for (in_a, in_b) in tables {
+            let Some((database, table)) = first(left, right).zip(first(in_a, in_b)) else {
+                continue;
+            };
+            let differ = hash_of(&hashes.0, database, table, options)
+                != hash_of(&hashes.1, database, table, options);
+            if !differ {
+                continue;
+            }
+            let sides = (side(a, left, in_a), side(b, right, in_b));
+            let rows = rows::diff_rows(sides.0, sides.1, options)?;
+            if rows.only_in_a + rows.only_in_b > 0 {
+                diff.tables.push(TableDiff {
+                    database: database.name.clone(),
+                    table: table.clone(),
+                    rows,
+                });
+            }
+        }
+    }
+    Ok(diff)
+}
+
+fn name_of(database: &Database) -> &str {
+    &database.name
+}
+
+fn table_name_of(table: &Table) -> &str {
+    &table.name
+}
+
+fn tables_of(database: Option<&Database>) -> &[Table] {
+    database.map_or(&[], |database| &database.tables)
+}
+
+fn first<'t, T>(a: Option<&'t T>, b: Option<&'t T>) -> Option<&'t T> {
+    a.or(b)
+}
+
+fn hash_of(
+    content: &Content,
+    database: &Database,
+    table: &Table,
+    options: &DiffOptions,
+) -> Option<crate::codec::ContentHash> {
+    let mut tables = content.tables.iter();
+    let found = tables.find(|one| one.database == database.name && one.table == table.name)?;
+    Some(match options.versions {
+        true => found.versions_hash,
+        false => found.hash,
+    })
+}
+
+/// The rows of one side's table, if it has the table.
+fn side<'s>(
+    directory: &'s Directory,
+    database: Option<&Database>,
+    table: Option<&Table>,
+) -> Option<rows::TableRows<'s>> {
+    let catalog = directory.catalog();
+    let d = catalog.database_index(&database?.name)?;
+    let t = catalog.databases.get(d)?.table_index(&table?.name)?;
+    let rows: &dyn RowSource = directory;
+    Some(rows::TableRows { rows, at: (d, t) })
+}
