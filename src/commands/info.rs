@@ -224,14 +224,23 @@ fn sorted<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
 }
 
 fn table_bytes(directory: &Directory, database: usize, table: usize) -> Result<u64> {
+    let mut bytes = 0_u64;
     match directory.backend() {
         Backend::Legacy { recovery, .. } => {
             let table = recovery.overlay.table_at(database, table);
-            let extent = table.and_then(|table| table.extent());
-            Ok(extent.map_or(0, |extent| extent.range.end - extent.range.start))
+            for piece in table.map_or(&[][..], |table| table.pieces()) {
+                bytes = bytes.saturating_add(piece.rows.snapshot_len());
+            }
         }
-        Backend::Ours(_) => Ok(0),
+        Backend::Ours(store) => {
+            for path in store.files(database, table)? {
+                let meta = path.symlink_metadata();
+                let meta = meta.map_err(|error| Error::io("look at", &path, error))?;
+                bytes = bytes.saturating_add(meta.len());
+            }
+        }
     }
+    Ok(bytes)
 }
 
 /// What each family's decoding said. A scan keeps it; of a damaged snapshot, or

@@ -269,9 +269,10 @@ fn summary_of(wal: &Wal, recovery: Option<&Recovery>) -> LogSummary {
     let sequences = || wal.records.iter().map(|record| record.sequence);
     let timestamps = || wal.records.iter().map(|record| record.timestamp);
     // Asked not to apply the log, a recovery has not looked at it either.
-    let compared = recovery.filter(|r| r.cut.record_count == wal.records.len());
+    let compared =
+        recovery.filter(|r| r.cut.reason != CutReason::EmptyLog || wal.records.is_empty());
     let tail = match compared {
-        Some(recovery) => recovery.cut.tail().count(),
+        Some(recovery) => recovery.cut.tail.len(),
         None => wal.records.len().saturating_sub(after_last_marker(wal)),
     };
     LogSummary {

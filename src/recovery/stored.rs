@@ -44,6 +44,14 @@ impl StoredRows {
         }
     }
 
+    /// Bytes of the rows in the snapshot; 0 for rows that lie elsewhere.
+    pub fn snapshot_len(&self) -> u64 {
+        match self {
+            StoredRows::Snapshot(extent) => extent.range.end.saturating_sub(extent.range.start),
+            StoredRows::Pages { .. } => 0,
+        }
+    }
+
     pub(super) fn open(&self) -> Box<dyn RowStream + '_> {
         match self {
             StoredRows::Snapshot(extent) => Box::new(RowReader::new(extent)),
