@@ -131,10 +131,11 @@ pub fn open_log(path: &Path, options: &OpenOptions) -> Result<Log> {
         Some(family) => vec![family],
         None => Family::ALL.to_vec(),
     };
-    let (family, wal) = read_wal_by_family(vec![segment], &families)?;
+    let (fitting, wal) = read_wal_by_family(vec![segment], &families)?;
     Ok(Log::Segment {
         wal: Box::new(wal),
-        family,
+        // As for a directory: of several that fit, the newest.
+        family: fitting.last().copied().unwrap_or(Family::V1_4),
     })
 }
 
