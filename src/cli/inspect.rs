@@ -9,7 +9,7 @@ use super::{check, diff, dump, exit, hash, info, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
-#[command(name = "rustdb-inspect", version, about, max_term_width = 100)]
+#[command(name = "rustdb-inspect", version, max_term_width = 100)]
 pub struct InspectCli {
     #[command(flatten)]
     common: Common,

@@ -9,7 +9,7 @@ use super::{exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
 #[derive(Debug, Parser)]
-#[command(name = "rustdb-migrate", version, about, max_term_width = 100)]
+#[command(name = "rustdb-migrate", version, max_term_width = 100)]
 pub struct MigrateCli {
     #[command(flatten)]
     common: Common,

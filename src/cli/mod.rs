@@ -9,6 +9,7 @@ mod exit;
 mod hash;
 mod info;
 mod inspect;
+mod man;
 mod migrate;
 mod options;
 mod output;
@@ -20,4 +21,5 @@ mod wal_line;
 
 pub use exit::Exit;
 pub use inspect::{InspectCli, run_inspect};
+pub use man::{Program, man_page};
 pub use migrate::{MigrateCli, run_migrate};

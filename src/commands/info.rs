@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::engine::QUARANTINE_NAME;
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::{Code, Finding};
@@ -170,6 +171,11 @@ impl Info {
             self.layout = Some(store.layout().to_string());
             self.cluster = Some(format!("{:032x}", store.origin().cluster_id));
             self.family = store.origin().family.clone();
+            let quarantine = directory.path().join(QUARANTINE_NAME);
+            if quarantine.symlink_metadata().is_ok() {
+                self.report
+                    .add(Finding::new(Code::Quarantined).file(quarantine));
+            }
         }
         let catalog = directory.catalog();
         let mut totals = Totals::default();

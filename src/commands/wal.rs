@@ -134,6 +134,7 @@ pub fn open_log(path: &Path, options: &OpenOptions) -> Result<Log> {
     let (fitting, wal) = read_wal_by_family(vec![segment], &families)?;
     Ok(Log::Segment {
         wal: Box::new(wal),
+        // As for a directory: of several that fit, the newest.
         family: fitting.last().copied().unwrap_or(Family::V1_4),
     })
 }

@@ -1,0 +1,255 @@
+//! The man pages, made from the definitions of the command line, so that they
+//! cannot say anything else.
+
+use std::io;
+
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::finding::Code;
+
+use super::{InspectCli, MigrateCli};
+
+/// A program with a man page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `rustdb-migrate`.
+    Migrate,
+    /// `rustdb-inspect`.
+    Inspect,
+}
+
+/// A command line and what it does.
+type ExampleText = (&'static str, &'static str);
+
+const MIGRATE_EXAMPLES: &[ExampleText] = &[
+    (
+        "rustdb-migrate upgrade data new --to per-table --dry-run",
+        "Says what an upgrade would find and write, and writes nothing.",
+    ),
+    (
+        "rustdb-migrate upgrade data new --to per-table",
+        "Writes a copied data directory into a new one, one file a table.",
+    ),
+    (
+        "rustdb-migrate upgrade data new --to per-table --assign orders=shop",
+        "The same, where only the user knows whose the records of orders are.",
+    ),
+];
+
+const INSPECT_EXAMPLES: &[ExampleText] = &[
+    (
+        "rustdb-inspect info data",
+        "Shows what a data directory is and what it holds.",
+    ),
+    (
+        "rustdb-inspect dump data --format jsonl --typed --table shop.orders",
+        "Writes the rows of one table, one JSON object a line.",
+    ),
+    (
+        "rustdb-inspect dump data --format jsonl --redact",
+        "Writes all rows with lengths in place of values, to attach to a ticket.",
+    ),
+    (
+        "rustdb-inspect wal data --attribute --from 100",
+        "Shows the log from record 100 on, and whose each record was.",
+    ),
+    (
+        "rustdb-inspect wal data --explain 104",
+        "Shows why record 104 belongs to its database and not to another.",
+    ),
+    (
+        "rustdb-inspect verify data new",
+        "Checks two directories, and exits with 1 if either is damaged.",
+    ),
+    (
+        "rustdb-inspect diff data new",
+        "Shows what two directories hold differently, and exits with 1 if anything.",
+    ),
+    (
+        "rustdb-inspect check fixtures",
+        "Compares every data directory below fixtures with what is written down about it.",
+    ),
+];
+
+const EXIT_STATUS: &[(&str, &str)] = &[
+    (
+        "0",
+        "Done, nothing wrong. A torn tail of the newest WAL segment is what any crash leaves: a warning, not damage.",
+    ),
+    ("1", "Damage or a difference was found."),
+    (
+        "2",
+        "It could not run: usage, input or output, not a data directory.",
+    ),
+    (
+        "3",
+        "A decision is needed, and nothing was written: records whose database is ambiguous, TARGET exists, SOURCE is in use. What only looks shows what is known.",
+    ),
+];
+
+impl Program {
+    /// Both, in name order.
+    pub const ALL: [Program; 2] = [Program::Inspect, Program::Migrate];
+
+    /// The name of the program.
+    pub fn name(self) -> &'static str {
+        match self {
+            Program::Migrate => "rustdb-migrate",
+            Program::Inspect => "rustdb-inspect",
+        }
+    }
+
+    fn command(self) -> Command {
+        match self {
+            Program::Migrate => MigrateCli::command(),
+            Program::Inspect => InspectCli::command(),
+        }
+    }
+
+    fn examples(self) -> &'static [ExampleText] {
+        match self {
+            Program::Migrate => MIGRATE_EXAMPLES,
+            Program::Inspect => INSPECT_EXAMPLES,
+        }
+    }
+
+    /// The command lines of the page's EXAMPLES.
+    pub fn example_lines(self) -> impl Iterator<Item = &'static str> {
+        self.examples().iter().map(|(line, _)| *line)
+    }
+
+    /// Whether a command line, program name first, is one that it takes.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn accepts<'l>(self, line: impl Iterator<Item = &'l str>) -> Result<(), String> {
+        let parsed = self.command().try_get_matches_from(line);
+        parsed.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// The man page of a program, in roff.
+///
+/// # Errors
+/// Never, but for a defect of the page's writer.
+pub fn man_page(program: Program) -> io::Result<String> {
+    let command = program.command();
+    let mut page = Vec::new();
+    let man = Man::new(command.clone().disable_help_subcommand(true))
+        .title(program.name().to_uppercase())
+        .section("1")
+        .date("")
+        .source(format!("rustdb-migrate {}", env!("CARGO_PKG_VERSION")))
+        .manual("RustDB migration");
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    let mut text = String::from_utf8_lossy(&page).into_owned();
+    text.push_str(".PP\nThe kind of a data directory, legacy family or target layout, is always found from its bytes.\n");
+    page.clear();
+    man.render_options_section(&mut page)?;
+    text.push_str(&String::from_utf8_lossy(&page));
+    for subcommand in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+        text.push_str(&subcommand_section(program, subcommand)?);
+    }
+    let mut end = Roff::new();
+    exit_status(&mut end);
+    findings(&mut end);
+    examples(&mut end, program);
+    see_also(&mut end, program);
+    text.push_str(&end.render());
+    Ok(one_preamble(&text))
+}
+
+/// One section: the subcommand's own synopsis, options and notes.
+fn subcommand_section(program: Program, subcommand: &Command) -> io::Result<String> {
+    let name = subcommand.get_name().to_owned();
+    let command = subcommand
+        .clone()
+        .bin_name(format!("{} {name}", program.name()))
+        .disable_help_flag(true);
+    let man = Man::new(command);
+    let mut bytes = Vec::new();
+    man.render_synopsis_section(&mut bytes)?;
+    man.render_description_section(&mut bytes)?;
+    man.render_options_section(&mut bytes)?;
+    let has_notes = subcommand.get_after_long_help().is_some();
+    if has_notes || subcommand.get_after_help().is_some() {
+        man.render_extra_section(&mut bytes)?;
+    }
+    // Their sections become parts of one.
+    let mut text = format!(".SH {}\n", name.to_uppercase());
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        match line.strip_prefix(".SH ") {
+            Some("SYNOPSIS" | "DESCRIPTION") => text.push_str(".PP"),
+            Some("EXTRA") => text.push_str(".SS NOTES"),
+            Some(heading) => text.push_str(&format!(".SS {heading}")),
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn exit_status(roff: &mut Roff) {
+    roff.control("SH", ["EXIT STATUS"]);
+    for (code, meaning) in EXIT_STATUS {
+        entry(roff, code, meaning);
+    }
+}
+
+fn findings(roff: &mut Roff) {
+    roff.control("SH", ["FINDINGS"]);
+    roff.text([roman(
+        "What can be found, under the codes that the output for people and for programs shows. The severity is the usual one; the place where something is found can make it lighter.",
+    )]);
+    for code in Code::ALL {
+        let title = format!("{code} ({})", code.severity());
+        let text = format!("{} {}", code.meaning(), code.remedy());
+        entry(roff, &title, &text);
+    }
+}
+
+fn examples(roff: &mut Roff, program: Program) {
+    roff.control("SH", ["EXAMPLES"]);
+    for (line, meaning) in program.examples() {
+        entry(roff, line, meaning);
+    }
+}
+
+fn see_also(roff: &mut Roff, program: Program) {
+    roff.control("SH", ["SEE ALSO"]);
+    let others = Program::ALL.into_iter().filter(|other| *other != program);
+    let mut text = Vec::new();
+    for other in others {
+        text.extend([bold(other.name()), roman("(1), ")]);
+    }
+    text.extend([bold("rustdb-format"), roman("(5)")]);
+    roff.text(text);
+}
+
+fn entry(roff: &mut Roff, title: &str, text: &str) {
+    roff.control("TP", []);
+    roff.text([bold(title)]);
+    roff.text([roman(text)]);
+}
+
+/// Every part opens with the same two lines; the page needs them once.
+fn one_preamble(text: &str) -> String {
+    let mut seen = Vec::new();
+    let mut page = String::with_capacity(text.len());
+    for line in text.lines() {
+        if line.starts_with(".ie ") || line.starts_with(".el ") {
+            if seen.contains(&line) {
+                continue;
+            }
+            seen.push(line);
+        }
+        page.push_str(line.trim_end());
+        page.push('\n');
+    }
+    page
+}
