@@ -4,15 +4,30 @@
 //! speaks for it, and what the user decided are kept apart: a claim is
 //! [`Certain`](Confidence::Certain) only when every consistent assignment agrees.
 
-mod by_table;
+mod base;
+mod beam;
+mod candidates;
+mod check;
+mod component;
 mod decisions;
+mod evidence;
+mod exact;
+mod facts;
+mod habit;
+mod horizon;
+mod paged_vec;
+mod problem;
+mod solver;
+mod state;
+mod statement;
+mod verdict;
 
 use std::fmt;
 
 use serde::Serialize;
 
-pub use by_table::attribute;
 pub use decisions::{Decision, Decisions, OnAmbiguous};
+pub use verdict::attribute;
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,6 +84,8 @@ pub struct Attributed {
     pub candidates: Vec<Candidate>,
     /// Short kebab-case words for what decided.
     pub evidence: Vec<&'static str>,
+    /// Whether the user wants it kept aside, whoever owns it.
+    pub quarantined: bool,
 }
 
 /// The attribution of the whole tail, in record order.

@@ -1,0 +1,198 @@
+//! One record against one hypothetical state.
+
+use crate::model::{Column, Operation, Row};
+
+use super::facts::Fact;
+use super::horizon::Horizon;
+use super::problem::{Problem, Record, Slot, reference_hashes};
+use super::state::{State, Table};
+
+/// What a record would have done to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It takes effect.
+    Applies,
+    /// It was logged, and the statement failed (rule 6).
+    NoEffect,
+    /// It would not have been logged (rule 7).
+    Breaks(Fact),
+}
+
+/// What a search looks things up in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lookup<'p, 'w> {
+    /// The tail.
+    pub problem: &'p Problem<'w>,
+    /// What is still asked for.
+    pub horizon: &'p Horizon,
+}
+
+impl Lookup<'_, '_> {
+    /// Checks a record against a state. Keys are compared with rows pushed by
+    /// records before `keys_before` only: rows of one statement are not checked
+    /// against one another.
+    pub fn check(
+        &self,
+        state: &State,
+        slot: Slot,
+        record: &Record<'_>,
+        keys_before: u32,
+    ) -> Outcome {
+        let table = state.table(slot, record.table);
+        match (record.operation, table) {
+            (Operation::CreateTable { schema, .. }, table) => {
+                if let Some(fact) = self.check_references(state, slot, record, &schema.columns) {
+                    return Outcome::Breaks(fact);
+                }
+                match table {
+                    Some(_) => Outcome::NoEffect,
+                    None => Outcome::Applies,
+                }
+            }
+            (Operation::DropTable { .. }, None) => Outcome::NoEffect,
+            (_, None) => Outcome::Breaks(Fact::NoTable),
+            (_, Some(table)) => self.check_table(state, slot, record, table, keys_before),
+        }
+    }
+
+    fn check_table(
+        &self,
+        state: &State,
+        slot: Slot,
+        record: &Record<'_>,
+        table: &Table,
+        keys_before: u32,
+    ) -> Outcome {
+        let Some(columns) = table.columns() else {
+            return Outcome::Breaks(Fact::NoTable);
+        };
+        let column = |name: &str| columns.list.iter().find(|column| column.name == name);
+        let broken = match record.operation {
+            Operation::Insert { row, .. } => {
+                if row.values.len() != columns.list.len() {
+                    return Outcome::NoEffect;
+                }
+                self.check_row(state, slot, record, table, row, keys_before)
+            }
+            Operation::Update { index, row, .. } => match row.values.len() == columns.list.len() {
+                true => past_end(table, *index),
+                false => Some(Fact::Arity),
+            },
+            Operation::Delete { index, .. } => past_end(table, *index),
+            Operation::AddColumn { column: new, .. } => {
+                column(&new.name).is_some().then_some(Fact::ColumnExists)
+            }
+            Operation::DropColumn { column: name, .. } => match column(name) {
+                None => Some(Fact::NoColumn),
+                Some(column) if column.primary_key => Some(Fact::PrimaryKey),
+                Some(_) => None,
+            },
+            Operation::RenameColumn { old, new, .. } => match (column(old), column(new)) {
+                (None, _) => Some(Fact::NoColumn),
+                (_, Some(_)) => Some(Fact::NameTaken),
+                _ => None,
+            },
+            Operation::RenameTable { .. } => {
+                let taken = record.renamed_to.and_then(|new| state.table(slot, new));
+                taken.map(|_| Fact::NameTaken)
+            }
+            Operation::CreateTable { .. }
+            | Operation::DropTable { .. }
+            | Operation::Checkpoint { .. } => None,
+        };
+        broken.map_or(Outcome::Applies, Outcome::Breaks)
+    }
+
+    fn check_row(
+        &self,
+        state: &State,
+        slot: Slot,
+        record: &Record<'_>,
+        table: &Table,
+        row: &Row,
+        keys_before: u32,
+    ) -> Option<Fact> {
+        let columns = table.columns()?;
+        let definitions = columns.list.iter().zip(&columns.ids);
+        for (((column, id), value), hash) in definitions.zip(&row.values).zip(record.values.iter())
+        {
+            if value.is_null() {
+                continue;
+            }
+            let (problem, horizon) = (self.problem, self.horizon);
+            if column.is_key() && table.shows(problem, horizon, *id, *hash, keys_before) {
+                return Some(Fact::KeyTaken);
+            }
+            let Some(key) = &column.foreign_key else {
+                continue;
+            };
+            let parent = problem
+                .name_id(&key.table)
+                .and_then(|name| state.table(slot, name));
+            let Some(parent) = parent else {
+                return Some(Fact::NoReference);
+            };
+            let Some(parent_columns) = parent.columns() else {
+                continue;
+            };
+            let at = parent_columns
+                .list
+                .iter()
+                .position(|c| c.name == key.column);
+            let id = at.and_then(|at| parent_columns.ids.get(at));
+            let hashes = reference_hashes(value);
+            if id.is_some_and(|id| !parent.has_any(problem, horizon, *id, &hashes)) {
+                return Some(Fact::NoReference);
+            }
+        }
+        None
+    }
+
+    fn check_references(
+        &self,
+        state: &State,
+        slot: Slot,
+        record: &Record<'_>,
+        columns: &[Column],
+    ) -> Option<Fact> {
+        for key in columns
+            .iter()
+            .filter_map(|column| column.foreign_key.as_ref())
+        {
+            let name = self.problem.name_id(&key.table)?;
+            if name == record.table {
+                continue;
+            }
+            let parent = state.table(slot, name).and_then(Table::columns);
+            let mut columns = parent.map_or(&[][..], |columns| &columns.list).iter();
+            if !columns.any(|column| column.name == key.column && column.primary_key) {
+                return Some(Fact::NoReferencedKey);
+            }
+        }
+        None
+    }
+}
+
+fn past_end(table: &Table, index: u64) -> Option<Fact> {
+    let count = table.count();
+    (index >= count).then_some(Fact::PastEnd { index, count })
+}
+
+/// Per record: where the run of inserts begins that it may share a statement
+/// with; for other records, itself.
+pub(super) fn insert_runs(problem: &Problem<'_>) -> Vec<u32> {
+    let mut starts: Vec<u32> = Vec::with_capacity(problem.records.len());
+    let mut before: Option<&Record<'_>> = None;
+    for (record, at) in problem.records.iter().zip(0u32..) {
+        let insert = |r: &Record<'_>| matches!(r.operation, Operation::Insert { .. });
+        let continues = record.follows
+            && before.is_some_and(|b| insert(b) && insert(record) && b.table == record.table);
+        let start = match (continues, starts.last()) {
+            (true, Some(start)) => *start,
+            _ => at,
+        };
+        starts.push(start);
+        before = Some(record);
+    }
+    starts
+}

@@ -1,0 +1,238 @@
+//! What speaks for a database without proving it, as natural logarithms of
+//! likelihoods: how often a statement would look as it does, if it had been
+//! run there.
+//!
+//! Every weight stands in this file. They are guesses of how applications
+//! behave, checked as a whole: of the records that are called probable over
+//! generated histories, at least 95 in 100 must be right.
+
+use crate::model::{DataType, Operation, Row, Value};
+
+use super::check::Lookup;
+use super::problem::{Proof, Record, Slot};
+use super::state::{Columns, State, Table, counts_up};
+
+/// A statement that failed after it was logged: one in some hundred.
+pub(super) const FAILED: f64 = -6.0;
+/// A database that was created after the last checkpoint, per table in it.
+pub(super) const NEW_DATABASE: f64 = -5.0;
+/// A fact that would be broken, but that rows or deletes nobody logged may
+/// explain.
+pub(super) const UNLOGGED: f64 = -8.0;
+/// A record that fits nowhere: kept out, so that the others are still decided.
+pub(super) const NOWHERE: f64 = -40.0;
+
+/// SERIAL default: the next value of the sequence, no other.
+const SERIAL_NEXT: f64 = -0.05;
+/// A value above the next one: rows in between that nobody logged.
+const SERIAL_GAP: f64 = -8.0;
+/// The same where a transaction may have used the values between.
+const SERIAL_GAP_UNLOGGED: f64 = -3.0;
+/// A value below the next one: written out by hand, as an Integer all the same.
+const SERIAL_BEHIND: f64 = -10.0;
+/// A value written out by hand; its tag says so.
+const SERIAL_EXPLICIT: f64 = -3.5;
+/// A key that an application counts up: it follows the largest one.
+const KEY_NEXT: f64 = -0.7;
+/// A key that does not follow the largest one.
+const KEY_OTHER: f64 = -2.5;
+/// A value whose tag is none that the column's type takes from a literal.
+const TAG_UNUSUAL: f64 = -3.5;
+/// A Null where the column says NOT NULL, which the server lets pass.
+const NULL_REFUSED: f64 = -3.0;
+
+/// One column set by an UPDATE, and the value it was set to.
+const SET_COLUMN: f64 = -3.0;
+/// Every further column.
+const SET_ANOTHER: f64 = -4.5;
+/// A key that an UPDATE changed.
+const SET_KEY: f64 = -5.0;
+/// A value that differs from row to row: set by an expression.
+const SET_BY_ROW: f64 = -2.0;
+/// An UPDATE that changed nothing.
+const SET_NOTHING: f64 = -4.5;
+
+/// Share of predicates that compare a key for equality.
+const BY_KEY: f64 = 0.5;
+/// Share of predicates that compare another column, of all columns together.
+const BY_COLUMN: f64 = 0.45;
+/// Share of statements whose rows no equality of one column selects.
+const BY_OTHER: f64 = 0.03;
+
+/// A piece of evidence: its word, and its weight.
+pub(super) type Part = (&'static str, f64);
+
+/// The weight of an INSERT that takes effect.
+pub(super) fn insert(
+    lookup: &Lookup<'_, '_>,
+    state: &State,
+    slot: Slot,
+    record: &Record<'_>,
+    table: &Table,
+    row: &Row,
+    parts: &mut Vec<Part>,
+) {
+    let Some(columns) = table.columns() else {
+        return;
+    };
+    for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(&row.values) {
+        if value.is_null() {
+            if !column.nullable {
+                parts.push(("null-refused", NULL_REFUSED));
+            }
+            continue;
+        }
+        if column.data_type.is_serial() {
+            if let Some(next) = table.sequence(*id) {
+                parts.push(serial(value, next, record.proof));
+            }
+        } else if counts_up(column) {
+            let follows = integer(value) == table.sequence(*id);
+            parts.push(match follows {
+                true => ("key-next", KEY_NEXT),
+                false => ("key-other", KEY_OTHER),
+            });
+        }
+        if !usual_tag(&column.data_type, value) {
+            parts.push(("tag-unusual", TAG_UNUSUAL));
+        }
+        if let Some(key) = &column.foreign_key {
+            let name = lookup.problem.name_id(&key.table);
+            let parent = name.and_then(|name| state.table(slot, name));
+            let rows = parent.map_or(1, Table::count).max(1);
+            parts.push(("reference", -share(rows).ln()));
+        }
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::SmallInt(v) => Some(i64::from(*v)),
+        Value::Integer(v) => Some(*v),
+        _ => None,
+    }
+}
+
+/// The parser makes a literal that fits 16 bits a SmallInt; a SERIAL default is
+/// an Integer whatever its size. So a small Integer was drawn from the sequence.
+fn serial(value: &Value, next: i64, proof: Proof) -> Part {
+    let Value::Integer(used) = value else {
+        return ("serial-explicit", SERIAL_EXPLICIT);
+    };
+    let drawn = i16::try_from(*used).is_ok();
+    match used.cmp(&next) {
+        std::cmp::Ordering::Equal => ("serial-next", SERIAL_NEXT),
+        std::cmp::Ordering::Greater => {
+            let between = used.saturating_sub(next).max(1);
+            let gap = match proof {
+                Proof::Nothing => SERIAL_GAP_UNLOGGED,
+                _ => SERIAL_GAP,
+            };
+            let gap = if drawn { gap } else { gap.max(SERIAL_EXPLICIT) };
+            (
+                "serial-gap",
+                gap - share(between.unsigned_abs()).ln().min(3.0),
+            )
+        }
+        std::cmp::Ordering::Less if drawn => ("serial-behind", SERIAL_BEHIND),
+        std::cmp::Ordering::Less => ("serial-behind", SERIAL_EXPLICIT - 2.0),
+    }
+}
+
+/// A count as a divisor of a share. Exact enough: it only ranks.
+pub(super) fn share(count: u64) -> f64 {
+    u32::try_from(count)
+        .map_or(f64::from(u32::MAX), f64::from)
+        .max(1.0)
+}
+
+/// Whether a literal written for such a column usually gets this tag
+/// (format page, "Values").
+fn usual_tag(data_type: &DataType, value: &Value) -> bool {
+    let text = || matches!(value, Value::Text(_));
+    match data_type {
+        DataType::SmallInt | DataType::Integer | DataType::Serial | DataType::BigSerial => {
+            matches!(value, Value::SmallInt(_) | Value::Integer(_))
+        }
+        DataType::Real | DataType::Numeric { .. } => matches!(
+            value,
+            Value::SmallInt(_) | Value::Integer(_) | Value::Real(_) | Value::Numeric(_)
+        ),
+        DataType::Text => matches!(
+            value,
+            Value::Text(_) | Value::Date(_) | Value::Timestamp(_) | Value::Uuid(_)
+        ),
+        DataType::Varchar(len) => match value {
+            Value::Text(text) => text.chars().count() as u64 <= *len,
+            Value::Date(_) | Value::Timestamp(_) | Value::Uuid(_) => true,
+            _ => false,
+        },
+        DataType::Char(len) => match value {
+            Value::Char(text) => text.chars().count() as u64 == *len,
+            _ => false,
+        },
+        DataType::Boolean => matches!(value, Value::Boolean(_)),
+        DataType::Date => matches!(value, Value::Date(_)) || text(),
+        DataType::Timestamp => matches!(value, Value::Timestamp(_)) || text(),
+        DataType::TimestampTz => {
+            matches!(value, Value::TimestampTz(_) | Value::Timestamp(_)) || text()
+        }
+        DataType::Uuid => matches!(value, Value::Uuid(_)) || text(),
+        DataType::Json | DataType::Jsonb => matches!(value, Value::Json(_)) || text(),
+        DataType::Bytea => matches!(value, Value::Bytea(_)) || text(),
+        DataType::Enum { name, labels } => match value {
+            Value::Enum { type_name, label } => type_name == name && labels.contains(label),
+            Value::Text(text) => labels.contains(text),
+            _ => false,
+        },
+    }
+}
+
+/// The weight of a set of rows under the predicates that select exactly it:
+/// `selecting` holds for each such column whether it is a key.
+pub(super) fn predicate(selecting: &[bool], columns: &Columns, rows: usize, versions: u64) -> Part {
+    let keys = columns.list.iter().filter(|column| column.is_key()).count();
+    let others = columns.list.len().saturating_sub(keys);
+    let each = |share_of_all: f64, count: usize| share_of_all / share(count as u64);
+    let mut likelihood = 0.0;
+    for is_key in selecting {
+        // The value is taken from some row, so one that stands often is likelier.
+        let picked = share(rows as u64) / share(versions);
+        likelihood += picked
+            * match is_key {
+                true => each(BY_KEY, keys),
+                false => each(BY_COLUMN, others),
+            };
+    }
+    if likelihood > 0.0 {
+        return ("predicate", likelihood.ln());
+    }
+    ("no-predicate", (BY_OTHER / share(versions)).ln())
+}
+
+/// The weight of what an UPDATE of some rows changed. `changed` holds, for each
+/// changed column, whether it is a key and whether all rows got one value.
+pub(super) fn set(changed: &[(bool, bool)], rows: usize, parts: &mut Vec<Part>) {
+    if changed.is_empty() {
+        parts.push(("unchanged", SET_NOTHING));
+    }
+    for (at, (is_key, same)) in changed.iter().enumerate() {
+        let mut weight = if at == 0 { SET_COLUMN } else { SET_ANOTHER };
+        if *is_key {
+            weight += SET_KEY;
+        }
+        if !same {
+            weight += SET_BY_ROW * share(rows.saturating_sub(1) as u64);
+        }
+        parts.push((if at == 0 { "set-column" } else { "row-differs" }, weight));
+    }
+}
+
+/// The weight of a statement on the schema.
+pub(super) fn reshape(record: &Record<'_>, known_database: bool, takes_effect: bool) -> Part {
+    match record.operation {
+        _ if !takes_effect => ("failed-statement", FAILED),
+        Operation::CreateTable { .. } if !known_database => ("new-database", NEW_DATABASE),
+        _ => ("fits", 0.0),
+    }
+}

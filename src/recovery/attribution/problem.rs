@@ -1,0 +1,319 @@
+//! The tail as the solver sees it: tables and values by number, and for every
+//! record how much of what happened before it is known to be logged.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::codec::ByteWriter;
+use crate::finding::Code;
+use crate::legacy::{Family, Snapshot, Wal, encode_value};
+use crate::model::{Operation, Value, ValueRef};
+use crate::recovery::RunMap;
+use crate::report::Report;
+
+use super::{Decision, Decisions};
+
+/// A table name, by number.
+pub(super) type NameId = u32;
+/// A database, by number: those of the snapshot, those the user named, and
+/// last the one that no file names.
+pub(super) type Slot = u32;
+
+/// How far hard facts hold at a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Proof {
+    /// Transactions, lost records or an unclear cut: anything may be unlogged.
+    Nothing,
+    /// Every change of a schema is logged, but perhaps not every row.
+    Schemas,
+    /// Everything is logged.
+    Everything,
+}
+
+/// One record of the tail.
+#[derive(Debug, Clone)]
+pub(super) struct Record<'w> {
+    /// Position in [`Wal::records`].
+    pub position: usize,
+    /// Its sequence number.
+    pub sequence: u64,
+    /// What was done.
+    pub operation: &'w Operation,
+    /// The table as named before the operation.
+    pub table: NameId,
+    /// The table's name after a rename.
+    pub renamed_to: Option<NameId>,
+    /// Hashes of the pushed row's values.
+    pub values: Rc<[u64]>,
+    /// What is known of the state before it.
+    pub proof: Proof,
+    /// Whether the record before it in the log is the one before it here.
+    pub follows: bool,
+    /// What the user decided.
+    pub decision: Option<Slot>,
+}
+
+/// The tail, prepared.
+#[derive(Debug)]
+pub(super) struct Problem<'w> {
+    /// Databases by slot; the last slot has no name.
+    pub databases: Vec<String>,
+    /// How many of them the snapshot holds.
+    pub snapshot_databases: Slot,
+    /// Table names by number.
+    pub names: Vec<String>,
+    /// The hash of Null.
+    pub null: u64,
+    /// The records, in log order.
+    pub records: Vec<Record<'w>>,
+}
+
+impl<'w> Problem<'w> {
+    /// Prepares the records of the tail, given by position.
+    pub fn new(
+        snapshot: &Snapshot,
+        wal: &'w Wal,
+        tail: &[usize],
+        runs: &RunMap,
+        decisions: &Decisions,
+        report: &Report,
+    ) -> Self {
+        let catalog = &snapshot.catalog;
+        let mut databases: Vec<String> = catalog.databases.iter().map(|d| d.name.clone()).collect();
+        let snapshot_databases = number(databases.len());
+        let mut interner = Interner::default();
+        let proofs = Proofs::new(snapshot, wal, tail, runs, report);
+        let mut bytes = ByteWriter::new();
+        let mut records: Vec<Record<'w>> = Vec::with_capacity(tail.len());
+        for &position in tail {
+            let Some(record) = wal.records.get(position) else {
+                continue;
+            };
+            let Some(table) = record.operation.table() else {
+                continue;
+            };
+            let decision = match decisions.of(record.sequence, table) {
+                Some(Decision::Database(name)) => Some(slot_of(&mut databases, name)),
+                _ => None,
+            };
+            let renamed_to = match &record.operation {
+                Operation::RenameTable { new, .. } => Some(interner.id(new)),
+                _ => None,
+            };
+            let row = record.operation.pushed_row();
+            let values = row.map_or(&[][..], |row| &row.values);
+            let before = records.last().map(|r| r.position);
+            records.push(Record {
+                position,
+                sequence: record.sequence,
+                operation: &record.operation,
+                table: interner.id(table),
+                renamed_to,
+                values: values
+                    .iter()
+                    .map(|v| hash(&mut bytes, &v.as_ref()))
+                    .collect(),
+                proof: proofs.at(position),
+                follows: before.is_some_and(|before| before + 1 == position),
+                decision,
+            });
+        }
+        interner.references(snapshot, wal, tail);
+        Problem {
+            databases,
+            snapshot_databases,
+            names: interner.names,
+            null: hash(&mut bytes, &ValueRef::Null),
+            records,
+        }
+    }
+
+    /// The database that no file names.
+    pub fn unknown(&self) -> Slot {
+        number(self.databases.len())
+    }
+
+    /// Databases, the unnamed one with them.
+    pub fn slot_count(&self) -> usize {
+        self.databases.len() + 1
+    }
+
+    /// The name of a database; `None` for the one that no file names.
+    pub fn database(&self, slot: Slot) -> Option<&str> {
+        self.databases.get(index(slot)).map(String::as_str)
+    }
+
+    /// The number of a table name.
+    pub fn name_id(&self, name: &str) -> Option<NameId> {
+        self.names.iter().position(|n| n == name).map(number)
+    }
+}
+
+fn slot_of(databases: &mut Vec<String>, name: &str) -> Slot {
+    if let Some(known) = databases.iter().position(|d| d == name) {
+        return number(known);
+    }
+    databases.push(name.to_owned());
+    number(databases.len() - 1)
+}
+
+/// A count or position as a number; saturates far above any real log.
+pub(super) fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A number as a position.
+pub(super) fn index(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// The hash by which values are compared: of the tag and the value, as the
+/// server's keys compare them.
+pub(super) fn hash(bytes: &mut ByteWriter, value: &ValueRef<'_>) -> u64 {
+    bytes.clear();
+    encode_value(bytes, value);
+    xxh3_64(bytes.as_slice())
+}
+
+/// The hashes under which a referenced key may stand: the tag of a literal
+/// follows its size, that of a SERIAL default does not.
+pub(super) fn reference_hashes(value: &Value) -> Vec<u64> {
+    let mut bytes = ByteWriter::new();
+    let mut hashes = vec![hash(&mut bytes, &value.as_ref())];
+    match value {
+        Value::SmallInt(v) => {
+            hashes.push(hash(&mut bytes, &ValueRef::Integer(i64::from(*v))));
+        }
+        Value::Integer(v) => {
+            if let Ok(small) = i16::try_from(*v) {
+                hashes.push(hash(&mut bytes, &ValueRef::SmallInt(small)));
+            }
+        }
+        _ => {}
+    }
+    hashes
+}
+
+#[derive(Default)]
+struct Interner {
+    names: Vec<String>,
+    ids: HashMap<String, NameId>,
+}
+
+impl Interner {
+    fn id(&mut self, name: &str) -> NameId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        let id = number(self.names.len());
+        self.ids.insert(name.to_owned(), id);
+        self.names.push(name.to_owned());
+        id
+    }
+
+    /// Names the tables that the foreign keys of the tail's tables point at.
+    fn references(&mut self, snapshot: &Snapshot, wal: &Wal, tail: &[usize]) {
+        let touched = self.ids.clone();
+        let tables = snapshot.catalog.databases.iter().flat_map(|d| &d.tables);
+        let of_snapshot = tables
+            .filter(|table| touched.contains_key(&table.name))
+            .flat_map(|table| &table.columns);
+        let records = tail
+            .iter()
+            .filter_map(|position| wal.records.get(*position));
+        let of_tail = records.flat_map(|record| match &record.operation {
+            Operation::CreateTable { schema, .. } => schema.columns.as_slice(),
+            Operation::AddColumn { column, .. } => std::slice::from_ref(column),
+            _ => &[],
+        });
+        for column in of_snapshot.chain(of_tail) {
+            if let Some(key) = &column.foreign_key {
+                self.id(&key.table);
+            }
+        }
+    }
+}
+
+/// Per record of the log, how far hard facts hold before it.
+struct Proofs {
+    first_tail: usize,
+    /// Records before this position were written before any transaction began.
+    logged_before: usize,
+    level: Proof,
+}
+
+impl Proofs {
+    fn new(snapshot: &Snapshot, wal: &Wal, tail: &[usize], runs: &RunMap, report: &Report) -> Self {
+        let first_tail = tail.first().copied().unwrap_or(0);
+        let run = runs.at(first_tail).run;
+        let in_run = |position: &usize| runs.at(*position).run == run;
+        // A pushed row of xmin 1 proves that no transaction had begun before it.
+        let proving = (first_tail..wal.records.len())
+            .filter(in_run)
+            .rfind(|position| {
+                let record = wal.records.get(*position);
+                record
+                    .and_then(|r| r.operation.pushed_row())
+                    .is_some_and(|row| row.xmin == 1)
+            });
+        let intact_before = first_break(wal, first_tail);
+        let logged_before = proving.map_or(0, |last| last + 1).min(intact_before);
+        let run_start = (0..=first_tail).rfind(|p| !in_run(p)).map_or(0, |p| p + 1);
+        let of_run = wal.records.get(run_start..).unwrap_or_default();
+        let level = match report.has(Code::CutUncertain) {
+            true => Proof::Nothing,
+            false => level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation)),
+        };
+        Proofs {
+            first_tail,
+            logged_before,
+            level,
+        }
+    }
+
+    fn at(&self, position: usize) -> Proof {
+        match (self.first_tail..self.logged_before).contains(&position) {
+            true => self.level,
+            false => Proof::Nothing,
+        }
+    }
+}
+
+/// The first position of the tail before which a record may be missing.
+fn first_break(wal: &Wal, first_tail: usize) -> usize {
+    let jumps = wal.gaps.iter().chain(&wal.repeats).map(|jump| jump.record);
+    let damaged = wal
+        .bad
+        .iter()
+        .filter(|bad| !bad.torn)
+        .map(|bad| bad.records_before);
+    let breaks: BTreeSet<usize> = jumps
+        .chain(damaged)
+        .filter(|at| *at >= first_tail)
+        .collect();
+    let first = breaks.first().copied().unwrap_or(usize::MAX);
+    // Without a checkpoint before it, only sequence 1 is known to be the first.
+    let is_first = wal
+        .records
+        .get(first_tail)
+        .is_some_and(|record| record.sequence <= 1);
+    match first_tail == 0 && !is_first {
+        true => first_tail,
+        false => first,
+    }
+}
+
+/// What a run logs: releases since 1.5 neither updates nor deletes, and with
+/// page storage no CREATE TABLE (format page, "Server rules", 12 and 13).
+fn level_of_run<'o>(family: Family, mut run: impl Iterator<Item = &'o Operation> + Clone) -> Proof {
+    let changes = |o: &Operation| matches!(o, Operation::Update { .. } | Operation::Delete { .. });
+    if family == Family::V1_3 || run.clone().any(changes) {
+        return Proof::Everything;
+    }
+    match run.any(|operation| matches!(operation, Operation::CreateTable { .. })) {
+        true => Proof::Schemas,
+        false => Proof::Nothing,
+    }
+}

@@ -1,0 +1,229 @@
+//! Records that one statement can have logged together, and how likely it would
+//! have looked so in one database.
+//!
+//! An UPDATE or DELETE finds its rows first and logs one record for each, in
+//! ascending order. What selects exactly the rows of a record and its
+//! followers, dead versions with them, is likely to be the statement.
+
+use crate::model::Operation;
+
+use super::candidates::Candidates;
+use super::check::{Lookup, Outcome};
+use super::component::Component;
+use super::evidence::{self, Part};
+use super::facts::Fact;
+use super::problem::{Problem, Proof, Record, Slot};
+use super::state::{State, Table};
+
+/// Records of one statement that are looked at.
+const STATEMENT_MAX: usize = 4096;
+
+/// One reading of a record and its followers, in one database.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    /// Records of the component it spans.
+    pub len: usize,
+    /// Logarithm of its likelihood, and where it comes from.
+    pub parts: Vec<Part>,
+    /// Whether the records take effect.
+    pub effect: bool,
+}
+
+impl Reading {
+    /// The logarithm of its likelihood.
+    pub fn weight(&self) -> f64 {
+        self.parts.iter().map(|(_, weight)| weight).sum()
+    }
+}
+
+/// What readings are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Readings<'p, 'w> {
+    /// The tail and its horizon.
+    pub lookup: Lookup<'p, 'w>,
+    /// The records that belong together.
+    pub component: &'p Component,
+    /// Who can own them.
+    pub candidates: &'p Candidates,
+}
+
+impl<'p, 'w> Readings<'p, 'w> {
+    fn problem(&self) -> &'p Problem<'w> {
+        self.lookup.problem
+    }
+
+    /// The record at a place of the component.
+    pub fn record(&self, place: usize) -> Option<(usize, &'p Record<'w>)> {
+        let at = *self.component.records.get(place)?;
+        self.problem().records.get(at).map(|record| (at, record))
+    }
+
+    /// Every reading of the record at `place` in a database.
+    pub fn of(&self, state: &State, slot: Slot, place: usize) -> Vec<Reading> {
+        let Some((at, record)) = self.record(place) else {
+            return Vec::new();
+        };
+        // Rows of one statement are hardly ever equal in a key, so here they
+        // are checked against one another.
+        let keys_before = u32::try_from(at).unwrap_or(u32::MAX);
+        let outcome = self.lookup.check(state, slot, record, keys_before);
+        let mut parts = Vec::new();
+        if let Outcome::Breaks(fact) = outcome {
+            match unless_unlogged(fact, record.proof) {
+                Some(part) => parts.push(part),
+                None => return Vec::new(),
+            }
+        }
+        let table = state.table(slot, record.table);
+        match (record.operation, table) {
+            (Operation::Insert { row, .. }, Some(table)) => {
+                if outcome == Outcome::NoEffect {
+                    parts.push(("failed-statement", evidence::FAILED));
+                } else {
+                    evidence::insert(&self.lookup, state, slot, record, table, row, &mut parts);
+                }
+                vec![Reading {
+                    len: 1,
+                    parts,
+                    effect: outcome != Outcome::NoEffect,
+                }]
+            }
+            (Operation::Update { index, .. } | Operation::Delete { index, .. }, Some(table)) => {
+                self.of_rows(slot, place, record, table, *index, &parts)
+            }
+            _ => {
+                let known = slot < self.problem().unknown();
+                let effect = outcome == Outcome::Applies;
+                parts.push(evidence::reshape(record, known, effect));
+                vec![Reading {
+                    len: 1,
+                    parts,
+                    effect,
+                }]
+            }
+        }
+    }
+
+    fn of_rows(
+        &self,
+        slot: Slot,
+        place: usize,
+        record: &Record<'_>,
+        table: &Table,
+        first: u64,
+        parts: &[Part],
+    ) -> Vec<Reading> {
+        let Some(columns) = table.columns() else {
+            return Vec::new();
+        };
+        let run = self.run(slot, place, record, table);
+        let mut by_len: Vec<(usize, Vec<bool>)> = Vec::new();
+        for (column, id) in columns.list.iter().zip(&columns.ids) {
+            let Some(value) = table.value(self.problem(), first, *id) else {
+                continue;
+            };
+            if value == self.problem().null {
+                continue;
+            }
+            let rows = table.rows_with(self.problem(), self.lookup.horizon, *id, value);
+            let Some(rows) = rows.filter(|rows| run.starts_with(rows)) else {
+                continue;
+            };
+            match by_len.iter_mut().find(|(len, _)| *len == rows.len()) {
+                Some((_, keys)) => keys.push(column.is_key()),
+                None => by_len.push((rows.len(), vec![column.is_key()])),
+            }
+        }
+        for len in [1, run.len()] {
+            if by_len.iter().all(|(known, _)| *known != len) {
+                by_len.push((len, Vec::new()));
+            }
+        }
+        by_len.sort_by_key(|(len, _)| *len);
+        let mut readings = Vec::new();
+        for (len, selecting) in by_len {
+            let mut parts = parts.to_vec();
+            parts.push(evidence::predicate(&selecting, columns, len, table.count()));
+            if matches!(record.operation, Operation::Update { .. }) {
+                let changed = self.changed(place, len, table, &run);
+                evidence::set(&changed, len, &mut parts);
+            }
+            readings.push(Reading {
+                len,
+                parts,
+                effect: true,
+            });
+        }
+        readings
+    }
+
+    /// Row indexes of the records from `place` on that can be of one statement.
+    fn run(&self, slot: Slot, place: usize, first: &Record<'_>, table: &Table) -> Vec<u64> {
+        let is_update = matches!(first.operation, Operation::Update { .. });
+        let mut run: Vec<u64> = Vec::new();
+        for place in place..place.saturating_add(STATEMENT_MAX) {
+            let Some((_, record)) = self.record(place) else {
+                break;
+            };
+            let at = match record.operation {
+                Operation::Update { index, .. } if is_update => *index,
+                Operation::Delete { index, .. } if !is_update => *index,
+                _ => break,
+            };
+            let starts = run.is_empty();
+            let open = self.candidates.open.get(place);
+            let possible = open.is_some_and(|open| open.binary_search(&slot).is_ok());
+            let ascends = run.last().is_none_or(|last| at > *last);
+            let within = at < table.count() && record.table == first.table;
+            if !starts && !(record.follows && possible && ascends && within) {
+                break;
+            }
+            run.push(at);
+        }
+        run
+    }
+
+    /// Columns that the first `len` records of a run changed.
+    fn changed(&self, place: usize, len: usize, table: &Table, run: &[u64]) -> Vec<(bool, bool)> {
+        let Some(columns) = table.columns() else {
+            return Vec::new();
+        };
+        let mut changed = Vec::new();
+        for (at, (column, id)) in columns.list.iter().zip(&columns.ids).enumerate() {
+            let (mut differs, mut same) = (false, true);
+            let mut set_to = None;
+            for (offset, row) in run.iter().take(len).enumerate() {
+                let record = self.record(place.saturating_add(offset));
+                let Some(new) = record.and_then(|(_, record)| record.values.get(at)) else {
+                    continue;
+                };
+                let old = table.value(self.problem(), *row, *id);
+                differs |= old.is_some_and(|old| old != *new);
+                same &= *set_to.get_or_insert(*new) == *new;
+            }
+            if differs {
+                changed.push((column.is_key(), same));
+            }
+        }
+        // The likeliest order: what costs most is what differs besides.
+        changed.sort_unstable();
+        changed
+    }
+}
+
+/// A fact that would be broken, where rows or changes that nobody logged can
+/// explain it.
+fn unless_unlogged(fact: Fact, proof: Proof) -> Option<Part> {
+    match (fact, proof) {
+        (_, Proof::Everything) => None,
+        (Fact::KeyTaken, _) => Some(("key-taken", evidence::UNLOGGED)),
+        (Fact::NoReference, _) => Some(("reference-missing", evidence::UNLOGGED)),
+        (Fact::PastEnd { .. }, _) => Some(("past-end", evidence::UNLOGGED)),
+        _ => None,
+    }
+}
+
+/// The place after a reading.
+pub(super) fn after(place: usize, reading: &Reading) -> usize {
+    place.saturating_add(reading.len.max(1))
+}

@@ -1,0 +1,99 @@
+//! Attribution over generated histories whose truth is known.
+//!
+//! `RUSTDB_HISTORIES` sets how many histories of each kind are run; without it
+//! a small number, so that the suite stays quick. The full count is 1000 (11,000
+//! histories in all).
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod histories;
+
+use std::collections::BTreeMap;
+
+use histories::workload::{Kind, Workload};
+use histories::{Claim, solve};
+use rustdb_migrate::recovery::Confidence;
+
+fn histories_of_each() -> u64 {
+    let count = std::env::var("RUSTDB_HISTORIES").ok();
+    count.map_or(12, |count| count.parse().unwrap())
+}
+
+#[derive(Default)]
+struct Score {
+    records: usize,
+    forced: usize,
+    words: BTreeMap<String, usize>,
+}
+
+impl Score {
+    fn count(&mut self, claim: &Claim) {
+        let candidates = claim.attributed.candidates.iter();
+        let mut possible = candidates.filter(|c| c.ruled_out.is_none());
+        let best = possible.next().and_then(|c| c.database.as_deref());
+        let right = |name: &str| name == claim.truth || (claim.truth == "late" && name.is_empty());
+        self.records += 1;
+        self.forced += usize::from(right(best.unwrap_or_default()));
+        let word = match (&claim.attributed.database, claim.attributed.confidence) {
+            (Some(name), confidence) if right(name) => format!("{confidence}-right"),
+            (Some(_), confidence) => format!("{confidence}-WRONG"),
+            (None, Confidence::Orphan) if claim.truth == "late" => "orphan-right".to_owned(),
+            (None, Confidence::Orphan) => "orphan-WRONG".to_owned(),
+            (None, confidence) => confidence.to_string(),
+        };
+        *self.words.entry(word).or_default() += 1;
+    }
+
+    fn of(&self, word: &str) -> usize {
+        self.words.get(word).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn certain_is_never_wrong_and_probable_is_calibrated() {
+    let mut all = Score::default();
+    let only = std::env::var("RUSTDB_KIND").unwrap_or_default();
+    let first: u64 = std::env::var("RUSTDB_SEED").map_or(0, |seed| seed.parse().unwrap());
+    for kind in Kind::ALL {
+        if !format!("{kind:?}").contains(&only) {
+            continue;
+        }
+        let mut score = Score::default();
+        for seed in first..first + histories_of_each() {
+            let workload = Workload::run(kind, seed);
+            for claim in solve(&workload.server) {
+                let certain = claim.attributed.confidence == Confidence::Certain;
+                let name = claim.attributed.database.as_deref();
+                let at = format!("{kind:?} {seed}: {} of {}", claim.sequence, claim.truth);
+                assert!(
+                    !certain || name == Some(&claim.truth),
+                    "{at} is certainly {name:?}"
+                );
+                let ruled_out =
+                    claim.attributed.candidates.iter().find(|c| {
+                        c.ruled_out.is_some() && c.database.as_deref() == Some(&claim.truth)
+                    });
+                let proven = kind != Kind::Transactions;
+                assert!(!proven || ruled_out.is_none(), "{at}: {ruled_out:?}");
+                score.count(&claim);
+                all.count(&claim);
+            }
+        }
+        eprintln!(
+            "{kind:?}: forced {}/{} {:?}",
+            score.forced, score.records, score.words
+        );
+    }
+    eprintln!("all: forced {}/{} {:?}", all.forced, all.records, all.words);
+    let (right, wrong) = (all.of("probable-right"), all.of("probable-WRONG"));
+    assert!(
+        wrong * 20 <= right + wrong,
+        "{wrong} of {} probable are wrong",
+        right + wrong
+    );
+}

@@ -1,0 +1,365 @@
+//! A small model of the server by its documented rules: what a statement does
+//! to memory and what it logs. Nothing of the crate's replay.
+
+use super::bytes::{Column, DataType, Databases, Operation, Row, Table, Value, record, snapshot};
+
+/// What a release logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// 1.3: everything; no UNIQUE.
+    V1_3,
+    /// 1.4: everything.
+    V1_4,
+    /// 1.5 and later: neither updates nor deletes.
+    V1_5,
+}
+
+pub struct Server {
+    pub release: Release,
+    pub databases: Databases,
+    /// Transaction id that rows get.
+    pub xid: u64,
+    in_transaction: bool,
+    sequence: u64,
+    log: Vec<u8>,
+    snapshot: Vec<u8>,
+    /// The database of every record since the last checkpoint.
+    pub truth: Vec<(u64, String)>,
+    /// Whether anything was done in a transaction since the last checkpoint.
+    pub unlogged: bool,
+}
+
+pub type Predicate<'f> = &'f dyn Fn(&[Value]) -> bool;
+
+impl Server {
+    pub fn new(release: Release, databases: &[&str]) -> Self {
+        let mut server = Server {
+            release,
+            databases: databases
+                .iter()
+                .map(|n| ((*n).to_owned(), Default::default()))
+                .collect(),
+            xid: 1,
+            in_transaction: false,
+            sequence: 0,
+            log: Vec::new(),
+            snapshot: Vec::new(),
+            truth: Vec::new(),
+            unlogged: false,
+        };
+        server.checkpoint();
+        server
+    }
+
+    fn unique(&self) -> bool {
+        self.release != Release::V1_3
+    }
+
+    pub fn checkpoint(&mut self) {
+        self.snapshot = snapshot(&self.databases, self.unique());
+        self.sequence += 1;
+        let operation = Operation::Checkpoint(1_700_000_000);
+        self.log
+            .extend(record(self.sequence, &operation, self.unique()));
+        self.truth.clear();
+        self.unlogged = false;
+    }
+
+    /// The files as a kill leaves them: snapshot and log.
+    pub fn files(&self) -> (&[u8], &[u8]) {
+        (&self.snapshot, &self.log)
+    }
+
+    pub fn begin(&mut self) {
+        self.xid += 1;
+        self.in_transaction = true;
+    }
+
+    pub fn commit(&mut self) {
+        self.in_transaction = false;
+    }
+
+    fn append(&mut self, database: &str, operation: Operation) {
+        if self.in_transaction {
+            self.unlogged = true;
+            return;
+        }
+        self.sequence += 1;
+        self.log
+            .extend(record(self.sequence, &operation, self.unique()));
+        self.truth.push((self.sequence, database.to_owned()));
+    }
+
+    pub fn create_database(&mut self, name: &str) {
+        self.databases.entry(name.to_owned()).or_default();
+    }
+
+    pub fn table(&self, database: &str, table: &str) -> Option<&Table> {
+        self.databases.get(database)?.get(table)
+    }
+
+    fn table_mut(&mut self, database: &str, table: &str) -> Option<&mut Table> {
+        self.databases.get_mut(database)?.get_mut(table)
+    }
+
+    pub fn create(&mut self, database: &str, name: &str, columns: Vec<Column>) -> bool {
+        let Some(tables) = self.databases.get(database) else {
+            return false;
+        };
+        let references = columns
+            .iter()
+            .filter_map(|column| column.foreign_key.as_ref());
+        for (parent, key) in references {
+            let parent = tables.get(parent);
+            let found = parent.and_then(|t| t.columns.iter().find(|c| c.name == *key));
+            if !found.is_some_and(|column| column.primary_key) {
+                return false;
+            }
+        }
+        let serial = columns
+            .iter()
+            .filter(|column| column.data_type == DataType::Serial);
+        let table = Table {
+            name: name.to_owned(),
+            sequences: serial.map(|column| (column.name.clone(), 1)).collect(),
+            columns,
+            rows: Vec::new(),
+        };
+        self.append(
+            database,
+            Operation::CreateTable(name.to_owned(), table.clone()),
+        );
+        let tables = self.databases.get_mut(database).unwrap();
+        let fresh = !tables.contains_key(name);
+        if fresh {
+            tables.insert(name.to_owned(), table);
+        }
+        fresh
+    }
+
+    pub fn drop_table(&mut self, database: &str, name: &str) -> bool {
+        if !self.databases.contains_key(database) {
+            return false;
+        }
+        self.append(database, Operation::DropTable(name.to_owned()));
+        self.databases
+            .get_mut(database)
+            .unwrap()
+            .remove(name)
+            .is_some()
+    }
+
+    /// `None` for a value is DEFAULT.
+    pub fn insert(&mut self, database: &str, name: &str, rows: &[Vec<Option<Value>>]) -> bool {
+        let Some(table) = self.table(database, name) else {
+            return false;
+        };
+        let mut ready = Vec::new();
+        let mut sequences = table.sequences.clone();
+        for given in rows {
+            let mut values = Vec::new();
+            for (at, value) in given.iter().enumerate() {
+                let column = table.columns.get(at);
+                values.push(match (value, column) {
+                    (Some(value), _) => value.clone(),
+                    (None, Some(column)) if column.data_type == DataType::Serial => {
+                        let next = sequences.get_mut(&column.name).unwrap();
+                        *next += 1;
+                        Value::Integer(*next - 1)
+                    }
+                    (None, _) => Value::Null,
+                });
+            }
+            if values.len() == table.columns.len() && !self.valid(database, table, &values) {
+                return false;
+            }
+            ready.push(Row {
+                values,
+                xmin: self.xid,
+                xmax: None,
+            });
+        }
+        for row in &ready {
+            self.append(database, Operation::Insert(name.to_owned(), row.clone()));
+        }
+        let table = self.table_mut(database, name).unwrap();
+        for row in ready {
+            if row.values.len() != table.columns.len() {
+                return false;
+            }
+            for (column, value) in table.columns.iter().zip(&row.values) {
+                if let (DataType::Serial, Some(n)) = (column.data_type, value.number()) {
+                    let next = table.sequences.get_mut(&column.name).unwrap();
+                    *next = (*next).max(n + 1);
+                }
+            }
+            table.rows.push(row);
+        }
+        true
+    }
+
+    fn valid(&self, database: &str, table: &Table, values: &[Value]) -> bool {
+        for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
+            if *value == Value::Null {
+                continue;
+            }
+            let same = |row: &&Row| row.xmax.is_none() && row.values[at] == *value;
+            if (column.primary_key || column.unique) && table.rows.iter().any(|r| same(&r)) {
+                return false;
+            }
+            if let Some((parent, key)) = &column.foreign_key {
+                let Some(parent) = self.table(database, parent) else {
+                    return false;
+                };
+                let Some(at) = parent.columns.iter().position(|c| c.name == *key) else {
+                    return false;
+                };
+                let mut rows = parent.rows.iter().filter(|row| row.xmax.is_none());
+                if !rows.any(|row| row.values[at] == *value) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn matching(&self, database: &str, name: &str, matches: Predicate<'_>) -> Vec<usize> {
+        let rows = self
+            .table(database, name)
+            .map_or(&[][..], |table| &table.rows);
+        let found = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| matches(&row.values));
+        found.map(|(at, _)| at).collect()
+    }
+
+    /// Returns the number of rows.
+    pub fn update(
+        &mut self,
+        database: &str,
+        name: &str,
+        matches: Predicate<'_>,
+        set: &dyn Fn(&mut Vec<Value>),
+    ) -> usize {
+        let found = self.matching(database, name, matches);
+        let xid = self.xid;
+        if self.release == Release::V1_5 {
+            let Some(table) = self.table_mut(database, name) else {
+                return 0;
+            };
+            found.iter().for_each(|at| set(&mut table.rows[*at].values));
+            return found.len();
+        }
+        let mut pushed = Vec::new();
+        for at in &found {
+            let mut new = self.table(database, name).unwrap().rows[*at].clone();
+            set(&mut new.values);
+            (new.xmin, new.xmax) = (xid, None);
+            self.append(
+                database,
+                Operation::Update(name.to_owned(), *at as u64, new.clone()),
+            );
+            pushed.push(new);
+        }
+        if let Some(table) = self.table_mut(database, name) {
+            found.iter().for_each(|at| table.rows[*at].xmax = Some(xid));
+            table.rows.extend(pushed);
+        }
+        found.len()
+    }
+
+    pub fn delete(&mut self, database: &str, name: &str, matches: Predicate<'_>) -> usize {
+        let found = self.matching(database, name, matches);
+        let xid = self.xid;
+        if self.release == Release::V1_5 {
+            if let Some(table) = self.table_mut(database, name) {
+                table.rows.retain(|row| !matches(&row.values));
+            }
+            return found.len();
+        }
+        for at in &found {
+            self.append(database, Operation::Delete(name.to_owned(), *at as u64));
+        }
+        if let Some(table) = self.table_mut(database, name) {
+            found.iter().for_each(|at| table.rows[*at].xmax = Some(xid));
+        }
+        found.len()
+    }
+
+    pub fn add_column(&mut self, database: &str, name: &str, column: Column) -> bool {
+        let Some(table) = self.table(database, name) else {
+            return false;
+        };
+        if table.columns.iter().any(|c| c.name == column.name) {
+            return false;
+        }
+        self.append(
+            database,
+            Operation::AddColumn(name.to_owned(), column.clone()),
+        );
+        let table = self.table_mut(database, name).unwrap();
+        table.columns.push(column);
+        table
+            .rows
+            .iter_mut()
+            .for_each(|row| row.values.push(Value::Null));
+        true
+    }
+
+    pub fn drop_column(&mut self, database: &str, name: &str, column: &str) -> bool {
+        let columns = self
+            .table(database, name)
+            .map(|table| table.columns.clone());
+        let at = columns
+            .iter()
+            .flatten()
+            .position(|c| c.name == column && !c.primary_key);
+        let Some(at) = at else {
+            return false;
+        };
+        self.append(
+            database,
+            Operation::DropColumn(name.to_owned(), column.to_owned()),
+        );
+        let table = self.table_mut(database, name).unwrap();
+        table.columns.remove(at);
+        table.sequences.remove(column);
+        table.rows.iter_mut().for_each(|row| {
+            row.values.remove(at);
+        });
+        true
+    }
+
+    pub fn rename_column(&mut self, database: &str, name: &str, old: &str, new: &str) -> bool {
+        let columns = self
+            .table(database, name)
+            .map_or(&[][..], |table| &table.columns);
+        let has = |name: &str| columns.iter().any(|column| column.name == name);
+        if !has(old) || has(new) {
+            return false;
+        }
+        let (from, to) = (old.to_owned(), new.to_owned());
+        self.append(database, Operation::RenameColumn(name.to_owned(), from, to));
+        let table = self.table_mut(database, name).unwrap();
+        for column in table.columns.iter_mut().filter(|column| column.name == old) {
+            column.name = new.to_owned();
+        }
+        if let Some(next) = table.sequences.remove(old) {
+            table.sequences.insert(new.to_owned(), next);
+        }
+        true
+    }
+
+    pub fn rename(&mut self, database: &str, old: &str, new: &str) -> bool {
+        if self.table(database, old).is_none() || self.table(database, new).is_some() {
+            return false;
+        }
+        self.append(database, Operation::Rename(old.to_owned(), new.to_owned()));
+        let tables = self.databases.get_mut(database).unwrap();
+        let mut table = tables.remove(old).unwrap();
+        table.name = new.to_owned();
+        tables.insert(new.to_owned(), table);
+        true
+    }
+}
