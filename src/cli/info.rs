@@ -127,9 +127,13 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
     }
     out.field("  verdict", wal.verdict)?;
     for range in &wal.unreadable {
+        let beyond = match range.torn {
+            true => "torn tail".to_owned(),
+            false => format!("{} records beyond", range.records_beyond),
+        };
         let text = format!(
-            "{}: {} unreadable bytes at offset {}, {} records beyond",
-            range.segment, range.len, range.offset, range.records_beyond
+            "{}: {} unreadable bytes at offset {}, {beyond}",
+            range.segment, range.len, range.offset
         );
         out.field("", &text)?;
     }

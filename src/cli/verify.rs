@@ -196,14 +196,14 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
     }
     if common.verbose > 0 {
         let mut table = out
-            .table(&["FILE", "BYTES", "CHECKED", "UNCHECKED"])
-            .right(&[1, 2, 3]);
+            .table(&["BYTES", "CHECKED", "UNCHECKED", "FILE"])
+            .right(&[0, 1, 2]);
         for file in &line.files {
             table.row([
-                file.file.clone(),
                 file.bytes.to_string(),
                 file.checked.to_string(),
                 file.unchecked.to_string(),
+                file.file.clone(),
             ]);
         }
         out.write_all(table.text().as_bytes())?;

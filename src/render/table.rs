@@ -4,11 +4,15 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::escape;
 
+/// Characters of the longest cell that is shown whole.
+const MAX_CELL_CHARS: usize = 60;
+/// Characters of a longer one that are shown.
+const SHOWN_CHARS: usize = 48;
+
 /// Rows under a header, aligned; wrapped to a width where one is given.
 #[derive(Debug)]
 pub struct TextTable {
     table: Table,
-    right: Vec<usize>,
 }
 
 impl TextTable {
@@ -16,20 +20,20 @@ impl TextTable {
     pub fn new(header: &[&str], width: Option<u16>) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(header.iter().copied());
+        // A header can be the name of a table.
+        table.set_header(header.iter().map(|name| cut(escape(name))));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic);
             table.set_width(width);
         }
-        TextTable {
-            table,
-            right: Vec::new(),
-        }
+        TextTable { table }
     }
 
     /// Columns of numbers, by position: aligned to the right.
     pub fn right(mut self, columns: &[usize]) -> Self {
-        self.right = columns.to_vec();
         for column in columns {
             if let Some(column) = self.table.column_mut(*column) {
                 column.set_cell_alignment(CellAlignment::Right);
@@ -38,9 +42,14 @@ impl TextTable {
         self
     }
 
-    /// Adds a row; its cells are escaped here, so that none is forgotten.
+    /// Adds a row. Its cells are escaped here, so that none is forgotten, and
+    /// cut: a name can be of any length. The last column is shown whole.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| Cell::new(escape(&cell)));
+        let last = self.table.column_count().saturating_sub(1);
+        let cells = cells.into_iter().enumerate().map(|(column, cell)| {
+            let cell = escape(&cell);
+            Cell::new(if column < last { cut(cell) } else { cell })
+        });
         self.table.add_row(cells);
     }
 
@@ -58,6 +67,17 @@ impl TextTable {
         }
         text
     }
+}
+
+/// The start of a long text, and how many characters follow.
+fn cut(text: String) -> String {
+    let count = text.chars().count();
+    if count <= MAX_CELL_CHARS {
+        return text;
+    }
+    let mut cut: String = text.chars().take(SHOWN_CHARS).collect();
+    cut.push_str(&format!("...(+{})", count.saturating_sub(SHOWN_CHARS)));
+    cut
 }
 
 /// Rows under a header, aligned.
@@ -82,5 +102,18 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[1].ends_with("     7"), "{text}");
         assert_eq!(lines[1].len(), lines[2].len());
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_says_so() {
+        let mut table = TextTable::new(&["name", "rows"], None);
+        table.row(["x".repeat(61), "1".to_owned()]);
+        table.row(["y".repeat(60), "1".to_owned()]);
+        let text = table.text();
+        assert!(
+            text.contains(&format!("{}...(+13)", "x".repeat(48))),
+            "{text}"
+        );
+        assert!(text.contains(&"y".repeat(60)), "{text}");
     }
 }

@@ -15,6 +15,7 @@ pub mod damaged;
 pub mod disk;
 pub mod hostile;
 pub mod model;
+pub mod run;
 pub mod server;
 pub mod strict;
 pub mod tool;

@@ -1,0 +1,16 @@
+//! `rustdb-inspect` from outside: what it prints, how it ends, and that it
+//! leaves everything as it was.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod diff;
+mod dump;
+mod hostile;
+mod info;
+mod verify;
+mod wal;
