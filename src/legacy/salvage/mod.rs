@@ -5,22 +5,21 @@
 //! before plausible columns, databases by a name that stands twice before
 //! tables. Bytes that were passed over are named.
 
+mod search;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode;
-use super::rows::{RowExtent, walk_row};
+use super::rows::RowExtent;
 use super::{Family, Snapshot};
-use crate::codec::{Cursor, Flaw};
+use crate::codec::Flaw;
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
 
-/// Longest name that is looked for after damage, in bytes.
-const MAX_SOUGHT_NAME_LEN: u64 = 1024;
-/// Widest pair of rows, or table head, that is looked for after damage, in bytes.
-const MAX_SOUGHT_LEN: usize = 1024 * 1024;
+use search::Landmark;
 
 /// A snapshot read past its damage.
 #[derive(Debug, Clone)]
@@ -90,14 +89,6 @@ struct Salvager {
     announced: Vec<((usize, usize), u64)>,
     beyond: Vec<((usize, usize), RowExtent)>,
     losses: Vec<Loss>,
-}
-
-/// What stands at an offset after damage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Landmark {
-    Table,
-    Database,
-    End,
 }
 
 /// What could not be read, or the error that ends the reading.
@@ -331,52 +322,6 @@ impl Salvager {
         Ok(follows)
     }
 
-    /// The next offset where two rows, or a row and the table's end, stand.
-    fn find_row(&mut self, from: u64, arity: usize) -> Result<Option<u64>> {
-        let family = self.family;
-        self.seek_first(from, |c| {
-            walk_row(c, arity)?;
-            let mut tail = c.clone();
-            let row_follows = walk_row(c, arity).is_ok();
-            if !row_follows {
-                decode::table_tail(&mut tail, family)?;
-            }
-            Ok(())
-        })
-        .map(|found| found.map(|(offset, ())| offset))
-    }
-
-    /// Passes over damage to the next table or database.
-    fn resume(&mut self, damage: Damage) -> Result<Landmark> {
-        let start = self.window.offset();
-        let family = self.family;
-        let found = self.seek_first(start.saturating_add(1), |c| landmark(c, family))?;
-        let end = found.map_or(self.window.file().len(), |(offset, _)| offset);
-        self.lose(damage, start..end);
-        self.window.seek(end);
-        Ok(found.map_or(Landmark::End, |(_, landmark)| landmark))
-    }
-
-    /// Tries every offset from `from` on; leaves the window where it was.
-    fn seek_first<T>(
-        &mut self,
-        from: u64,
-        fits: impl Fn(&mut Cursor<'_>) -> Result<T, Flaw>,
-    ) -> Result<Option<(u64, T)>> {
-        let start = self.window.offset();
-        let end = self.window.file().len();
-        let mut found = None;
-        for at in from..end {
-            self.window.seek(at);
-            if let Ok(value) = self.window.peek(MAX_SOUGHT_LEN, &fits)? {
-                found = Some((at, value));
-                break;
-            }
-        }
-        self.window.seek(start);
-        Ok(found)
-    }
-
     fn lose(&mut self, damage: Damage, range: Range<u64>) {
         let database = self.catalog.databases.last().map(|db| db.name.clone());
         self.losses.push(Loss {
@@ -399,36 +344,4 @@ impl Salvager {
         });
         Ok(())
     }
-}
-
-/// What stands here: a name twice (a map's key, and the name inside the value),
-/// then a table's columns and first row, or a database's first table.
-fn landmark(c: &mut Cursor<'_>, family: Family) -> Result<Landmark, Flaw> {
-    let at = c.position();
-    let len = c.clone().u64()?;
-    if len > MAX_SOUGHT_NAME_LEN {
-        return Cursor::bad(at, Code::BadLength, len, "a name");
-    }
-    let key = c.str()?;
-    decode::same_name(at, key, c.clone().str()?)?;
-    let mut table = c.clone();
-    let head = decode::table_head(&mut table, family).and_then(|(_, columns)| {
-        if table.u64()? > 0 {
-            walk_row(&mut table, columns.len())?;
-        }
-        Ok(columns)
-    });
-    // Without columns the bytes could as well be a database's.
-    if head.is_ok_and(|columns| !columns.is_empty()) {
-        return Ok(Landmark::Table);
-    }
-    c.str()?;
-    match c.u64()? {
-        0 => c.vec(16, decode::enum_type).map(|_| ())?,
-        _ => {
-            c.str()?;
-            decode::table_head(c, family)?;
-        }
-    }
-    Ok(Landmark::Database)
 }

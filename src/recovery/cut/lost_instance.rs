@@ -1,0 +1,106 @@
+//! A marker that the snapshot contradicts.
+
+use std::collections::BTreeSet;
+
+use crate::finding::{Code, Finding};
+use crate::legacy::{LegacyDir, Snapshot, WalRecord};
+use crate::model::Operation;
+use crate::report::Report;
+
+/// A marker that the snapshot contradicts: the instance was replaced by an
+/// empty one, or keeps its rows elsewhere.
+pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, report: &mut Report) {
+    let before = legacy.wal.records.get(..after).unwrap_or_default();
+    let names: BTreeSet<&str> = table_names(snapshot);
+    let no_rows = snapshot
+        .rows
+        .iter()
+        .flatten()
+        .all(|extent| extent.count == 0);
+    let inserts = |records: &[WalRecord]| {
+        records
+            .iter()
+            .filter(|r| matches!(r.operation, Operation::Insert { .. }))
+            .count()
+    };
+    if names.is_empty() && lost_tables(before) > 0 {
+        report.add(Finding::new(Code::Reinitialised).detail(format!(
+            "found a snapshot without tables, expected {} tables that the log created and {} rows that it inserted before the last Checkpoint record",
+            lost_tables(before),
+            inserts(before)
+        )));
+        return;
+    }
+    let paged = !legacy.page_dirs.is_empty();
+    let pages_hold_rows = paged && no_rows;
+    // Page storage logs no CREATE TABLE, so records name tables nobody made.
+    if pages_hold_rows {
+        let mut finding = Finding::new(Code::RowsNotInSnapshot).detail(format!(
+            "found no row in the snapshot, expected those of {} directories of page files and {} logged inserts",
+            legacy.page_dirs.len(),
+            inserts(&legacy.wal.records)
+        ));
+        if let Some(first) = legacy.page_dirs.first() {
+            finding = finding.file(&first.path);
+        }
+        report.add(finding);
+    } else if no_rows
+        && sequences_advanced(snapshot)
+        && inserts(before) > 0
+        && logged_rows_expected(before, &names)
+    {
+        report.add(Finding::new(Code::RowsNotInSnapshot).detail(format!(
+            "found no row in the snapshot, expected some of {} rows that the log inserted before the last Checkpoint record",
+            inserts(before)
+        )));
+    }
+}
+
+fn table_names(snapshot: &Snapshot) -> BTreeSet<&str> {
+    let tables = snapshot
+        .catalog
+        .databases
+        .iter()
+        .flat_map(|database| &database.tables);
+    tables.map(|table| table.name.as_str()).collect()
+}
+
+/// How many tables the records leave behind.
+fn lost_tables(records: &[WalRecord]) -> usize {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for record in records {
+        match &record.operation {
+            Operation::DropTable { table } => {
+                names.remove(table.as_str());
+            }
+            Operation::RenameTable { old, new } => {
+                names.remove(old.as_str());
+                names.insert(new);
+            }
+            other => names.extend(other.table()),
+        }
+    }
+    names.len()
+}
+
+/// Whether a sequence has moved although no row is there.
+fn sequences_advanced(snapshot: &Snapshot) -> bool {
+    let mut tables = snapshot
+        .catalog
+        .databases
+        .iter()
+        .flat_map(|database| &database.tables);
+    tables.any(|table| table.sequences.iter().any(|(_, next)| *next > 1))
+}
+
+/// Whether rows went into tables that are still there and no CREATE TABLE made
+/// them in the log: page storage logs none.
+fn logged_rows_expected(records: &[WalRecord], names: &BTreeSet<&str>) -> bool {
+    let created = records
+        .iter()
+        .any(|r| matches!(r.operation, Operation::CreateTable { .. }));
+    let inserted = records.iter().any(|record| {
+        matches!(&record.operation, Operation::Insert { table, .. } if names.contains(table.as_str()))
+    });
+    inserted && !created
+}

@@ -1,0 +1,144 @@
+//! The cut: which records of the log the snapshot already holds.
+//!
+//! A Checkpoint record says so where there is one. It can be missing, though:
+//! the server writes the snapshot first and marks it afterwards. So the
+//! snapshot's own content is asked every time, and what contradicts the marker
+//! is named.
+
+mod evidence;
+mod lost_instance;
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::legacy::{LegacyDir, Snapshot, WalRecord};
+use crate::model::Operation;
+use crate::report::Report;
+
+use evidence::{Evidence, Split};
+
+pub(super) use evidence::{row_hash, row_hash_owned};
+
+/// Where the tail begins, and why.
+#[derive(Debug, Clone, Default)]
+pub struct Cut {
+    /// Position in the log of the first record after the cut.
+    pub first_tail: usize,
+    /// Why the cut is there.
+    pub reason: CutReason,
+    /// Positions of the records to apply, in order.
+    pub tail: Vec<usize>,
+}
+
+/// Why the cut is where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutReason {
+    /// No record at all.
+    #[default]
+    EmptyLog,
+    /// The last Checkpoint record.
+    Marker,
+    /// No Checkpoint record, and the snapshot holds none of the records.
+    NoMarker,
+    /// The snapshot holds what stands after the last Checkpoint record.
+    UnmarkedCheckpoint,
+    /// The snapshot was lost, replaced or never held the rows: the whole log.
+    Salvage,
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordState {
+    /// To be applied.
+    Tail,
+    /// Already there.
+    InSnapshot,
+    /// A statement that had failed after logging.
+    NoEffect,
+    /// The snapshot's mark.
+    Checkpoint,
+    /// Bytes that hold no readable record.
+    Unreadable,
+}
+
+impl RecordState {
+    /// The word that `wal` prints.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RecordState::Tail => "tail",
+            RecordState::InSnapshot => "in-snapshot",
+            RecordState::NoEffect => "no-effect",
+            RecordState::Checkpoint => "checkpoint",
+            RecordState::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Cut {
+    /// Applies the records of some positions, but for Checkpoint records.
+    pub(super) fn new(records: &[WalRecord], tail: Range<usize>, reason: CutReason) -> Self {
+        let positions = tail
+            .clone()
+            .zip(records.get(tail.clone()).unwrap_or_default());
+        Cut {
+            first_tail: tail.start,
+            reason,
+            tail: positions
+                .filter(|(_, record)| !is_marker(record))
+                .map(|(at, _)| at)
+                .collect(),
+        }
+    }
+}
+
+/// Whether a record is a Checkpoint.
+pub(super) fn is_marker(record: &WalRecord) -> bool {
+    matches!(record.operation, Operation::Checkpoint { .. })
+}
+
+/// Finds the cut.
+///
+/// # Errors
+/// When the snapshot's rows cannot be read.
+pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) -> Result<Cut> {
+    let records = &legacy.wal.records;
+    let marker = records.iter().rposition(is_marker);
+    let after = marker.map_or(0, |marker| marker + 1);
+    let reason = match (records.is_empty(), marker) {
+        (true, _) => CutReason::EmptyLog,
+        (false, Some(_)) => CutReason::Marker,
+        (false, None) => CutReason::NoMarker,
+    };
+    let mut cut = Cut::new(records, after..records.len(), reason);
+    let evidence = Evidence::gather(records, after, snapshot)?;
+    match evidence.split(records, after, snapshot) {
+        Split::Before => {}
+        Split::After => {
+            let none = records.len()..records.len();
+            cut = Cut::new(records, none, CutReason::UnmarkedCheckpoint);
+            let mut finding = Finding::new(Code::UnmarkedCheckpoint).detail(format!(
+                "the snapshot holds all {} records after the last Checkpoint record",
+                records.len() - after
+            ));
+            if let Some(first) = records.get(after) {
+                finding = finding.sequence(first.sequence);
+            }
+            report.add(finding);
+        }
+        Split::Unclear { present, absent } => {
+            let mut finding = Finding::new(Code::CutUncertain).detail(format!(
+                "of {} records after the last Checkpoint record the snapshot holds {present} and lacks {absent}",
+                records.len() - after
+            ));
+            if let Some(first) = records.get(after) {
+                finding = finding.sequence(first.sequence);
+            }
+            report.add(finding);
+        }
+    }
+    lost_instance::report(legacy, snapshot, after, report);
+    Ok(cut)
+}
