@@ -192,6 +192,35 @@ fn a_report_inside_the_source_is_refused() {
 }
 
 #[test]
+fn a_source_that_a_process_holds_open_is_refused_unless_forced() {
+    let bench = Bench::new(&killed());
+    let log = fs::OpenOptions::new()
+        .append(true)
+        .open(bench.source().join(SNAPSHOT))
+        .unwrap();
+    let mut server = Command::new("cat")
+        .stdin(std::process::Stdio::piped())
+        .stdout(log)
+        .spawn()
+        .unwrap();
+    let refused = bench.upgrade("per-table", &[]);
+    let target_after_refusal = bench.target().exists();
+    let forced = bench.upgrade("per-table", &["--force"]);
+    drop(server.stdin.take());
+    server.wait().unwrap();
+    assert_eq!(refused.code, Some(NEEDS_DECISION));
+    assert!(
+        refused
+            .err
+            .contains(&format!("cat (process {})", server.id())),
+        "{}",
+        refused.err
+    );
+    assert!(!target_after_refusal);
+    assert_eq!(forced.code, Some(0), "{}", forced.err);
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_behind() {
     let bench = Bench::new(&killed());
     let mount = bench.dir.path().join("new");

@@ -57,6 +57,9 @@ pub struct UpgradeArgs {
     /// Report everything the run would do, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Go on although a live process holds SOURCE open
+    #[arg(long)]
+    force: bool,
     /// Write the report to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -117,6 +120,7 @@ fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
         numeric: args.numeric,
         drop_dead: args.drop_dead,
         dry_run: args.dry_run,
+        force: args.force,
     })
 }
 

@@ -1,12 +1,14 @@
 //! Files and directories: reading a source without touching it, publishing a
 //! target whole or not at all, and turning names into file names.
 
+mod in_use;
 mod names;
 mod source;
 mod staging;
 mod target;
 mod window;
 
+pub use in_use::{Holder, holders};
 pub use names::{decode_name, encode_name};
 pub use source::{SourceDir, SourceEntry, SourceFile};
 pub use staging::{Staging, check_target, file_outside};

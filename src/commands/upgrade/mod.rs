@@ -7,10 +7,10 @@ mod quarantine;
 mod report;
 mod target;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::file::check_target;
+use crate::file::{check_target, holders};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Family;
 use crate::model::{Catalog, RowSource};
@@ -42,6 +42,8 @@ pub struct UpgradeOptions {
     pub drop_dead: bool,
     /// Plan and report, and write nothing.
     pub dry_run: bool,
+    /// Go on although a live process holds the source open.
+    pub force: bool,
 }
 
 /// Upgrades, or says in the report why not; nothing is written then.
@@ -50,6 +52,9 @@ pub struct UpgradeOptions {
 /// When files cannot be read or written, or the target is in the way.
 pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
     check_target(&options.target, &options.source)?;
+    if !options.force {
+        refuse_in_use(&options.source)?;
+    }
     let directory = match Directory::open(&options.source, &options.open) {
         Ok(directory) => directory,
         Err(Error::Damage(damage)) => {
@@ -76,6 +81,22 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
     Ok(UpgradeReport::done(
         options, source, &directory, &plan, content, report,
     ))
+}
+
+/// A server that runs changes its files while they are read.
+fn refuse_in_use(source: &Path) -> Result<()> {
+    let holders: Vec<String> = holders(source)
+        .iter()
+        .map(|holder| format!("{} (process {})", holder.name.escape_debug(), holder.pid))
+        .collect();
+    match holders.is_empty() {
+        true => Ok(()),
+        false => Err(Error::NeedsDecision(format!(
+            "SOURCE {} is in use by {}\nStop it, or upgrade a copy; --force goes on regardless.",
+            source.display(),
+            holders.join(", ")
+        ))),
+    }
 }
 
 /// Why the source cannot be upgraded as it stands.
