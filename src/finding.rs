@@ -161,6 +161,12 @@ codes! {
     Quarantined "quarantined" Warning
         "Records whose database is unknown were kept aside in quarantine.jsonl."
         "Decide about them and upgrade again with `--attribution`.";
+    TakenUp "taken-up" Info
+        "A quarantined record was applied, as decided."
+        "Nothing to do.";
+    BadQuarantine "bad-quarantine" Error
+        "The quarantine of an earlier upgrade is not as it was written."
+        "Restore quarantine.jsonl from a backup, or upgrade again from the legacy directory.";
     AssignmentContradicted "assignment-contradicted" Error
         "A decision of the user contradicts a fact that the files prove."
         "Correct the decision; the detail names the fact.";

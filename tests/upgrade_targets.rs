@@ -295,3 +295,159 @@ fn records_of_an_unknown_database_are_quarantined_with_their_bytes() {
     // Every record of the tail is either applied or kept aside.
     assert_eq!(quarantined.len() + known.len(), tail.len());
 }
+
+/// `upgrade SOURCE TARGET --to per-table MORE...`, which must end with 0.
+fn upgrade(source: &Path, target: &Path, more: &[&str]) {
+    let mut args = vec!["upgrade".as_ref(), source.as_os_str(), target.as_os_str()];
+    args.extend(
+        ["--to", "per-table"]
+            .iter()
+            .chain(more)
+            .map(std::ffi::OsStr::new),
+    );
+    let said = migrate(&args);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}
+
+/// Every row version with xmin and xmax, in stored order.
+fn versions(dir: &Path) -> String {
+    let args = ["dump", "--format", "jsonl", "--typed", "--include-dead"].map(std::ffi::OsStr::new);
+    let said = inspect(&[&args[..], &[dir.as_os_str()]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    said.out
+}
+
+/// Directories whose tail is known, of the fixtures and of real servers where
+/// `RUSTDB_CORPUS` names a place.
+fn known_tails() -> Vec<(String, PathBuf, Value)> {
+    let mut cases = fixtures();
+    match std::env::var_os("RUSTDB_CORPUS") {
+        None => println!("real directories are skipped: RUSTDB_CORPUS is not set"),
+        Some(corpus) => {
+            for entry in walkdir::WalkDir::new(corpus).sort_by_file_name() {
+                let entry = entry.unwrap();
+                if entry.file_name() == "expected.json" {
+                    let text = fs::read_to_string(entry.path()).unwrap();
+                    let case = entry.path().parent().unwrap();
+                    let name = case.display().to_string();
+                    cases.push((
+                        name,
+                        case.join("data"),
+                        serde_json::from_str(&text).unwrap(),
+                    ));
+                }
+            }
+        }
+    }
+    let has_tail = |truth: &Value| {
+        truth["tail"]
+            .as_object()
+            .is_some_and(|tail| !tail.is_empty())
+    };
+    cases.retain(|(_, _, truth)| truth["class"] == "decidable" && has_tail(truth));
+    cases
+}
+
+/// Whether records of the tail change a schema: those are refused when they are
+/// taken up, and upgraded from the source again.
+fn changes_schema(data: &Path) -> bool {
+    let args = ["wal", "--attribute", "--format", "jsonl"].map(std::ffi::OsStr::new);
+    let said = inspect(&[&args[..], &[data.as_os_str()]].concat());
+    let tail = said
+        .out
+        .lines()
+        .filter(|line| !line.contains("\"in-snapshot\""));
+    tail.into_iter()
+        .any(|line| line.contains("Table\"") || line.contains("\"AlterTable"))
+}
+
+#[test]
+fn records_in_quarantine_are_taken_up_exactly_where_they_belong() {
+    let mut taken_up = 0;
+    for (name, data, truth) in known_tails() {
+        if changes_schema(&data) {
+            continue;
+        }
+        let tail: Vec<(&String, &Value)> = truth["tail"].as_object().unwrap().iter().collect();
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |file: &str| scratch.path().join(file);
+        let file = |name: &str, decide: &dyn Fn(usize, &Value) -> String| {
+            let lines = tail
+                .iter()
+                .enumerate()
+                .map(|(place, (sequence, database))| {
+                    format!("{sequence} = {}\n", decide(place, database))
+                });
+            fs::write(at(name), lines.collect::<String>()).unwrap();
+            at(name).to_str().unwrap().to_owned()
+        };
+        let all = file("all", &|_, database| database.to_string());
+        let every_third = file("third", &|place, database| match place % 3 {
+            0 => "quarantine".to_owned(),
+            _ => database.to_string(),
+        });
+        upgrade(&data, &at("direct"), &["--attribution", &all]);
+        let aside = [
+            "--attribution",
+            &every_third,
+            "--on-ambiguous",
+            "quarantine",
+        ];
+        upgrade(&data, &at("aside"), &aside);
+        assert!(at("aside/quarantine.jsonl").is_file(), "{name}");
+        // Without decisions the quarantine goes along.
+        upgrade(&at("aside"), &at("along"), &[]);
+        let quarantine = |dir: &str| fs::read(at(dir).join("quarantine.jsonl")).unwrap();
+        assert_eq!(quarantine("along"), quarantine("aside"), "{name}");
+        upgrade(&at("along"), &at("taken"), &["--attribution", &all]);
+        assert!(!at("taken/quarantine.jsonl").exists(), "{name}");
+        assert!(versions(&at("taken")) == versions(&at("direct")), "{name}");
+        let hashes = |dir: &str| inspect(&["hash".as_ref(), at(dir).as_os_str()]).out;
+        assert_eq!(hashes("taken"), hashes("direct"), "{name}");
+        taken_up += 1;
+    }
+    assert!(taken_up >= 5, "{taken_up}");
+}
+
+#[test]
+fn a_decision_file_is_written_edited_and_obeyed() {
+    let (_, data, truth) = fixtures()
+        .into_iter()
+        .find(|(name, ..)| name == "twins")
+        .unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let (file, target) = (scratch.path().join("decisions"), scratch.path().join("new"));
+    let args = [
+        "attribute".as_ref(),
+        data.as_os_str(),
+        "-o".as_ref(),
+        file.as_os_str(),
+    ];
+    assert_eq!(migrate(&args).code, Some(0));
+    let text = fs::read_to_string(&file).unwrap();
+    let undecided = text.lines().filter(|line| line.contains(" = ?  #")).count();
+    assert!(undecided > 0, "{text}");
+    for (sequence, _) in truth["tail"].as_object().unwrap() {
+        assert!(text.contains(&format!("\n{sequence} = ")), "{sequence}");
+    }
+    let edited: String = text
+        .lines()
+        .map(|line| match line.split_once(" = ?") {
+            Some((sequence, _)) => format!("{sequence} = {}\n", truth["tail"][sequence]),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(&file, edited).unwrap();
+    upgrade(&data, &target, &["--attribution", file.to_str().unwrap()]);
+    assert_eq!(dumped(&target), known(&truth));
+}
+
+#[test]
+fn a_decision_that_contradicts_a_fact_is_refused_with_the_fact() {
+    let bench = Bench::new(&killed());
+    let said = bench.upgrade("per-table", &["--assign", "customers=lab"]);
+    assert_eq!(said.code, Some(3));
+    assert!(said.err.contains("assignment-contradicted"), "{}", said.err);
+    assert!(said.err.contains("table does not exist"), "{}", said.err);
+    assert!(!bench.target().exists());
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::options::{Common, parse};
-use super::{exit, upgrade};
+use super::{attribute, exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ pub struct MigrateCli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Upgrade(upgrade::UpgradeArgs),
+    Attribute(attribute::AttributeArgs),
 }
 
 /// Runs `rustdb-migrate` on the process's arguments.
@@ -27,6 +28,7 @@ pub fn run_migrate() -> ExitCode {
     let cli: MigrateCli = parse();
     let result = match cli.command {
         Command::Upgrade(args) => upgrade::run(&args, &cli.common),
+        Command::Attribute(args) => attribute::run(&args),
     };
     exit::finish("rustdb-migrate", result)
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments, one call, one render, an exit code. The only
 //! floor that knows clap and anyhow.
 
+mod attribute;
 mod check;
 mod diff;
 mod dump;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::commands::OpenOptions;
@@ -80,10 +81,12 @@ impl Deciding {
 
 /// What the user decided, from the command line.
 pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::Result<Decisions> {
-    if let Some(file) = file {
-        anyhow::bail!("{}: decision files are not read yet", file.display());
-    }
     let mut decisions = Decisions::default();
+    if let Some(file) = file {
+        let text = fs_err::read_to_string(file).context("--attribution")?;
+        let read = Decisions::parse(&text);
+        decisions = read.with_context(|| format!("--attribution {}", file.display()))?;
+    }
     for text in assign {
         decisions
             .assign(text)

@@ -1,6 +1,7 @@
 //! One use case a file. Every command sees a directory, legacy or ours, through
 //! one logical view ([`Directory`]); none prints.
 
+pub mod attribute;
 pub mod check;
 pub mod constraints;
 pub mod content;

@@ -20,4 +20,6 @@ pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, Pag
 pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use salvage::{Loss, Salvaged, salvage_snapshot};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
-pub use wal::{BadRange, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, read_wal};
+pub use wal::{
+    BadRange, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
+};

@@ -318,7 +318,11 @@ pub(super) fn read_record(
     }
 }
 
-fn decode_record(bytes: &[u8], family: Family) -> Result<(u64, u64, Operation), Flaw> {
+/// A record without its frame: sequence, timestamp and operation.
+///
+/// # Errors
+/// The flaw, with its place in `bytes`.
+pub fn decode_record(bytes: &[u8], family: Family) -> Result<(u64, u64, Operation), Flaw> {
     let mut cursor = Cursor::new(bytes);
     let sequence = cursor.u64()?;
     let timestamp = cursor.u64()?;

@@ -5,6 +5,7 @@
 //! was written for) and the replay by the server's true rules, as an overlay
 //! over the scanned snapshot.
 
+mod apply;
 pub mod attribution;
 mod cut;
 mod overlay;
@@ -18,9 +19,10 @@ mod stored;
 mod taint;
 mod unknown_tables;
 
+pub use apply::SetAside;
 pub use attribution::{Attribution, Confidence, Decisions, OnAmbiguous};
 pub use cut::{Cut, CutReason, RecordState, find_cut};
 pub use overlay::{Overlay, OverlayTable};
 pub use plan::{Recovery, Request};
-pub use replay::{Effect, TableState};
+pub use replay::{Effect, TableState, advance_sequences};
 pub use runs::RunMap;

@@ -1,14 +1,14 @@
 //! From the files to what the server last had: cut, attribution, replay.
 
 use crate::error::{Error, Result};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::Code;
 use crate::legacy::{LegacyDir, Snapshot};
 use crate::report::Report;
 
-use super::attribution::{self, Attributed, Attribution, Confidence, Decisions, OnAmbiguous};
+use super::apply::{Applying, SetAside};
+use super::attribution::{self, Attribution, Decisions, OnAmbiguous};
 use super::salvage::{self, Ground};
-use super::taint::Taint;
-use super::{Cut, Effect, Overlay, RunMap};
+use super::{Cut, Overlay, RunMap};
 
 /// What to do beyond reading.
 #[derive(Debug, Clone, Default)]
@@ -32,9 +32,8 @@ pub struct Recovery {
     pub cut: Cut,
     /// Whose the others are.
     pub attribution: Attribution,
-    /// Records that were not applied because their database is unknown, by
-    /// their positions in the log.
-    pub set_aside: Vec<usize>,
+    /// Records that were not applied because their database is unknown.
+    pub set_aside: Vec<SetAside>,
     /// What was found on the way.
     pub report: Report,
 }
@@ -66,14 +65,17 @@ impl Recovery {
             &request.decisions,
             &mut report,
         )?;
-        let set_aside = apply(
-            legacy,
-            &mut overlay,
-            &mut attribution,
-            request,
-            &runs,
-            &mut report,
-        );
+        let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
+        let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
+        for attributed in &mut attribution.tail {
+            while losses.next_if(|at| *at <= attributed.record).is_some() {
+                applying.records_lost();
+            }
+            if let Some(record) = legacy.wal.records.get(attributed.record) {
+                applying.record(attributed, record);
+            }
+        }
+        let set_aside = applying.finish();
         overlay.finish();
         if request.salvage {
             salvage::report_log(legacy, cut.first_tail, &mut report);
@@ -122,135 +124,4 @@ fn no_snapshot(legacy: &LegacyDir) -> Error {
         };
     }
     Error::damage(path, 0, Code::NoSnapshot, found, "server_instance.db")
-}
-
-/// Applies every record whose database is known; returns the others.
-fn apply(
-    legacy: &LegacyDir,
-    overlay: &mut Overlay,
-    attribution: &mut Attribution,
-    request: &Request,
-    runs: &RunMap,
-    report: &mut Report,
-) -> Vec<usize> {
-    let mut set_aside = Vec::new();
-    let mut taint = Taint::default();
-    let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
-    for attributed in &mut attribution.tail {
-        while losses.next_if(|at| *at <= attributed.record).is_some() {
-            taint.records_lost(overlay);
-        }
-        let Some(record) = legacy.wal.records.get(attributed.record) else {
-            continue;
-        };
-        let operation = &record.operation;
-        let table = operation.table().unwrap_or_default();
-        let Some(name) = chosen(attributed, request.on_ambiguous) else {
-            set_aside.push(attributed.record);
-            taint.spread(attributed, operation, overlay);
-            report.add(undecided(
-                attributed,
-                request.on_ambiguous,
-                record.sequence,
-                table,
-            ));
-            continue;
-        };
-        let finding = |code| {
-            Finding::new(code)
-                .database(&name)
-                .table(table)
-                .sequence(record.sequence)
-        };
-        if taint.touches(&name, operation, overlay) {
-            set_aside.push(attributed.record);
-            attributed.database = None;
-            attributed.confidence = Confidence::Ambiguous;
-            taint.spread(attributed, operation, overlay);
-            let finding = finding(Code::Ambiguous)
-                .detail("it depends on an earlier record whose database is unknown");
-            report.add(finding.severity(undecided_severity(request.on_ambiguous)));
-            continue;
-        }
-        let database = overlay.database_or_new(&name);
-        let xmax = runs.at(attributed.record).max_xmin;
-        match overlay.apply(database, operation, xmax) {
-            Effect::Applied => {}
-            Effect::None(reason) => {
-                attributed.no_effect = Some(reason);
-                report.add(finding(Code::FailedStatement).detail(reason));
-            }
-            Effect::Impossible(reason) => {
-                set_aside.push(attributed.record);
-                let code = match attributed.confidence {
-                    Confidence::Assigned => Code::AssignmentContradicted,
-                    _ => Code::Orphan,
-                };
-                attributed.database = None;
-                attributed.confidence = Confidence::Orphan;
-                taint.spread(attributed, operation, overlay);
-                let severity = match code {
-                    Code::Orphan => undecided_severity(request.on_ambiguous),
-                    _ => Severity::Error,
-                };
-                report.add(finding(code).severity(severity).detail(reason));
-            }
-        }
-    }
-    set_aside
-}
-
-/// The database to apply a record to.
-fn chosen(attributed: &Attributed, on_ambiguous: OnAmbiguous) -> Option<String> {
-    if attributed.database.is_some() {
-        return attributed.database.clone();
-    }
-    if on_ambiguous != OnAmbiguous::Best {
-        return None;
-    }
-    let mut possible = attributed
-        .candidates
-        .iter()
-        .filter(|c| c.ruled_out.is_none());
-    possible.find_map(|candidate| candidate.database.clone())
-}
-
-fn undecided(
-    attributed: &Attributed,
-    on_ambiguous: OnAmbiguous,
-    sequence: u64,
-    table: &str,
-) -> Finding {
-    let code = match attributed.confidence {
-        Confidence::Orphan => Code::Orphan,
-        _ => Code::Ambiguous,
-    };
-    let names: Vec<&str> = attributed
-        .candidates
-        .iter()
-        .filter(|candidate| candidate.ruled_out.is_none())
-        .map(|candidate| {
-            candidate
-                .database
-                .as_deref()
-                .unwrap_or("a database no file names")
-        })
-        .collect();
-    let detail = match names.is_empty() {
-        true => "no database has had such a table".to_owned(),
-        false => format!("candidates: {}", names.join(", ")),
-    };
-    Finding::new(code)
-        .severity(undecided_severity(on_ambiguous))
-        .table(table)
-        .sequence(sequence)
-        .detail(detail)
-}
-
-/// A record that was kept aside, as asked or for want of a candidate, is no error.
-fn undecided_severity(on_ambiguous: OnAmbiguous) -> Severity {
-    match on_ambiguous {
-        OnAmbiguous::Quarantine | OnAmbiguous::Best => Severity::Warning,
-        OnAmbiguous::Refuse => Severity::Error,
-    }
 }

@@ -95,19 +95,7 @@ impl TableState {
         if row.values.len() != self.schema.columns.len() {
             return Effect::None("the row's arity differs from the table's");
         }
-        for (column, value) in self.schema.columns.iter().zip(&row.values) {
-            let used = match value {
-                Value::Integer(used) if column.data_type.is_serial() => *used,
-                Value::SmallInt(used) if column.data_type.is_serial() => i64::from(*used),
-                _ => continue,
-            };
-            let next = used.saturating_add(1);
-            let sequences = &mut self.schema.sequences;
-            match sequences.iter_mut().find(|(name, _)| *name == column.name) {
-                Some((_, current)) => *current = next.max(*current),
-                None => sequences.push((column.name.clone(), next.max(1))),
-            }
-        }
+        advance_sequences(&mut self.schema, row);
         self.appended.push(row.clone());
         Effect::Applied
     }
@@ -209,5 +197,23 @@ impl TableState {
             }
         }
         Effect::Applied
+    }
+}
+
+/// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
+/// becomes the larger of what it was and the value plus one.
+pub fn advance_sequences(table: &mut Table, row: &Row) {
+    for (column, value) in table.columns.iter().zip(&row.values) {
+        let used = match value {
+            Value::Integer(used) if column.data_type.is_serial() => *used,
+            Value::SmallInt(used) if column.data_type.is_serial() => i64::from(*used),
+            _ => continue,
+        };
+        let next = used.saturating_add(1);
+        let sequences = &mut table.sequences;
+        match sequences.iter_mut().find(|(name, _)| *name == column.name) {
+            Some((_, current)) => *current = next.max(*current),
+            None => sequences.push((column.name.clone(), next.max(1))),
+        }
     }
 }

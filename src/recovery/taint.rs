@@ -28,12 +28,8 @@ impl Taint {
         operation: &Operation,
         overlay: &Overlay,
     ) {
-        let possible = attributed
-            .candidates
-            .iter()
-            .filter(|c| c.ruled_out.is_none());
         let table = operation.table().unwrap_or_default();
-        for database in possible.filter_map(|candidate| candidate.database.as_deref()) {
+        for database in attributed.possible() {
             let key = (database.to_owned(), table.to_owned());
             match operation {
                 Operation::Insert { .. } | Operation::Update { .. } => {

@@ -3,8 +3,10 @@
 //! Read, work out what the server last had, write into a staging directory,
 //! verify what was written, compare content hashes, publish by one rename.
 
+mod plan;
 mod quarantine;
 mod report;
+mod take_up;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +15,12 @@ use crate::error::{Error, Result};
 use crate::file::{check_target, holders};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Family;
-use crate::model::{Catalog, RowSource};
 use crate::report::Report;
 
-use super::content::{Content, HashingRows};
-use super::convert::{ConvertedRows, CountingRows, Numeric, catalog_for};
-use super::{Backend, Directory, OpenOptions};
+use super::convert::Numeric;
+use super::{Directory, OpenOptions};
+
+use plan::Plan;
 
 pub use report::{Outcome, SourceSummary, TableSummary, TargetSummary, UpgradeReport};
 pub use target::Target;
@@ -77,7 +79,7 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
         return Ok(refused);
     }
     let plan = Plan::new(options, &directory, &mut report)?;
-    let content = plan.run(options, &directory, &mut report)?;
+    let content = plan.run(options, &mut report)?;
     Ok(UpgradeReport::done(
         options, source, &directory, &plan, content, report,
     ))
@@ -114,114 +116,4 @@ fn refusal(report: &Report) -> Option<Outcome> {
     });
     // Damage first: decisions about a damaged source come after its repair.
     outcomes.min()
-}
-
-/// The content to write.
-pub(super) struct Plan {
-    /// As the target will hold it.
-    catalog: Catalog,
-    /// The legacy family that the content is of.
-    family: Family,
-    numeric: Numeric,
-    live_counts: Option<Vec<Vec<u64>>>,
-}
-
-impl Plan {
-    fn new(options: &UpgradeOptions, directory: &Directory, report: &mut Report) -> Result<Self> {
-        let source_family = directory.source_family()?;
-        let (family, numeric) = match options.to {
-            Target::Snapshot => (options.family.unwrap_or(source_family), options.numeric),
-            Target::Layout(_) => (source_family, Numeric::Keep),
-        };
-        let catalog = match options.to {
-            Target::Snapshot if family != source_family => {
-                catalog_for(directory.catalog(), source_family, family, report)
-            }
-            _ => directory.catalog().clone(),
-        };
-        let live_counts = match options.drop_dead {
-            true => Some(live_counts(directory)?),
-            false => None,
-        };
-        Ok(Plan {
-            catalog,
-            family,
-            numeric,
-            live_counts,
-        })
-    }
-
-    /// Streams the content once: into the target, or, on a dry run, nowhere.
-    fn run(
-        &self,
-        options: &UpgradeOptions,
-        directory: &Directory,
-        report: &mut Report,
-    ) -> Result<Content> {
-        let counted = CountingRows::new(directory);
-        let converted = ConvertedRows::new(&counted, self.numeric, self.live_counts.clone());
-        let hashed = HashingRows::new(&converted, &self.catalog);
-        if options.dry_run {
-            drain(&self.catalog, &hashed)?;
-        } else {
-            let staging = target::write(options, self, &hashed)?;
-            quarantine::write(directory, staging.path())?;
-            target::verify(options, self, &staging, &hashed.content(&self.catalog))?;
-            staging.publish()?;
-        }
-        self.report_numeric(options, &counted, report);
-        Ok(hashed.content(&self.catalog))
-    }
-
-    fn report_numeric(
-        &self,
-        options: &UpgradeOptions,
-        counted: &CountingRows<'_>,
-        report: &mut Report,
-    ) {
-        let count = counted.count();
-        if options.to != Target::Snapshot || count.values == 0 {
-            return;
-        }
-        let finding = match self.numeric {
-            Numeric::Keep => Finding::new(Code::UnreadableByServer).detail(format!(
-                "{} Numeric values were written as they are",
-                count.values
-            )),
-            Numeric::Real if count.inexact > 0 => Finding::new(Code::NumericInexact).detail(
-                format!("{} of {} Numeric values", count.inexact, count.values),
-            ),
-            _ => return,
-        };
-        report.add(finding.file(options.target.join(crate::legacy::SNAPSHOT_NAME)));
-    }
-}
-
-fn live_counts(directory: &Directory) -> Result<Vec<Vec<u64>>> {
-    let databases = directory.catalog().databases.iter().enumerate();
-    databases
-        .map(|(d, database)| {
-            (0..database.tables.len())
-                .map(|t| directory.live_count(d, t))
-                .collect()
-        })
-        .collect()
-}
-
-fn drain(catalog: &Catalog, rows: &dyn RowSource) -> Result<()> {
-    for (d, database) in catalog.databases.iter().enumerate() {
-        for t in 0..database.tables.len() {
-            let mut stream = rows.open_rows(d, t)?;
-            while stream.next_batch()?.is_some() {}
-        }
-    }
-    Ok(())
-}
-
-/// Number of records kept aside.
-fn set_aside_count(directory: &Directory) -> usize {
-    match directory.backend() {
-        Backend::Legacy { recovery, .. } => recovery.set_aside.len(),
-        Backend::Ours(_) => 0,
-    }
 }

@@ -1,73 +1,132 @@
-//! Records whose database stays unknown, kept with their raw bytes.
+//! `quarantine.jsonl`: records whose database stays unknown, with their raw
+//! bytes and what it takes to apply them later (format page, "Quarantine").
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::commands::{Backend, Directory};
+use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
-use crate::file::create_file;
+use crate::file::{SourceFile, create_file};
+use crate::finding::Code;
+use crate::legacy::{FRAME_LEN, LegacyDir};
+use crate::recovery::{Recovery, SetAside};
 
-/// The file in a target that holds quarantined records, one JSON object each.
-pub const QUARANTINE_NAME: &str = "quarantine.jsonl";
+/// Most bytes of a quarantine file that are read back.
+const MAX_LEN: u64 = 1 << 30;
 
-#[derive(Serialize)]
-struct Line<'a> {
-    sequence: u64,
-    timestamp: u64,
-    segment: &'a str,
-    offset: u64,
-    op: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    table: Option<&'a str>,
-    confidence: String,
-    candidates: Vec<&'a str>,
-    family: String,
+/// One record, one JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quarantined {
+    pub sequence: u64,
+    pub timestamp: u64,
+    /// The segment that held it, and where.
+    pub segment: String,
+    pub offset: u64,
+    pub op: String,
+    pub table: Option<String>,
+    pub confidence: String,
+    pub candidates: Vec<String>,
+    /// The family that its bytes decode under.
+    pub family: String,
+    /// What a Delete writes as xmax.
+    pub transaction: u64,
+    /// Row versions of its table before it, in each candidate, as far as they
+    /// were applied.
+    pub rows_before: BTreeMap<String, u64>,
     /// The record without its frame, in lower-case hexadecimal digits.
-    raw: String,
+    pub raw: String,
 }
 
-/// Writes the records that were set aside, if any.
-pub(super) fn write(directory: &Directory, dir: &Path) -> Result<()> {
-    let Backend::Legacy { legacy, recovery } = directory.backend() else {
-        return Ok(());
+/// The records of a legacy directory that were set aside.
+pub(super) fn of_directory(directory: &Directory) -> Result<Vec<Quarantined>> {
+    match directory.backend() {
+        Backend::Ours(_) => Ok(Vec::new()),
+        Backend::Legacy { legacy, recovery } => {
+            let set_aside = recovery.set_aside.iter();
+            let lines = set_aside.map(|record| quarantined(legacy, recovery, record));
+            lines.filter_map(Result::transpose).collect()
+        }
+    }
+}
+
+fn quarantined(
+    legacy: &LegacyDir,
+    recovery: &Recovery,
+    set_aside: &SetAside,
+) -> Result<Option<Quarantined>> {
+    let Some(record) = legacy.wal.records.get(set_aside.record) else {
+        return Ok(None);
     };
-    if recovery.set_aside.is_empty() {
+    let Some(segment) = legacy.wal.segment_of(record) else {
+        return Ok(None);
+    };
+    let mut raw = vec![0; usize::try_from(record.len).unwrap_or_default()];
+    segment
+        .file
+        .read_exact_at(&mut raw, record.offset + FRAME_LEN)?;
+    let attributed = recovery.attribution.of_record(set_aside.record);
+    let candidates = attributed.map(|a| a.possible().map(str::to_owned).collect());
+    Ok(Some(Quarantined {
+        sequence: record.sequence,
+        timestamp: record.timestamp,
+        segment: segment.name.clone(),
+        offset: record.offset,
+        op: record.operation.name().to_owned(),
+        table: record.operation.table().map(str::to_owned),
+        confidence: attributed.map_or_else(String::new, |a| a.confidence.to_string()),
+        candidates: candidates.unwrap_or_default(),
+        family: legacy.family.to_string(),
+        transaction: set_aside.transaction,
+        rows_before: set_aside.rows_before.iter().cloned().collect(),
+        raw: base16ct::lower::encode_string(&raw),
+    }))
+}
+
+/// Reads the quarantine of a target of an earlier upgrade; empty without one.
+///
+/// # Errors
+/// When it cannot be read or is no such file.
+pub(super) fn read(dir: &Path) -> Result<Vec<Quarantined>> {
+    let path = dir.join(QUARANTINE_NAME);
+    if path.symlink_metadata().is_err() {
+        return Ok(Vec::new());
+    }
+    let bytes = SourceFile::open(&path)?.read_all(MAX_LEN)?;
+    let mut offset = 0;
+    let mut records = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let record = serde_json::from_slice(line).map_err(|error| {
+            let expected = "one quarantined record a line, as JSON";
+            Error::damage(
+                &path,
+                offset,
+                Code::BadQuarantine,
+                error.to_string(),
+                expected,
+            )
+        })?;
+        records.push(record);
+        offset += line.len() as u64;
+    }
+    Ok(records)
+}
+
+/// Writes the records, if there are any, in the order of their sequences.
+pub(super) fn write(mut records: Vec<Quarantined>, dir: &Path) -> Result<()> {
+    if records.is_empty() {
         return Ok(());
     }
+    records.sort_by_key(|record| record.sequence);
     let path = dir.join(QUARANTINE_NAME);
     let io = |error| Error::io("write", &path, error);
-    let file = create_file(&path)?;
-    let mut out = BufWriter::new(file);
-    for &position in &recovery.set_aside {
-        let Some(record) = legacy.wal.records.get(position) else {
-            continue;
-        };
-        let Some(segment) = legacy.wal.segment_of(record) else {
-            continue;
-        };
-        let mut raw = vec![0; usize::try_from(record.len).unwrap_or_default()];
-        segment
-            .file
-            .read_exact_at(&mut raw, record.offset + crate::legacy::FRAME_LEN)?;
-        let attributed = recovery.attribution.of_record(position);
-        let line = Line {
-            sequence: record.sequence,
-            timestamp: record.timestamp,
-            segment: &segment.name,
-            offset: record.offset,
-            op: record.operation.name(),
-            table: record.operation.table(),
-            confidence: attributed.map_or_else(String::new, |a| a.confidence.to_string()),
-            candidates: attributed.map_or_else(Vec::new, |a| {
-                let possible = a.candidates.iter().filter(|c| c.ruled_out.is_none());
-                possible.filter_map(|c| c.database.as_deref()).collect()
-            }),
-            family: legacy.family.to_string(),
-            raw: base16ct::lower::encode_string(&raw),
-        };
-        serde_json::to_writer(&mut out, &line).map_err(|error| io(error.into()))?;
+    let mut out = BufWriter::new(create_file(&path)?);
+    for record in records {
+        serde_json::to_writer(&mut out, &record).map_err(|error| io(error.into()))?;
         out.write_all(b"\n").map_err(io)?;
     }
     out.flush().map_err(io)

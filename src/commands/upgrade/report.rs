@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use crate::commands::content::Content;
 use crate::commands::{Backend, Directory};
+use crate::engine::QUARANTINE_NAME;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::recovery::attribution::Counts;
 use crate::report::Report;
 
-use super::{Plan, UpgradeOptions, set_aside_count};
+use super::UpgradeOptions;
+use super::plan::Plan;
 
 /// How an upgrade ended. The order is that of weight: the heaviest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -161,7 +163,7 @@ impl UpgradeReport {
         options: &UpgradeOptions,
         source: SourceSummary,
         directory: &Directory,
-        plan: &Plan,
+        plan: &Plan<'_>,
         content: Content,
         mut report: Report,
     ) -> Self {
@@ -175,11 +177,11 @@ impl UpgradeReport {
             (false, false) => Outcome::Done,
             (false, true) => Outcome::DoneWithLoss,
         };
-        let quarantined = set_aside_count(directory);
+        let quarantined = plan.quarantined.len();
         if quarantined > 0 {
             report.add(
                 Finding::new(Code::Quarantined)
-                    .file(options.target.join(super::quarantine::QUARANTINE_NAME))
+                    .file(options.target.join(QUARANTINE_NAME))
                     .detail(format!("{quarantined} records")),
             );
         }

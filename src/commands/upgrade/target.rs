@@ -16,7 +16,8 @@ use crate::model::{Form, RowSource};
 use crate::recovery::Request;
 use crate::report::Report;
 
-use super::{Plan, UpgradeOptions};
+use super::UpgradeOptions;
+use super::plan::Plan;
 
 /// What to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl FromStr for Target {
 /// Writes the planned content into a staging directory.
 pub(super) fn write(
     options: &UpgradeOptions,
-    plan: &Plan,
+    plan: &Plan<'_>,
     rows: &dyn RowSource,
 ) -> Result<Staging> {
     let staging = Staging::create(&options.target, &options.source)?;
@@ -71,7 +72,7 @@ pub(super) fn write(
 
 /// Names the target by what it was made from: the same source gives the same
 /// bytes, and a WAL of another directory is recognised.
-fn cluster_id(plan: &Plan, rows: &dyn RowSource) -> u128 {
+fn cluster_id(plan: &Plan<'_>, rows: &dyn RowSource) -> u128 {
     let mut text = format!("{}\n{:?}\n", plan.family, plan.catalog);
     for (d, database) in plan.catalog.databases.iter().enumerate() {
         for t in 0..database.tables.len() {
@@ -81,7 +82,7 @@ fn cluster_id(plan: &Plan, rows: &dyn RowSource) -> u128 {
     ContentHash::of(text.as_bytes()).0
 }
 
-fn write_snapshots(dir: &Path, plan: &Plan, rows: &dyn RowSource) -> Result<()> {
+fn write_snapshots(dir: &Path, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<()> {
     match plan.catalog.form {
         Form::Instance => write_snapshot(&dir.join(SNAPSHOT_NAME), plan, rows, None),
         Form::SingleDatabase => {
@@ -96,7 +97,7 @@ fn write_snapshots(dir: &Path, plan: &Plan, rows: &dyn RowSource) -> Result<()> 
 
 fn write_snapshot(
     path: &Path,
-    plan: &Plan,
+    plan: &Plan<'_>,
     rows: &dyn RowSource,
     only: Option<usize>,
 ) -> Result<()> {
@@ -107,7 +108,7 @@ fn write_snapshot(
 /// Checks every byte that was written, reads it back and compares content.
 pub(super) fn verify(
     options: &UpgradeOptions,
-    plan: &Plan,
+    plan: &Plan<'_>,
     staging: &Staging,
     expected: &Content,
 ) -> Result<()> {

@@ -9,6 +9,7 @@ mod beam;
 mod candidates;
 mod check;
 mod component;
+mod decision_file;
 mod decisions;
 mod evidence;
 mod exact;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use decision_file::{BadLine, decision_line};
 pub use decisions::{Decision, Decisions, OnAmbiguous};
 pub use verdict::attribute;
 
@@ -86,6 +88,17 @@ pub struct Attributed {
     pub evidence: Vec<&'static str>,
     /// Whether the user wants it kept aside, whoever owns it.
     pub quarantined: bool,
+}
+
+impl Attributed {
+    /// The named databases that no fact rules out, best first.
+    pub fn possible(&self) -> impl Iterator<Item = &str> {
+        let open = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.ruled_out.is_none());
+        open.filter_map(|candidate| candidate.database.as_deref())
+    }
 }
 
 /// The attribution of the whole tail, in record order.

@@ -1,0 +1,41 @@
+//! `rustdb-migrate attribute`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::commands::attribute::attribute;
+use crate::commands::file_outside;
+
+use super::Exit;
+use super::options::Reading;
+
+/// Writes which database each WAL record belongs to, as a decision file to edit
+///
+/// `rustdb-migrate upgrade --attribution FILE` obeys the file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rustdb-migrate attribute data -o decisions
+  rustdb-migrate upgrade data new --to per-table --attribution decisions")]
+pub struct AttributeArgs {
+    /// Data directory that a server left
+    source: PathBuf,
+    /// File to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &AttributeArgs) -> anyhow::Result<Exit> {
+    if let Some(file) = &args.output {
+        file_outside(file, &args.source)?;
+    }
+    let file = attribute(&args.source, &args.reading.open_options()?)?;
+    match &args.output {
+        Some(path) => fs_err::write(path, file.text)?,
+        None => io::stdout().lock().write_all(file.text.as_bytes())?,
+    }
+    Ok(Exit::Done)
+}

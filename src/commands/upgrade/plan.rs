@@ -1,0 +1,133 @@
+//! What an upgrade writes, and the one pass that writes it.
+
+use crate::commands::Directory;
+use crate::commands::content::{Content, HashingRows};
+use crate::commands::convert::{ConvertedRows, CountingRows, Numeric, catalog_for};
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::legacy::{Family, SNAPSHOT_NAME};
+use crate::model::{Catalog, RowSource};
+use crate::report::Report;
+
+use super::quarantine::{self, Quarantined};
+use super::take_up::TakenUp;
+use super::{Target, UpgradeOptions, target};
+
+/// The content to write.
+pub(super) struct Plan<'d> {
+    rows: TakenUp<'d>,
+    /// As the target will hold it.
+    pub catalog: Catalog,
+    /// The legacy family that the content is of.
+    pub family: Family,
+    numeric: Numeric,
+    live_counts: Option<Vec<Vec<u64>>>,
+    /// Records that go into quarantine.
+    pub quarantined: Vec<Quarantined>,
+}
+
+impl<'d> Plan<'d> {
+    /// Works out what the target will hold.
+    pub fn new(
+        options: &UpgradeOptions,
+        directory: &'d Directory,
+        report: &mut Report,
+    ) -> Result<Self> {
+        let rows = TakenUp::new(directory, &options.open.recovery.decisions, report)?;
+        let source_family = directory.source_family()?;
+        let (family, numeric) = match options.to {
+            Target::Snapshot => (options.family.unwrap_or(source_family), options.numeric),
+            Target::Layout(_) => (source_family, Numeric::Keep),
+        };
+        let catalog = match options.to {
+            Target::Snapshot if family != source_family => {
+                catalog_for(&rows.catalog, source_family, family, report)
+            }
+            _ => rows.catalog.clone(),
+        };
+        let live_counts = match options.drop_dead {
+            true => Some(live_counts(&rows)?),
+            false => None,
+        };
+        let mut quarantined = quarantine::of_directory(directory)?;
+        quarantined.extend(rows.left.iter().cloned());
+        if options.drop_dead {
+            // Places are counted in row versions, and some are left out.
+            quarantined
+                .iter_mut()
+                .for_each(|record| record.rows_before.clear());
+        }
+        Ok(Plan {
+            rows,
+            quarantined,
+            catalog,
+            family,
+            numeric,
+            live_counts,
+        })
+    }
+
+    /// Streams the content once: into the target, or, on a dry run, nowhere.
+    ///
+    /// # Errors
+    /// When files cannot be read or written, or what was written differs.
+    pub fn run(&self, options: &UpgradeOptions, report: &mut Report) -> Result<Content> {
+        let counted = CountingRows::new(&self.rows);
+        let converted = ConvertedRows::new(&counted, self.numeric, self.live_counts.clone());
+        let hashed = HashingRows::new(&converted, &self.catalog);
+        if options.dry_run {
+            drain(&self.catalog, &hashed)?;
+        } else {
+            let staging = target::write(options, self, &hashed)?;
+            quarantine::write(self.quarantined.clone(), staging.path())?;
+            target::verify(options, self, &staging, &hashed.content(&self.catalog))?;
+            staging.publish()?;
+        }
+        self.report_numeric(options, &counted, report);
+        Ok(hashed.content(&self.catalog))
+    }
+
+    fn report_numeric(
+        &self,
+        options: &UpgradeOptions,
+        counted: &CountingRows<'_>,
+        report: &mut Report,
+    ) {
+        let count = counted.count();
+        if options.to != Target::Snapshot || count.values == 0 {
+            return;
+        }
+        let finding = match self.numeric {
+            Numeric::Keep => Finding::new(Code::UnreadableByServer).detail(format!(
+                "{} Numeric values were written as they are",
+                count.values
+            )),
+            Numeric::Real if count.inexact > 0 => Finding::new(Code::NumericInexact).detail(
+                format!("{} of {} Numeric values", count.inexact, count.values),
+            ),
+            _ => return,
+        };
+        report.add(finding.file(options.target.join(SNAPSHOT_NAME)));
+    }
+}
+
+fn live_counts(rows: &TakenUp<'_>) -> Result<Vec<Vec<u64>>> {
+    let databases = rows.catalog.databases.iter().enumerate();
+    databases
+        .map(|(d, database)| {
+            (0..database.tables.len())
+                .map(|t| rows.live_count(d, t))
+                .collect()
+        })
+        .collect()
+}
+
+fn drain(catalog: &Catalog, rows: &dyn RowSource) -> Result<()> {
+    for (d, database) in catalog.databases.iter().enumerate() {
+        for t in 0..database.tables.len() {
+            let mut stream = rows.open_rows(d, t)?;
+            while stream.next_batch()?.is_some() {}
+        }
+    }
+    Ok(())
+}

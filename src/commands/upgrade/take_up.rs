@@ -1,0 +1,277 @@
+//! Quarantined records of an earlier upgrade, taken up again by decision.
+//!
+//! Row indexes of the log count every pushed version. So a record that is taken
+//! up goes to the place where it would have been: behind the versions that were
+//! applied before it and those taken up before it. Then the indexes of later
+//! records mean again what the server meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::codec::Flaw;
+use crate::commands::Directory;
+use crate::engine::QUARANTINE_NAME;
+use crate::error::{Error, Result};
+use crate::finding::{Code, Finding};
+use crate::legacy::{Family, decode_record};
+use crate::model::{Catalog, Operation, Row, RowBatch, RowSource, RowStream};
+use crate::recovery::attribution::Decision;
+use crate::recovery::{Decisions, advance_sequences};
+use crate::report::Report;
+
+use super::quarantine::{self, Quarantined};
+
+/// A directory with the records of its quarantine that the user decided about.
+pub(super) struct TakenUp<'d> {
+    directory: &'d Directory,
+    /// Its catalog, sequences advanced.
+    pub catalog: Catalog,
+    tables: BTreeMap<(usize, usize), Changes>,
+    /// Records that stay in quarantine.
+    pub left: Vec<Quarantined>,
+}
+
+/// What records that were taken up do to a table.
+#[derive(Debug, Clone, Default)]
+struct Changes {
+    /// Row versions with the index at which they stand in the end.
+    pushed: Vec<(u64, Row)>,
+    /// Versions that end, by index in the end.
+    dead: BTreeMap<u64, u64>,
+}
+
+impl<'d> TakenUp<'d> {
+    /// Applies what the user decided about the directory's quarantine, which
+    /// may be absent.
+    ///
+    /// # Errors
+    /// `NeedsDecision` when a decision cannot be carried out as it stands;
+    /// damage when the quarantine is no such file.
+    pub fn new(
+        directory: &'d Directory,
+        decisions: &Decisions,
+        report: &mut Report,
+    ) -> Result<Self> {
+        let mut taken = TakenUp {
+            directory,
+            catalog: directory.catalog().clone(),
+            tables: BTreeMap::new(),
+            left: Vec::new(),
+        };
+        let mut records = quarantine::read(directory.path())?;
+        records.sort_by_key(|record| record.sequence);
+        let mut open: BTreeSet<String> = BTreeSet::new();
+        for record in records {
+            let table = record.table.clone().unwrap_or_default();
+            match decisions.of(record.sequence, &table) {
+                Some(Decision::Database(database)) => {
+                    if open.contains(&table) {
+                        return Err(refused(
+                            &record,
+                            "an earlier record of its table is undecided",
+                        ));
+                    }
+                    let database = database.clone();
+                    taken.record(&record, &database, report)?;
+                }
+                _ => {
+                    open.insert(table);
+                    taken.leave(record);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Keeps a record aside; rows taken up before it stand before it.
+    fn leave(&mut self, mut record: Quarantined) {
+        let table = record.table.clone().unwrap_or_default();
+        for (database, before) in &mut record.rows_before {
+            let at = self.position(database, &table);
+            let pushed = at
+                .and_then(|at| self.tables.get(&at))
+                .map_or(0, |c| c.pushed.len());
+            *before = before.saturating_add(pushed as u64);
+        }
+        self.left.push(record);
+    }
+
+    fn position(&self, database: &str, table: &str) -> Option<(usize, usize)> {
+        let index = self.catalog.database_index(database)?;
+        Some((
+            index,
+            self.catalog.databases.get(index)?.table_index(table)?,
+        ))
+    }
+
+    fn record(&mut self, record: &Quarantined, database: &str, report: &mut Report) -> Result<()> {
+        let operation = self.operation(record)?;
+        let name = operation.table().unwrap_or_default().to_owned();
+        let finding = |code: Code| {
+            Finding::new(code)
+                .database(database)
+                .table(&name)
+                .sequence(record.sequence)
+        };
+        let Some(before) = record.rows_before.get(database) else {
+            return Err(refused(
+                record,
+                "the database it is assigned to had no such table then",
+            ));
+        };
+        let Some(at) = self.position(database, &name) else {
+            return Err(refused(
+                record,
+                "the database it is assigned to has no such table",
+            ));
+        };
+        let changes = self.tables.entry(at).or_default();
+        let index = before.saturating_add(changes.pushed.len() as u64);
+        let databases = self.catalog.databases.get_mut(at.0);
+        let Some(table) = databases.and_then(|database| database.tables.get_mut(at.1)) else {
+            return Ok(());
+        };
+        match operation {
+            Operation::Insert { row, .. } => {
+                if row.values.len() != table.columns.len() {
+                    report.add(finding(Code::FailedStatement));
+                    return Ok(());
+                }
+                advance_sequences(table, &row);
+                changes.pushed.push((index, row));
+            }
+            Operation::Update {
+                index: old, row, ..
+            } => {
+                if old >= index || row.values.len() != table.columns.len() {
+                    return Err(refused(
+                        record,
+                        "its row index is past the end of the table",
+                    ));
+                }
+                changes.dead.insert(old, row.xmin);
+                changes.pushed.push((index, row));
+            }
+            Operation::Delete { index: old, .. } => {
+                if old >= index {
+                    return Err(refused(
+                        record,
+                        "its row index is past the end of the table",
+                    ));
+                }
+                changes.dead.insert(old, record.transaction);
+            }
+            _ => {
+                return Err(refused(
+                    record,
+                    "it changes a schema; upgrade again from the legacy directory",
+                ));
+            }
+        }
+        report.add(finding(Code::TakenUp));
+        Ok(())
+    }
+
+    /// The operation that the raw bytes hold.
+    fn operation(&self, record: &Quarantined) -> Result<Operation> {
+        let bad = |found: String| {
+            let path = self.directory.path().join(QUARANTINE_NAME);
+            let expected = format!("the bytes of record {}", record.sequence);
+            Error::damage(&path, 0, Code::BadQuarantine, found, expected)
+        };
+        let family: Family = record.family.parse().map_err(bad)?;
+        let raw = base16ct::lower::decode_vec(&record.raw)
+            .map_err(|_| bad("digits that are not hexadecimal".into()))?;
+        match decode_record(&raw, family) {
+            Ok((sequence, _, operation)) if sequence == record.sequence => Ok(operation),
+            Ok((sequence, ..)) => Err(bad(format!("record {sequence}"))),
+            Err(Flaw::Short { .. }) => Err(bad("a record cut short".into())),
+            Err(Flaw::Bad { code, .. }) => Err(bad(code.to_string())),
+        }
+    }
+
+    /// Visible row versions of a table.
+    ///
+    /// # Errors
+    /// When its rows cannot be read.
+    pub fn live_count(&self, database: usize, table: usize) -> Result<u64> {
+        if !self.tables.contains_key(&(database, table)) {
+            return self.directory.live_count(database, table);
+        }
+        let mut live = 0;
+        let mut rows = self.open_rows(database, table)?;
+        while let Some(batch) = rows.next_batch()? {
+            live += batch.rows().filter(|row| row.is_visible()).count() as u64;
+        }
+        Ok(live)
+    }
+}
+
+fn refused(record: &Quarantined, why: &str) -> Error {
+    Error::NeedsDecision(format!(
+        "{}: record {} cannot be taken up: {why}\n{}",
+        Code::AssignmentContradicted,
+        record.sequence,
+        Code::AssignmentContradicted.remedy()
+    ))
+}
+
+impl RowSource for TakenUp<'_> {
+    fn row_count(&self, database: usize, table: usize) -> u64 {
+        let pushed = self
+            .tables
+            .get(&(database, table))
+            .map_or(0, |c| c.pushed.len());
+        self.directory
+            .row_count(database, table)
+            .saturating_add(pushed as u64)
+    }
+
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
+        let rows = self.directory.open_rows(database, table)?;
+        match self.tables.get(&(database, table)) {
+            None => Ok(rows),
+            Some(changes) => Ok(Box::new(Merged {
+                rows,
+                dead: &changes.dead,
+                pushed: changes.pushed.iter().peekable(),
+                index: 0,
+            })),
+        }
+    }
+}
+
+/// Stored rows with those taken up at their places.
+struct Merged<'s> {
+    rows: Box<dyn RowStream + 's>,
+    dead: &'s BTreeMap<u64, u64>,
+    pushed: std::iter::Peekable<std::slice::Iter<'s, (u64, Row)>>,
+    index: u64,
+}
+
+impl RowStream for Merged<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let stored = self.rows.next_batch()?;
+        let ended = stored.is_none();
+        let mut merged = RowBatch::new();
+        let mut stored = stored.into_iter().flat_map(RowBatch::into_rows);
+        loop {
+            let index = self.index;
+            let xmax = self.dead.get(&index).copied();
+            if let Some((_, row)) = self.pushed.next_if(|(at, _)| ended || *at <= index) {
+                row.values
+                    .iter()
+                    .for_each(|value| merged.push_value(value.as_ref()));
+                merged.end_row(row.xmin, xmax.or(row.xmax));
+            } else if let Some((values, xmin, old)) = stored.next() {
+                values
+                    .into_iter()
+                    .for_each(|value| merged.push_value(value));
+                merged.end_row(xmin, xmax.or(old));
+            } else {
+                break;
+            }
+            self.index += 1;
+        }
+        Ok((!merged.is_empty()).then_some(merged))
+    }
+}
