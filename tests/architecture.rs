@@ -1,7 +1,7 @@
 //! The house's rules that a compiler does not enforce.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing, clippy::string_slice)]
 
 use std::collections::BTreeSet;
 use std::fs;
