@@ -25,14 +25,7 @@ fn every_decidable_fixture_shows_the_rows_that_its_server_held() {
         if truth["class"] != "decidable" {
             continue;
         }
-        let run = typed(&data(&name));
-        // Two releases' fixtures hold a record that only the table's name
-        // cannot place.
-        if run.code == 3 {
-            assert!(run.stderr.contains("ambiguous-attribution"), "{name}");
-            continue;
-        }
-        let run = run.exits(0);
+        let run = typed(&data(&name)).exits(0);
         assert_eq!(dumped(&run), known(&truth["databases"]), "{name}");
         seen += 1;
     }
@@ -56,11 +49,7 @@ fn every_decidable_real_directory_shows_the_rows_that_its_server_showed() {
             continue;
         }
         let directory = entry.path().with_file_name("data");
-        let run = typed(&text(&directory));
-        if run.code == 3 && directory.to_str().unwrap().contains("same_names") {
-            continue;
-        }
-        let run = run.exits(0);
+        let run = typed(&text(&directory)).exits(0);
         assert_eq!(dumped(&run), known(&expected["rows"]), "{entry:?}");
         seen += 1;
     }

@@ -66,6 +66,18 @@ fn no_control_character_reaches_a_terminal() {
 }
 
 #[test]
+fn the_same_files_give_the_same_output() {
+    for name in ["family_1_4", "hostile_names", "twins", "wal_damaged_middle"] {
+        for args in commands(&data(name)) {
+            let run = || inspect(args.iter().map(String::as_str));
+            let (first, second) = (run(), run());
+            assert_eq!(first.stdout, second.stdout, "{name} {args:?}");
+            assert_eq!(first.stderr, second.stderr, "{name} {args:?}");
+        }
+    }
+}
+
+#[test]
 fn json_is_json_on_every_fixture() {
     for name in fixture_names() {
         let directory = data(&name);

@@ -33,7 +33,7 @@ fn live_rows_are_counted_as_the_server_held_them() {
     for name in fixture_names() {
         let truth = truth(&name);
         let run = inspect(["info", &data(&name), "--format=json"]);
-        if truth["class"] != "decidable" || run.code == 3 {
+        if truth["class"] != "decidable" {
             continue;
         }
         let known = known(&truth["databases"]);
@@ -148,7 +148,12 @@ fn the_text_for_people_is_this() {
         .current_dir(crate::support::run::fixtures())
         .output()
         .unwrap();
-    insta::assert_snapshot!(String::from_utf8(run.stdout).unwrap());
+    let text = String::from_utf8(run.stdout).unwrap();
+    // How sure the attribution is has tests of its own.
+    let (tail, others): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with("  tail"));
+    assert!(tail[0].contains("2 records"), "{tail:?}");
+    insta::assert_snapshot!(others.join("\n"));
 }
 
 #[test]
