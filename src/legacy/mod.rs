@@ -12,6 +12,7 @@ mod rows;
 mod salvage;
 mod snapshot;
 mod wal;
+mod wal_report;
 
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
 pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
