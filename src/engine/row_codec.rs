@@ -14,6 +14,9 @@ use crate::model::{RowBatch, RowRef, ValueRef};
 /// Set in the flags of a row that has an xmax.
 const HAS_XMAX: u8 = 1;
 
+/// Most bytes of a row in a layout that states its length.
+pub(super) const MAX_ROW_LEN: u64 = 1 << 30;
+
 /// Fewest bytes of a row: flags, xmin, value count.
 pub(super) const MIN_ROW_LEN: u64 = 3;
 

@@ -2,27 +2,23 @@
 
 use std::sync::Arc;
 
-use super::SUFFIX;
 use super::block::{BLOCK_HEADER_LEN, BlockHeader};
-use super::header::{HEADER_LEN, Header};
 use super::trailer::{TRAILER_LEN, Trailer};
-use crate::codec::Cursor;
+use super::{MAGIC, SUFFIX};
 use crate::engine::address::TableAddress;
+use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::{Decoded, TextArena, decode_row, walk_row};
+use crate::engine::row_run::RowRun;
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{RowBatch, RowStream};
 
-/// Bytes of text that one batch may print, unless a single row needs more.
-const ARENA_LEN: usize = 256 * 1024;
-
 /// Header and trailer of a file whose blocks were not read yet.
 pub(super) struct Ends {
-    pub header: Result<Header, Damage>,
+    pub header: Result<FileHeader, Damage>,
     pub trailer: Result<Trailer, Damage>,
     /// File offset of the trailer: the end of the blocks.
     pub trailer_offset: u64,
@@ -34,7 +30,7 @@ impl Ends {
     /// # Errors
     /// `Truncated` when it is too short to have both; I/O errors.
     pub(super) fn read(file: &SourceFile, address: TableAddress) -> Result<Self> {
-        let least = (HEADER_LEN + TRAILER_LEN) as u64;
+        let least = (FILE_HEADER_LEN + TRAILER_LEN) as u64;
         if file.len() < least {
             let found = format!("a file of {} bytes", file.len());
             let expected = format!("at least {least} bytes");
@@ -47,17 +43,16 @@ impl Ends {
             ));
         }
         let trailer_offset = file.len() - TRAILER_LEN as u64;
-        let (mut head, mut tail) = ([0; HEADER_LEN], [0; TRAILER_LEN]);
-        file.read_exact_at(&mut head, 0)?;
+        let mut tail = [0; TRAILER_LEN];
         file.read_exact_at(&mut tail, trailer_offset)?;
-        let piece = |offset, bytes| Piece {
+        let piece = Piece {
             path: file.path(),
-            offset,
-            bytes,
+            offset: trailer_offset,
+            bytes: &tail,
         };
         Ok(Ends {
-            header: Header::decode(&piece(0, &head), address),
-            trailer: Trailer::decode(&piece(trailer_offset, &tail), &address),
+            header: FileHeader::read(file, MAGIC, address)?,
+            trailer: Trailer::decode(&piece, &address),
             trailer_offset,
         })
     }
@@ -102,12 +97,12 @@ impl Blocks {
     /// All blocks between header and trailer.
     pub(super) fn new(file: &Arc<SourceFile>, address: TableAddress, end: u64) -> Self {
         Blocks {
-            window: Window::new(file.clone(), HEADER_LEN as u64..end),
+            window: Window::new(file.clone(), FILE_HEADER_LEN as u64..end),
             address,
             totals: Trailer::default(),
             chain: crc32fast::Hasher::new(),
             next_row: Some(0),
-            after: Some(HEADER_LEN as u64),
+            after: Some(FILE_HEADER_LEN as u64),
         }
     }
 
@@ -181,11 +176,9 @@ pub(super) struct TableReader {
     trailer_offset: u64,
     arity: usize,
     /// The block at hand, while it has rows that were not handed out.
-    block: Option<BlockHeader>,
-    /// Bytes and rows of that block that were handed out.
-    at: usize,
-    rows_out: u32,
-    live: u64,
+    block: Option<(BlockHeader, RowRun)>,
+    /// Rows handed out.
+    counts: TableCounts,
     arena: Vec<u8>,
 }
 
@@ -207,22 +200,18 @@ impl TableReader {
             trailer_offset: ends.trailer_offset,
             arity: table.arity,
             block: None,
-            at: 0,
-            rows_out: 0,
-            live: 0,
+            counts: TableCounts::default(),
             arena: Vec::new(),
         })
     }
 
-    /// Takes in the next block, and makes room for the text of its first row.
-    /// At the end of the file, checks the totals.
+    /// Takes in the next block. At the end of the file, checks the totals.
     fn next_block(&mut self) -> Result<bool> {
-        self.block = self.blocks.advance()?;
-        (self.at, self.rows_out) = (0, 0);
-        if self.block.is_some() {
+        if let Some(block) = self.blocks.advance()? {
+            self.block = Some((block, RowRun::new(block.row_count)));
             return Ok(true);
         }
-        self.blocks.totals.counts.live = self.live;
+        self.blocks.totals.counts.live = self.counts.live;
         let piece = Piece {
             path: self.blocks.window.file().path(),
             offset: self.trailer_offset,
@@ -238,43 +227,12 @@ impl RowStream for TableReader {
         if self.block.is_none() && !self.next_block()? {
             return Ok(None);
         }
-        let Some(block) = self.block.take() else {
+        let Some((block, mut run)) = self.block.take() else {
             return Ok(None);
         };
         let rows = self.blocks.rows(&block);
-        let rest = Piece {
-            offset: rows.offset.saturating_add(self.at as u64),
-            bytes: rows.bytes.get(self.at..).unwrap_or_default(),
-            ..rows
-        };
-        // The first row always fits; a later one may have to wait for the next
-        // batch, when the arena is free again.
-        let first = walk_row(&mut Cursor::new(rest.bytes), self.arity);
-        let text_len = first.map_err(|flaw| rest.flaw(flaw))?.text_len;
-        if text_len > self.arena.len() {
-            self.arena.resize(text_len.max(ARENA_LEN), 0);
-        }
-        let mut arena = TextArena::new(&mut self.arena);
-        let mut batch = RowBatch::new();
-        let mut c = Cursor::new(rest.bytes);
-        while self.rows_out < block.row_count {
-            let decoded = decode_row(&mut c, self.arity, &mut arena, &mut batch);
-            match decoded.map_err(|flaw| rest.flaw(flaw))? {
-                Decoded::Row { visible } => self.live += u64::from(visible),
-                Decoded::NoRoom => break,
-            }
-            self.rows_out += 1;
-        }
-        self.at += c.position();
-        if self.rows_out < block.row_count {
-            self.block = Some(block);
-        } else if c.remaining() > 0 {
-            let found = format!("{} bytes after the last row", c.remaining());
-            let end = "the end of the block";
-            return Err(rest
-                .damage(c.position(), Code::TrailingBytes, found, end)
-                .into());
-        }
+        let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
+        self.block = (!run.is_over()).then_some((block, run));
         Ok(Some(batch))
     }
 }

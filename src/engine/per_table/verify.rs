@@ -1,18 +1,15 @@
 //! Checks a table's file to its last byte.
 
 use super::SUFFIX;
-use super::block::BlockHeader;
-use super::header::HEADER_LEN;
 use super::reader::{Blocks, Ends};
 use super::trailer::{TRAILER_LEN, Trailer};
-use crate::codec::Cursor;
+use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::walk_row;
+use crate::engine::row_run::walk_run;
 use crate::engine::verify::{Level, TableCheck};
-use crate::error::{Damage, Error, Result};
-use crate::finding::Code;
+use crate::error::{Error, Result};
 
 /// Checks both ends, every block, and the totals.
 pub(super) fn verify_table(
@@ -34,7 +31,7 @@ pub(super) fn verify_table(
     };
     let mut checked = 0;
     match &ends.header {
-        Ok(_) => checked += HEADER_LEN as u64,
+        Ok(_) => checked += FILE_HEADER_LEN as u64,
         Err(damage) => check.damaged(damage),
     }
     let mut walk = BlockWalk {
@@ -107,7 +104,7 @@ impl BlockWalk {
         };
         self.checked += block.len();
         if let Some(visible) = &mut self.rows {
-            *visible += walk_rows(&self.blocks.rows(&block), &block, self.arity)?;
+            *visible += walk_run(&self.blocks.rows(&block), block.row_count, self.arity)?;
         }
         Ok(true)
     }
@@ -119,20 +116,4 @@ impl BlockWalk {
         totals.counts.live = self.rows.unwrap_or(trailer.counts.live);
         self.whole.then_some(totals)
     }
-}
-
-/// Walks the rows of a block and counts the visible ones.
-fn walk_rows(rows: &Piece<'_>, block: &BlockHeader, arity: usize) -> Result<u64, Damage> {
-    let mut c = Cursor::new(rows.bytes);
-    let mut visible = 0;
-    for _ in 0..block.row_count {
-        let row = walk_row(&mut c, arity).map_err(|flaw| rows.flaw(flaw))?;
-        visible += u64::from(row.visible);
-    }
-    if c.remaining() > 0 {
-        let found = format!("{} bytes after the last row", c.remaining());
-        let end = "the end of the block";
-        return Err(rows.damage(c.position(), Code::TrailingBytes, found, end));
-    }
-    Ok(visible)
 }

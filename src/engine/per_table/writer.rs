@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use super::SUFFIX;
 use super::block::{BlockHeader, MAX_SHARED_LEN};
-use super::header::Header;
 use super::trailer::Trailer;
+use super::{MAGIC, SUFFIX};
 use crate::codec::ByteWriter;
-use crate::engine::address::{Lsn, TableAddress};
+use crate::engine::address::Lsn;
+use crate::engine::file_header::FileHeader;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::encode_row;
@@ -39,11 +39,10 @@ pub(super) fn write_table(
     writer.finish()
 }
 
-struct TableWriter {
+struct TableWriter<'t> {
+    table: &'t TablePlace,
     out: BufWriter<File>,
     path: PathBuf,
-    address: TableAddress,
-    arity: usize,
     /// Bytes written before the block under construction.
     offset: u64,
     /// Rows of the block under construction.
@@ -55,14 +54,13 @@ struct TableWriter {
     chain: crc32fast::Hasher,
 }
 
-impl TableWriter {
-    fn create(table: &TablePlace, lsn: Lsn) -> Result<Self> {
+impl<'t> TableWriter<'t> {
+    fn create(table: &'t TablePlace, lsn: Lsn) -> Result<Self> {
         let path = table.file(SUFFIX);
         let mut writer = TableWriter {
             out: BufWriter::with_capacity(BUFFER_LEN, create_file(&path)?),
             path,
-            address: table.address,
-            arity: table.arity,
+            table,
             offset: 0,
             block: ByteWriter::new(),
             block_rows: 0,
@@ -72,7 +70,7 @@ impl TableWriter {
             chain: crc32fast::Hasher::new(),
         };
         let address = table.address;
-        writer.put(&Header { address, lsn }.encode())?;
+        writer.put(&FileHeader { address, lsn }.encode(MAGIC))?;
         Ok(writer)
     }
 
@@ -84,15 +82,8 @@ impl TableWriter {
     }
 
     fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
-        if row.values.len() != self.arity {
-            return Err(Error::Usage(format!(
-                "internal: row {} for {} has {} values, expected {}",
-                self.totals.counts.rows,
-                self.path.display(),
-                row.values.len(),
-                self.arity
-            )));
-        }
+        self.table
+            .check_arity(self.totals.counts.rows, row.values.len())?;
         self.row.clear();
         encode_row(&mut self.row, row);
         if self.block.len() + self.row.len() > MAX_SHARED_LEN {
@@ -120,7 +111,7 @@ impl TableWriter {
         let mut framed = std::mem::take(&mut self.framed);
         framed.clear();
         let rows = self.block.as_slice();
-        let crc = BlockHeader::encode(&mut framed, rows, lens, &self.address, self.offset);
+        let crc = BlockHeader::encode(&mut framed, rows, lens, &self.table.address, self.offset);
         self.put(framed.as_slice())?;
         self.chain.update(&crc.to_le_bytes());
         self.totals.blocks += 1;
@@ -133,7 +124,7 @@ impl TableWriter {
     fn finish(mut self) -> Result<TableCounts> {
         self.end_block()?;
         self.totals.chain = self.chain.clone().finalize();
-        let trailer = self.totals.encode(&self.address, self.offset);
+        let trailer = self.totals.encode(&self.table.address, self.offset);
         self.put(&trailer)?;
         let flushed = self.out.flush();
         flushed.map_err(|error| Error::io("write", &self.path, error))?;
