@@ -26,6 +26,7 @@ pub use address::Lsn;
 pub use control::Origin;
 pub use create::create;
 pub use layout::{CreateOptions, Layout};
+pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
 pub use verify::{Coverage, FileCoverage, Level, verify};

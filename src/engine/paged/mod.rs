@@ -19,7 +19,7 @@ use super::verify::{Level, TableCheck};
 use crate::error::Result;
 use crate::model::RowStream;
 
-pub(super) use page_files::MAX_PAGES_PER_FILE;
+pub use page_files::MAX_PAGES_PER_FILE;
 use page_files::PagePlace;
 
 /// What the format page names, by its name there.

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 
-/// Most pages of a file: 1 GiB.
-pub(in crate::engine) const MAX_PAGES_PER_FILE: u32 = 1 << 17;
+/// Most pages of 8 KB in one file of the layout paged: 1 GiB.
+pub const MAX_PAGES_PER_FILE: u32 = 1 << 17;
 
 /// The file that starts with a page.
 pub(super) fn page_path(dir: &Path, first: u64) -> PathBuf {
