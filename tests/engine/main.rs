@@ -9,5 +9,7 @@
 mod bytes;
 mod damage;
 mod forged;
+mod paged;
+mod paged_damage;
 mod round_trip;
 mod sample;

@@ -242,7 +242,7 @@ fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!Store::is_one(dir.path()));
     };
-    for layout in [Layout::Paged, Layout::Append] {
+    for layout in [Layout::Append] {
         let expected = format!("layout {layout} is not available yet");
         usage(&full_catalog, layout, &full_rows, origin(), &expected);
     }

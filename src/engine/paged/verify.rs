@@ -125,23 +125,26 @@ struct Scan<'s, 'v> {
 }
 
 impl Scan<'_, '_> {
-    /// Walks every file; how many pages there are.
-    fn files(&mut self) -> Result<u64> {
+    /// Walks every file; how many pages there are, if every file is there and
+    /// whole.
+    fn files(&mut self) -> Result<Option<u64>> {
         let per_file = u64::from(self.place.pages_per_file);
         let mapped = self.map.as_ref().map_or(0, MapReader::page_count);
         let file_count = self.place.file_count().max(mapped.div_ceil(per_file));
-        let mut pages = 0;
+        let mut pages = Some(0);
         for index in 0..file_count {
             let Some(file) = self.check.open(&self.place.file(index))? else {
                 self.whole = false;
-                pages = (index + 1) * per_file;
+                pages = None;
                 continue;
             };
             let is_last = index + 1 == file_count;
-            self.tolerate(check_len(&file, self.place.pages_per_file, is_last))?;
+            let right = check_len(&file, self.place.pages_per_file, is_last);
+            let page_count = right.is_ok().then(|| index * per_file + whole_pages(&file));
+            self.tolerate(right)?;
             let checked = self.file(&file, index * per_file)?;
             self.check.covered(&file, checked);
-            pages = index * per_file + whole_pages(&file);
+            pages = pages.and(page_count);
         }
         Ok(pages)
     }
@@ -252,8 +255,8 @@ impl Scan<'_, '_> {
     }
 
     /// What only the whole table shows.
-    fn finish(mut self, page_count: u64, counts: TableCounts) -> Result<()> {
-        if let Some(map) = &self.map
+    fn finish(mut self, page_count: Option<u64>, counts: TableCounts) -> Result<()> {
+        if let (Some(map), Some(page_count)) = (&self.map, page_count)
             && map.page_count() != page_count
         {
             let found = format!("entries for {} pages", map.page_count());
