@@ -16,6 +16,7 @@ mod packed_time;
 mod paged;
 mod paths;
 mod per_table;
+mod row_block;
 mod row_codec;
 mod row_run;
 mod sealed;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::block::{BLOCK_HEADER_LEN, BlockHeader};
+use super::block::BlockHead;
 use super::trailer::{TRAILER_LEN, Trailer};
 use super::{MAGIC, SUFFIX};
 use crate::engine::address::TableAddress;
@@ -10,9 +10,10 @@ use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
+use crate::engine::row_block::{Block, BlockWalk, Head};
 use crate::engine::row_run::RowRun;
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceFile, Window};
+use crate::file::SourceFile;
 use crate::finding::Code;
 use crate::model::{RowBatch, RowStream};
 
@@ -80,92 +81,39 @@ impl Ends {
     }
 }
 
-/// The blocks of a file, in order.
+/// The blocks of a file, in order, and what they hold in all.
 pub(super) struct Blocks {
-    window: Window,
-    address: TableAddress,
+    walk: BlockWalk<BlockHead>,
     /// What was read so far; visible rows are counted by who decodes them.
     pub totals: Trailer,
     chain: crc32fast::Hasher,
-    /// Index of the next row; `None` after a block that could not be read.
-    next_row: Option<u64>,
-    /// File offset after the block read last, if its lengths made sense.
-    after: Option<u64>,
 }
 
 impl Blocks {
     /// All blocks between header and trailer.
     pub(super) fn new(file: &Arc<SourceFile>, address: TableAddress, end: u64) -> Self {
         Blocks {
-            window: Window::new(file.clone(), FILE_HEADER_LEN as u64..end),
-            address,
+            walk: BlockWalk::new(file, address, FILE_HEADER_LEN as u64..end),
             totals: Trailer::default(),
             chain: crc32fast::Hasher::new(),
-            next_row: Some(0),
-            after: Some(FILE_HEADER_LEN as u64),
         }
     }
 
-    /// Takes in the next block and checks it. The rows of the block before are
-    /// gone then.
-    ///
-    /// # Errors
-    /// When it is damaged or misplaced, or on I/O errors.
-    pub(super) fn advance(&mut self) -> Result<Option<BlockHeader>> {
-        if let Some(after) = self.after.take() {
-            self.window.seek(after);
-        }
-        if self.window.remaining() == 0 {
+    /// The walk that the blocks come from.
+    pub(super) fn walk(&self) -> &BlockWalk<BlockHead> {
+        &self.walk
+    }
+
+    /// Takes in the next block, as [`BlockWalk::advance`].
+    pub(super) fn advance(&mut self) -> Result<Option<Block<BlockHead>>> {
+        let Some(block) = self.walk.advance()? else {
             return Ok(None);
-        }
-        self.window.fill(BLOCK_HEADER_LEN)?;
-        let remaining = self.window.remaining();
-        let header = BlockHeader::decode(&self.piece(BLOCK_HEADER_LEN as u64), remaining)?;
-        let offset = self.window.offset();
-        self.after = Some(offset.saturating_add(header.len()));
-        let expected_row = self.next_row.take();
-        self.window
-            .fill(usize::try_from(header.len()).unwrap_or(usize::MAX))?;
-        let piece = self.piece(header.len());
-        header.open(&piece, &self.address)?;
-        if expected_row.is_some_and(|row| row != header.first_row) {
-            let found = format!("a block that starts with row {}", header.first_row);
-            let expected = format!("row {}", expected_row.unwrap_or_default());
-            return Err(piece.damage(12, Code::WrongPlace, found, expected).into());
-        }
-        self.next_row = header.first_row.checked_add(header.row_count.into());
+        };
         self.totals.blocks += 1;
-        self.totals.counts.rows += u64::from(header.row_count);
-        self.chain.update(&header.crc.to_le_bytes());
+        self.totals.counts.rows += u64::from(block.head.extent().row_count);
+        self.chain.update(&block.crc.to_le_bytes());
         self.totals.chain = self.chain.clone().finalize();
-        Ok(Some(header))
-    }
-
-    /// Whether [`advance`](Self::advance) can go on after an error: the damaged
-    /// block's end is known.
-    pub(super) fn can_go_on(&self) -> bool {
-        self.after.is_some()
-    }
-
-    /// The first bytes at hand.
-    fn piece(&self, len: u64) -> Piece<'_> {
-        let bytes = self.window.buffered();
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Piece {
-            path: self.window.file().path(),
-            offset: self.window.offset(),
-            bytes: bytes.get(..len).unwrap_or(bytes),
-        }
-    }
-
-    /// The rows of the block that was taken in last.
-    pub(super) fn rows(&self, block: &BlockHeader) -> Piece<'_> {
-        let piece = self.piece(block.len());
-        Piece {
-            offset: piece.offset + BLOCK_HEADER_LEN as u64,
-            bytes: piece.bytes.get(BLOCK_HEADER_LEN..).unwrap_or_default(),
-            ..piece
-        }
+        Ok(Some(block))
     }
 }
 
@@ -176,7 +124,7 @@ pub(super) struct TableReader {
     trailer_offset: u64,
     arity: usize,
     /// The block at hand, while it has rows that were not handed out.
-    block: Option<(BlockHeader, RowRun)>,
+    block: Option<(Block<BlockHead>, RowRun)>,
     /// Rows handed out.
     counts: TableCounts,
     arena: Vec<u8>,
@@ -208,12 +156,12 @@ impl TableReader {
     /// Takes in the next block. At the end of the file, checks the totals.
     fn next_block(&mut self) -> Result<bool> {
         if let Some(block) = self.blocks.advance()? {
-            self.block = Some((block, RowRun::new(block.row_count)));
+            self.block = Some((block, RowRun::new(block.head.extent().row_count)));
             return Ok(true);
         }
         self.blocks.totals.counts.live = self.counts.live;
         let piece = Piece {
-            path: self.blocks.window.file().path(),
+            path: self.blocks.walk.file().path(),
             offset: self.trailer_offset,
             bytes: &[],
         };
@@ -230,7 +178,7 @@ impl RowStream for TableReader {
         let Some((block, mut run)) = self.block.take() else {
             return Ok(None);
         };
-        let rows = self.blocks.rows(&block);
+        let rows = self.blocks.walk.rows(&block);
         let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
         self.block = (!run.is_over()).then_some((block, run));
         Ok(Some(batch))

@@ -7,6 +7,7 @@ use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
+use crate::engine::row_block::Head;
 use crate::engine::row_run::walk_run;
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Error, Result};
@@ -88,7 +89,7 @@ impl BlockWalk {
                 Err(Error::Damage(damage)) => {
                     check.damaged(&damage);
                     self.whole = false;
-                    if !self.blocks.can_go_on() {
+                    if !self.blocks.walk().can_go_on() {
                         return Ok(());
                     }
                 }
@@ -104,7 +105,9 @@ impl BlockWalk {
         };
         self.checked += block.len();
         if let Some(visible) = &mut self.rows {
-            *visible += walk_run(&self.blocks.rows(&block), block.row_count, self.arity)?;
+            let rows = self.blocks.walk().rows(&block);
+            let row_count = block.head.extent().row_count;
+            *visible += walk_run(&rows, row_count, self.arity)?;
         }
         Ok(true)
     }
