@@ -29,7 +29,7 @@ pub fn create(
     origin: &Origin,
 ) -> Result<()> {
     let shape = options.into().shape()?;
-    let tables = shape.tables()?;
+    let tables = shape.tables();
     origin.check()?;
     check_empty(dir)?;
     let global = Global::new(catalog)?;

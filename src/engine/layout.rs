@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::address::Lsn;
+use super::append::Append;
 use super::paged::{MAX_PAGES_PER_FILE, Paged};
 use super::paths::TablePlace;
 use super::per_table::PerTable;
@@ -113,20 +114,13 @@ impl Shape {
     }
 
     /// What the layout does with the files of a table.
-    ///
-    /// # Errors
-    /// `Usage` for a layout that is not available yet.
-    pub(super) fn tables(self) -> Result<Box<dyn TableFiles>> {
+    pub(super) fn tables(self) -> Box<dyn TableFiles> {
         match self.layout {
-            Layout::Paged => Ok(Box::new(Paged {
+            Layout::Paged => Box::new(Paged {
                 pages_per_file: self.pages_per_file,
-            })),
-            Layout::PerTable => Ok(Box::new(PerTable)),
-            Layout::Append => Err(Error::Usage(format!(
-                "the layout {} is not available yet\nUse {}.",
-                self.layout,
-                Layout::PerTable
-            ))),
+            }),
+            Layout::PerTable => Box::new(PerTable),
+            Layout::Append => Box::new(Append),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! here and one variant of [`Layout`].
 
 mod address;
+mod append;
 mod catalog_file;
 mod control;
 mod create;
@@ -41,7 +42,7 @@ mod tests {
     #[test]
     fn the_format_page_has_the_constants_of_the_source() {
         use super::{
-            control, file_header, frame, packed_time, paged, per_table, row_codec, sealed,
+            append, control, file_header, frame, packed_time, paged, per_table, row_codec, sealed,
         };
         let [block_header, shared, trailer] = per_table::LENS;
         let constants = BTreeMap::from([
@@ -63,7 +64,11 @@ mod tests {
             ("MIN_ROW_LEN", row_codec::MIN_ROW_LEN),
             ("EPOCH_DAY", packed_time::EPOCH_DAY),
         ]);
-        let constants = constants.into_iter().chain(paged::LIMITS).collect();
+        let constants = constants
+            .into_iter()
+            .chain(append::LIMITS)
+            .chain(paged::LIMITS)
+            .collect();
         let (_, limits) = PAGE.split_once(".Sh LIMITS\n").unwrap();
         let rows = limits.lines().filter_map(|line| line.strip_prefix(".It "));
         let listed = rows.filter(|row| !row.starts_with("Sy ")).map(|row| {

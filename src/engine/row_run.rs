@@ -3,7 +3,7 @@
 
 use super::frame::Piece;
 use super::layout::TableCounts;
-use super::row_codec::{Decoded, TextArena, decode_row, walk_row};
+use super::row_codec::{Decoded, TextArena, decode_row, walk_row, walk_row_key};
 use crate::codec::Cursor;
 use crate::error::Damage;
 use crate::finding::Code;
@@ -83,16 +83,30 @@ impl RowRun {
     }
 }
 
-/// Walks all rows of a run and counts the visible ones.
+/// Walks all rows of a run, counts the visible ones and tells of the value of
+/// each at position `key`.
 ///
 /// # Errors
 /// When the bytes are not the rows that were announced.
-pub(super) fn walk_run(rows: &Piece<'_>, row_count: u32, arity: usize) -> Result<u64, Damage> {
+pub(super) fn walk_run(
+    rows: &Piece<'_>,
+    row_count: u32,
+    arity: usize,
+    key: Option<usize>,
+    mut visible_key: impl FnMut(&[u8]),
+) -> Result<u64, Damage> {
     let mut c = Cursor::new(rows.bytes);
     let mut visible = 0;
     for _ in 0..row_count {
-        let row = walk_row(&mut c, arity).map_err(|flaw| rows.flaw(flaw))?;
-        visible += u64::from(row.visible);
+        let walked = match key {
+            None => walk_row(&mut c, arity).map(|row| (row, None)),
+            Some(key) => walk_row_key(&mut c, arity, key).map(|(row, key)| (row, Some(key))),
+        };
+        let (row, key) = walked.map_err(|flaw| rows.flaw(flaw))?;
+        if row.visible {
+            visible += 1;
+            key.into_iter().for_each(&mut visible_key);
+        }
     }
     check_end(rows, &c)?;
     Ok(visible)

@@ -54,7 +54,7 @@ impl Store {
             .current()
             .cloned()
             .map_err(Clone::clone)?;
-        let files = control.shape.tables()?;
+        let files = control.shape.tables();
         let cluster_id = control.origin.cluster_id;
         let global = Global::read(dir, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), Vec::new());

@@ -153,7 +153,7 @@ impl Run<'_> {
             self.report.add(damage.into());
         }
         match file.current() {
-            Ok(control) => Ok(Some((control.origin.cluster_id, control.shape.tables()?))),
+            Ok(control) => Ok(Some((control.origin.cluster_id, control.shape.tables()))),
             Err(_) => Ok(None),
         }
     }

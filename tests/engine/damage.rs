@@ -87,6 +87,11 @@ fn every_changed_byte_of_every_page_is_found() {
     changed_bytes_are_found(paged(1), small, 6);
 }
 
+#[test]
+fn every_changed_byte_of_every_record_is_found() {
+    changed_bytes_are_found(Layout::Append, small, 5);
+}
+
 fn flip_every_byte(dir: &tempfile::TempDir, rows: &Rows, path: &Path) {
     let file = OpenOptions::new().write(true).open(path).unwrap();
     for (offset, byte) in fs::read(path).unwrap().into_iter().enumerate() {
@@ -137,6 +142,11 @@ fn every_shorter_and_longer_file_is_found() {
 #[test]
 fn every_shorter_and_longer_page_file_is_found() {
     other_lengths_are_found(paged(1), small);
+}
+
+#[test]
+fn every_shorter_and_longer_append_file_is_found() {
+    other_lengths_are_found(Layout::Append, small);
 }
 
 #[test]

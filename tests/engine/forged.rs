@@ -227,14 +227,6 @@ fn slots_of_two_directories_are_found() {
     assert!(report.has(Code::WrongPlace));
 }
 
-#[test]
-fn a_layout_that_is_not_available_is_a_usage_error() {
-    let dir = directory();
-    patch_slots(dir.path(), 44, &[3]);
-    let error = Store::open(dir.path()).unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error}");
-}
-
 /// A directory of one table whose only block holds these bytes as `rows` rows.
 fn with_block(payload: &[u8], rows: u32, first_row: u64) -> (TempDir, PathBuf) {
     let catalog = catalog(vec![database("d", vec![table("t", 1)])]);

@@ -6,6 +6,8 @@
     clippy::panic
 )]
 
+mod append;
+mod append_damage;
 mod bytes;
 mod damage;
 mod forged;
