@@ -227,6 +227,18 @@ codes! {
     WrongPlace "wrong-place" Error
         "A file or block belongs to another directory, table or position."
         "Put it back where it belongs, or restore it from a backup.";
+    BadPage "bad-page" Error
+        "The bounds or line pointers of a page contradict one another."
+        "Restore the file from a backup, or upgrade again from the source.";
+    BrokenChain "broken-chain" Error
+        "The overflow pages of a wide row are missing, of another row, or in a circle."
+        "Restore the file from a backup, or upgrade again from the source.";
+    OrphanPage "orphan-page" Error
+        "No row leads to an overflow page."
+        "Restore the file from a backup, or upgrade again from the source.";
+    DerivedDiffers "derived-differs" Error
+        "A free space map or an index differs from the data that it is derived from."
+        "No row is lost; upgrade the directory again to write it anew.";
     MissingFile "missing-file" Error
         "A file that the catalog names is not there."
         "Restore it from a backup, or upgrade again from the source.";

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use crate::commands::convert::Numeric;
 use crate::commands::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
 use crate::commands::{OpenOptions, file_outside};
+use crate::engine::{Layout, MAX_PAGES_PER_FILE};
 use crate::legacy::Family;
 use crate::recovery::{OnAmbiguous, Request};
 use crate::render::{escape, findings_text, table_text};
@@ -30,6 +31,9 @@ pub struct UpgradeArgs {
     /// Layout to write: paged, per-table, append or snapshot
     #[arg(long, value_name = "LAYOUT", default_value = "paged")]
     to: Target,
+    /// With --to paged: pages of 8 KB in one file, 1 to 131072 [default: 131072, 1 GiB]
+    #[arg(long, value_name = "N", value_parser = pages_per_file())]
+    pages_per_file: Option<u32>,
     /// With --to snapshot: the release to write for [default: the source's own family]
     #[arg(long, value_name = "X.Y.Z")]
     release: Option<String>,
@@ -68,6 +72,10 @@ pub struct UpgradeArgs {
     format: Format,
 }
 
+fn pages_per_file() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=MAX_PAGES_PER_FILE.into())
+}
+
 /// Runs the subcommand.
 pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
     let options = options(args)?;
@@ -97,6 +105,10 @@ fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
     if args.to != Target::Snapshot && (args.release.is_some() || args.numeric != Numeric::Keep) {
         bail!("--release and --numeric go with --to snapshot only");
     }
+    let paged = Target::Layout(Layout::Paged);
+    if args.to != paged && args.pages_per_file.is_some() {
+        bail!("--pages-per-file goes with --to paged only");
+    }
     let family = match &args.release {
         None => None,
         Some(release) => Some(Family::of_release(release).with_context(|| {
@@ -107,6 +119,7 @@ fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
         source: args.source.clone(),
         target: args.target.clone(),
         to: args.to,
+        pages_per_file: args.pages_per_file,
         open: OpenOptions {
             family: args.from_family,
             recovery: Request {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::address::Lsn;
 use super::frame::{CRC_LEN, Fields, MAGIC_LEN, Piece, seal};
-use super::layout::Layout;
+use super::layout::{Layout, Shape};
 use super::paths::CONTROL_NAME;
 use crate::codec::{ByteWriter, Cursor};
 use crate::error::{Damage, Error, Result};
@@ -27,6 +27,9 @@ pub(super) const SLOT_COUNT: usize = 2;
 pub(super) const CONTROL_LEN: u64 = (SLOT_LEN * SLOT_COUNT) as u64;
 /// Most bytes of the family's name.
 pub(super) const FAMILY_MAX_LEN: usize = 32;
+
+/// Offset in a slot of the number of pages per file.
+const PAGES_PER_FILE_OFFSET: usize = SLOT_LEN - CRC_LEN - 4;
 
 /// What a directory was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub(super) struct Control {
     /// Rises by one with every write; its lowest bit is the slot's number.
     pub generation: u64,
     /// How tables lie in files.
-    pub layout: Layout,
+    pub shape: Shape,
     /// What the directory was made from.
     pub origin: Origin,
     /// Every file holds at least the state after this record.
@@ -76,10 +79,11 @@ impl Control {
         w.u128(self.origin.cluster_id);
         w.u64(self.generation);
         w.u64(self.checkpoint.0);
-        w.u8(self.layout.tag());
+        w.u8(self.shape.layout.tag());
         w.u8(self.origin.family.len().to_le_bytes()[0]);
         w.raw(self.origin.family.as_bytes());
-        w.raw(&vec![0; (SLOT_LEN - CRC_LEN).saturating_sub(w.len())]);
+        w.raw(&vec![0; PAGES_PER_FILE_OFFSET.saturating_sub(w.len())]);
+        w.u32(self.shape.pages_per_file);
         seal(&mut w, crc32fast::Hasher::new());
         w.into_vec()
     }
@@ -103,13 +107,19 @@ impl Control {
         };
         let family = read_family(&mut fields)?;
         let at = fields.position();
-        let padding = fields.read(|c| c.take(c.remaining()))?;
+        let padding = fields.read(|c| c.take(PAGES_PER_FILE_OFFSET.saturating_sub(at)))?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err(fields.damage(at, Code::OutOfRange, "padding in use", "zeros"));
         }
+        let pages_per_file = fields.read(Cursor::u32)?;
+        let Some(shape) = Shape::new(layout, pages_per_file) else {
+            let found = format!("{pages_per_file} pages per file of the layout {layout}");
+            let expected = "a number that goes with the layout";
+            return Err(fields.damage(PAGES_PER_FILE_OFFSET, Code::OutOfRange, found, expected));
+        };
         Ok(Control {
             generation,
-            layout,
+            shape,
             origin: Origin { family, cluster_id },
             checkpoint,
         })
@@ -120,13 +130,13 @@ impl Control {
     ///
     /// # Errors
     /// When the file is there or cannot be written.
-    pub(super) fn create(root: &Path, layout: Layout, origin: &Origin) -> Result<()> {
+    pub(super) fn create(root: &Path, shape: Shape, origin: &Origin) -> Result<()> {
         let path = path(root);
         let mut file: File = create_file(&path)?;
         for generation in [2, 1] {
             let control = Control {
                 generation,
-                layout,
+                shape,
                 origin: origin.clone(),
                 checkpoint: Lsn::default(),
             };
@@ -227,7 +237,7 @@ impl ControlFile {
             return None;
         };
         let apart = a.generation.abs_diff(b.generation);
-        let alike = a.origin == b.origin && a.layout == b.layout;
+        let alike = a.origin == b.origin && a.shape == b.shape;
         (apart != 1 || !alike).then(|| Damage {
             file: path.to_owned(),
             offset: SLOT_LEN as u64,

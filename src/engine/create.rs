@@ -5,7 +5,7 @@ use std::path::Path;
 use super::address::{Lsn, TableAddress};
 use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
-use super::layout::{Layout, TableCounts, TableFiles};
+use super::layout::{CreateOptions, TableCounts, TableFiles};
 use super::paths::{TablePlace, database_dir};
 use crate::error::{Error, Result};
 use crate::file::create_dir;
@@ -19,17 +19,17 @@ use crate::model::{Catalog, Database, RowSource};
 /// comes last.
 ///
 /// # Errors
-/// `Usage` for a layout that is not available, a catalog with a name twice, or
-/// a source that gives other rows than it announced; what the row streams
+/// `Usage` for options out of range, a catalog with a name twice, or a source that gives other rows than it announced; what the row streams
 /// return; I/O errors.
 pub fn create(
     dir: &Path,
-    layout: Layout,
+    options: impl Into<CreateOptions>,
     catalog: &Catalog,
     rows: &dyn RowSource,
     origin: &Origin,
 ) -> Result<()> {
-    let tables = layout.tables()?;
+    let shape = options.into().shape()?;
+    let tables = shape.tables();
     origin.check()?;
     check_empty(dir)?;
     let global = Global::new(catalog)?;
@@ -39,12 +39,12 @@ pub fn create(
         Metadata::new(database, std::iter::repeat(TableCounts::default()))?;
         let path = database_dir(dir, &database.name, id);
         create_dir(&path)?;
-        let counts = write_tables(&path, tables, (index, database), rows, origin)?;
+        let counts = write_tables(&path, &*tables, (index, database), rows, origin)?;
         let metadata = Metadata::new(database, counts.into_iter())?;
         metadata.write(&path, origin.cluster_id, id)?;
     }
     global.write(dir, origin.cluster_id)?;
-    Control::create(dir, layout, origin)
+    Control::create(dir, shape, origin)
 }
 
 fn check_empty(dir: &Path) -> Result<()> {
@@ -71,7 +71,7 @@ fn write_tables(
             database: id_at(index)?,
             table: id_at(position)?,
         };
-        let place = TablePlace::new(path, &table.name, address, table.columns.len());
+        let place = TablePlace::new(path, table, address);
         let mut stream = rows.open_rows(index, position)?;
         let counts = tables.write(&place, Lsn::default(), &mut *stream)?;
         let announced = rows.row_count(index, position);

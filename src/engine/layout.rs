@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::address::Lsn;
+use super::append::Append;
+use super::paged::{MAX_PAGES_PER_FILE, Paged};
 use super::paths::TablePlace;
 use super::per_table::PerTable;
 use super::verify::{Level, TableCheck};
@@ -50,18 +52,75 @@ impl Layout {
     pub(super) fn from_tag(tag: u8) -> Option<Self> {
         Layout::ALL.into_iter().find(|layout| layout.tag() == tag)
     }
+}
 
-    /// What it does with the files of a table.
+/// How a new directory is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// How the rows of a table lie in files.
+    pub layout: Layout,
+    /// Pages of one file of the layout paged, 1 to 131072; no other layout
+    /// looks at it.
+    pub pages_per_file: u32,
+}
+
+impl From<Layout> for CreateOptions {
+    fn from(layout: Layout) -> Self {
+        CreateOptions {
+            layout,
+            pages_per_file: MAX_PAGES_PER_FILE,
+        }
+    }
+}
+
+impl CreateOptions {
+    /// What the control file will say.
     ///
     /// # Errors
-    /// `Usage` for a layout that is not available yet.
-    pub(super) fn tables(self) -> Result<&'static dyn TableFiles> {
-        match self {
-            Layout::PerTable => Ok(&PerTable),
-            Layout::Paged | Layout::Append => Err(Error::Usage(format!(
-                "the layout {self} is not available yet\nUse {}.",
-                Layout::PerTable
-            ))),
+    /// `Usage` when the number of pages is out of range.
+    pub(super) fn shape(self) -> Result<Shape> {
+        let pages_per_file = match self.layout {
+            Layout::Paged => self.pages_per_file,
+            Layout::PerTable | Layout::Append => 0,
+        };
+        Shape::new(self.layout, pages_per_file).ok_or_else(|| {
+            Error::Usage(format!(
+                "{pages_per_file} pages per file, expected 1 to {MAX_PAGES_PER_FILE}"
+            ))
+        })
+    }
+}
+
+/// A layout and its parameters, as the control file states them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// How the rows of a table lie in files.
+    pub layout: Layout,
+    /// Pages of one file; 0 in a layout without pages.
+    pub pages_per_file: u32,
+}
+
+impl Shape {
+    /// A layout with its parameters; `None` when they do not fit it.
+    pub(super) fn new(layout: Layout, pages_per_file: u32) -> Option<Self> {
+        let allowed = match layout {
+            Layout::Paged => 1..=MAX_PAGES_PER_FILE,
+            Layout::PerTable | Layout::Append => 0..=0,
+        };
+        allowed.contains(&pages_per_file).then_some(Shape {
+            layout,
+            pages_per_file,
+        })
+    }
+
+    /// What the layout does with the files of a table.
+    pub(super) fn tables(self) -> Box<dyn TableFiles> {
+        match self.layout {
+            Layout::Paged => Box::new(Paged {
+                pages_per_file: self.pages_per_file,
+            }),
+            Layout::PerTable => Box::new(PerTable),
+            Layout::Append => Box::new(Append),
         }
     }
 }
@@ -109,7 +168,7 @@ impl fmt::Display for TableCounts {
 }
 
 /// What a layout does with the files of one table.
-pub(super) trait TableFiles: fmt::Debug + Sync {
+pub(super) trait TableFiles: fmt::Debug + Send + Sync {
     /// The files that hold the table, in the order in which they are read.
     fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>>;
 

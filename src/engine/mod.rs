@@ -6,15 +6,20 @@
 //! here and one variant of [`Layout`].
 
 mod address;
+mod append;
 mod catalog_file;
 mod control;
 mod create;
+mod file_header;
 mod frame;
 mod layout;
 mod packed_time;
+mod paged;
 mod paths;
 mod per_table;
+mod row_block;
 mod row_codec;
+mod row_run;
 mod sealed;
 mod store;
 mod verify;
@@ -22,7 +27,8 @@ mod verify;
 pub use address::Lsn;
 pub use control::Origin;
 pub use create::create;
-pub use layout::Layout;
+pub use layout::{CreateOptions, Layout};
+pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
 pub use verify::{Coverage, FileCoverage, Level, verify};
@@ -35,9 +41,11 @@ mod tests {
 
     #[test]
     fn the_format_page_has_the_constants_of_the_source() {
-        use super::{control, frame, packed_time, per_table, row_codec, sealed};
-        let [header, block_header, shared, trailer] = per_table::LENS;
-        let constants: BTreeMap<&str, u64> = BTreeMap::from([
+        use super::{
+            append, control, file_header, frame, packed_time, paged, per_table, row_codec, sealed,
+        };
+        let [block_header, shared, trailer] = per_table::LENS;
+        let constants = BTreeMap::from([
             ("FORMAT_VERSION", frame::FORMAT_VERSION.into()),
             ("SLOT_LEN", control::SLOT_LEN as u64),
             ("SLOT_COUNT", control::SLOT_COUNT as u64),
@@ -48,13 +56,19 @@ mod tests {
             ("KIND_GLOBAL", sealed::KIND_GLOBAL.into()),
             ("KIND_METADATA", sealed::KIND_METADATA.into()),
             ("NO_DATABASE", sealed::NO_DATABASE.into()),
-            ("HEADER_LEN", header as u64),
+            ("FILE_HEADER_LEN", file_header::FILE_HEADER_LEN as u64),
             ("BLOCK_HEADER_LEN", block_header as u64),
             ("MAX_SHARED_LEN", shared as u64),
             ("TRAILER_LEN", trailer as u64),
+            ("MAX_ROW_LEN", row_codec::MAX_ROW_LEN),
             ("MIN_ROW_LEN", row_codec::MIN_ROW_LEN),
             ("EPOCH_DAY", packed_time::EPOCH_DAY),
         ]);
+        let constants = constants
+            .into_iter()
+            .chain(append::LIMITS)
+            .chain(paged::LIMITS)
+            .collect();
         let (_, limits) = PAGE.split_once(".Sh LIMITS\n").unwrap();
         let rows = limits.lines().filter_map(|line| line.strip_prefix(".It "));
         let listed = rows.filter(|row| !row.starts_with("Sy ")).map(|row| {
@@ -62,7 +76,8 @@ mod tests {
             let (name, value) = (cells.next().unwrap(), cells.next().unwrap());
             (name, value.parse().unwrap())
         });
-        assert_eq!(listed.collect::<BTreeMap<&str, u64>>(), constants);
+        let constants: BTreeMap<&str, u64> = constants;
+        assert_eq!(listed.collect::<BTreeMap<_, _>>(), constants);
     }
 
     #[test]

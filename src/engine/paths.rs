@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::address::TableAddress;
+use crate::error::{Error, Result};
 use crate::file::encode_name;
+use crate::model::Table;
 
 /// The control file.
 pub(super) const CONTROL_NAME: &str = "control";
@@ -38,21 +40,40 @@ pub(super) struct TablePlace {
     pub address: TableAddress,
     /// Values of every row.
     pub arity: usize,
+    /// Position of the primary key, if there is one.
+    pub key: Option<usize>,
 }
 
 impl TablePlace {
-    /// The place of the table `name`.
-    pub(super) fn new(dir: &Path, name: &str, address: TableAddress, arity: usize) -> Self {
+    /// The place of a table in the directory of its database.
+    pub(super) fn new(dir: &Path, table: &Table, address: TableAddress) -> Self {
         TablePlace {
             dir: dir.to_owned(),
-            stem: encode(name, address.table),
+            stem: encode(&table.name, address.table),
             address,
-            arity,
+            arity: table.columns.len(),
+            key: table.primary_key(),
         }
     }
 
     /// A file of the table.
     pub(super) fn file(&self, suffix: &str) -> PathBuf {
         self.dir.join(format!("{}{suffix}", self.stem))
+    }
+
+    /// Checks that a row to be written has as many values as the table has
+    /// columns.
+    ///
+    /// # Errors
+    /// `Usage`: whoever gave the row is at fault.
+    pub(super) fn check_arity(&self, row_index: u64, found: usize) -> Result<()> {
+        if found == self.arity {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "internal: row {row_index} for {} has {found} values, expected {}",
+            self.file("").display(),
+            self.arity
+        )))
     }
 }

@@ -14,6 +14,9 @@ use crate::model::{RowBatch, RowRef, ValueRef};
 /// Set in the flags of a row that has an xmax.
 const HAS_XMAX: u8 = 1;
 
+/// Most bytes of a row in a layout that states its length.
+pub(super) const MAX_ROW_LEN: u64 = 1 << 30;
+
 /// Fewest bytes of a row: flags, xmin, value count.
 pub(super) const MIN_ROW_LEN: u64 = 3;
 
@@ -53,7 +56,8 @@ pub(super) fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
     row.values.iter().for_each(|value| encode_value(w, value));
 }
 
-fn encode_value(w: &mut ByteWriter, value: &ValueRef<'_>) {
+/// Appends one value.
+pub(super) fn encode_value(w: &mut ByteWriter, value: &ValueRef<'_>) {
     match *value {
         ValueRef::Null => w.u8(tag::NULL),
         ValueRef::SmallInt(v) => packed(w, tag::SMALL_INT, zigzag(v.into())),
@@ -264,9 +268,40 @@ pub(super) struct RowSummary {
 
 /// Checks one row of `arity` values without building it.
 pub(super) fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowSummary> {
+    walk_values(c, arity, |_, _| {})
+}
+
+/// As [`walk_row`], and gives the bytes of the value at position `key`.
+pub(super) fn walk_row_key<'a>(
+    c: &mut Cursor<'a>,
+    arity: usize,
+    key: usize,
+) -> Read<(RowSummary, &'a [u8])> {
+    let (mut start, mut len) = (c.clone(), 0);
+    let summary = walk_values(c, arity, |value, before| {
+        if value == key {
+            start = before.clone();
+        } else if value == key + 1 {
+            len = before.position() - start.position();
+        }
+    })?;
+    if key + 1 == arity {
+        len = c.position() - start.position();
+    }
+    Ok((summary, start.take(len)?))
+}
+
+/// Walks a row, and tells where each value starts.
+#[inline]
+fn walk_values<'a>(
+    c: &mut Cursor<'a>,
+    arity: usize,
+    mut at_value: impl FnMut(usize, &Cursor<'a>),
+) -> Read<RowSummary> {
     let head = Head::read(c, arity)?;
     let mut text_len = 0usize;
-    for _ in 0..arity {
+    for value in 0..arity {
+        at_value(value, c);
         text_len = text_len.saturating_add(Stored::read(c)?.text_len());
     }
     Ok(RowSummary {

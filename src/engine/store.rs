@@ -19,7 +19,7 @@ pub struct Store {
     catalog: Catalog,
     /// By database and table as in the catalog.
     tables: Vec<Vec<StoredTable>>,
-    files: &'static dyn TableFiles,
+    files: Box<dyn TableFiles>,
 }
 
 #[derive(Debug)]
@@ -48,14 +48,13 @@ impl Store {
     /// One bad slot of the control file is no obstacle; `verify` reports it.
     ///
     /// # Errors
-    /// When a file is missing, damaged, or of another directory; `Usage` for a
-    /// layout that is not available.
+    /// When a file is missing, damaged, or of another directory.
     pub fn open(dir: &Path) -> Result<Store> {
         let control = ControlFile::read(dir)?
             .current()
             .cloned()
             .map_err(Clone::clone)?;
-        let files = control.layout.tables()?;
+        let files = control.shape.tables();
         let cluster_id = control.origin.cluster_id;
         let global = Global::read(dir, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
@@ -77,7 +76,7 @@ impl Store {
 
     /// How its tables lie in files.
     pub fn layout(&self) -> Layout {
-        self.control.layout
+        self.control.shape.layout
     }
 
     /// What it was made from.
@@ -140,9 +139,7 @@ impl Metadata<'_> {
                 database,
                 table: table.id,
             };
-            let schema = &table.schema;
-            let place = TablePlace::new(dir, &schema.name, address, schema.columns.len());
-            (place, table.counts)
+            (TablePlace::new(dir, &table.schema, address), table.counts)
         })
     }
 }

@@ -71,8 +71,7 @@ impl Coverage {
 /// does everything when both slots of the control file are bad.
 ///
 /// # Errors
-/// I/O errors other than a missing file; `Usage` for a layout that is not
-/// available. Damage is never an error here.
+/// I/O errors other than a missing file. Damage is never an error here.
 pub fn verify(dir: &Path, level: Level, report: &mut Report) -> Result<Coverage> {
     SourceDir::open(dir)?;
     let mut run = Run {
@@ -139,7 +138,7 @@ impl Run<'_> {
     }
 
     /// Checks the control file and says whose files the others must be.
-    fn control(&mut self) -> Result<Option<(u128, &'static dyn TableFiles)>> {
+    fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>)>> {
         let path = control::path(self.dir);
         self.known.insert(path.clone());
         let Some(file) = absorb(ControlFile::read(self.dir), &path, self.report)? else {
@@ -154,7 +153,7 @@ impl Run<'_> {
             self.report.add(damage.into());
         }
         match file.current() {
-            Ok(control) => Ok(Some((control.origin.cluster_id, control.layout.tables()?))),
+            Ok(control) => Ok(Some((control.origin.cluster_id, control.shape.tables()))),
             Err(_) => Ok(None),
         }
     }
@@ -248,12 +247,26 @@ impl TableCheck<'_> {
     /// Other I/O errors.
     pub(super) fn open(&mut self, path: &Path) -> Result<Option<Arc<SourceFile>>> {
         self.known.insert(path.to_owned());
+        self.absorb(SourceFile::open(path), path)
+    }
+
+    /// Whether the directory of the table is one; if not, it is reported.
+    ///
+    /// # Errors
+    /// Other I/O errors.
+    pub(super) fn directory(&mut self, path: &Path) -> Result<bool> {
+        self.known.insert(path.to_owned());
+        self.absorb(check_dir(path), path)
+            .map(|found| found.is_some())
+    }
+
+    fn absorb<T>(&mut self, result: Result<T>, path: &Path) -> Result<Option<T>> {
         let mut found = Report::new();
-        let file = absorb(SourceFile::open(path), path, &mut found)?;
+        let value = absorb(result, path, &mut found)?;
         for finding in found.findings() {
             self.add(finding.clone());
         }
-        Ok(file)
+        Ok(value)
     }
 
     /// Reports damage.

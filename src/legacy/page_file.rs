@@ -1,5 +1,5 @@
 //! Legacy page files: one bincode page a file, rows in slots (format page,
-//! "Page files"). A server never reads them back; only salvage does.
+//! "Legacy page files"). A server never reads them back; only salvage does.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -4,15 +4,16 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{Level, QUARANTINE_NAME, Store, verify};
+use rustdb_migrate::engine::{CreateOptions, Layout, Level, QUARANTINE_NAME, Store, verify};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::{Code, Severity};
-use rustdb_migrate::model::{Catalog, Value};
+use rustdb_migrate::model::{Catalog, Row, Value};
 use rustdb_migrate::report::Report;
 
 use crate::bytes::blocks_of;
 use crate::sample::{
-    Rows, catalog, database, files_below, full, read_all, row, table, verified, write,
+    Rows, catalog, database, every_value, files_below, full, paged, read_all, row, table, verified,
+    write, write_as,
 };
 
 fn codes(dir: &Path, level: Level) -> Vec<Code> {
@@ -29,65 +30,123 @@ fn reads_right_or_not_at_all(dir: &Path, rows: &Rows) {
     }
 }
 
-/// Each file of a directory that has every field, and the directory. The
-/// control file, which is long and says nothing of tables, has one without any.
-fn each_file() -> Vec<(tempfile::TempDir, Rows, PathBuf)> {
+/// Each file of a directory, and the directory. The control file, which is long
+/// and says nothing of tables, has one without any.
+fn each_file(
+    options: CreateOptions,
+    sample: fn() -> (Catalog, Rows),
+) -> Vec<(tempfile::TempDir, Rows, PathBuf)> {
     let empty = || (Catalog::default(), Rows(vec![]));
-    let (mut files, names) = (Vec::new(), write(&full().0, &full().1));
+    let (catalog, rows) = sample();
+    let (mut files, names) = (Vec::new(), write_as(options, &catalog, &rows));
     for path in files_below(names.path()).into_keys() {
         let name = path.strip_prefix(names.path()).unwrap();
         let control = name == Path::new("control");
-        let (catalog, rows) = if control { empty() } else { full() };
-        let dir = write(&catalog, &rows);
+        let (catalog, rows) = if control { empty() } else { sample() };
+        let dir = write_as(options, &catalog, &rows);
         let path = dir.path().join(name);
         files.push((dir, rows, path));
     }
-    assert_eq!(files.len(), 7);
     files
+}
+
+/// A row of each value type, dead ones, and one wider than a page.
+fn small() -> (Catalog, Rows) {
+    let values = every_value().into_iter().flat_map(|from| {
+        let row = move |value| Row {
+            values: vec![value],
+            ..from
+        };
+        from.values.clone().into_iter().map(row)
+    });
+    let wide = row(vec![Value::Text("x".repeat(8_200))]);
+    let rows = values.chain([wide]).collect();
+    let catalog = catalog(vec![database("d", vec![table("t", 1)])]);
+    (catalog, Rows(vec![vec![rows]]))
+}
+
+fn changed_bytes_are_found(
+    options: impl Into<CreateOptions> + Copy,
+    sample: fn() -> (Catalog, Rows),
+    file_count: usize,
+) {
+    let files = each_file(options.into(), sample);
+    assert_eq!(files.len(), file_count);
+    for (dir, rows, path) in files {
+        flip_every_byte(&dir, &rows, &path);
+    }
 }
 
 #[test]
 fn every_changed_byte_of_every_file_is_found() {
-    for (dir, rows, path) in each_file() {
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
-        for (offset, byte) in fs::read(&path).unwrap().into_iter().enumerate() {
-            // One bit, each in its turn, and all of them.
-            for mask in [1 << (offset % 8), 0xff] {
-                file.write_all_at(&[byte ^ mask], offset as u64).unwrap();
-                let mut report = Report::new();
-                verify(dir.path(), Level::Checksums, &mut report).unwrap();
-                let what = format!("{} at {offset} by {mask:#x}", path.display());
-                assert!(report.has_errors(), "{what}");
-                let place = report.findings()[0].file.as_deref();
-                assert_eq!(place, Some(path.as_path()), "{what}");
-                if mask == 0xff {
-                    reads_right_or_not_at_all(dir.path(), &rows);
-                }
+    changed_bytes_are_found(Layout::PerTable, full, 7);
+}
+
+#[test]
+fn every_changed_byte_of_every_page_is_found() {
+    changed_bytes_are_found(paged(1), small, 6);
+}
+
+#[test]
+fn every_changed_byte_of_every_record_is_found() {
+    changed_bytes_are_found(Layout::Append, small, 5);
+}
+
+fn flip_every_byte(dir: &tempfile::TempDir, rows: &Rows, path: &Path) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    for (offset, byte) in fs::read(path).unwrap().into_iter().enumerate() {
+        // One bit, each in its turn, and all of them.
+        for mask in [1 << (offset % 8), 0xff] {
+            file.write_all_at(&[byte ^ mask], offset as u64).unwrap();
+            let mut report = Report::new();
+            verify(dir.path(), Level::Checksums, &mut report).unwrap();
+            let what = format!("{} at {offset} by {mask:#x}", path.display());
+            assert!(report.has_errors(), "{what}");
+            let place = report.findings()[0].file.as_deref();
+            assert_eq!(place, Some(path), "{what}");
+            if mask == 0xff {
+                reads_right_or_not_at_all(dir.path(), rows);
             }
-            file.write_all_at(&[byte], offset as u64).unwrap();
         }
+        file.write_all_at(&[byte], offset as u64).unwrap();
+    }
+    assert_eq!(codes(dir.path(), Level::Checksums), []);
+}
+
+fn other_lengths_are_found(options: impl Into<CreateOptions>, sample: fn() -> (Catalog, Rows)) {
+    for (dir, rows, path) in each_file(options.into(), sample) {
+        let whole = fs::read(&path).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        for len in (0..whole.len()).rev() {
+            file.set_len(len as u64).unwrap();
+            let mut report = Report::new();
+            verify(dir.path(), Level::Checksums, &mut report).unwrap();
+            assert!(report.has_errors(), "{} to {len}", path.display());
+            reads_right_or_not_at_all(dir.path(), &rows);
+        }
+        for more in [&[0u8][..], b"RBLK", &whole] {
+            fs::write(&path, [&whole, more].concat()).unwrap();
+            assert!(verified(dir.path(), Level::Checksums).has_errors());
+            reads_right_or_not_at_all(dir.path(), &rows);
+        }
+        fs::write(&path, &whole).unwrap();
         assert_eq!(codes(dir.path(), Level::Checksums), []);
     }
 }
 
 #[test]
 fn every_shorter_and_longer_file_is_found() {
-    for (dir, rows, path) in each_file() {
-        let whole = fs::read(&path).unwrap();
-        let lens = (0..whole.len()).rev();
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
-        for len in lens {
-            file.set_len(len as u64).unwrap();
-            assert!(verified(dir.path(), Level::Checksums).has_errors(), "{len}");
-            reads_right_or_not_at_all(dir.path(), &rows);
-        }
-        for more in [&[0u8][..], b"RBLK", &whole] {
-            fs::write(&path, [&whole, more].concat()).unwrap();
-            assert!(verified(dir.path(), Level::Checksums).has_errors());
-        }
-        fs::write(&path, &whole).unwrap();
-        assert_eq!(codes(dir.path(), Level::Checksums), []);
-    }
+    other_lengths_are_found(Layout::PerTable, full);
+}
+
+#[test]
+fn every_shorter_and_longer_page_file_is_found() {
+    other_lengths_are_found(paged(1), small);
+}
+
+#[test]
+fn every_shorter_and_longer_append_file_is_found() {
+    other_lengths_are_found(Layout::Append, small);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::bytes::{crc, seed};
 use crate::sample::{Rows, catalog, database, full, read_all, row, table, verified, write};
 
 /// What verification finds and reading says, which must name the same thing.
-fn both_say(dir: &Path, level: Level, code: Code) {
+pub fn both_say(dir: &Path, level: Level, code: Code) {
     let report = verified(dir, level);
     let codes: Vec<_> = report.findings().iter().map(|f| f.code).collect();
     assert_eq!(codes, [code]);
@@ -189,7 +189,10 @@ fn patch_slots(dir: &Path, at: usize, with: &[u8]) {
 
 #[test]
 fn control_slots_that_no_writer_produces_are_refused() {
-    let cases: [(usize, &[u8], Code); 6] = [
+    let cases: [(usize, &[u8], Code); 9] = [
+        (44, &[1], Code::OutOfRange),
+        (4087, &[1], Code::OutOfRange),
+        (4088, &[1], Code::OutOfRange),
         (8, &[2], Code::UnsupportedVersion),
         (44, &[0], Code::BadTag),
         (44, &[4], Code::BadTag),
@@ -222,14 +225,6 @@ fn slots_of_two_directories_are_found() {
     let report = verified(dir.path(), Level::Checksums);
     assert_eq!(report.findings().len(), 1);
     assert!(report.has(Code::WrongPlace));
-}
-
-#[test]
-fn a_layout_that_is_not_available_is_a_usage_error() {
-    let dir = directory();
-    patch_slots(dir.path(), 44, &[1]);
-    let error = Store::open(dir.path()).unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error}");
 }
 
 /// A directory of one table whose only block holds these bytes as `rows` rows.

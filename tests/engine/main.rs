@@ -6,8 +6,12 @@
     clippy::panic
 )]
 
+mod append;
+mod append_damage;
 mod bytes;
 mod damage;
 mod forged;
+mod paged;
+mod paged_damage;
 mod round_trip;
 mod sample;

@@ -242,10 +242,6 @@ fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!Store::is_one(dir.path()));
     };
-    for layout in [Layout::Paged, Layout::Append] {
-        let expected = format!("layout {layout} is not available yet");
-        usage(&full_catalog, layout, &full_rows, origin(), &expected);
-    }
     let long = rustdb_migrate::engine::Origin {
         family: "f".repeat(33),
         ..origin()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
+use rustdb_migrate::engine::{CreateOptions, Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, ForeignKey, Form, Privilege, Role, Row,
@@ -101,8 +101,12 @@ pub fn row(values: Vec<Value>) -> Row {
 }
 
 pub fn write(catalog: &Catalog, rows: &Rows) -> TempDir {
+    write_as(Layout::PerTable, catalog, rows)
+}
+
+pub fn write_as(options: impl Into<CreateOptions>, catalog: &Catalog, rows: &Rows) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    create(dir.path(), Layout::PerTable, catalog, rows, &origin()).unwrap();
+    create(dir.path(), options, catalog, rows, &origin()).unwrap();
     dir
 }
 
@@ -259,4 +263,23 @@ pub fn same(a: &[Row], b: &[Row]) -> bool {
         all
     };
     format!("{a:?}") == format!("{b:?}") && bits(a) == bits(b)
+}
+
+/// The layout paged with this many pages in a file.
+pub fn paged(pages_per_file: u32) -> CreateOptions {
+    CreateOptions {
+        layout: Layout::Paged,
+        pages_per_file,
+    }
+}
+
+/// A row of one text that takes `len` bytes in the Row codec, 134 to 16389.
+pub fn row_of_len(len: usize) -> Row {
+    row(vec![Value::Text("x".repeat(len - 6))])
+}
+
+/// A directory of the database `d` with one table `t` of one column.
+pub fn one_table(options: impl Into<CreateOptions>, rows: Vec<Row>) -> TempDir {
+    let catalog = catalog(vec![database("d", vec![table("t", 1)])]);
+    write_as(options, &catalog, &Rows(vec![vec![rows]]))
 }

@@ -34,6 +34,8 @@ pub struct UpgradeOptions {
     pub target: PathBuf,
     /// The layout to write.
     pub to: Target,
+    /// With the layout paged: pages of one file; default 1 GiB of them.
+    pub pages_per_file: Option<u32>,
     /// How to read the source.
     pub open: OpenOptions,
     /// With a snapshot target: the family to write; default the source's own.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::codec::ContentHash;
 use crate::commands::content::{Content, hash_content};
 use crate::commands::{Directory, OpenOptions};
-use crate::engine::{self, Layout, Level, Origin};
+use crate::engine::{self, CreateOptions, Layout, Level, Origin};
 use crate::error::{Error, Result};
 use crate::file::{Staging, create_file, encode_name};
 use crate::finding::Code;
@@ -63,7 +63,9 @@ pub(super) fn write(
                 family: plan.family.to_string(),
                 cluster_id: cluster_id(plan, rows),
             };
-            engine::create(staging.path(), layout, &plan.catalog, rows, &origin)?;
+            let mut create = CreateOptions::from(layout);
+            create.pages_per_file = options.pages_per_file.unwrap_or(create.pages_per_file);
+            engine::create(staging.path(), create, &plan.catalog, rows, &origin)?;
         }
         Target::Snapshot => write_snapshots(staging.path(), plan, rows)?,
     }

@@ -2,7 +2,6 @@
 //! "Table files").
 
 mod block;
-mod header;
 mod reader;
 mod trailer;
 mod verify;
@@ -11,6 +10,7 @@ mod writer;
 use std::path::PathBuf;
 
 use super::address::Lsn;
+use super::frame::MAGIC_LEN;
 use super::layout::{TableCounts, TableFiles};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
@@ -20,11 +20,13 @@ use crate::model::RowStream;
 /// After the encoded name of a table.
 const SUFFIX: &str = ".db";
 
-/// Lengths that the format page names: of a header, of a block's header, of
-/// the rows that may share a block, of a trailer.
+/// First bytes of a table's file.
+const MAGIC: &[u8; MAGIC_LEN] = b"RDBXTABL";
+
+/// Lengths that the format page names: of a block's header, of the rows that
+/// may share a block, of a trailer.
 #[cfg(test)]
-pub(super) const LENS: [usize; 4] = [
-    header::HEADER_LEN,
+pub(super) const LENS: [usize; 3] = [
     block::BLOCK_HEADER_LEN,
     block::MAX_SHARED_LEN,
     trailer::TRAILER_LEN,

@@ -2,27 +2,24 @@
 
 use std::sync::Arc;
 
-use super::SUFFIX;
-use super::block::{BLOCK_HEADER_LEN, BlockHeader};
-use super::header::{HEADER_LEN, Header};
+use super::block::BlockHead;
 use super::trailer::{TRAILER_LEN, Trailer};
-use crate::codec::Cursor;
+use super::{MAGIC, SUFFIX};
 use crate::engine::address::TableAddress;
+use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::{Decoded, TextArena, decode_row, walk_row};
+use crate::engine::row_block::{Block, BlockWalk, Head};
+use crate::engine::row_run::RowRun;
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceFile, Window};
+use crate::file::SourceFile;
 use crate::finding::Code;
 use crate::model::{RowBatch, RowStream};
 
-/// Bytes of text that one batch may print, unless a single row needs more.
-const ARENA_LEN: usize = 256 * 1024;
-
 /// Header and trailer of a file whose blocks were not read yet.
 pub(super) struct Ends {
-    pub header: Result<Header, Damage>,
+    pub header: Result<FileHeader, Damage>,
     pub trailer: Result<Trailer, Damage>,
     /// File offset of the trailer: the end of the blocks.
     pub trailer_offset: u64,
@@ -34,7 +31,7 @@ impl Ends {
     /// # Errors
     /// `Truncated` when it is too short to have both; I/O errors.
     pub(super) fn read(file: &SourceFile, address: TableAddress) -> Result<Self> {
-        let least = (HEADER_LEN + TRAILER_LEN) as u64;
+        let least = (FILE_HEADER_LEN + TRAILER_LEN) as u64;
         if file.len() < least {
             let found = format!("a file of {} bytes", file.len());
             let expected = format!("at least {least} bytes");
@@ -47,17 +44,16 @@ impl Ends {
             ));
         }
         let trailer_offset = file.len() - TRAILER_LEN as u64;
-        let (mut head, mut tail) = ([0; HEADER_LEN], [0; TRAILER_LEN]);
-        file.read_exact_at(&mut head, 0)?;
+        let mut tail = [0; TRAILER_LEN];
         file.read_exact_at(&mut tail, trailer_offset)?;
-        let piece = |offset, bytes| Piece {
+        let piece = Piece {
             path: file.path(),
-            offset,
-            bytes,
+            offset: trailer_offset,
+            bytes: &tail,
         };
         Ok(Ends {
-            header: Header::decode(&piece(0, &head), address),
-            trailer: Trailer::decode(&piece(trailer_offset, &tail), &address),
+            header: FileHeader::read(file, MAGIC, address)?,
+            trailer: Trailer::decode(&piece, &address),
             trailer_offset,
         })
     }
@@ -85,92 +81,39 @@ impl Ends {
     }
 }
 
-/// The blocks of a file, in order.
+/// The blocks of a file, in order, and what they hold in all.
 pub(super) struct Blocks {
-    window: Window,
-    address: TableAddress,
+    walk: BlockWalk<BlockHead>,
     /// What was read so far; visible rows are counted by who decodes them.
     pub totals: Trailer,
     chain: crc32fast::Hasher,
-    /// Index of the next row; `None` after a block that could not be read.
-    next_row: Option<u64>,
-    /// File offset after the block read last, if its lengths made sense.
-    after: Option<u64>,
 }
 
 impl Blocks {
     /// All blocks between header and trailer.
     pub(super) fn new(file: &Arc<SourceFile>, address: TableAddress, end: u64) -> Self {
         Blocks {
-            window: Window::new(file.clone(), HEADER_LEN as u64..end),
-            address,
+            walk: BlockWalk::new(file, address, FILE_HEADER_LEN as u64..end),
             totals: Trailer::default(),
             chain: crc32fast::Hasher::new(),
-            next_row: Some(0),
-            after: Some(HEADER_LEN as u64),
         }
     }
 
-    /// Takes in the next block and checks it. The rows of the block before are
-    /// gone then.
-    ///
-    /// # Errors
-    /// When it is damaged or misplaced, or on I/O errors.
-    pub(super) fn advance(&mut self) -> Result<Option<BlockHeader>> {
-        if let Some(after) = self.after.take() {
-            self.window.seek(after);
-        }
-        if self.window.remaining() == 0 {
+    /// The walk that the blocks come from.
+    pub(super) fn walk(&self) -> &BlockWalk<BlockHead> {
+        &self.walk
+    }
+
+    /// Takes in the next block, as [`BlockWalk::advance`].
+    pub(super) fn advance(&mut self) -> Result<Option<Block<BlockHead>>> {
+        let Some(block) = self.walk.advance()? else {
             return Ok(None);
-        }
-        self.window.fill(BLOCK_HEADER_LEN)?;
-        let remaining = self.window.remaining();
-        let header = BlockHeader::decode(&self.piece(BLOCK_HEADER_LEN as u64), remaining)?;
-        let offset = self.window.offset();
-        self.after = Some(offset.saturating_add(header.len()));
-        let expected_row = self.next_row.take();
-        self.window
-            .fill(usize::try_from(header.len()).unwrap_or(usize::MAX))?;
-        let piece = self.piece(header.len());
-        header.open(&piece, &self.address)?;
-        if expected_row.is_some_and(|row| row != header.first_row) {
-            let found = format!("a block that starts with row {}", header.first_row);
-            let expected = format!("row {}", expected_row.unwrap_or_default());
-            return Err(piece.damage(12, Code::WrongPlace, found, expected).into());
-        }
-        self.next_row = header.first_row.checked_add(header.row_count.into());
+        };
         self.totals.blocks += 1;
-        self.totals.counts.rows += u64::from(header.row_count);
-        self.chain.update(&header.crc.to_le_bytes());
+        self.totals.counts.rows += u64::from(block.head.extent().row_count);
+        self.chain.update(&block.crc.to_le_bytes());
         self.totals.chain = self.chain.clone().finalize();
-        Ok(Some(header))
-    }
-
-    /// Whether [`advance`](Self::advance) can go on after an error: the damaged
-    /// block's end is known.
-    pub(super) fn can_go_on(&self) -> bool {
-        self.after.is_some()
-    }
-
-    /// The first bytes at hand.
-    fn piece(&self, len: u64) -> Piece<'_> {
-        let bytes = self.window.buffered();
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Piece {
-            path: self.window.file().path(),
-            offset: self.window.offset(),
-            bytes: bytes.get(..len).unwrap_or(bytes),
-        }
-    }
-
-    /// The rows of the block that was taken in last.
-    pub(super) fn rows(&self, block: &BlockHeader) -> Piece<'_> {
-        let piece = self.piece(block.len());
-        Piece {
-            offset: piece.offset + BLOCK_HEADER_LEN as u64,
-            bytes: piece.bytes.get(BLOCK_HEADER_LEN..).unwrap_or_default(),
-            ..piece
-        }
+        Ok(Some(block))
     }
 }
 
@@ -181,11 +124,9 @@ pub(super) struct TableReader {
     trailer_offset: u64,
     arity: usize,
     /// The block at hand, while it has rows that were not handed out.
-    block: Option<BlockHeader>,
-    /// Bytes and rows of that block that were handed out.
-    at: usize,
-    rows_out: u32,
-    live: u64,
+    block: Option<(Block<BlockHead>, RowRun)>,
+    /// Rows handed out.
+    counts: TableCounts,
     arena: Vec<u8>,
 }
 
@@ -207,24 +148,20 @@ impl TableReader {
             trailer_offset: ends.trailer_offset,
             arity: table.arity,
             block: None,
-            at: 0,
-            rows_out: 0,
-            live: 0,
+            counts: TableCounts::default(),
             arena: Vec::new(),
         })
     }
 
-    /// Takes in the next block, and makes room for the text of its first row.
-    /// At the end of the file, checks the totals.
+    /// Takes in the next block. At the end of the file, checks the totals.
     fn next_block(&mut self) -> Result<bool> {
-        self.block = self.blocks.advance()?;
-        (self.at, self.rows_out) = (0, 0);
-        if self.block.is_some() {
+        if let Some(block) = self.blocks.advance()? {
+            self.block = Some((block, RowRun::new(block.head.extent().row_count)));
             return Ok(true);
         }
-        self.blocks.totals.counts.live = self.live;
+        self.blocks.totals.counts.live = self.counts.live;
         let piece = Piece {
-            path: self.blocks.window.file().path(),
+            path: self.blocks.walk.file().path(),
             offset: self.trailer_offset,
             bytes: &[],
         };
@@ -238,43 +175,12 @@ impl RowStream for TableReader {
         if self.block.is_none() && !self.next_block()? {
             return Ok(None);
         }
-        let Some(block) = self.block.take() else {
+        let Some((block, mut run)) = self.block.take() else {
             return Ok(None);
         };
-        let rows = self.blocks.rows(&block);
-        let rest = Piece {
-            offset: rows.offset.saturating_add(self.at as u64),
-            bytes: rows.bytes.get(self.at..).unwrap_or_default(),
-            ..rows
-        };
-        // The first row always fits; a later one may have to wait for the next
-        // batch, when the arena is free again.
-        let first = walk_row(&mut Cursor::new(rest.bytes), self.arity);
-        let text_len = first.map_err(|flaw| rest.flaw(flaw))?.text_len;
-        if text_len > self.arena.len() {
-            self.arena.resize(text_len.max(ARENA_LEN), 0);
-        }
-        let mut arena = TextArena::new(&mut self.arena);
-        let mut batch = RowBatch::new();
-        let mut c = Cursor::new(rest.bytes);
-        while self.rows_out < block.row_count {
-            let decoded = decode_row(&mut c, self.arity, &mut arena, &mut batch);
-            match decoded.map_err(|flaw| rest.flaw(flaw))? {
-                Decoded::Row { visible } => self.live += u64::from(visible),
-                Decoded::NoRoom => break,
-            }
-            self.rows_out += 1;
-        }
-        self.at += c.position();
-        if self.rows_out < block.row_count {
-            self.block = Some(block);
-        } else if c.remaining() > 0 {
-            let found = format!("{} bytes after the last row", c.remaining());
-            let end = "the end of the block";
-            return Err(rest
-                .damage(c.position(), Code::TrailingBytes, found, end)
-                .into());
-        }
+        let rows = self.blocks.walk.rows(&block);
+        let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
+        self.block = (!run.is_over()).then_some((block, run));
         Ok(Some(batch))
     }
 }

@@ -1,18 +1,16 @@
 //! Checks a table's file to its last byte.
 
 use super::SUFFIX;
-use super::block::BlockHeader;
-use super::header::HEADER_LEN;
 use super::reader::{Blocks, Ends};
 use super::trailer::{TRAILER_LEN, Trailer};
-use crate::codec::Cursor;
+use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::walk_row;
+use crate::engine::row_block::Head;
+use crate::engine::row_run::walk_run;
 use crate::engine::verify::{Level, TableCheck};
-use crate::error::{Damage, Error, Result};
-use crate::finding::Code;
+use crate::error::{Error, Result};
 
 /// Checks both ends, every block, and the totals.
 pub(super) fn verify_table(
@@ -34,7 +32,7 @@ pub(super) fn verify_table(
     };
     let mut checked = 0;
     match &ends.header {
-        Ok(_) => checked += HEADER_LEN as u64,
+        Ok(_) => checked += FILE_HEADER_LEN as u64,
         Err(damage) => check.damaged(damage),
     }
     let mut walk = BlockWalk {
@@ -91,7 +89,7 @@ impl BlockWalk {
                 Err(Error::Damage(damage)) => {
                     check.damaged(&damage);
                     self.whole = false;
-                    if !self.blocks.can_go_on() {
+                    if !self.blocks.walk().can_go_on() {
                         return Ok(());
                     }
                 }
@@ -107,7 +105,9 @@ impl BlockWalk {
         };
         self.checked += block.len();
         if let Some(visible) = &mut self.rows {
-            *visible += walk_rows(&self.blocks.rows(&block), &block, self.arity)?;
+            let rows = self.blocks.walk().rows(&block);
+            let row_count = block.head.extent().row_count;
+            *visible += walk_run(&rows, row_count, self.arity, None, |_| {})?;
         }
         Ok(true)
     }
@@ -119,20 +119,4 @@ impl BlockWalk {
         totals.counts.live = self.rows.unwrap_or(trailer.counts.live);
         self.whole.then_some(totals)
     }
-}
-
-/// Walks the rows of a block and counts the visible ones.
-fn walk_rows(rows: &Piece<'_>, block: &BlockHeader, arity: usize) -> Result<u64, Damage> {
-    let mut c = Cursor::new(rows.bytes);
-    let mut visible = 0;
-    for _ in 0..block.row_count {
-        let row = walk_row(&mut c, arity).map_err(|flaw| rows.flaw(flaw))?;
-        visible += u64::from(row.visible);
-    }
-    if c.remaining() > 0 {
-        let found = format!("{} bytes after the last row", c.remaining());
-        let end = "the end of the block";
-        return Err(rows.damage(c.position(), Code::TrailingBytes, found, end));
-    }
-    Ok(visible)
 }

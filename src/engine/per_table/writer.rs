@@ -1,24 +1,14 @@
-//! Writes a table's file, row by row.
+//! Writes a table's file.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
-
-use super::SUFFIX;
-use super::block::{BlockHeader, MAX_SHARED_LEN};
-use super::header::Header;
+use super::block::BlockHead;
 use super::trailer::Trailer;
-use crate::codec::ByteWriter;
-use crate::engine::address::{Lsn, TableAddress};
+use super::{MAGIC, SUFFIX};
+use crate::engine::address::Lsn;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::encode_row;
-use crate::error::{Error, Result};
-use crate::file::create_file;
-use crate::model::{RowRef, RowStream};
-
-/// Bytes gathered before they are written out.
-const BUFFER_LEN: usize = 256 * 1024;
+use crate::engine::row_block::BlockWriter;
+use crate::error::Result;
+use crate::model::RowStream;
 
 /// Writes the file of a table and says what it holds.
 ///
@@ -30,113 +20,22 @@ pub(super) fn write_table(
     lsn: Lsn,
     rows: &mut dyn RowStream,
 ) -> Result<TableCounts> {
-    let mut writer = TableWriter::create(table, lsn)?;
+    let mut writer = BlockWriter::<BlockHead>::create(table, (SUFFIX, MAGIC), lsn)?;
     while let Some(batch) = rows.next_batch()? {
         for row in batch.rows() {
             writer.push(&row)?;
         }
     }
-    writer.finish()
-}
-
-struct TableWriter {
-    out: BufWriter<File>,
-    path: PathBuf,
-    address: TableAddress,
-    arity: usize,
-    /// Bytes written before the block under construction.
-    offset: u64,
-    /// Rows of the block under construction.
-    block: ByteWriter,
-    block_rows: u32,
-    row: ByteWriter,
-    framed: ByteWriter,
-    totals: Trailer,
-    chain: crc32fast::Hasher,
-}
-
-impl TableWriter {
-    fn create(table: &TablePlace, lsn: Lsn) -> Result<Self> {
-        let path = table.file(SUFFIX);
-        let mut writer = TableWriter {
-            out: BufWriter::with_capacity(BUFFER_LEN, create_file(&path)?),
-            path,
-            address: table.address,
-            arity: table.arity,
-            offset: 0,
-            block: ByteWriter::new(),
-            block_rows: 0,
-            row: ByteWriter::new(),
-            framed: ByteWriter::new(),
-            totals: Trailer::default(),
-            chain: crc32fast::Hasher::new(),
-        };
-        let address = table.address;
-        writer.put(&Header { address, lsn }.encode())?;
-        Ok(writer)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.out.write_all(bytes);
-        written.map_err(|error| Error::io("write", &self.path, error))?;
-        self.offset += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
-        if row.values.len() != self.arity {
-            return Err(Error::Usage(format!(
-                "internal: row {} for {} has {} values, expected {}",
-                self.totals.counts.rows,
-                self.path.display(),
-                row.values.len(),
-                self.arity
-            )));
-        }
-        self.row.clear();
-        encode_row(&mut self.row, row);
-        if self.block.len() + self.row.len() > MAX_SHARED_LEN {
-            self.end_block()?;
-        }
-        self.block.raw(self.row.as_slice());
-        self.block_rows += 1;
-        self.totals.counts.add(row.is_visible());
-        Ok(())
-    }
-
-    fn end_block(&mut self) -> Result<()> {
-        if self.block_rows == 0 {
-            return Ok(());
-        }
-        let Ok(payload_len) = u32::try_from(self.block.len()) else {
-            return Err(Error::Usage(format!(
-                "a row for {} takes {} bytes, expected less than 4 GiB",
-                self.path.display(),
-                self.block.len()
-            )));
-        };
-        let first_row = self.totals.counts.rows - u64::from(self.block_rows);
-        let lens = (payload_len, self.block_rows, first_row);
-        let mut framed = std::mem::take(&mut self.framed);
-        framed.clear();
-        let rows = self.block.as_slice();
-        let crc = BlockHeader::encode(&mut framed, rows, lens, &self.address, self.offset);
-        self.put(framed.as_slice())?;
-        self.chain.update(&crc.to_le_bytes());
-        self.totals.blocks += 1;
-        self.framed = framed;
-        self.block.clear();
-        self.block_rows = 0;
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<TableCounts> {
-        self.end_block()?;
-        self.totals.chain = self.chain.clone().finalize();
-        let trailer = self.totals.encode(&self.address, self.offset);
-        self.put(&trailer)?;
-        let flushed = self.out.flush();
-        flushed.map_err(|error| Error::io("write", &self.path, error))?;
-        Ok(self.totals.counts)
-    }
+    writer.end_block()?;
+    let (blocks, chain) = writer.blocks();
+    let counts = writer.counts();
+    let totals = Trailer {
+        counts,
+        blocks,
+        chain,
+    };
+    let trailer = totals.encode(&table.address, writer.block_offset());
+    writer.put(&trailer)?;
+    writer.finish()?;
+    Ok(counts)
 }

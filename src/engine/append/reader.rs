@@ -1,0 +1,91 @@
+//! Reads the records of a table, and the rows in them.
+
+use std::sync::Arc;
+
+use super::record::RecordHead;
+use super::{MAGIC, SUFFIX};
+use crate::engine::address::TableAddress;
+use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
+use crate::engine::layout::TableCounts;
+use crate::engine::paths::TablePlace;
+use crate::engine::row_block::{Block, BlockWalk, Head};
+use crate::engine::row_run::RowRun;
+use crate::error::{Damage, Result};
+use crate::file::SourceFile;
+use crate::finding::Code;
+use crate::model::{RowBatch, RowStream};
+
+/// All records of a file.
+pub(super) fn records(file: &Arc<SourceFile>, address: TableAddress) -> BlockWalk<RecordHead> {
+    BlockWalk::new(file, address, FILE_HEADER_LEN as u64..file.len())
+}
+
+/// Checks what was counted in the records against the catalog: a file that is
+/// cut where a record ends is found by nothing else.
+///
+/// # Errors
+/// `CountMismatch`.
+pub(super) fn check_counts(
+    file: &SourceFile,
+    found: TableCounts,
+    expected: TableCounts,
+) -> Result<(), Damage> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Damage {
+        file: file.path().to_owned(),
+        offset: file.len(),
+        code: Code::CountMismatch,
+        found: found.to_string(),
+        expected: format!("{expected}, as the catalog says"),
+    })
+}
+
+/// The rows of one table, in stored order.
+pub(super) struct TableReader {
+    records: BlockWalk<RecordHead>,
+    arity: usize,
+    /// What the catalog says, and what was handed out.
+    expected: TableCounts,
+    counts: TableCounts,
+    /// The record at hand, while it has rows that were not handed out.
+    record: Option<(Block<RecordHead>, RowRun)>,
+    arena: Vec<u8>,
+}
+
+impl TableReader {
+    /// Opens the data of a table. The index is not looked at.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or belongs elsewhere.
+    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
+        let file = SourceFile::open(&table.file(SUFFIX))?;
+        FileHeader::read(&file, MAGIC, table.address)??;
+        Ok(TableReader {
+            records: records(&file, table.address),
+            arity: table.arity,
+            expected: counts,
+            counts: TableCounts::default(),
+            record: None,
+            arena: Vec::new(),
+        })
+    }
+}
+
+impl RowStream for TableReader {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        if self.record.is_none() {
+            let record = self.records.advance()?;
+            self.record = record.map(|r| (r, RowRun::new(r.head.extent().row_count)));
+        }
+        let Some((record, mut run)) = self.record.take() else {
+            check_counts(self.records.file(), self.counts, self.expected)?;
+            return Ok(None);
+        };
+        let rows = self.records.rows(&record);
+        let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
+        self.record = (!run.is_over()).then_some((record, run));
+        Ok(Some(batch))
+    }
+}

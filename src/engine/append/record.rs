@@ -1,0 +1,87 @@
+//! The head of a record (format page, "Append files").
+
+use crate::codec::{ByteWriter, Cursor};
+use crate::engine::address::Lsn;
+use crate::engine::frame::{CRC_LEN, Piece};
+use crate::engine::row_block::{Extent, Head};
+use crate::engine::row_codec::MAX_ROW_LEN;
+use crate::error::Damage;
+use crate::finding::Code;
+
+/// First bytes of a record.
+const MAGIC: &[u8; 4] = b"RREC";
+const KIND_OFFSET: usize = 4 + 4 + 4;
+/// Offset of the zeros after the kind.
+const ZEROS_OFFSET: usize = KIND_OFFSET + 1;
+const ZEROS_LEN: usize = 3;
+const FIRST_ROW_OFFSET: usize = ZEROS_OFFSET + ZEROS_LEN + 8;
+/// Bytes before the rows: magic, payload length, row count, kind, zeros, LSN,
+/// first row, CRC.
+pub(super) const RECORD_HEAD_LEN: usize = FIRST_ROW_OFFSET + 8 + CRC_LEN;
+/// Most bytes of the rows of a record of several rows. Whoever looks a key up
+/// reads the whole record that holds it.
+pub(super) const MAX_RECORD_LEN: usize = 16 * 1024 - RECORD_HEAD_LEN;
+/// The only kind that is written: rows.
+const KIND_ROWS: u8 = 1;
+
+/// What stands before the rows of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordHead {
+    extent: Extent,
+    lsn: Lsn,
+}
+
+impl Head for RecordHead {
+    const LEN: usize = RECORD_HEAD_LEN;
+    const MAX_SHARED_LEN: usize = MAX_RECORD_LEN;
+    const MAX_ROW_LEN: u64 = MAX_ROW_LEN;
+    const OFFSETS: [usize; 3] = [4, 8, FIRST_ROW_OFFSET];
+
+    fn new(extent: Extent, lsn: Lsn) -> Self {
+        RecordHead { extent, lsn }
+    }
+
+    fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn encode(&self, w: &mut ByteWriter) {
+        w.raw(MAGIC);
+        w.u32(self.extent.payload_len);
+        w.u32(self.extent.row_count);
+        w.u8(KIND_ROWS);
+        w.raw(&[0; ZEROS_LEN]);
+        w.u64(self.lsn.0);
+        w.u64(self.extent.first_row);
+    }
+
+    fn decode(piece: &Piece<'_>) -> Result<Self, Damage> {
+        let mut c = Cursor::new(piece.bytes);
+        let mut read = || {
+            let magic = c.take(MAGIC.len())?;
+            let (payload_len, row_count) = (c.u32()?, c.u32()?);
+            let (kind, zeros) = (c.u8()?, c.take(ZEROS_LEN)?);
+            let lsn = Lsn(c.u64()?);
+            let extent = Extent {
+                payload_len,
+                row_count,
+                first_row: c.u64()?,
+            };
+            Ok((magic, kind, zeros, RecordHead { extent, lsn }))
+        };
+        let (magic, kind, zeros, head) = read().map_err(|flaw| piece.flaw(flaw))?;
+        if magic != MAGIC {
+            let found = format!("\"{}\"", magic.escape_ascii());
+            return Err(piece.damage(0, Code::BadMagic, found, "\"RREC\""));
+        }
+        if kind != KIND_ROWS {
+            let found = format!("a record of kind {kind}");
+            return Err(piece.damage(KIND_OFFSET, Code::BadTag, found, "1, rows"));
+        }
+        if zeros.iter().any(|byte| *byte != 0) {
+            let found = "reserved bytes in use";
+            return Err(piece.damage(ZEROS_OFFSET, Code::OutOfRange, found, "zeros"));
+        }
+        Ok(head)
+    }
+}

@@ -1,0 +1,84 @@
+//! Slotted pages of 8 KB in files of many (format page, "Page files").
+
+mod free_space_map;
+mod heap;
+mod overflow;
+mod page;
+mod page_files;
+mod reader;
+mod run_writer;
+mod verify;
+mod writer;
+
+use std::path::PathBuf;
+
+use super::address::Lsn;
+use super::layout::{TableCounts, TableFiles};
+use super::paths::TablePlace;
+use super::verify::{Level, TableCheck};
+use crate::error::Result;
+use crate::model::RowStream;
+
+pub use page_files::MAX_PAGES_PER_FILE;
+use page_files::PagePlace;
+
+/// What the format page names, by its name there.
+#[cfg(test)]
+pub(super) const LIMITS: [(&str, u64); 10] = [
+    ("MAX_PAGES_PER_FILE", MAX_PAGES_PER_FILE as u64),
+    ("PAGE_LEN", page::PAGE_LEN as u64),
+    ("PAGE_HEADER_LEN", page::PAGE_HEADER_LEN as u64),
+    ("MIN_TUPLE_ROOM", heap::MIN_TUPLE_ROOM as u64),
+    ("MAX_TUPLE_LEN", heap::MAX_TUPLE_LEN as u64),
+    ("MIN_INLINE_LEN", overflow::MIN_INLINE_LEN as u64),
+    ("PART_LEN", overflow::PART_LEN as u64),
+    ("NO_PAGE", overflow::NO_PAGE as u64),
+    ("MAP_BLOCK_PAGES", free_space_map::MAP_BLOCK_PAGES as u64),
+    ("MAP_UNIT", free_space_map::MAP_UNIT as u64),
+];
+
+/// The layout `paged`.
+#[derive(Debug)]
+pub(super) struct Paged {
+    /// Pages of one file, 1 to [`MAX_PAGES_PER_FILE`].
+    pub pages_per_file: u32,
+}
+
+impl Paged {
+    fn place(&self, table: &TablePlace) -> PagePlace {
+        PagePlace {
+            dir: table.file(""),
+            address: table.address,
+            pages_per_file: self.pages_per_file.max(1),
+        }
+    }
+}
+
+impl TableFiles for Paged {
+    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+        let place = self.place(table);
+        let pages = (0..place.file_count()).map(|index| place.file(index));
+        let map = free_space_map::map_path(&place.dir);
+        Ok(pages.chain([map]).collect())
+    }
+
+    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
+        writer::write_table(table, self.place(table), lsn, rows)
+    }
+
+    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
+        let place = self.place(table);
+        let reader = reader::TableReader::open(place, table.arity, counts)?;
+        Ok(Box::new(reader))
+    }
+
+    fn verify(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        level: Level,
+        check: &mut TableCheck<'_>,
+    ) -> Result<()> {
+        verify::verify_table(&self.place(table), table.arity, (counts, level), check)
+    }
+}

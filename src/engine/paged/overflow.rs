@@ -1,0 +1,294 @@
+//! Rows wider than a page: a head in a heap page, and a chain of overflow pages
+//! (format page, "Overflow pages").
+
+use super::page::{Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, put, seal_page};
+use super::page_files::PageFiles;
+use crate::codec::Cursor;
+use crate::engine::address::{Lsn, TableAddress};
+use crate::engine::frame::Piece;
+use crate::engine::row_codec::{MAX_ROW_LEN, RowSummary, walk_row};
+use crate::engine::row_run::check_end;
+use crate::error::{Damage, Result};
+use crate::finding::Code;
+
+const OWNER_PAGE_OFFSET: usize = PAGE_HEADER_LEN;
+const OWNER_SLOT_OFFSET: usize = OWNER_PAGE_OFFSET + 4;
+const POSITION_OFFSET: usize = OWNER_SLOT_OFFSET + 2 + 2;
+const NEXT_OFFSET: usize = POSITION_OFFSET + 4;
+const ROW_LEN_OFFSET: usize = NEXT_OFFSET + 4;
+/// Bytes before the part of the row: page header, owner, position, next page,
+/// length of the row, zeros.
+const PART_OFFSET: usize = ROW_LEN_OFFSET + 4 + 12;
+/// Bytes of the row in an overflow page; the last one of a chain may have fewer.
+pub(super) const PART_LEN: usize = PAGE_LEN - PART_OFFSET;
+/// In place of the next page at the end of a chain.
+pub(super) const NO_PAGE: u32 = u32::MAX;
+/// Bytes of a head before the first bytes of its row.
+pub(super) const ROW_HEAD_LEN: usize = 4 + 4;
+/// Fewest bytes of a row in its head: flags and xmin, so that ending a version
+/// leaves its overflow pages alone.
+pub(super) const MIN_INLINE_LEN: usize = 1 + 10;
+
+/// How many bytes of a wide row stand in its head, so that every overflow page
+/// is full. At most `PART_LEN + MIN_INLINE_LEN - 1`, which a heap page has room
+/// for even after ten bytes of xmax came on top.
+pub(super) fn inline_len(row_len: usize) -> usize {
+    match row_len % PART_LEN {
+        rest if rest < MIN_INLINE_LEN => rest + PART_LEN,
+        rest => rest,
+    }
+}
+
+/// The bytes of a head, without those of its row.
+pub(super) fn encode_head(row_len: u32, first: u32) -> [u8; ROW_HEAD_LEN] {
+    let mut bytes = [0; ROW_HEAD_LEN];
+    put(&mut bytes, 0, &row_len.to_le_bytes());
+    put(&mut bytes, 4, &first.to_le_bytes());
+    bytes
+}
+
+/// The head of a row whose chain was not followed yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowHead<'a> {
+    tuple: Piece<'a>,
+    slot: u16,
+    row_len: usize,
+    first: u32,
+    inline: &'a [u8],
+}
+
+impl<'a> RowHead<'a> {
+    /// Reads the head in a slot.
+    ///
+    /// # Errors
+    /// `BadLength`.
+    pub(super) fn decode(tuple: Piece<'a>, slot: u16) -> Result<Self, Damage> {
+        let mut c = Cursor::new(tuple.bytes);
+        let mut read = || Ok((c.u32()?, c.u32()?, c.take(c.remaining())?));
+        let (row_len, first, inline) = read().map_err(|flaw| tuple.flaw(flaw))?;
+        let too_long = u64::from(row_len) > MAX_ROW_LEN;
+        let row_len = usize::try_from(row_len).unwrap_or(usize::MAX);
+        if inline.len() < MIN_INLINE_LEN || inline.len() >= row_len || too_long {
+            let found = format!("{} bytes of a row of {row_len}", inline.len());
+            let expected =
+                format!("at least {MIN_INLINE_LEN}, and a longer row of at most {MAX_ROW_LEN}");
+            return Err(tuple.damage(0, Code::BadLength, found, expected));
+        }
+        Ok(RowHead {
+            tuple,
+            slot,
+            row_len,
+            first,
+            inline,
+        })
+    }
+
+    /// Checks the row that was put together.
+    ///
+    /// # Errors
+    /// When the bytes are no such row; at the offset of the head.
+    pub(super) fn walk(&self, row: &[u8], arity: usize) -> Result<RowSummary, Damage> {
+        let row = Piece {
+            bytes: row,
+            ..self.tuple
+        };
+        let mut c = Cursor::new(row.bytes);
+        let walked = walk_row(&mut c, arity).map_err(|flaw| row.flaw(flaw));
+        let checked = walked.and_then(|summary| check_end(&row, &c).map(|()| summary));
+        checked.map_err(|damage| Damage {
+            offset: self.tuple.offset,
+            ..damage
+        })
+    }
+
+    fn broken(&self, found: String, expected: String) -> Damage {
+        self.tuple.damage(4, Code::BrokenChain, found, expected)
+    }
+}
+
+/// One overflow page to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OverflowPart<'a> {
+    /// Page and slot of the head.
+    pub owner: (u32, u16),
+    /// Index in the chain.
+    pub position: u32,
+    /// The page after it, or [`NO_PAGE`].
+    pub next: u32,
+    /// Bytes of the whole row.
+    pub row_len: u32,
+    /// The bytes here, at most [`PART_LEN`].
+    pub part: &'a [u8],
+}
+
+impl OverflowPart<'_> {
+    /// Fills a page of zeros.
+    pub(super) fn encode(&self, page: &mut [u8], address: &TableAddress, place: (u32, Lsn)) {
+        put(page, OWNER_PAGE_OFFSET, &self.owner.0.to_le_bytes());
+        put(page, OWNER_SLOT_OFFSET, &self.owner.1.to_le_bytes());
+        put(page, POSITION_OFFSET, &self.position.to_le_bytes());
+        put(page, NEXT_OFFSET, &self.next.to_le_bytes());
+        put(page, ROW_LEN_OFFSET, &self.row_len.to_le_bytes());
+        let upper = PAGE_LEN - self.part.len();
+        put(page, upper, self.part);
+        let bounds = Bounds {
+            kind: PageKind::Overflow,
+            lower: PART_OFFSET,
+            upper,
+        };
+        seal_page(page, address, place, bounds);
+    }
+}
+
+/// An overflow page as it was found.
+struct Part<'a> {
+    owner: (u32, u16),
+    position: u32,
+    next: u32,
+    row_len: u32,
+    bytes: &'a [u8],
+}
+
+/// Checks an overflow page by itself.
+///
+/// # Errors
+/// `BadPage` when its parts are not where they must be.
+pub(super) fn check_overflow(page: &Piece<'_>, bounds: Bounds) -> Result<(), Damage> {
+    Part::decode(page, bounds).map(|_| ())
+}
+
+impl<'a> Part<'a> {
+    fn decode(page: &Piece<'a>, bounds: Bounds) -> Result<Self, Damage> {
+        if bounds.lower != PART_OFFSET || bounds.upper == PAGE_LEN {
+            let found = format!("lower {} and upper {}", bounds.lower, bounds.upper);
+            let expected = format!("lower {PART_OFFSET} and a part of a row");
+            let at = super::page::LOWER_OFFSET;
+            return Err(page.damage(at, Code::BadPage, found, expected));
+        }
+        super::page::check_zero(page, OWNER_SLOT_OFFSET + 2, POSITION_OFFSET)?;
+        super::page::check_zero(page, ROW_LEN_OFFSET + 4, PART_OFFSET)?;
+        let fields = page.bytes.get(OWNER_PAGE_OFFSET..).unwrap_or_default();
+        let mut c = Cursor::new(fields);
+        let mut read = || {
+            let owner = (c.u32()?, c.u16()?);
+            c.u16()?;
+            Ok(Part {
+                owner,
+                position: c.u32()?,
+                next: c.u32()?,
+                row_len: c.u32()?,
+                bytes: page.bytes.get(bounds.upper..).unwrap_or_default(),
+            })
+        };
+        read().map_err(|flaw| page.flaw(flaw))
+    }
+}
+
+/// Puts wide rows together.
+#[derive(Debug)]
+pub(super) struct ChainReader {
+    pages: PageFiles,
+    row: Vec<u8>,
+}
+
+impl ChainReader {
+    /// A reader of the chains of a table.
+    pub(super) fn new(pages: PageFiles) -> Self {
+        ChainReader {
+            pages,
+            row: Vec::new(),
+        }
+    }
+
+    /// The row that was read last.
+    pub(super) fn row(&self) -> &[u8] {
+        &self.row
+    }
+
+    /// Reads the row of a head that stands in `page`, and tells of each page
+    /// of its chain. Memory grows with the bytes that are there, not with the
+    /// length that the head states; the position that every page states ends
+    /// any cycle.
+    ///
+    /// # Errors
+    /// `BrokenChain` when a page is missing, of another kind, row or position;
+    /// what is wrong with a page itself; I/O errors.
+    pub(super) fn read(
+        &mut self,
+        head: &RowHead<'_>,
+        page: u32,
+        mut reached: impl FnMut(u32),
+    ) -> Result<()> {
+        self.row.clear();
+        self.row.extend_from_slice(head.inline);
+        let (mut number, mut position) = (head.first, 0);
+        while self.row.len() < head.row_len {
+            if !self.pages.load(number)? {
+                return Err(missing(head, number).into());
+            }
+            let piece = self.pages.first();
+            let bounds = PageHeader::open(&piece, self.pages.address(), number)?.bounds(&piece)?;
+            if bounds.kind != PageKind::Overflow {
+                let found = format!("heap page {number}");
+                return Err(head.broken(found, "an overflow page".into()).into());
+            }
+            let part = Part::decode(&piece, bounds)?;
+            let rest = head.row_len - self.row.len();
+            part.check(&piece, head, (page, position), rest)?;
+            self.row.extend_from_slice(part.bytes);
+            reached(number);
+            (number, position) = (part.next, position + 1);
+        }
+        Ok(())
+    }
+}
+
+impl Part<'_> {
+    /// Checks that the page is the one at a position of a head's chain, with
+    /// `rest` bytes of the row still to come.
+    fn check(
+        &self,
+        page: &Piece<'_>,
+        head: &RowHead<'_>,
+        (owner_page, position): (u32, u32),
+        rest: usize,
+    ) -> Result<(), Damage> {
+        let broken = |at, found: String, expected: String| {
+            Err(page.damage(at, Code::BrokenChain, found, expected))
+        };
+        let (owner, slot) = self.owner;
+        if (owner, slot) != (owner_page, head.slot) {
+            let found = format!("a part of the row in slot {slot} of page {owner}");
+            let expected = format!("slot {} of page {owner_page}", head.slot);
+            return broken(OWNER_PAGE_OFFSET, found, expected);
+        }
+        if self.position != position {
+            let found = format!("position {}", self.position);
+            return broken(POSITION_OFFSET, found, format!("position {position}"));
+        }
+        if usize::try_from(self.row_len) != Ok(head.row_len) {
+            let found = format!("a row of {} bytes", self.row_len);
+            let expected = format!("{}, as its head says", head.row_len);
+            return broken(ROW_LEN_OFFSET, found, expected);
+        }
+        if self.bytes.len() != rest.min(PART_LEN) {
+            let found = format!("{} bytes", self.bytes.len());
+            let expected = format!("{} of the {rest} that are left", rest.min(PART_LEN));
+            return broken(super::page::UPPER_OFFSET, found, expected);
+        }
+        if (self.next == NO_PAGE) != (rest <= PART_LEN) {
+            let found = format!("next page {}", self.next);
+            let expected = match rest <= PART_LEN {
+                true => "the end of the chain",
+                false => "another page",
+            };
+            return broken(NEXT_OFFSET, found, expected.into());
+        }
+        Ok(())
+    }
+}
+
+fn missing(head: &RowHead<'_>, number: u32) -> Damage {
+    let found = format!("page {number}, which is not there");
+    head.broken(found, "an overflow page".into())
+}

@@ -1,0 +1,212 @@
+//! One page: checksum, place, bounds (format page, "Page files").
+
+use crate::codec::{Cursor, Flaw};
+use crate::engine::address::{Lsn, TableAddress};
+use crate::engine::frame::{CRC_LEN, FORMAT_VERSION, Piece, check_crc};
+use crate::error::Damage;
+use crate::finding::Code;
+
+/// Bytes of a page.
+pub(super) const PAGE_LEN: usize = 8192;
+
+const VERSION_OFFSET: usize = CRC_LEN;
+const KIND_OFFSET: usize = VERSION_OFFSET + 1;
+const FLAGS_OFFSET: usize = KIND_OFFSET + 1;
+const LSN_OFFSET: usize = FLAGS_OFFSET + 2;
+const DATABASE_OFFSET: usize = LSN_OFFSET + 8;
+const TABLE_OFFSET: usize = DATABASE_OFFSET + 4;
+const NUMBER_OFFSET: usize = TABLE_OFFSET + 4;
+pub(super) const LOWER_OFFSET: usize = NUMBER_OFFSET + 4;
+pub(super) const UPPER_OFFSET: usize = LOWER_OFFSET + 2;
+/// Bytes of the header of every page.
+pub(super) const PAGE_HEADER_LEN: usize = UPPER_OFFSET + 2;
+
+/// What a page is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageKind {
+    /// Line pointers and tuples.
+    Heap = 1,
+    /// A part of one row that is wider than a page.
+    Overflow = 2,
+}
+
+/// The header of a page that is at its place and under its checksum. Whether
+/// its bounds make sense is checked by [`bounds`](PageHeader::bounds).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageHeader {
+    kind: u8,
+    flags: u16,
+    lower: u16,
+    upper: u16,
+}
+
+/// A page whose bounds are within it, in order, and zero between.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// What the page is for.
+    pub kind: PageKind,
+    /// End of what stands at the front.
+    pub lower: usize,
+    /// Start of what stands at the back.
+    pub upper: usize,
+}
+
+impl PageHeader {
+    /// Reads the header of page `number` of a table.
+    ///
+    /// # Errors
+    /// `ChecksumMismatch`; `WrongPlace` for a whole page of another place;
+    /// `UnsupportedVersion`.
+    pub(super) fn open(
+        page: &Piece<'_>,
+        address: &TableAddress,
+        number: u32,
+    ) -> Result<Self, Damage> {
+        let stated = Stated::read(page).map_err(|flaw| page.flaw(flaw))?;
+        let covered = page.bytes.get(CRC_LEN..).unwrap_or_default();
+        let mut crc = address.seed(number.into());
+        crc.update(covered);
+        let here = (address.database, address.table, number);
+        if let Err(damage) = check_crc(page, 0, crc, stated.crc) {
+            // Whole, but at home elsewhere?
+            let (database, table, home) = stated.place;
+            let owner = TableAddress {
+                database,
+                table,
+                ..*address
+            };
+            let mut crc = owner.seed(home.into());
+            crc.update(covered);
+            let elsewhere = stated.place != here && crc.finalize() == stated.crc;
+            return Err(if elsewhere {
+                stated.misplaced(page, here)
+            } else {
+                damage
+            });
+        }
+        if u32::from(stated.version) != FORMAT_VERSION {
+            let found = format!("version {}", stated.version);
+            let expected = format!("version {FORMAT_VERSION}");
+            let code = Code::UnsupportedVersion;
+            return Err(page.damage(VERSION_OFFSET, code, found, expected));
+        }
+        if stated.place != here {
+            return Err(stated.misplaced(page, here));
+        }
+        Ok(stated.header)
+    }
+
+    /// Checks kind, flags and bounds.
+    ///
+    /// # Errors
+    /// `BadTag`, `OutOfRange`, or `BadPage`.
+    pub(super) fn bounds(&self, page: &Piece<'_>) -> Result<Bounds, Damage> {
+        let kind = match self.kind {
+            1 => PageKind::Heap,
+            2 => PageKind::Overflow,
+            kind => {
+                let expected = "1 for heap or 2 for overflow";
+                return Err(page.damage(KIND_OFFSET, Code::BadTag, kind.to_string(), expected));
+            }
+        };
+        if self.flags != 0 {
+            let found = format!("page flags {:#06x}", self.flags);
+            return Err(page.damage(FLAGS_OFFSET, Code::OutOfRange, found, "0"));
+        }
+        let (lower, upper) = (usize::from(self.lower), usize::from(self.upper));
+        if lower < PAGE_HEADER_LEN || lower > upper || upper > PAGE_LEN {
+            let found = format!("lower {lower} and upper {upper}");
+            let expected = format!("{PAGE_HEADER_LEN} <= lower <= upper <= {PAGE_LEN}");
+            return Err(page.damage(LOWER_OFFSET, Code::BadPage, found, expected));
+        }
+        check_zero(page, lower, upper)?;
+        Ok(Bounds { kind, lower, upper })
+    }
+}
+
+/// Checks that nothing stands in the free bytes `from..to` of a page.
+///
+/// # Errors
+/// `BadPage`.
+pub(super) fn check_zero(page: &Piece<'_>, from: usize, to: usize) -> Result<(), Damage> {
+    let free = page.bytes.get(from..to).unwrap_or_default();
+    match free.iter().position(|byte| *byte != 0) {
+        None => Ok(()),
+        Some(at) => {
+            let found = format!("byte {:#04x} in free space", free.get(at).unwrap_or(&0));
+            Err(page.damage(from + at, Code::BadPage, found, "zeros"))
+        }
+    }
+}
+
+/// Everything that the header states.
+struct Stated {
+    crc: u32,
+    version: u8,
+    /// Database, table and page number.
+    place: (u32, u32, u32),
+    header: PageHeader,
+}
+
+impl Stated {
+    fn read(page: &Piece<'_>) -> Result<Self, Flaw> {
+        let mut c = Cursor::new(page.bytes);
+        let (crc, version, kind, flags) = (c.u32()?, c.u8()?, c.u8()?, c.u16()?);
+        // Any LSN is good for a reader; only recovery compares it.
+        let _lsn = c.u64()?;
+        let place = (c.u32()?, c.u32()?, c.u32()?);
+        let (lower, upper) = (c.u16()?, c.u16()?);
+        let header = PageHeader {
+            kind,
+            flags,
+            lower,
+            upper,
+        };
+        Ok(Stated {
+            crc,
+            version,
+            place,
+            header,
+        })
+    }
+
+    fn misplaced(&self, page: &Piece<'_>, here: (u32, u32, u32)) -> Damage {
+        let text = |(database, table, number): (u32, u32, u32)| {
+            format!("page {number} of table {table} of database {database}")
+        };
+        let (found, expected) = (text(self.place), text(here));
+        page.damage(DATABASE_OFFSET, Code::WrongPlace, found, expected)
+    }
+}
+
+/// Writes the header of a page, the checksum last.
+pub(super) fn seal_page(
+    page: &mut [u8],
+    address: &TableAddress,
+    (number, lsn): (u32, Lsn),
+    bounds: Bounds,
+) {
+    put(page, VERSION_OFFSET, &FORMAT_VERSION.to_le_bytes()[..1]);
+    put(page, KIND_OFFSET, &[bounds.kind as u8]);
+    put(page, LSN_OFFSET, &lsn.0.to_le_bytes());
+    put(page, DATABASE_OFFSET, &address.database.to_le_bytes());
+    put(page, TABLE_OFFSET, &address.table.to_le_bytes());
+    put(page, NUMBER_OFFSET, &number.to_le_bytes());
+    put(page, LOWER_OFFSET, &narrow(bounds.lower).to_le_bytes());
+    put(page, UPPER_OFFSET, &narrow(bounds.upper).to_le_bytes());
+    let mut crc = address.seed(number.into());
+    crc.update(page.get(CRC_LEN..).unwrap_or_default());
+    put(page, 0, &crc.finalize().to_le_bytes());
+}
+
+/// Writes bytes into a page that is being built.
+pub(super) fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(room) = page.get_mut(at..at + bytes.len()) {
+        room.copy_from_slice(bytes);
+    }
+}
+
+/// A position in a page; all of them fit.
+pub(super) fn narrow(position: usize) -> u16 {
+    u16::try_from(position).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,313 @@
+//! Checks the files of a paged table to their last byte.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::free_space_map::{MapReader, entry_of_page, map_path};
+use super::heap::{HeapPage, SlotCursor, Tuple};
+use super::overflow::{ChainReader, check_overflow};
+use super::page::{PAGE_LEN, PageHeader, PageKind};
+use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
+use super::reader::check_counts;
+use crate::codec::Cursor;
+use crate::engine::file_header::FILE_HEADER_LEN;
+use crate::engine::frame::Piece;
+use crate::engine::layout::TableCounts;
+use crate::engine::row_codec::walk_row;
+use crate::engine::row_run::check_end;
+use crate::engine::verify::{Level, TableCheck};
+use crate::error::{Damage, Error, Result};
+use crate::file::{SourceFile, Window};
+use crate::finding::Code;
+
+/// Checks the map, every page, what pages say of one another, and the counts.
+pub(super) fn verify_table(
+    place: &PagePlace,
+    arity: usize,
+    (counts, level): (TableCounts, Level),
+    check: &mut TableCheck<'_>,
+) -> Result<()> {
+    if !check.directory(&place.dir)? {
+        return Ok(());
+    }
+    let map = verify_map(place, check)?;
+    let mut scan = Scan {
+        place,
+        arity,
+        structure: level == Level::Structure,
+        check,
+        chain: ChainReader::new(PageFiles::new(place.clone())),
+        counts: TableCounts::default(),
+        unowned: PageSet::default(),
+        map,
+        differing: None,
+        whole: true,
+    };
+    let page_count = scan.files()?;
+    scan.finish(page_count, counts)
+}
+
+/// Checks the map by itself; a whole one can be held against the pages.
+fn verify_map(place: &PagePlace, check: &mut TableCheck<'_>) -> Result<Option<MapReader>> {
+    let Some(file) = check.open(&map_path(&place.dir))? else {
+        return Ok(None);
+    };
+    let mut map = MapReader::new(file, place.address);
+    let (mut checked, mut whole) = (0, true);
+    match map.header()? {
+        Ok(_) => checked += FILE_HEADER_LEN as u64,
+        Err(damage) => {
+            check.damaged(&damage);
+            whole = false;
+        }
+    }
+    for block in 0..map.block_count() {
+        match map.load(block) {
+            Ok(len) => checked += len,
+            Err(Error::Damage(damage)) => {
+                check.damaged(&damage);
+                whole = false;
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    check.covered(map.file(), checked);
+    Ok(whole.then_some(map))
+}
+
+/// A set of page numbers, one bit each, no longer than the pages that are there.
+#[derive(Debug, Default)]
+struct PageSet {
+    words: Vec<u64>,
+}
+
+impl PageSet {
+    fn flip(&mut self, page: u32) {
+        let (word, bit) = ((page / 64) as usize, page % 64);
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        if let Some(word) = self.words.get_mut(word) {
+            *word ^= 1 << bit;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u64> {
+        let words = self
+            .words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| **word != 0);
+        words.flat_map(|(at, word)| {
+            let bits = (0..64).filter(move |bit| word >> bit & 1 == 1);
+            bits.map(move |bit| at as u64 * 64 + bit)
+        })
+    }
+}
+
+/// A walk over all pages that goes on past damage.
+struct Scan<'s, 'v> {
+    place: &'s PagePlace,
+    arity: usize,
+    /// Whether pages are looked into.
+    structure: bool,
+    check: &'s mut TableCheck<'v>,
+    chain: ChainReader,
+    counts: TableCounts,
+    /// Overflow pages that were met in the walk or in a chain, but not in both.
+    /// No page is in two chains: it states its owner and position.
+    unowned: PageSet,
+    map: Option<MapReader>,
+    /// First page whose map entry is wrong, and how many are.
+    differing: Option<(Damage, u64)>,
+    /// Whether nothing was wrong with any page.
+    whole: bool,
+}
+
+impl Scan<'_, '_> {
+    /// Walks every file; how many pages there are, if every file is there and
+    /// whole.
+    fn files(&mut self) -> Result<Option<u64>> {
+        let per_file = u64::from(self.place.pages_per_file);
+        let mapped = self.map.as_ref().map_or(0, MapReader::page_count);
+        let file_count = self.place.file_count().max(mapped.div_ceil(per_file));
+        let mut pages = Some(0);
+        for index in 0..file_count {
+            let Some(file) = self.check.open(&self.place.file(index))? else {
+                self.whole = false;
+                pages = None;
+                continue;
+            };
+            let is_last = index + 1 == file_count;
+            let right = check_len(&file, self.place.pages_per_file, is_last);
+            let page_count = right.is_ok().then(|| index * per_file + whole_pages(&file));
+            self.tolerate(right)?;
+            let checked = self.file(&file, index * per_file)?;
+            self.check.covered(&file, checked);
+            pages = pages.and(page_count);
+        }
+        Ok(pages)
+    }
+
+    /// Walks the pages of one file; how many bytes agree with a checksum.
+    fn file(&mut self, file: &Arc<SourceFile>, first: u64) -> Result<u64> {
+        let page_count = whole_pages(file).min(self.place.pages_per_file.into());
+        let mut window = Window::new(file.clone(), 0..page_count * PAGE_LEN as u64);
+        let mut checked = 0;
+        for number in first..first + page_count {
+            window.fill(PAGE_LEN)?;
+            let page = Piece {
+                path: file.path(),
+                offset: window.offset(),
+                bytes: window.buffered().get(..PAGE_LEN).unwrap_or_default(),
+            };
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            match PageHeader::open(&page, &self.place.address, number) {
+                Ok(header) => {
+                    checked += PAGE_LEN as u64;
+                    if self.structure {
+                        let looked = self.page(&page, &header, number);
+                        self.tolerate(looked)?;
+                    }
+                }
+                Err(damage) => self.tolerate(Err(damage.into()))?,
+            }
+            window.consume(PAGE_LEN);
+        }
+        Ok(checked)
+    }
+
+    /// Reports damage and goes on.
+    fn tolerate(&mut self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(Error::Damage(damage)) => {
+                self.check.damaged(&damage);
+                self.whole = false;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn page(&mut self, page: &Piece<'_>, header: &PageHeader, number: u32) -> Result<()> {
+        let bounds = header.bounds(page)?;
+        self.against_map(number, entry_of_page(&bounds))?;
+        match bounds.kind {
+            PageKind::Heap => self.heap(&HeapPage::new(*page, bounds)?, number),
+            PageKind::Overflow => {
+                self.unowned.flip(number);
+                Ok(check_overflow(page, bounds)?)
+            }
+        }
+    }
+
+    /// Every row of a heap page. Damage in a row is reported, and the next slot
+    /// looked at; damage in a line pointer ends the page.
+    fn heap(&mut self, heap: &HeapPage<'_>, number: u32) -> Result<()> {
+        let mut slots = SlotCursor::START;
+        while let Some(tuple) = heap.next(&mut slots)? {
+            let visible = match tuple {
+                Tuple::Row(row) => walk_tuple(&row, self.arity).map_err(Error::from),
+                Tuple::Head(head) => {
+                    let unowned = &mut self.unowned;
+                    match self.chain.read(&head, number, |page| unowned.flip(page)) {
+                        // Damage of an overflow page by itself is reported when
+                        // the walk comes to that page.
+                        Err(Error::Damage(damage)) if damage.code != Code::BrokenChain => {
+                            self.whole = false;
+                            continue;
+                        }
+                        Err(other) => Err(other),
+                        Ok(()) => {
+                            let walked = head.walk(self.chain.row(), self.arity);
+                            walked.map(|row| row.visible).map_err(Error::from)
+                        }
+                    }
+                }
+            };
+            match visible {
+                Ok(visible) => self.counts.add(visible),
+                Err(error) => self.tolerate(Err(error))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn against_map(&mut self, number: u32, expected: u8) -> Result<()> {
+        let Some(map) = &mut self.map else {
+            return Ok(());
+        };
+        let Some(found) = map.entry(number.into())? else {
+            return Ok(());
+        };
+        if found == expected {
+            return Ok(());
+        }
+        let damage = || Damage {
+            file: map_path(&self.place.dir),
+            offset: MapReader::offset_of(number.into()),
+            code: Code::DerivedDiffers,
+            found: format!("{found} for page {number}"),
+            expected: expected.to_string(),
+        };
+        self.differing.get_or_insert_with(|| (damage(), 0)).1 += 1;
+        Ok(())
+    }
+
+    /// What only the whole table shows.
+    fn finish(mut self, page_count: Option<u64>, counts: TableCounts) -> Result<()> {
+        if let (Some(map), Some(page_count)) = (&self.map, page_count)
+            && map.page_count() != page_count
+        {
+            let found = format!("entries for {} pages", map.page_count());
+            let expected = format!("{page_count}, as the page files hold");
+            let path = map.file().path();
+            self.check
+                .damaged(&damage(path, Code::CountMismatch, found, expected));
+        }
+        if let Some((mut first, count)) = self.differing.take() {
+            first.found = format!("{}, and {count} wrong entries in all", first.found);
+            self.check.damaged(&first);
+        }
+        // A row that could not be read may own any page, and is missing in the
+        // counts.
+        if !self.whole || !self.structure {
+            return Ok(());
+        }
+        let pages: Vec<u64> = self.unowned.iter().collect();
+        for page in pages {
+            let (index, in_file) = (
+                page / u64::from(self.place.pages_per_file),
+                page % u64::from(self.place.pages_per_file),
+            );
+            self.check.damaged(&Damage {
+                file: self.place.file(index),
+                offset: in_file * PAGE_LEN as u64,
+                code: Code::OrphanPage,
+                found: format!("overflow page {page}, which no row leads to"),
+                expected: "a row that goes on here".into(),
+            });
+        }
+        if let Err(damage) = check_counts(self.place, self.counts, counts) {
+            self.check.damaged(&damage);
+        }
+        Ok(())
+    }
+}
+
+fn damage(path: &Path, code: Code, found: String, expected: String) -> Damage {
+    Damage {
+        file: path.to_owned(),
+        offset: 0,
+        code,
+        found,
+        expected,
+    }
+}
+
+fn walk_tuple(row: &Piece<'_>, arity: usize) -> Result<bool, Damage> {
+    let mut c = Cursor::new(row.bytes);
+    let walked = walk_row(&mut c, arity).map_err(|flaw| row.flaw(flaw))?;
+    check_end(row, &c)?;
+    Ok(walked.visible)
+}

@@ -1,0 +1,167 @@
+//! Writes the pages of a new table, row by row.
+
+use super::free_space_map::{MapWriter, entry_of};
+use super::heap::{HeapBuilder, MAX_TUPLE_LEN};
+use super::overflow::{NO_PAGE, OverflowPart, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
+use super::page::PAGE_LEN;
+use super::page_files::PagePlace;
+use super::run_writer::RunWriter;
+use crate::codec::ByteWriter;
+use crate::engine::address::Lsn;
+use crate::engine::layout::TableCounts;
+use crate::engine::paths::TablePlace;
+use crate::engine::row_codec::{MAX_ROW_LEN, encode_row};
+use crate::error::{Error, Result};
+use crate::file::create_dir;
+use crate::model::{RowRef, RowStream};
+
+/// Writes the files of a table and says what they hold.
+///
+/// # Errors
+/// When a file is there or cannot be written, the stream fails, or a row does
+/// not fit the table.
+pub(super) fn write_table(
+    table: &TablePlace,
+    place: PagePlace,
+    lsn: Lsn,
+    rows: &mut dyn RowStream,
+) -> Result<TableCounts> {
+    create_dir(&place.dir)?;
+    let map = MapWriter::create(&place.dir, place.address, lsn)?;
+    let mut writer = TableWriter {
+        table,
+        lsn,
+        pages: RunWriter::new(place),
+        map,
+        heap: HeapBuilder::new(),
+        placed: None,
+        overflow_count: 0,
+        row: ByteWriter::new(),
+        scratch: vec![0; PAGE_LEN],
+        counts: TableCounts::default(),
+    };
+    while let Some(batch) = rows.next_batch()? {
+        for row in batch.rows() {
+            writer.push(&row)?;
+        }
+    }
+    writer.finish()
+}
+
+struct TableWriter<'t> {
+    table: &'t TablePlace,
+    lsn: Lsn,
+    pages: RunWriter,
+    map: MapWriter,
+    /// The heap page under construction.
+    heap: HeapBuilder,
+    /// Its number, once overflow pages were written after it; until then it
+    /// gets the next number when it is full.
+    placed: Option<u32>,
+    /// Overflow pages written since it was placed.
+    overflow_count: u32,
+    row: ByteWriter,
+    scratch: Vec<u8>,
+    counts: TableCounts,
+}
+
+impl TableWriter<'_> {
+    fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
+        self.table.check_arity(self.counts.rows, row.values.len())?;
+        self.row.clear();
+        encode_row(&mut self.row, row);
+        if self.row.len() > MAX_TUPLE_LEN {
+            self.push_wide()?;
+        } else {
+            if !self.heap.fits(self.row.len()) {
+                self.end_page()?;
+            }
+            self.heap.push_row(self.row.as_slice());
+        }
+        self.counts.add(row.is_visible());
+        Ok(())
+    }
+
+    /// Adds a row that needs overflow pages. They follow the heap page that
+    /// holds the head, which goes on being filled.
+    fn push_wide(&mut self) -> Result<()> {
+        let row = std::mem::take(&mut self.row);
+        let row_len = u32::try_from(row.len()).ok();
+        let Some(row_len) = row_len.filter(|len| u64::from(*len) <= MAX_ROW_LEN) else {
+            return Err(Error::Usage(format!(
+                "a row of table {} takes {} bytes, expected at most {MAX_ROW_LEN}",
+                self.table.file("").display(),
+                row.len()
+            )));
+        };
+        let inline = row.as_slice().split_at_checked(inline_len(row.len()));
+        let (inline, rest) = inline.unwrap_or_default();
+        if !self.heap.fits(ROW_HEAD_LEN + inline.len()) {
+            self.end_page()?;
+        }
+        let owner = (self.place_heap()?, self.heap.next_slot());
+        let head = encode_head(row_len, self.pages.next());
+        self.heap.push_head(&head, inline);
+        let mut parts = rest.chunks(PART_LEN).peekable();
+        for position in 0.. {
+            let Some(part) = parts.next() else {
+                break;
+            };
+            let number = self.pages.next();
+            let next = match parts.peek() {
+                Some(_) => number.saturating_add(1),
+                None => NO_PAGE,
+            };
+            let part = OverflowPart {
+                owner,
+                position,
+                next,
+                row_len,
+                part,
+            };
+            self.scratch.fill(0);
+            part.encode(&mut self.scratch, &self.table.address, (number, self.lsn));
+            self.pages.push(&self.scratch)?;
+            self.overflow_count += 1;
+        }
+        self.row = row;
+        Ok(())
+    }
+
+    /// Gives the heap page a number, and room among the pages.
+    fn place_heap(&mut self) -> Result<u32> {
+        if let Some(number) = self.placed {
+            return Ok(number);
+        }
+        let number = self.pages.next();
+        self.scratch.fill(0);
+        self.pages.push(&self.scratch)?;
+        self.placed = Some(number);
+        Ok(number)
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if self.heap.is_empty() {
+            return Ok(());
+        }
+        let number = self.placed.unwrap_or(self.pages.next());
+        let page = self.heap.seal(&self.table.address, number, self.lsn);
+        match self.placed.take() {
+            Some(number) => self.pages.replace(number, page)?,
+            None => self.pages.push(page)?,
+        }
+        self.map.push(entry_of(self.heap.free_len()))?;
+        for _ in 0..std::mem::take(&mut self.overflow_count) {
+            self.map.push(0)?;
+        }
+        self.heap.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<TableCounts> {
+        self.end_page()?;
+        self.pages.flush()?;
+        self.map.finish()?;
+        Ok(self.counts)
+    }
+}

@@ -1,0 +1,110 @@
+//! Reads the blocks of a file one by one.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Block, Head};
+use crate::engine::address::TableAddress;
+use crate::engine::frame::Piece;
+use crate::error::Result;
+use crate::file::{SourceFile, Window};
+use crate::finding::Code;
+
+/// The blocks of a file, in order.
+pub(in crate::engine) struct BlockWalk<H> {
+    window: Window,
+    address: TableAddress,
+    /// Index of the next row; `None` after a block that could not be read.
+    next_row: Option<u64>,
+    /// File offset after the block read last, if its lengths made sense.
+    after: Option<u64>,
+    head: PhantomData<H>,
+}
+
+impl<H: Head> BlockWalk<H> {
+    /// The blocks in a range of file offsets.
+    pub(in crate::engine) fn new(
+        file: &Arc<SourceFile>,
+        address: TableAddress,
+        range: Range<u64>,
+    ) -> Self {
+        BlockWalk {
+            after: Some(range.start),
+            window: Window::new(file.clone(), range),
+            address,
+            next_row: Some(0),
+            head: PhantomData,
+        }
+    }
+
+    /// The file.
+    pub(in crate::engine) fn file(&self) -> &Arc<SourceFile> {
+        self.window.file()
+    }
+
+    /// Takes in the next block and checks it. The rows of the block before are
+    /// gone then.
+    ///
+    /// # Errors
+    /// When it is damaged or misplaced, or on I/O errors.
+    pub(in crate::engine) fn advance(&mut self) -> Result<Option<Block<H>>> {
+        if let Some(after) = self.after.take() {
+            self.window.seek(after);
+        }
+        if self.window.remaining() == 0 {
+            return Ok(None);
+        }
+        self.window.fill(H::LEN)?;
+        let remaining = self.window.remaining();
+        let block = Block::<H>::decode(&self.piece(H::LEN as u64), remaining)?;
+        let offset = self.window.offset();
+        self.after = Some(offset.saturating_add(block.len()));
+        let expected_row = self.next_row.take();
+        self.window
+            .fill(usize::try_from(block.len()).unwrap_or(usize::MAX))?;
+        let piece = self.piece(block.len());
+        block.check(&piece, &self.address)?;
+        let extent = block.head.extent();
+        if expected_row.is_some_and(|row| row != extent.first_row) {
+            let found = format!("a block that starts with row {}", extent.first_row);
+            let expected = format!("row {}", expected_row.unwrap_or_default());
+            let [.., at] = H::OFFSETS;
+            return Err(piece.damage(at, Code::WrongPlace, found, expected).into());
+        }
+        self.next_row = extent.first_row.checked_add(extent.row_count.into());
+        Ok(Some(block))
+    }
+
+    /// Whether [`advance`](Self::advance) can go on after an error: the damaged
+    /// block's end is known.
+    pub(in crate::engine) fn can_go_on(&self) -> bool {
+        self.after.is_some()
+    }
+
+    /// File offset of the block that was taken in last.
+    pub(in crate::engine) fn offset(&self) -> u64 {
+        self.window.offset()
+    }
+
+    /// The first bytes at hand.
+    fn piece(&self, len: u64) -> Piece<'_> {
+        let bytes = self.window.buffered();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        Piece {
+            path: self.window.file().path(),
+            offset: self.window.offset(),
+            bytes: bytes.get(..len).unwrap_or(bytes),
+        }
+    }
+
+    /// The rows of the block that was taken in last.
+    pub(in crate::engine) fn rows(&self, block: &Block<H>) -> Piece<'_> {
+        let piece = self.piece(block.len());
+        Piece {
+            offset: piece.offset + H::LEN as u64,
+            bytes: piece.bytes.get(H::LEN..).unwrap_or_default(),
+            ..piece
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The layout append: what is written comes back, and lies as the format page
+//! says.
+
+use std::fs;
+
+use rustdb_migrate::engine::{Layout, Level, Store};
+use rustdb_migrate::model::{Row, Value};
+use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::bytes::{crc, seed, u32_at, u64_at};
+use crate::sample::{
+    Rows, catalog, database, full, one_table, origin, read_all, read_back, row, row_of_len, same,
+    table, verified, write_as,
+};
+
+/// Data and index of the only table.
+pub fn files_of(dir: &TempDir) -> (Vec<u8>, Vec<u8>) {
+    let read = |name| fs::read(dir.path().join("db_d").join(name)).unwrap();
+    (read("t.dat"), read("t.index"))
+}
+
+/// Offset, rows and payload length of each record, each checked.
+pub fn records_of(data: &[u8]) -> Vec<(usize, u32, u32)> {
+    let (mut at, mut records, mut first_row) = (48, Vec::new(), 0);
+    while at < data.len() {
+        assert_eq!(&data[at..at + 4], b"RREC");
+        let (len, rows) = (u32_at(data, at + 4), u32_at(data, at + 8));
+        assert_eq!(data[at + 12..at + 24], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(u64_at(data, at + 24), first_row);
+        let end = at + 36 + len as usize;
+        let parts = [&seed(0, 0, at), &data[at..at + 32], &data[at + 36..end]];
+        assert_eq!(u32_at(data, at + 32), crc(&parts));
+        records.push((at, rows, len));
+        first_row += u64::from(rows);
+        at = end;
+    }
+    assert_eq!(at, data.len());
+    records
+}
+
+/// Hash and offset of each entry of an index, every block and the trailer
+/// checked.
+pub fn entries_of(index: &[u8], data_len: usize) -> Vec<(u128, u64)> {
+    assert_eq!(&index[..8], b"RDBXINDX");
+    assert_eq!(u32_at(index, 44), crc(&[&index[..44]]));
+    let (mut at, mut entries) = (48, Vec::new());
+    while at < index.len() - 28 {
+        let block = &index[at..at + 4096];
+        assert_eq!(u32_at(block, 4092), crc(&[&seed(0, 0, at), &block[..4092]]));
+        let count = u32_at(block, 0) as usize;
+        assert_eq!(u32_at(block, 4), 0);
+        for entry in block[8..8 + 24 * count].chunks(24) {
+            let hash = u128::from_le_bytes(entry[..16].try_into().unwrap());
+            entries.push((hash, u64_at(entry, 16)));
+        }
+        assert!(block[8 + 24 * count..4092].iter().all(|byte| *byte == 0));
+        at += 4096;
+    }
+    let trailer = &index[at..];
+    assert_eq!(trailer.len(), 28);
+    assert_eq!(&trailer[..8], b"RDBXIEND");
+    assert_eq!(u64_at(trailer, 8), entries.len() as u64);
+    assert_eq!(u64_at(trailer, 16), data_len as u64);
+    assert_eq!(u32_at(trailer, 24), crc(&[&seed(0, 0, at), &trailer[..24]]));
+    assert!(entries.is_sorted());
+    entries
+}
+
+fn dead(row: Row) -> Row {
+    Row {
+        xmax: Some(9),
+        ..row
+    }
+}
+
+#[test]
+fn every_value_type_comes_back() {
+    let (catalog, rows) = full();
+    let dir = write_as(Layout::Append, &catalog, &rows);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.layout(), Layout::Append);
+    assert_eq!(store.catalog(), &catalog);
+    for (read, written) in read_all(&store).unwrap().iter().zip(&rows.0) {
+        for (read, written) in read.iter().zip(written) {
+            assert!(same(read, written));
+        }
+    }
+    let file = |name: &str| dir.path().join(name);
+    assert_eq!(
+        store.files(0, 0).unwrap(),
+        [file("db_shop/users.dat"), file("db_shop/users.index")]
+    );
+    // A table without columns has no key.
+    assert_eq!(store.files(1, 0).unwrap(), [file("db_%53hop/none.dat")]);
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn the_data_is_that_of_the_format_page() {
+    let rows = vec![
+        row(vec![Value::Integer(5)]),
+        dead(row(vec![Value::Integer(6)])),
+        row(vec![Value::Null]),
+    ];
+    let dir = one_table(Layout::Append, rows);
+    let (data, index) = files_of(&dir);
+    assert_eq!(&data[..8], b"RDBXAPND");
+    assert_eq!(u32_at(&data, 8), 1);
+    assert_eq!(&data[12..28], origin().cluster_id.to_le_bytes());
+    assert_eq!((u64_at(&data, 28), u64_at(&data, 36)), (0, 0));
+    assert_eq!(u32_at(&data, 44), crc(&[&data[..44]]));
+    assert_eq!(records_of(&data), [(48, 3, 15)]);
+    let rows = [0, 1, 1, 2, 10, 1, 1, 9, 1, 2, 12, 0, 1, 1, 0];
+    assert_eq!(data[84..], rows);
+    // One entry for each visible row, by the hash of its key.
+    let mut expected = [(xxh3_128(&[2, 10]), 48), (xxh3_128(&[0]), 48)];
+    expected.sort_unstable();
+    assert_eq!(entries_of(&index, data.len()), expected);
+}
+
+#[test]
+fn rows_share_a_record_up_to_16_kib_with_its_head() {
+    let records = |lens: &[usize]| {
+        let rows: Vec<_> = lens.iter().map(|len| row_of_len(*len)).collect();
+        let dir = one_table(Layout::Append, rows.clone());
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(read_back(&store, 0, 0).unwrap(), rows);
+        assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+        let records = records_of(&files_of(&dir).0);
+        let of = records.iter().map(|(_, rows, len)| (*rows, *len));
+        of.collect::<Vec<_>>()
+    };
+    assert_eq!(records(&[8174, 8174]), [(2, 16_348)]);
+    assert_eq!(records(&[8174, 8175]), [(1, 8174), (1, 8175)]);
+    assert_eq!(
+        records(&[200, 16_349, 200]),
+        [(1, 200), (1, 16_349), (1, 200)]
+    );
+}
+
+#[test]
+fn a_wide_row_has_a_record_of_its_own() {
+    let wide = row(vec![Value::Text("w".repeat(3_000_000))]);
+    let rows = vec![row_of_len(200), wide, row_of_len(200)];
+    let dir = one_table(Layout::Append, rows.clone());
+    assert_eq!(records_of(&files_of(&dir).0).len(), 3);
+    assert_eq!(
+        read_back(&Store::open(dir.path()).unwrap(), 0, 0).unwrap(),
+        rows
+    );
+}
+
+#[test]
+fn tables_without_rows_or_columns_come_back() {
+    let tables = vec![table("t", 1), table("none", 0)];
+    let catalog = catalog(vec![database("d", tables)]);
+    let rows = Rows(vec![vec![vec![], vec![row(vec![]); 20_000]]]);
+    let dir = write_as(Layout::Append, &catalog, &rows);
+    assert_eq!(read_all(&Store::open(dir.path()).unwrap()).unwrap(), rows.0);
+    let (data, index) = files_of(&dir);
+    assert_eq!((data.len(), index.len()), (48, 48 + 28));
+    assert!(!dir.path().join("db_d/none.index").exists());
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn many_rows_come_back_and_each_visible_one_is_indexed() {
+    let rows: Vec<_> = (0..30_000)
+        .map(|n| {
+            let row = row(vec![Value::Text(format!("row {n}"))]);
+            if n % 10 == 9 { dead(row) } else { row }
+        })
+        .collect();
+    let dir = one_table(Layout::Append, rows.clone());
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(read_back(&store, 0, 0).unwrap(), rows);
+    let (data, index) = files_of(&dir);
+    let records = records_of(&data);
+    assert!(records.len() > 10);
+    let entries = entries_of(&index, data.len());
+    assert_eq!(entries.len(), 27_000);
+    assert_eq!(index.len(), 48 + 27_000usize.div_ceil(170) * 4096 + 28);
+    // The record of an entry holds the row of its key.
+    let mut row_index = 0;
+    for (offset, count, _) in records {
+        for n in row_index..row_index + count {
+            let text = format!("row {n}");
+            let key = [&[5, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+            let entry = (xxh3_128(&key), offset as u64);
+            assert_eq!(entries.binary_search(&entry).is_ok(), n % 10 != 9);
+        }
+        row_index += count;
+    }
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn a_key_that_stands_more_than_once_has_all_its_entries() {
+    let twice = row(vec![Value::Integer(1)]);
+    let between = row_of_len(16_340);
+    let rows = vec![twice.clone(), twice.clone(), between, twice];
+    let dir = one_table(Layout::Append, rows.clone());
+    let (data, index) = files_of(&dir);
+    assert_eq!(records_of(&data), [(48, 2, 10), (94, 2, 16_345)]);
+    let key = xxh3_128(&[2, 2]);
+    let entries = entries_of(&index, data.len());
+    let of_key: Vec<_> = entries.iter().filter(|(hash, _)| *hash == key).collect();
+    assert_eq!(of_key, [&(key, 48), &(key, 48), &(key, 94)]);
+    assert_eq!(
+        read_back(&Store::open(dir.path()).unwrap(), 0, 0).unwrap(),
+        rows
+    );
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+}
+
+#[test]
+fn equal_input_gives_equal_bytes() {
+    let rows: Vec<_> = (0..1000).map(|n| row(vec![Value::Integer(n)])).collect();
+    let (a, b) = (
+        one_table(Layout::Append, rows.clone()),
+        one_table(Layout::Append, rows),
+    );
+    assert_eq!(files_of(&a), files_of(&b));
+}
