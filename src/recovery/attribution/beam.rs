@@ -16,7 +16,7 @@ use super::statement::{Reading, Readings, after};
 /// Readings weighed in all, over which the width is spread.
 const READINGS_MAX: usize = 3_000_000;
 /// Widest and narrowest beam.
-const WIDTHS: (usize, usize) = (1_024, 24);
+const WIDTHS: (usize, usize) = (256, 24);
 /// States less likely than the best by this much (as a logarithm) are dropped.
 const SPAN: f64 = 18.0;
 /// Records that are kept before the way back is walked for the oldest half.
@@ -33,6 +33,8 @@ pub(super) struct Beliefs {
     pub shares: Vec<Vec<(Slot, f64)>>,
     /// Whether a record starts a statement, by place, in the likeliest assignment.
     pub starts: Vec<bool>,
+    /// Share of likelihood in which a record takes effect, by place.
+    pub effects: Vec<f64>,
     /// States looked at.
     pub states: usize,
 }
@@ -65,6 +67,7 @@ struct Origin {
     node: u32,
     slot: Slot,
     weight: f64,
+    effect: bool,
 }
 
 type Key = (u128, Option<Slot>, Regime);
@@ -122,6 +125,7 @@ impl Search<'_, '_> {
         let mut done: BTreeMap<usize, Done> = BTreeMap::new();
         let mut beliefs = Beliefs {
             shares: vec![Vec::new(); self.len()],
+            effects: vec![0.0; self.len()],
             ..Beliefs::default()
         };
         while let Some((place, waiting)) = pending.pop_first() {
@@ -252,6 +256,7 @@ impl Search<'_, '_> {
                 node: at,
                 slot,
                 weight,
+                effect: reading.is_some_and(|reading| reading.effect),
             };
             let reached = Node {
                 state: state.clone(),
@@ -404,7 +409,7 @@ fn walk_back(
             }
             // A statement that reaches over the border is noted as a whole.
             if from < before {
-                (from..place).for_each(|at| note(beliefs, at, origin.slot, part));
+                (from..place).for_each(|at| note(beliefs, at, origin, part));
             }
         }
     };
@@ -430,7 +435,11 @@ fn walk_back(
     }
 }
 
-fn note(beliefs: &mut Beliefs, place: usize, slot: Slot, part: f64) {
+fn note(beliefs: &mut Beliefs, place: usize, origin: &Origin, part: f64) {
+    if let (true, Some(effect)) = (origin.effect, beliefs.effects.get_mut(place)) {
+        *effect += part;
+    }
+    let slot = origin.slot;
     let Some(shares) = beliefs.shares.get_mut(place) else {
         return;
     };

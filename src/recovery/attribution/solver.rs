@@ -20,6 +20,8 @@ use crate::codec::ByteWriter;
 
 /// Rows logged before the tail that are looked up to learn from.
 const LEARNED_RECORDS: usize = 2_000;
+/// A share of likelihood below which a statement counts as failed.
+const FAILED_SHARE: f64 = 0.005;
 /// A share from which a neighbour's database counts as known.
 const KNOWN_SHARE: f64 = 0.9;
 
@@ -37,6 +39,8 @@ pub(super) struct Solved {
     pub shares: Vec<(Slot, f64)>,
     /// Whether it starts a statement in that assignment.
     pub starts: bool,
+    /// Whether it had failed, whichever database it was for.
+    pub failed: bool,
 }
 
 impl Solved {
@@ -245,6 +249,9 @@ impl Solution<'_> {
             solved.best = best.filter(|slot| *slot != NOWHERE);
             solved.shares = beliefs.shares.get(place).cloned().unwrap_or_default();
             solved.starts = beliefs.starts.get(place).copied().unwrap_or(true);
+            let effect = beliefs.effects.get(place).copied();
+            solved.failed =
+                solved.best.is_some() && effect.is_some_and(|share| share < FAILED_SHARE);
         }
     }
 

@@ -55,6 +55,8 @@ pub(super) struct Table {
     /// Rows of the snapshot that were ended since, ascending.
     ended: Vec<u64>,
     pushed: PagedVec<Pushed>,
+    /// Row versions that are visible.
+    live: u64,
     /// Next values by column: of sequences, and of keys that an application counts up.
     sequences: Vec<(ColumnId, i64)>,
     /// The record until which the digest holds, and the digest.
@@ -76,6 +78,7 @@ impl Table {
         });
         Table {
             sequences: sequences.collect(),
+            live: base.live,
             base: Some(base.clone()),
             epochs: vec![Rc::new(columns)],
             ended: Vec::new(),
@@ -92,6 +95,7 @@ impl Table {
                 .map(|(_, id)| (id, 1))
                 .collect(),
             base: None,
+            live: 0,
             epochs: vec![Rc::new(Columns {
                 list: columns.to_vec(),
                 ids: (0..number(columns.len())).collect(),
@@ -107,11 +111,6 @@ impl Table {
         self.epochs.last().map(Rc::as_ref)
     }
 
-    /// What the snapshot holds of it.
-    pub fn base(&self) -> Option<&Rc<BaseTable>> {
-        self.base.as_ref()
-    }
-
     /// Row versions in the snapshot.
     pub fn base_count(&self) -> u64 {
         self.base.as_ref().map_or(0, |base| base.count)
@@ -120,6 +119,11 @@ impl Table {
     /// Row versions.
     pub fn count(&self) -> u64 {
         self.base_count().saturating_add(self.pushed.len() as u64)
+    }
+
+    /// Row versions that are visible.
+    pub fn live(&self) -> u64 {
+        self.live
     }
 
     /// The next value of a column's sequence.
@@ -155,15 +159,15 @@ impl Table {
         value.copied().unwrap_or(problem.null)
     }
 
-    /// Indexes of all row versions that hold a value, ascending; `None` when
-    /// there are too many to tell.
+    /// Indexes of all row versions that hold a value, ascending, and whether
+    /// they are visible; `None` when there are too many to tell.
     pub fn rows_with(
         &self,
         problem: &Problem<'_>,
         horizon: &Horizon,
         column: ColumnId,
         value: u64,
-    ) -> Option<Vec<u64>> {
+    ) -> Option<Vec<(u64, bool)>> {
         let mut rows = Vec::new();
         if let Some(places) = self
             .base
@@ -173,15 +177,23 @@ impl Table {
             if places.overflow {
                 return None;
             }
-            rows.extend(places.rows.iter().map(|(at, _)| *at));
+            let visible = |at: &u64| self.ended.binary_search(at).is_err();
+            rows.extend(
+                places
+                    .rows
+                    .iter()
+                    .map(|(at, shown)| (*at, *shown && visible(at))),
+            );
         }
         for record in horizon.pushes_of(value)? {
             let Some(at) = self.pushed.position_by_key(record, |pushed| pushed.record) else {
                 continue;
             };
-            let pushed = self.pushed.get(at).copied();
-            if pushed.is_some_and(|p| self.pushed_value(problem, p, column) == value) {
-                rows.push(self.base_count().saturating_add(at as u64));
+            let Some(pushed) = self.pushed.get(at).copied() else {
+                continue;
+            };
+            if self.pushed_value(problem, pushed, column) == value {
+                rows.push((self.base_count().saturating_add(at as u64), !pushed.ended));
             }
         }
         Some(rows)
@@ -251,6 +263,7 @@ impl Table {
 
     fn push(&mut self, record: u32) {
         let epoch = number(self.epochs.len().saturating_sub(1));
+        self.live = self.live.saturating_add(1);
         self.pushed.push(Pushed {
             record,
             ended: false,
@@ -262,11 +275,14 @@ impl Table {
         if at < self.base_count() {
             if let Err(place) = self.ended.binary_search(&at) {
                 self.ended.insert(place, at);
+                let was_visible = self.base.as_ref().is_some_and(|base| base.is_visible(at));
+                self.live = self.live.saturating_sub(u64::from(was_visible));
             }
             return;
         }
         let at = usize::try_from(at - self.base_count()).unwrap_or(usize::MAX);
         if let Some(pushed) = self.pushed.get_mut(at) {
+            self.live = self.live.saturating_sub(u64::from(!pushed.ended));
             pushed.ended = true;
         }
     }

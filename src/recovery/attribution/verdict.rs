@@ -55,7 +55,9 @@ fn claim(
         record: record.position,
         database: None,
         confidence: Confidence::Ambiguous,
-        no_effect: None,
+        no_effect: solved
+            .failed
+            .then_some("the statement had failed, whichever database it was for"),
         candidates: candidates(problem, solved),
         evidence: Vec::new(),
         quarantined: false,
