@@ -64,8 +64,7 @@ impl<'a> Applying<'a> {
         let table = operation.table().unwrap_or_default();
         let chosen = self.chosen(attributed);
         // Nothing is to be decided about what changed nothing.
-        if let (None, Some(reason), false) =
-            (&chosen, attributed.no_effect, attributed.quarantined)
+        if let (None, Some(reason), false) = (&chosen, attributed.no_effect, attributed.quarantined)
         {
             let finding = Finding::new(Code::FailedStatement).table(table);
             self.report

@@ -152,13 +152,6 @@ impl Base {
         }
         Ok(base)
     }
-
-    /// A table of a database.
-    pub fn table(&self, slot: Slot, name: NameId) -> Option<&Rc<BaseTable>> {
-        self.tables
-            .iter()
-            .find(|t| t.slot == slot && t.name == name)
-    }
 }
 
 impl BaseTable {

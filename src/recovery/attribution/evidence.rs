@@ -10,7 +10,8 @@ use crate::model::{DataType, Operation, Row, Value};
 
 use super::check::Lookup;
 use super::problem::{Proof, Record, Slot, number};
-use super::state::{Columns, State, Table, counts_up};
+use super::state::State;
+use super::table::{Columns, Table, counts_up};
 
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
 const FAILED: f64 = -4.0;

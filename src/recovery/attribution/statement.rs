@@ -13,7 +13,8 @@ use super::component::Component;
 use super::evidence::{self, Part, Selecting};
 use super::facts::Fact;
 use super::problem::{Problem, Proof, Record, Slot};
-use super::state::{State, Table};
+use super::state::State;
+use super::table::Table;
 
 /// Records of one statement that are looked at.
 const STATEMENT_MAX: usize = 4096;
