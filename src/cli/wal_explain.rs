@@ -131,7 +131,7 @@ fn show_owner(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = out
-        .table(&["CANDIDATE", "WEIGHT", "RULED OUT BY"])
+        .table(&["CANDIDATE", "WEIGHT", "RULED OUT BY", "EVIDENCE"])
         .right(&[1]);
     for candidate in &attributed.candidates {
         let name = candidate.database.as_deref();
@@ -139,8 +139,16 @@ fn show_owner(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
             escape(name.unwrap_or("(a database that no file names)")),
             format!("{:.3}", candidate.weight),
             candidate.ruled_out.clone().unwrap_or_default(),
+            evidence(candidate),
         ]);
     }
     out.write_all(table.text().as_bytes())?;
     Ok(())
+}
+
+/// The evidence in words, each with its natural logarithm.
+fn evidence(candidate: &Candidate) -> String {
+    let parts = candidate.evidence.iter();
+    let parts = parts.map(|(word, weight)| format!("{word} {weight:.1}"));
+    parts.collect::<Vec<_>>().join(", ")
 }

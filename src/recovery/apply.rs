@@ -62,7 +62,16 @@ impl<'a> Applying<'a> {
     pub(super) fn record(&mut self, attributed: &mut Attributed, record: &WalRecord) {
         let operation = &record.operation;
         let table = operation.table().unwrap_or_default();
-        let Some(name) = self.chosen(attributed) else {
+        let chosen = self.chosen(attributed);
+        // Nothing is to be decided about what changed nothing.
+        if let (None, Some(reason), false) = (&chosen, attributed.no_effect, attributed.quarantined)
+        {
+            let finding = Finding::new(Code::FailedStatement).table(table);
+            self.report
+                .add(finding.sequence(record.sequence).detail(reason));
+            return;
+        }
+        let Some(name) = chosen else {
             let finding = self
                 .undecided(attributed)
                 .table(table)

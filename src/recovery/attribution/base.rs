@@ -40,8 +40,10 @@ pub(super) struct BaseTable {
     pub table: Rc<Table>,
     /// Row versions.
     pub count: u64,
-    /// Value hashes of the rows that records point at.
-    pub rows: HashMap<u64, Rc<[u64]>>,
+    /// Row versions that are visible.
+    pub live: u64,
+    /// Value hashes of the rows that records point at, and whether they are visible.
+    pub rows: HashMap<u64, (Rc<[u64]>, bool)>,
     /// Places of the values that records ask for, by column and hash.
     places: HashMap<(usize, u64), Places>,
     /// Largest integer of each column, where there is one.
@@ -131,6 +133,7 @@ impl Base {
                     name,
                     table: Rc::new(table.clone()),
                     count: extent.count,
+                    live: extent.live,
                     rows: HashMap::new(),
                     places: HashMap::new(),
                     largest: vec![None; table.columns.len()],
@@ -149,13 +152,6 @@ impl Base {
         }
         Ok(base)
     }
-
-    /// A table of a database.
-    pub fn table(&self, slot: Slot, name: NameId) -> Option<&Rc<BaseTable>> {
-        self.tables
-            .iter()
-            .find(|t| t.slot == slot && t.name == name)
-    }
 }
 
 impl BaseTable {
@@ -171,7 +167,7 @@ impl BaseTable {
                 .map(|v| hash(&mut bytes, &v.as_ref()))
                 .collect();
             questions.values.extend(values.iter().copied());
-            self.rows.insert(at, values);
+            self.rows.insert(at, (values, row.is_visible()));
         })
     }
 
@@ -243,13 +239,13 @@ impl BaseTable {
 
     /// The row at an index, by its hashes.
     pub fn row(&self, at: u64) -> Option<&Rc<[u64]>> {
-        self.rows.get(&at)
+        self.rows.get(&at).map(|(values, _)| values)
     }
-}
 
-/// A row index as a position, where it fits.
-pub(super) fn position(at: u64) -> usize {
-    usize::try_from(at).unwrap_or(usize::MAX)
+    /// Whether the row at an index is visible, where it was asked for.
+    pub fn is_visible(&self, at: u64) -> bool {
+        self.rows.get(&at).is_some_and(|(_, visible)| *visible)
+    }
 }
 
 /// The first slot of a list that stands alone.

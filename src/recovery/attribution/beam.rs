@@ -6,36 +6,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::backward::{Beliefs, Done, Layer, Origin, log_sum, walk_back};
 use super::evidence;
 use super::habit::{Habits, Regime};
 use super::paged_vec::PagedVec;
-use super::problem::{Slot, index, number};
+use super::problem::{Slot, number};
 use super::state::State;
 use super::statement::{Reading, Readings, after};
 
 /// Readings weighed in all, over which the width is spread.
 const READINGS_MAX: usize = 3_000_000;
 /// Widest and narrowest beam.
-const WIDTHS: (usize, usize) = (1_024, 24);
+const WIDTHS: (usize, usize) = (256, 24);
 /// States less likely than the best by this much (as a logarithm) are dropped.
 const SPAN: f64 = 18.0;
 /// Records that are kept before the way back is walked for the oldest half.
 const WINDOW: usize = 4_096;
 /// The mark of a record that fits nowhere.
 pub(super) const NOWHERE: Slot = Slot::MAX;
-
-/// What the search says of a component.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Beliefs {
-    /// The likeliest assignment as a whole, by place.
-    pub best: Vec<Slot>,
-    /// Shares of all likelihood by place and database, ascending.
-    pub shares: Vec<Vec<(Slot, f64)>>,
-    /// Whether a record starts a statement, by place, in the likeliest assignment.
-    pub starts: Vec<bool>,
-    /// States looked at.
-    pub states: usize,
-}
 
 /// What was known of the record before, by place: `Some` when it belongs to
 /// another component.
@@ -59,14 +47,6 @@ struct Step {
     starts: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Origin {
-    layer: u32,
-    node: u32,
-    slot: Slot,
-    weight: f64,
-}
-
 type Key = (u128, Option<Slot>, Regime);
 
 /// Nodes of one place that wait to be expanded.
@@ -85,12 +65,6 @@ impl Default for Pending {
             best: f64::NEG_INFINITY,
         }
     }
-}
-
-/// What remains of a place: how it was reached.
-struct Done {
-    totals: Vec<f64>,
-    origins: Vec<Vec<Origin>>,
 }
 
 /// A search over one component.
@@ -122,6 +96,7 @@ impl Search<'_, '_> {
         let mut done: BTreeMap<usize, Done> = BTreeMap::new();
         let mut beliefs = Beliefs {
             shares: vec![Vec::new(); self.len()],
+            effects: vec![0.0; self.len()],
             ..Beliefs::default()
         };
         while let Some((place, waiting)) = pending.pop_first() {
@@ -136,7 +111,13 @@ impl Search<'_, '_> {
                 break;
             }
             self.expand_all(place, &nodes, &mut pending);
-            done.insert(place, Done::of(nodes));
+            done.insert(
+                place,
+                Done {
+                    totals: nodes.iter().map(|node| node.total).collect(),
+                    origins: nodes.into_iter().map(|node| node.origins).collect(),
+                },
+            );
             let oldest = done.first_key_value().map_or(place, |(oldest, _)| *oldest);
             if place - oldest >= WINDOW {
                 self.settle(&pending, &mut done, &mut beliefs, oldest + WINDOW / 2);
@@ -252,6 +233,7 @@ impl Search<'_, '_> {
                 node: at,
                 slot,
                 weight,
+                effect: reading.is_some_and(|reading| reading.effect),
             };
             let reached = Node {
                 state: state.clone(),
@@ -343,111 +325,10 @@ impl Pending {
     }
 }
 
-impl Done {
-    fn of(nodes: Vec<Node>) -> Self {
-        Done {
-            totals: nodes.iter().map(|node| node.total).collect(),
-            origins: nodes.into_iter().map(|node| node.origins).collect(),
-        }
-    }
-}
-
 /// Keeps the likeliest nodes, best first.
 fn prune(nodes: &mut Vec<Node>, width: usize, floor: f64) {
     nodes.retain(|node| node.total >= floor);
     // A stable sort: equals stay in the order they were reached.
     nodes.sort_by(|a, b| b.total.total_cmp(&a.total));
     nodes.truncate(width);
-}
-
-/// Nodes of one place from which the way back starts.
-struct Layer<'n> {
-    place: usize,
-    origins: Vec<&'n [Origin]>,
-    totals: Vec<f64>,
-}
-
-/// Spreads the likelihood of the front back over the places behind it, and
-/// notes the shares of the places below `before`.
-fn walk_back(
-    fronts: &[Layer<'_>],
-    done: &BTreeMap<usize, Done>,
-    beliefs: &mut Beliefs,
-    before: usize,
-) {
-    let all = fronts.iter().flat_map(|front| front.totals.iter().copied());
-    let sum = all.fold(f64::NEG_INFINITY, log_sum);
-    // Shares of nodes, by place.
-    let mut shares: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    let mut spread = |shares: &mut BTreeMap<usize, Vec<f64>>,
-                      place: usize,
-                      share: f64,
-                      total: f64,
-                      origins: &[Origin]| {
-        if share < 1e-9 {
-            return;
-        }
-        for origin in origins {
-            let from = index(origin.layer);
-            let Some(source) = done.get(&from) else {
-                continue;
-            };
-            let Some(reached) = source.totals.get(index(origin.node)) else {
-                continue;
-            };
-            let part = share * (reached + origin.weight - total).exp();
-            let nodes = shares
-                .entry(from)
-                .or_insert_with(|| vec![0.0; source.totals.len()]);
-            if let Some(node) = nodes.get_mut(index(origin.node)) {
-                *node += part;
-            }
-            // A statement that reaches over the border is noted as a whole.
-            if from < before {
-                (from..place).for_each(|at| note(beliefs, at, origin.slot, part));
-            }
-        }
-    };
-    for front in fronts {
-        for (origins, total) in front.origins.iter().zip(&front.totals) {
-            spread(
-                &mut shares,
-                front.place,
-                (total - sum).exp(),
-                *total,
-                origins,
-            );
-        }
-    }
-    while let Some((place, nodes)) = shares.pop_last() {
-        let Some(layer) = done.get(&place) else {
-            continue;
-        };
-        let known = layer.origins.iter().zip(&layer.totals);
-        for ((origins, total), share) in known.zip(nodes) {
-            spread(&mut shares, place, share, *total, origins);
-        }
-    }
-}
-
-fn note(beliefs: &mut Beliefs, place: usize, slot: Slot, part: f64) {
-    let Some(shares) = beliefs.shares.get_mut(place) else {
-        return;
-    };
-    match shares.binary_search_by_key(&slot, |(slot, _)| *slot) {
-        Ok(at) => {
-            if let Some((_, share)) = shares.get_mut(at) {
-                *share += part;
-            }
-        }
-        Err(at) => shares.insert(at, (slot, part)),
-    }
-}
-
-fn log_sum(a: f64, b: f64) -> f64 {
-    let (small, large) = if a < b { (a, b) } else { (b, a) };
-    if small == f64::NEG_INFINITY {
-        return large;
-    }
-    large + (small - large).exp().ln_1p()
 }

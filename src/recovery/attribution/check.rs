@@ -5,7 +5,8 @@ use crate::model::{Column, Operation, Row};
 use super::facts::Fact;
 use super::horizon::Horizon;
 use super::problem::{Problem, Record, Slot, reference_hashes};
-use super::state::{State, Table};
+use super::state::State;
+use super::table::Table;
 
 /// What a record would have done to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -173,6 +173,7 @@ mod tests {
             candidates: vec![Candidate {
                 database: Some("sh\"op\n".into()),
                 weight: 0.97,
+                evidence: Vec::new(),
                 ruled_out: None,
             }],
             evidence: Vec::new(),

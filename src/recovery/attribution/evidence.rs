@@ -9,13 +9,18 @@
 use crate::model::{DataType, Operation, Row, Value};
 
 use super::check::Lookup;
-use super::problem::{Proof, Record, Slot};
-use super::state::{Columns, State, Table, counts_up};
+use super::problem::{Proof, Record, Slot, number};
+use super::state::State;
+use super::table::{Columns, Table, counts_up};
 
-/// A statement that failed after it was logged: one in some hundred.
-pub(super) const FAILED: f64 = -6.0;
-/// A database that was created after the last checkpoint, per table in it.
-pub(super) const NEW_DATABASE: f64 = -5.0;
+/// A CREATE or DROP that failed after it was logged, as scripts run twice do.
+const FAILED: f64 = -4.0;
+/// An INSERT of another arity, which failed after it was logged.
+pub(super) const FAILED_INSERT: f64 = -7.0;
+/// A database that was created after the last checkpoint: its first table.
+const NEW_DATABASE: f64 = -6.0;
+/// Its further tables.
+const NEW_TABLE_THERE: f64 = -1.0;
 /// A fact that would be broken, but that rows or deletes nobody logged may
 /// explain.
 pub(super) const UNLOGGED: f64 = -8.0;
@@ -56,6 +61,8 @@ const SET_NOTHING: f64 = -4.5;
 const BY_KEY: f64 = 0.5;
 /// Share of predicates that compare another column, of all columns together.
 const BY_COLUMN: f64 = 0.45;
+/// Share of predicates whose value is taken from a visible row.
+const FROM_VISIBLE: f64 = 0.15;
 /// Share of statements whose rows no equality of one column selects.
 const BY_OTHER: f64 = 0.03;
 
@@ -188,26 +195,37 @@ fn usual_tag(data_type: &DataType, value: &Value) -> bool {
     }
 }
 
-/// The weight of a set of rows under the predicates that select exactly it:
-/// `selecting` holds for each such column whether it is a key.
-pub(super) fn predicate(selecting: &[bool], columns: &Columns, rows: usize, versions: u64) -> Part {
+/// A column whose equality selects exactly the rows of a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Selecting {
+    /// Whether it is a key.
+    pub is_key: bool,
+    /// Rows selected.
+    pub rows: usize,
+    /// Those of them that are visible.
+    pub visible: usize,
+}
+
+/// The weight of a set of rows under the predicates that select exactly it.
+/// The value compared with is taken from some row: mostly from one that shows.
+pub(super) fn predicate(selecting: &[Selecting], columns: &Columns, table: &Table) -> Part {
     let keys = columns.list.iter().filter(|column| column.is_key()).count();
     let others = columns.list.len().saturating_sub(keys);
-    let each = |share_of_all: f64, count: usize| share_of_all / share(count as u64);
+    let part_of = |count: usize, all: u64| f64::from(number(count)) / share(all);
     let mut likelihood = 0.0;
-    for is_key in selecting {
-        // The value is taken from some row, so one that stands often is likelier.
-        let picked = share(rows as u64) / share(versions);
+    for by in selecting {
+        let picked = FROM_VISIBLE * part_of(by.visible, table.live())
+            + (1.0 - FROM_VISIBLE) * part_of(by.rows, table.count());
         likelihood += picked
-            * match is_key {
-                true => each(BY_KEY, keys),
-                false => each(BY_COLUMN, others),
+            * match by.is_key {
+                true => BY_KEY / share(keys as u64),
+                false => BY_COLUMN / share(others as u64),
             };
     }
     if likelihood > 0.0 {
         return ("predicate", likelihood.ln());
     }
-    ("no-predicate", (BY_OTHER / share(versions)).ln())
+    ("no-predicate", (BY_OTHER / share(table.count())).ln())
 }
 
 /// The weight of what an UPDATE of some rows changed. `changed` holds, for each
@@ -228,11 +246,22 @@ pub(super) fn set(changed: &[(bool, bool)], rows: usize, parts: &mut Vec<Part>) 
     }
 }
 
-/// The weight of a statement on the schema.
-pub(super) fn reshape(record: &Record<'_>, known_database: bool, takes_effect: bool) -> Part {
-    match record.operation {
-        _ if !takes_effect => ("failed-statement", FAILED),
-        Operation::CreateTable { .. } if !known_database => ("new-database", NEW_DATABASE),
-        _ => ("fits", 0.0),
+/// The weight of a statement on the schema. `in_use` says whether the database
+/// that no file names has a table by then.
+pub(super) fn reshape(
+    record: &Record<'_>,
+    unknown: bool,
+    in_use: bool,
+    takes_effect: bool,
+    parts: &mut Vec<Part>,
+) {
+    let creates = matches!(record.operation, Operation::CreateTable { .. });
+    match (unknown, in_use) {
+        (true, false) => parts.push(("new-database", NEW_DATABASE)),
+        (true, true) if creates => parts.push(("new-database", NEW_TABLE_THERE)),
+        _ => {}
+    }
+    if !takes_effect {
+        parts.push(("failed-statement", FAILED));
     }
 }

@@ -4,8 +4,11 @@
 //! speaks for it, and what the user decided are kept apart: a claim is
 //! [`Certain`](Confidence::Certain) only when every consistent assignment agrees.
 
+mod against;
+mod backward;
 mod base;
 mod beam;
+mod bounds;
 mod candidates;
 mod check;
 mod component;
@@ -13,6 +16,7 @@ mod decision_file;
 mod decisions;
 mod evidence;
 mod exact;
+mod explain;
 mod facts;
 mod habit;
 mod horizon;
@@ -21,6 +25,7 @@ mod problem;
 mod solver;
 mod state;
 mod statement;
+mod table;
 mod verdict;
 
 use std::fmt;
@@ -64,8 +69,12 @@ impl fmt::Display for Confidence {
 pub struct Candidate {
     /// Its name; `None` for a database that no file names.
     pub database: Option<String>,
-    /// Its share among the candidates, 0 to 1.
+    /// Its share of all likelihood, 0 to 1.
     pub weight: f64,
+    /// What speaks for it and against it, as natural logarithms; none for what
+    /// facts alone decide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<(&'static str, f64)>,
     /// The hard fact that rules it out, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ruled_out: Option<String>,

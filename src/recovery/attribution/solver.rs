@@ -4,12 +4,15 @@ use crate::error::Result;
 use crate::legacy::{Snapshot, Wal};
 use crate::model::Operation;
 
+use super::backward::Beliefs;
 use super::base::{Base, Questions, only, row_hash};
-use super::beam::{Beliefs, NOWHERE, Neighbours, Search};
+use super::beam::{NOWHERE, Neighbours, Search};
 use super::candidates::{self, Candidates};
 use super::check::{Lookup, insert_runs};
 use super::component::{Component, components};
+use super::evidence::Part;
 use super::exact;
+use super::explain::{Choice, Weighed, weigh_along};
 use super::facts::Fact;
 use super::habit::Habits;
 use super::horizon::{Asks, Horizon};
@@ -20,6 +23,8 @@ use crate::codec::ByteWriter;
 
 /// Rows logged before the tail that are looked up to learn from.
 const LEARNED_RECORDS: usize = 2_000;
+/// A share of likelihood below which a statement counts as failed.
+const FAILED_SHARE: f64 = 0.005;
 /// A share from which a neighbour's database counts as known.
 const KNOWN_SHARE: f64 = 0.9;
 
@@ -37,9 +42,19 @@ pub(super) struct Solved {
     pub shares: Vec<(Slot, f64)>,
     /// Whether it starts a statement in that assignment.
     pub starts: bool,
+    /// The evidence for the databases that are likely enough.
+    pub weighed: Vec<Weighed>,
+    /// Whether it had failed, whichever database it was for.
+    pub failed: bool,
 }
 
 impl Solved {
+    /// The evidence for and against a database.
+    pub fn evidence(&self, slot: Slot) -> &[Part] {
+        let found = self.weighed.iter().find(|(weighed, _)| *weighed == slot);
+        found.map_or(&[], |(_, parts)| parts)
+    }
+
     /// The share of a database.
     pub fn share(&self, slot: Slot) -> f64 {
         if only(&self.open) == Some(slot) {
@@ -99,6 +114,7 @@ pub(super) fn solve<'w>(
     solution.weigh();
     solution.learn_stay();
     solution.weigh();
+    solution.explain();
     Ok(solution)
 }
 
@@ -195,45 +211,84 @@ impl Solution<'_> {
     /// Evidence, for the components that facts leave undecided.
     fn weigh(&mut self) {
         for at in 0..self.components.len() {
-            let Some(component) = self.components.get(at) else {
+            let Some((component, candidates)) = self.undecided(at) else {
                 continue;
             };
-            let solved = component
-                .records
-                .iter()
-                .filter_map(|at| self.solved.get(*at));
-            if solved.clone().all(|solved| solved.open.len() == 1) {
-                continue;
-            }
-            let candidates = Candidates {
-                open: solved.map(|solved| solved.open.clone()).collect(),
-                ruled_out: Vec::new(),
-            };
-            let beliefs = self.search(component, &candidates);
-            self.states += beliefs.states;
             let records = component.records.clone();
+            let beliefs = self.with_readings(component, &candidates, |readings, first| {
+                let search = Search {
+                    readings,
+                    habits: &self.habits,
+                    neighbours: &self.neighbours(component),
+                };
+                search.run(first)
+            });
+            self.states += beliefs.states;
             self.note(&records, &beliefs);
         }
     }
 
-    fn search(&self, component: &Component, candidates: &Candidates) -> Beliefs {
-        let horizon = Horizon::new(&self.problem, &self.base, component, Asks::Evidence);
-        let search = Search {
-            readings: Readings {
-                lookup: Lookup {
-                    problem: &self.problem,
-                    horizon: &horizon,
-                },
-                component,
-                candidates,
-            },
-            habits: &self.habits,
-            neighbours: &self.neighbours(component),
+    /// The evidence along the likeliest assignment, to show it.
+    fn explain(&mut self) {
+        for at in 0..self.components.len() {
+            let Some((component, candidates)) = self.undecided(at) else {
+                continue;
+            };
+            let records = component.records.clone();
+            let solved = records.iter().filter_map(|at| self.solved.get(*at));
+            let choices = solved.map(|solved| Choice {
+                slot: solved.best,
+                starts: solved.starts,
+            });
+            let choices: Vec<Choice> = choices.collect();
+            let share = |place: usize, slot| {
+                let solved = records.get(place).and_then(|at| self.solved.get(*at));
+                solved.map_or(0.0, |solved| solved.share(slot))
+            };
+            let weighed = self.with_readings(component, &candidates, |readings, first| {
+                weigh_along(&readings, first, &choices, share)
+            });
+            for (at, weighed) in records.iter().zip(weighed) {
+                if let Some(solved) = self.solved.get_mut(*at) {
+                    solved.weighed = weighed;
+                }
+            }
+        }
+    }
+
+    /// A component that facts leave undecided, and what they leave.
+    fn undecided(&self, at: usize) -> Option<(&Component, Candidates)> {
+        let component = self.components.get(at)?;
+        let solved = component.records.iter();
+        let solved = solved.filter_map(|at| self.solved.get(*at));
+        if solved.clone().all(|solved| solved.open.len() == 1) {
+            return None;
+        }
+        let candidates = Candidates {
+            open: solved.map(|solved| solved.open.clone()).collect(),
+            ruled_out: Vec::new(),
         };
-        let first = State::of_base(&self.problem, &self.base, |name| {
-            component.looked_up.contains(&name)
-        });
-        search.run(first)
+        Some((component, candidates))
+    }
+
+    fn with_readings<T>(
+        &self,
+        component: &Component,
+        candidates: &Candidates,
+        run: impl FnOnce(Readings<'_, '_>, State) -> T,
+    ) -> T {
+        let horizon = Horizon::new(&self.problem, &self.base, component, Asks::Evidence);
+        let readings = Readings {
+            lookup: Lookup {
+                problem: &self.problem,
+                horizon: &horizon,
+            },
+            component,
+            candidates,
+        };
+        let looked_up = |name| component.looked_up.contains(&name);
+        let first = State::of_base(&self.problem, &self.base, looked_up);
+        run(readings, first)
     }
 
     fn note(&mut self, records: &[usize], beliefs: &Beliefs) {
@@ -245,6 +300,9 @@ impl Solution<'_> {
             solved.best = best.filter(|slot| *slot != NOWHERE);
             solved.shares = beliefs.shares.get(place).cloned().unwrap_or_default();
             solved.starts = beliefs.starts.get(place).copied().unwrap_or(true);
+            let effect = beliefs.effects.get(place).copied();
+            solved.failed =
+                solved.best.is_some() && effect.is_some_and(|share| share < FAILED_SHARE);
         }
     }
 

@@ -10,10 +10,11 @@ use crate::model::Operation;
 use super::candidates::Candidates;
 use super::check::{Lookup, Outcome};
 use super::component::Component;
-use super::evidence::{self, Part};
+use super::evidence::{self, Part, Selecting};
 use super::facts::Fact;
 use super::problem::{Problem, Proof, Record, Slot};
-use super::state::{State, Table};
+use super::state::State;
+use super::table::Table;
 
 /// Records of one statement that are looked at.
 const STATEMENT_MAX: usize = 4096;
@@ -78,7 +79,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         match (record.operation, table) {
             (Operation::Insert { row, .. }, Some(table)) => {
                 if outcome == Outcome::NoEffect {
-                    parts.push(("failed-statement", evidence::FAILED));
+                    parts.push(("failed-statement", evidence::FAILED_INSERT));
                 } else {
                     evidence::insert(&self.lookup, state, slot, record, table, row, &mut parts);
                 }
@@ -92,9 +93,9 @@ impl<'p, 'w> Readings<'p, 'w> {
                 self.of_rows(slot, place, record, table, *index, &parts)
             }
             _ => {
-                let known = slot < self.problem().unknown();
+                let unknown = slot == self.problem().unknown();
                 let effect = outcome == Outcome::Applies;
-                parts.push(evidence::reshape(record, known, effect));
+                evidence::reshape(record, unknown, state.has_tables(slot), effect, &mut parts);
                 vec![Reading {
                     len: 1,
                     parts,
@@ -117,7 +118,7 @@ impl<'p, 'w> Readings<'p, 'w> {
             return Vec::new();
         };
         let run = self.run(slot, place, record, table);
-        let mut by_len: Vec<(usize, Vec<bool>)> = Vec::new();
+        let mut by_len: Vec<(usize, Vec<Selecting>)> = Vec::new();
         for (column, id) in columns.list.iter().zip(&columns.ids) {
             let Some(value) = table.value(self.problem(), first, *id) else {
                 continue;
@@ -126,12 +127,21 @@ impl<'p, 'w> Readings<'p, 'w> {
                 continue;
             }
             let rows = table.rows_with(self.problem(), self.lookup.horizon, *id, value);
-            let Some(rows) = rows.filter(|rows| run.starts_with(rows)) else {
+            let all_follow = |rows: &Vec<(u64, bool)>| {
+                let indexes = rows.iter().map(|(at, _)| at);
+                rows.len() <= run.len() && indexes.eq(run.iter().take(rows.len()))
+            };
+            let Some(rows) = rows.filter(all_follow) else {
                 continue;
             };
+            let by = Selecting {
+                is_key: column.is_key(),
+                rows: rows.len(),
+                visible: rows.iter().filter(|(_, visible)| *visible).count(),
+            };
             match by_len.iter_mut().find(|(len, _)| *len == rows.len()) {
-                Some((_, keys)) => keys.push(column.is_key()),
-                None => by_len.push((rows.len(), vec![column.is_key()])),
+                Some((_, selecting)) => selecting.push(by),
+                None => by_len.push((rows.len(), vec![by])),
             }
         }
         for len in [1, run.len()] {
@@ -143,7 +153,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         let mut readings = Vec::new();
         for (len, selecting) in by_len {
             let mut parts = parts.to_vec();
-            parts.push(evidence::predicate(&selecting, columns, len, table.count()));
+            parts.push(evidence::predicate(&selecting, columns, table));
             if matches!(record.operation, Operation::Update { .. }) {
                 let changed = self.changed(place, len, table, &run);
                 evidence::set(&changed, len, &mut parts);

@@ -55,7 +55,9 @@ fn claim(
         record: record.position,
         database: None,
         confidence: Confidence::Ambiguous,
-        no_effect: None,
+        no_effect: solved
+            .failed
+            .then_some("the statement had failed, whichever database it was for"),
         candidates: candidates(problem, solved),
         evidence: Vec::new(),
         quarantined: false,
@@ -152,26 +154,39 @@ fn candidates(problem: &Problem<'_>, solved: &Solved) -> Vec<Candidate> {
     let fitting = fitting.into_iter().map(|(slot, weight)| Candidate {
         database: name(slot),
         weight,
+        evidence: solved.evidence(slot).to_vec(),
         ruled_out: None,
     });
     let ruled_out = solved.ruled_out.iter().take(RULED_OUT_MAX);
     let ruled_out = ruled_out.map(|(slot, fact)| Candidate {
         database: name(*slot),
         weight: 0.0,
+        evidence: Vec::new(),
         ruled_out: Some(fact.to_string()),
     });
     fitting.chain(ruled_out).collect()
 }
 
+/// Short words for what decided: that facts leave one database alone, or the
+/// evidence for the best.
 fn words(problem: &Problem<'_>, solved: &Solved) -> Vec<&'static str> {
-    let mut words = Vec::new();
-    let single = solved.open.len() == 1;
-    match (single, solved.ruled_out.is_empty()) {
-        (true, true) => words.push("only-database"),
-        (true, false) => words.push("others-ruled-out"),
-        _ => {}
+    let mut words = match (solved.open.len(), solved.ruled_out.is_empty()) {
+        (1, true) => vec!["only-database"],
+        (1, false) => vec!["others-ruled-out"],
+        _ => Vec::new(),
+    };
+    let Some(best) = solved.best else {
+        return words;
+    };
+    if !solved.starts {
+        words.push("same-statement");
     }
-    if solved.best == Some(problem.unknown()) {
+    for (word, _) in solved.evidence(best) {
+        if !words.contains(word) {
+            words.push(word);
+        }
+    }
+    if best == problem.unknown() && !words.contains(&"new-database") {
         words.push("new-database");
     }
     words

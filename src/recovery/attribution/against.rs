@@ -1,0 +1,197 @@
+//! The facts against a database, as far as the bounds prove them.
+
+use crate::model::{Column, Operation, Row};
+
+use super::bounds::{Bounds, Exists, View};
+use super::facts::Fact;
+use super::problem::{NameId, Proof, Record, Slot, reference_hashes};
+
+impl Bounds<'_, '_> {
+    /// The fact that rules a database out, if there is one.
+    pub fn against(&self, record: &Record<'_>, slot: Slot) -> Option<Fact> {
+        if record.decision.is_some_and(|decided| decided != slot) {
+            return Some(Fact::Assigned);
+        }
+        if let Operation::CreateTable { schema, .. } = record.operation {
+            return self.against_create(record, slot, &schema.columns);
+        }
+        if let Operation::DropTable { .. } = record.operation {
+            return None;
+        }
+        if !self.in_snapshot(slot) {
+            let ownable = self.ownable.contains(&record.table);
+            return (!ownable).then_some(Fact::NoTable);
+        }
+        let Some(view) = self
+            .view(slot, record.table)
+            .filter(|v| v.exists != Exists::No)
+        else {
+            return Some(Fact::NoTable);
+        };
+        if record.proof < Proof::Schemas {
+            return None;
+        }
+        if let Some(new) = record.renamed_to {
+            let taken = self
+                .view(slot, new)
+                .is_some_and(|v| v.exists == Exists::Yes);
+            return taken.then_some(Fact::NameTaken);
+        }
+        if !view.known {
+            return None;
+        }
+        let column = |name: &str| view.columns.iter().find(|column| column.name == name);
+        match record.operation {
+            Operation::Insert { row, .. } => self.against_insert(record, slot, view, row),
+            Operation::Update { index, row, .. } => {
+                if row.values.len() != view.columns.len() {
+                    return Some(Fact::Arity);
+                }
+                past_end(record, view, *index)
+            }
+            Operation::Delete { index, .. } => past_end(record, view, *index),
+            Operation::AddColumn { column: new, .. } => {
+                column(&new.name).is_some().then_some(Fact::ColumnExists)
+            }
+            Operation::DropColumn { column: name, .. } => match column(name) {
+                None => Some(Fact::NoColumn),
+                Some(column) if column.primary_key => Some(Fact::PrimaryKey),
+                Some(_) => None,
+            },
+            Operation::RenameColumn { old, new, .. } => match (column(old), column(new)) {
+                (None, _) => Some(Fact::NoColumn),
+                (_, Some(_)) => Some(Fact::NameTaken),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn against_create(&self, record: &Record<'_>, slot: Slot, columns: &[Column]) -> Option<Fact> {
+        if record.proof < Proof::Schemas {
+            return None;
+        }
+        for key in columns
+            .iter()
+            .filter_map(|column| column.foreign_key.as_ref())
+        {
+            let name = self.problem.name_id(&key.table)?;
+            if name == record.table {
+                continue;
+            }
+            if !self.in_snapshot(slot) {
+                if !self.ownable.contains(&name) {
+                    return Some(Fact::NoReferencedKey);
+                }
+                continue;
+            }
+            match self.view(slot, name) {
+                None => return Some(Fact::NoReferencedKey),
+                Some(view) if view.exists == Exists::No => return Some(Fact::NoReferencedKey),
+                Some(view) if view.known => {
+                    let mut columns = view.columns.iter();
+                    if !columns.any(|c| c.name == key.column && c.primary_key) {
+                        return Some(Fact::NoReferencedKey);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
+    fn against_insert(
+        &self,
+        record: &Record<'_>,
+        slot: Slot,
+        view: &View,
+        row: &Row,
+    ) -> Option<Fact> {
+        // Another arity: logged, and without effect.
+        if row.values.len() != view.columns.len() || record.proof < Proof::Everything {
+            return None;
+        }
+        for (at, (column, value)) in view.columns.iter().zip(&row.values).enumerate() {
+            if value.is_null() {
+                continue;
+            }
+            let hash = record.values.get(at).copied().unwrap_or_default();
+            if column.is_key() && self.key_is_taken(slot, record.table, view, at, hash) {
+                return Some(Fact::KeyTaken);
+            }
+            if let Some(key) = &column.foreign_key {
+                let name = self.problem.name_id(&key.table)?;
+                let hashes = reference_hashes(value);
+                if !self.can_be_referenced(slot, name, &key.column, &hashes) {
+                    return Some(Fact::NoReference);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a visible row has the key in every consistent assignment.
+    fn key_is_taken(&self, slot: Slot, name: NameId, view: &View, at: usize, hash: u64) -> bool {
+        if self.renames {
+            return false;
+        }
+        let run_start = match self.insert_run {
+            Some((table, start)) if table == name => start,
+            _ => usize::MAX,
+        };
+        if let Some(&inserted) = self.inserted.get(&(slot, name, view.epoch, at, hash)) {
+            let ended = view.enders.last().is_some_and(|ender| *ender > inserted);
+            if inserted < run_start && !ended {
+                return true;
+            }
+        }
+        // Columns that moved since the snapshot are not looked up there.
+        let Some(base) = &view.base else {
+            return false;
+        };
+        if view.epoch > 0 {
+            return false;
+        }
+        let Some(places) = base.places(at, hash) else {
+            return false;
+        };
+        let visible = places.rows.iter().filter(|(_, visible)| *visible);
+        visible.into_iter().any(|(row, _)| {
+            let Some(ends) = self.ends.get(&(slot, name, *row)) else {
+                return true;
+            };
+            ends.iter().all(|(ender, new)| {
+                let keeps = new.as_ref().is_some_and(|new| new.get(at) == Some(&hash));
+                let ended_again = view.enders.last().is_some_and(|last| last > ender);
+                keeps && !ended_again
+            })
+        })
+    }
+
+    /// Whether some consistent assignment has a row with the key.
+    fn can_be_referenced(&self, slot: Slot, name: NameId, column: &str, hashes: &[u64]) -> bool {
+        let Some(view) = self.view(slot, name) else {
+            return false;
+        };
+        if view.exists == Exists::No {
+            return false;
+        }
+        let (true, false, 0, Some(base)) = (view.known, self.renames, view.epoch, &view.base)
+        else {
+            return true;
+        };
+        let Some(at) = base.column(column) else {
+            return true;
+        };
+        let brought = |hash: &u64| self.brought.contains(&(slot, name, *hash));
+        hashes
+            .iter()
+            .any(|hash| base.places(at, *hash).is_some() || brought(hash))
+    }
+}
+
+fn past_end(record: &Record<'_>, view: &View, index: u64) -> Option<Fact> {
+    let count = view.base_count().saturating_add(view.pushed_max);
+    let past = record.proof == Proof::Everything && index >= count;
+    past.then_some(Fact::PastEnd { index, count })
+}

@@ -1,0 +1,144 @@
+//! The way back through a search: how much of all likelihood agrees with each
+//! database of each record.
+
+use std::collections::BTreeMap;
+
+use super::problem::{Slot, index};
+
+/// What the search says of a component.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Beliefs {
+    /// The likeliest assignment as a whole, by place.
+    pub best: Vec<Slot>,
+    /// Shares of all likelihood by place and database, ascending.
+    pub shares: Vec<Vec<(Slot, f64)>>,
+    /// Whether a record starts a statement, by place, in the likeliest assignment.
+    pub starts: Vec<bool>,
+    /// Share of likelihood in which a record takes effect, by place.
+    pub effects: Vec<f64>,
+    /// States looked at.
+    pub states: usize,
+}
+
+/// One way to a node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    /// The place it comes from.
+    pub layer: u32,
+    /// The node there.
+    pub node: u32,
+    /// The database of the records between.
+    pub slot: Slot,
+    /// The logarithm of their likelihood.
+    pub weight: f64,
+    /// Whether they take effect.
+    pub effect: bool,
+}
+
+/// What remains of a place: how it was reached.
+pub(super) struct Done {
+    /// Logarithms of the likelihood of all ways to each node.
+    pub totals: Vec<f64>,
+    /// The ways to each node.
+    pub origins: Vec<Vec<Origin>>,
+}
+
+/// Nodes of one place from which the way back starts.
+pub(super) struct Layer<'n> {
+    /// The place.
+    pub place: usize,
+    /// The ways to each node.
+    pub origins: Vec<&'n [Origin]>,
+    /// Logarithms of the likelihood of all ways to each node.
+    pub totals: Vec<f64>,
+}
+
+/// Spreads the likelihood of the front back over the places behind it, and
+/// notes the shares of the places below `before`.
+pub(super) fn walk_back(
+    fronts: &[Layer<'_>],
+    done: &BTreeMap<usize, Done>,
+    beliefs: &mut Beliefs,
+    before: usize,
+) {
+    let all = fronts.iter().flat_map(|front| front.totals.iter().copied());
+    let sum = all.fold(f64::NEG_INFINITY, log_sum);
+    // Shares of nodes, by place.
+    let mut shares: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    let mut spread = |shares: &mut BTreeMap<usize, Vec<f64>>,
+                      place: usize,
+                      share: f64,
+                      total: f64,
+                      origins: &[Origin]| {
+        if share < 1e-9 {
+            return;
+        }
+        for origin in origins {
+            let from = index(origin.layer);
+            let Some(source) = done.get(&from) else {
+                continue;
+            };
+            let Some(reached) = source.totals.get(index(origin.node)) else {
+                continue;
+            };
+            let part = share * (reached + origin.weight - total).exp();
+            let nodes = shares
+                .entry(from)
+                .or_insert_with(|| vec![0.0; source.totals.len()]);
+            if let Some(node) = nodes.get_mut(index(origin.node)) {
+                *node += part;
+            }
+            // A statement that reaches over the border is noted as a whole.
+            if from < before {
+                (from..place).for_each(|at| note(beliefs, at, origin, part));
+            }
+        }
+    };
+    for front in fronts {
+        for (origins, total) in front.origins.iter().zip(&front.totals) {
+            spread(
+                &mut shares,
+                front.place,
+                (total - sum).exp(),
+                *total,
+                origins,
+            );
+        }
+    }
+    while let Some((place, nodes)) = shares.pop_last() {
+        let Some(layer) = done.get(&place) else {
+            continue;
+        };
+        let known = layer.origins.iter().zip(&layer.totals);
+        for ((origins, total), share) in known.zip(nodes) {
+            spread(&mut shares, place, share, *total, origins);
+        }
+    }
+}
+
+fn note(beliefs: &mut Beliefs, place: usize, origin: &Origin, part: f64) {
+    if let (true, Some(effect)) = (origin.effect, beliefs.effects.get_mut(place)) {
+        *effect += part;
+    }
+    let slot = origin.slot;
+    let Some(shares) = beliefs.shares.get_mut(place) else {
+        return;
+    };
+    match shares.binary_search_by_key(&slot, |(slot, _)| *slot) {
+        Ok(at) => {
+            if let Some((_, share)) = shares.get_mut(at) {
+                *share += part;
+            }
+        }
+        Err(at) => shares.insert(at, (slot, part)),
+    }
+}
+
+/// The logarithm of the sum of two numbers given by their logarithms.
+pub(super) fn log_sum(a: f64, b: f64) -> f64 {
+    let (small, large) = if a < b { (a, b) } else { (b, a) };
+    if small == f64::NEG_INFINITY {
+        return large;
+    }
+    large + (small - large).exp().ln_1p()
+}

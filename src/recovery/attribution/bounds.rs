@@ -1,0 +1,278 @@
+//! Bounds on what every consistent assignment makes of the databases, and how
+//! a record widens them.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::model::{Column, Operation, Row};
+
+use super::base::{Base, BaseTable, only};
+use super::component::Component;
+use super::problem::{NameId, Problem, Proof, Record, Slot, reference_hashes};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exists {
+    No,
+    Maybe,
+    Yes,
+}
+
+/// What is known of one table of one database at a moment.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub exists: Exists,
+    /// Whether its base, columns and bounds are those of the table, if it exists.
+    pub known: bool,
+    pub base: Option<Rc<BaseTable>>,
+    pub columns: Rc<Vec<Column>>,
+    /// Changes of the columns since the snapshot.
+    pub epoch: u32,
+    /// Rows that can have been pushed since the snapshot.
+    pub pushed_max: u64,
+    /// Records that can have ended a row pushed since the snapshot.
+    pub enders: Vec<usize>,
+}
+
+impl View {
+    pub fn absent() -> Self {
+        View {
+            exists: Exists::No,
+            known: false,
+            base: None,
+            columns: Rc::new(Vec::new()),
+            epoch: 0,
+            pushed_max: 0,
+            enders: Vec::new(),
+        }
+    }
+
+    pub fn of_base(base: &Rc<BaseTable>) -> Self {
+        View {
+            exists: Exists::Yes,
+            known: true,
+            base: Some(base.clone()),
+            columns: Rc::new(base.table.columns.clone()),
+            epoch: 0,
+            pushed_max: 0,
+            enders: Vec::new(),
+        }
+    }
+
+    pub fn base_count(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.count)
+    }
+}
+
+/// Database, table, changes of its columns so far, column, value.
+type InsertedKey = (Slot, NameId, u32, usize, u64);
+
+/// Bounds at a moment.
+pub(super) struct Bounds<'p, 'w> {
+    pub problem: &'p Problem<'w>,
+    pub renames: bool,
+    pub views: HashMap<(Slot, NameId), View>,
+    /// Table names that a database without a file can own by now.
+    pub ownable: HashSet<NameId>,
+    /// Records that can have ended a row of the snapshot, with the hash
+    /// of the new version's values where there is one.
+    pub ends: HashMap<(Slot, NameId, u64), Vec<(usize, Option<Rc<[u64]>>)>>,
+    /// Keys inserted for certain: the record that did.
+    pub inserted: HashMap<InsertedKey, usize>,
+    /// Values that some push can have brought, where a foreign key asks for them.
+    pub brought: HashSet<(Slot, NameId, u64)>,
+    pub asked: HashSet<u64>,
+    /// The start of the run of inserts into one table that reaches the last
+    /// record: rows of one statement are not checked against one another.
+    pub insert_run: Option<(NameId, usize)>,
+}
+
+impl<'p, 'w> Bounds<'p, 'w> {
+    /// The bounds before the first record.
+    pub fn new(problem: &'p Problem<'w>, base: &'p Base, component: &Component) -> Self {
+        let mut views = HashMap::new();
+        for table in &base.tables {
+            if component.looked_up.contains(&table.name) {
+                views.insert((table.slot, table.name), View::of_base(table));
+            }
+        }
+        let has_reference = |column: &Column| column.foreign_key.is_some();
+        let of_base = base.tables.iter().flat_map(|t| &t.table.columns);
+        let mut any = of_base.clone().any(has_reference);
+        let mut asked = HashSet::new();
+        for record in &problem.records {
+            any |= match record.operation {
+                Operation::CreateTable { schema, .. } => schema.columns.iter().any(has_reference),
+                Operation::AddColumn { column, .. } => has_reference(column),
+                _ => false,
+            };
+        }
+        if any {
+            for record in &problem.records {
+                if let Operation::Insert { row, .. } = record.operation {
+                    asked.extend(row.values.iter().flat_map(reference_hashes));
+                }
+            }
+        }
+        Bounds {
+            problem,
+            renames: component.renames,
+            views,
+            ownable: HashSet::new(),
+            ends: HashMap::new(),
+            inserted: HashMap::new(),
+            brought: HashSet::new(),
+            asked,
+            insert_run: None,
+        }
+    }
+
+    /// What is known of a table.
+    pub fn view(&self, slot: Slot, name: NameId) -> Option<&View> {
+        self.views.get(&(slot, name))
+    }
+
+    /// Whether a database stands in the snapshot.
+    pub fn in_snapshot(&self, slot: Slot) -> bool {
+        slot < self.problem.snapshot_databases
+    }
+
+    /// What a record can have changed, in each of the databases it can be of.
+    pub fn apply(&mut self, at: usize, record: &Record<'_>, open: &[Slot]) {
+        self.insert_run = match (record.operation, self.insert_run) {
+            (Operation::Insert { .. }, Some((table, start)))
+                if table == record.table && record.follows =>
+            {
+                Some((table, start))
+            }
+            (Operation::Insert { .. }, _) => Some((record.table, at)),
+            _ => None,
+        };
+        let resolved = only(open).is_some();
+        if open.iter().any(|slot| !self.in_snapshot(*slot)) {
+            match (record.operation, record.renamed_to) {
+                (Operation::CreateTable { .. }, _) => {
+                    self.ownable.insert(record.table);
+                }
+                (_, Some(new)) => {
+                    self.ownable.insert(new);
+                }
+                _ => {}
+            }
+        }
+        let snapshot_databases = self.problem.snapshot_databases;
+        for &slot in open.iter().filter(|slot| **slot < snapshot_databases) {
+            match record.operation {
+                Operation::Insert { row, .. } => self.pushed(at, record, slot, resolved, row),
+                Operation::Update { index, .. } => {
+                    self.ended(at, record, slot, *index);
+                    self.brings(record, slot);
+                    self.view_mut(slot, record.table).pushed_max += 1;
+                }
+                Operation::Delete { index, .. } => self.ended(at, record, slot, *index),
+                _ => self.reshaped(record, slot, resolved),
+            }
+        }
+    }
+
+    fn view_mut(&mut self, slot: Slot, name: NameId) -> &mut View {
+        self.views.entry((slot, name)).or_insert_with(View::absent)
+    }
+
+    fn brings(&mut self, record: &Record<'_>, slot: Slot) {
+        for hash in record
+            .values
+            .iter()
+            .filter(|hash| self.asked.contains(hash))
+        {
+            self.brought.insert((slot, record.table, *hash));
+        }
+    }
+
+    fn pushed(&mut self, at: usize, record: &Record<'_>, slot: Slot, resolved: bool, row: &Row) {
+        self.brings(record, slot);
+        let view = self
+            .views
+            .entry((slot, record.table))
+            .or_insert_with(View::absent);
+        view.pushed_max += 1;
+        let takes_effect = view.known
+            && view.exists == Exists::Yes
+            && view.columns.len() == row.values.len()
+            && record.proof == Proof::Everything;
+        if !resolved || !takes_effect {
+            return;
+        }
+        let values = record.values.iter();
+        for (column, (definition, hash)) in view.columns.iter().zip(values).enumerate() {
+            if definition.is_key() {
+                let key = (slot, record.table, view.epoch, column, *hash);
+                self.inserted.insert(key, at);
+            }
+        }
+    }
+
+    fn ended(&mut self, at: usize, record: &Record<'_>, slot: Slot, index: u64) {
+        let view = self
+            .views
+            .entry((slot, record.table))
+            .or_insert_with(View::absent);
+        if index >= view.base_count() {
+            view.enders.push(at);
+            return;
+        }
+        let new = matches!(record.operation, Operation::Update { .. });
+        let new = new.then(|| record.values.clone());
+        let ends = self.ends.entry((slot, record.table, index)).or_default();
+        ends.push((at, new));
+    }
+
+    /// A change of the schema: exact where only this database can be meant.
+    fn reshaped(&mut self, record: &Record<'_>, slot: Slot, resolved: bool) {
+        let view = self.view_mut(slot, record.table);
+        match record.operation {
+            Operation::CreateTable { .. } => {
+                if view.exists != Exists::Yes {
+                    view.exists = Exists::Maybe;
+                    view.known = false;
+                }
+            }
+            Operation::DropTable { .. } => {
+                if view.exists == Exists::Yes {
+                    view.exists = Exists::Maybe;
+                }
+            }
+            Operation::RenameTable { .. } => {
+                let moved = view.clone();
+                view.exists = if resolved { Exists::No } else { Exists::Maybe };
+                let Some(new) = record.renamed_to else {
+                    return;
+                };
+                let target = self.view_mut(slot, new);
+                if resolved {
+                    *target = View {
+                        exists: Exists::Yes,
+                        ..moved
+                    };
+                } else {
+                    target.exists = Exists::Maybe;
+                    target.known = false;
+                }
+            }
+            operation if resolved && view.known => {
+                view.epoch += 1;
+                let columns = Rc::make_mut(&mut view.columns);
+                match operation {
+                    Operation::AddColumn { column, .. } => columns.push(column.clone()),
+                    Operation::DropColumn { column, .. } => columns.retain(|c| c.name != *column),
+                    Operation::RenameColumn { old, new, .. } => {
+                        if let Some(column) = columns.iter_mut().find(|c| c.name == *old) {
+                            column.name.clone_from(new);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => view.known = false,
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! One table under one assignment of the records so far: an overlay over the
+//! snapshot's rows, by hashes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::codec::ByteWriter;
+use crate::model::{Column, DataType, Operation, Value};
+
+use super::base::BaseTable;
+use super::horizon::Horizon;
+use super::paged_vec::PagedVec;
+use super::problem::{Problem, Record, index, number};
+
+/// A column by where it came from, so that a name given twice stays two columns.
+pub(super) type ColumnId = u32;
+
+/// Columns added by record n have the number ADDED + n.
+const ADDED: u32 = 1 << 24;
+
+/// Whether the values of a column are likely to count up.
+pub(super) fn counts_up(column: &Column) -> bool {
+    let integer = matches!(column.data_type, DataType::Integer | DataType::SmallInt);
+    column.data_type.is_serial() || (integer && column.is_key())
+}
+
+/// The columns of a table at a moment.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    /// Their definitions.
+    pub list: Vec<Column>,
+    /// Their identities.
+    pub ids: Vec<ColumnId>,
+}
+
+/// A row pushed since the snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pushed {
+    /// The record that pushed it, in [`Problem::records`].
+    pub record: u32,
+    /// Whether it was ended.
+    pub ended: bool,
+    /// Which of the table's column lists it was written under.
+    epoch: u32,
+}
+
+/// One table of one database.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    base: Option<Rc<BaseTable>>,
+    /// Column lists, the newest last.
+    epochs: Vec<Rc<Columns>>,
+    /// Rows of the snapshot that were ended since, ascending.
+    ended: Vec<u64>,
+    pushed: PagedVec<Pushed>,
+    /// Row versions that are visible.
+    live: u64,
+    /// Next values by column: of sequences, and of keys that an application counts up.
+    sequences: Vec<(ColumnId, i64)>,
+    /// The record until which the digest holds, and the digest.
+    digest: Cell<(u32, u128)>,
+}
+
+impl Table {
+    /// A table as the snapshot holds it.
+    pub fn of_base(base: &Rc<BaseTable>) -> Self {
+        let columns = Columns {
+            list: base.table.columns.clone(),
+            ids: (0..number(base.table.columns.len())).collect(),
+        };
+        let counted = base.table.columns.iter().zip(&base.largest).zip(0..);
+        let sequences = counted.filter(|((column, _), _)| counts_up(column));
+        let sequences = sequences.map(|((column, largest), id)| {
+            let next = base.table.sequence(&column.name);
+            let after = largest.map_or(1, |largest| largest.saturating_add(1));
+            (id, next.unwrap_or(after))
+        });
+        Table {
+            sequences: sequences.collect(),
+            live: base.live,
+            base: Some(base.clone()),
+            epochs: vec![Rc::new(columns)],
+            ended: Vec::new(),
+            pushed: PagedVec::new(),
+            digest: Cell::new((0, 0)),
+        }
+    }
+
+    /// A table created since, without rows.
+    pub fn created(columns: &[Column]) -> Self {
+        let serial = columns.iter().zip(0..);
+        Table {
+            sequences: serial
+                .filter(|(column, _)| counts_up(column))
+                .map(|(_, id)| (id, 1))
+                .collect(),
+            base: None,
+            live: 0,
+            epochs: vec![Rc::new(Columns {
+                list: columns.to_vec(),
+                ids: (0..number(columns.len())).collect(),
+            })],
+            ended: Vec::new(),
+            pushed: PagedVec::new(),
+            digest: Cell::new((0, 0)),
+        }
+    }
+
+    /// Its columns now.
+    pub fn columns(&self) -> Option<&Columns> {
+        self.epochs.last().map(Rc::as_ref)
+    }
+
+    /// Row versions in the snapshot.
+    pub fn base_count(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.count)
+    }
+
+    /// Row versions.
+    pub fn count(&self) -> u64 {
+        self.base_count().saturating_add(self.pushed.len() as u64)
+    }
+
+    /// Row versions that are visible.
+    pub fn live(&self) -> u64 {
+        self.live
+    }
+
+    /// The next value of a column's sequence.
+    pub fn sequence(&self, column: ColumnId) -> Option<i64> {
+        let found = self.sequences.iter().find(|(id, _)| *id == column);
+        found.map(|(_, next)| *next)
+    }
+
+    /// The record that pushed a row, if it was pushed since the snapshot.
+    pub fn pushed_at(&self, at: u64) -> Option<Pushed> {
+        let at = at.checked_sub(self.base_count())?;
+        self.pushed.get(usize::try_from(at).ok()?).copied()
+    }
+
+    /// The hash of one value of a row: `None` when nobody asked for the row.
+    pub fn value(&self, problem: &Problem<'_>, at: u64, column: ColumnId) -> Option<u64> {
+        if at < self.base_count() {
+            let values = self.base.as_ref()?.row(at)?;
+            let held = values.get(index(column)).copied();
+            return Some(held.unwrap_or(problem.null));
+        }
+        let pushed = self.pushed_at(at)?;
+        Some(self.pushed_value(problem, pushed, column))
+    }
+
+    fn pushed_value(&self, problem: &Problem<'_>, pushed: Pushed, column: ColumnId) -> u64 {
+        let epoch = self.epochs.get(index(pushed.epoch));
+        let at = epoch.and_then(|columns| columns.ids.iter().position(|id| *id == column));
+        let record = problem.records.get(index(pushed.record));
+        let value = at
+            .zip(record)
+            .and_then(|(at, record)| record.values.get(at));
+        value.copied().unwrap_or(problem.null)
+    }
+
+    /// Indexes of all row versions that hold a value, ascending, and whether
+    /// they are visible; `None` when there are too many to tell.
+    pub fn rows_with(
+        &self,
+        problem: &Problem<'_>,
+        horizon: &Horizon,
+        column: ColumnId,
+        value: u64,
+    ) -> Option<Vec<(u64, bool)>> {
+        let mut rows = Vec::new();
+        if let Some(places) = self
+            .base
+            .as_ref()
+            .and_then(|b| b.places(index(column), value))
+        {
+            if places.overflow {
+                return None;
+            }
+            let visible = |at: &u64| self.ended.binary_search(at).is_err();
+            rows.extend(
+                places
+                    .rows
+                    .iter()
+                    .map(|(at, shown)| (*at, *shown && visible(at))),
+            );
+        }
+        for record in horizon.pushes_of(value)? {
+            let Some(at) = self.pushed.position_by_key(record, |pushed| pushed.record) else {
+                continue;
+            };
+            let Some(pushed) = self.pushed.get(at).copied() else {
+                continue;
+            };
+            if self.pushed_value(problem, pushed, column) == value {
+                rows.push((self.base_count().saturating_add(at as u64), !pushed.ended));
+            }
+        }
+        Some(rows)
+    }
+
+    /// Whether a visible row holds a key. A value that stands too often to be
+    /// listed counts as absent.
+    pub fn shows(
+        &self,
+        problem: &Problem<'_>,
+        horizon: &Horizon,
+        column: ColumnId,
+        value: u64,
+        before: u32,
+    ) -> bool {
+        let places = self
+            .base
+            .as_ref()
+            .and_then(|b| b.places(index(column), value));
+        let visible =
+            |(at, visible): &(u64, bool)| *visible && self.ended.binary_search(at).is_err();
+        if places.is_some_and(|places| places.rows.iter().any(visible)) {
+            return true;
+        }
+        let pushes = horizon.pushes_of(value).unwrap_or_default();
+        pushes
+            .iter()
+            .filter(|record| **record < before)
+            .any(|record| {
+                let at = self.pushed.position_by_key(record, |pushed| pushed.record);
+                let pushed = at.and_then(|at| self.pushed.get(at).copied());
+                pushed.is_some_and(|p| !p.ended && self.pushed_value(problem, p, column) == value)
+            })
+    }
+
+    /// Whether any row version holds one of these values in a column.
+    pub fn has_any(
+        &self,
+        problem: &Problem<'_>,
+        horizon: &Horizon,
+        column: ColumnId,
+        values: &[u64],
+    ) -> bool {
+        values.iter().any(|value| {
+            let rows = self.rows_with(problem, horizon, column, *value);
+            rows.is_none_or(|rows| !rows.is_empty())
+        })
+    }
+
+    fn advance(&mut self, values: &[Value]) {
+        let Some(columns) = self.epochs.last().cloned() else {
+            return;
+        };
+        for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(values) {
+            let used = match value {
+                Value::Integer(used) if counts_up(column) => *used,
+                Value::SmallInt(used) if counts_up(column) => i64::from(*used),
+                _ => continue,
+            };
+            let next = used.saturating_add(1);
+            match self.sequences.iter_mut().find(|(column, _)| column == id) {
+                Some((_, current)) => *current = next.max(*current),
+                None => self.sequences.push((*id, next.max(1))),
+            }
+        }
+    }
+
+    fn push(&mut self, record: u32) {
+        let epoch = number(self.epochs.len().saturating_sub(1));
+        self.live = self.live.saturating_add(1);
+        self.pushed.push(Pushed {
+            record,
+            ended: false,
+            epoch,
+        });
+    }
+
+    fn end(&mut self, at: u64) {
+        if at < self.base_count() {
+            if let Err(place) = self.ended.binary_search(&at) {
+                self.ended.insert(place, at);
+                let was_visible = self.base.as_ref().is_some_and(|base| base.is_visible(at));
+                self.live = self.live.saturating_sub(u64::from(was_visible));
+            }
+            return;
+        }
+        let at = usize::try_from(at - self.base_count()).unwrap_or(usize::MAX);
+        if let Some(pushed) = self.pushed.get_mut(at) {
+            self.live = self.live.saturating_sub(u64::from(!pushed.ended));
+            pushed.ended = true;
+        }
+    }
+
+    /// Changes the table by one record that takes effect on it.
+    pub fn apply(&mut self, record: &Record<'_>, number_of_record: u32) {
+        self.digest.set((0, 0));
+        match record.operation {
+            Operation::Insert { row, .. } => {
+                self.advance(&row.values);
+                self.push(number_of_record);
+            }
+            Operation::Update { index, .. } => {
+                self.end(*index);
+                self.push(number_of_record);
+            }
+            Operation::Delete { index, .. } => self.end(*index),
+            operation => {
+                let Some(columns) = self.epochs.last() else {
+                    return;
+                };
+                let mut columns = columns.as_ref().clone();
+                change_columns(&mut columns, operation, number_of_record);
+                self.epochs.push(Rc::new(columns));
+            }
+        }
+    }
+
+    /// What later records can notice of the table: two tables of one digest
+    /// are one to them. A row matters as long as a record points at it or asks
+    /// for a value it holds.
+    pub fn digest(&self, problem: &Problem<'_>, horizon: &Horizon, now: u32) -> u128 {
+        let (until, known) = self.digest.get();
+        if now < until {
+            return known;
+        }
+        let mut bytes = ByteWriter::new();
+        let mut until = u32::MAX;
+        let mut matters = |last: u32| {
+            let live = last >= now;
+            if live {
+                until = until.min(last + 1);
+            }
+            live
+        };
+        if matters(horizon.last_index) {
+            bytes.u64(self.count());
+        }
+        if matters(horizon.last_insert) {
+            self.sequences.iter().for_each(|(_, next)| bytes.i64(*next));
+        }
+        bytes.count(self.epochs.len());
+        bytes.count(self.columns().map_or(0, |columns| columns.ids.len()));
+        for at in &self.ended {
+            let values = self.base.as_ref().and_then(|base| base.row(*at));
+            let last = values.map_or(0, |values| horizon.last_asked(values));
+            if matters(last) {
+                bytes.u64(*at);
+            }
+        }
+        for (at, pushed) in self.pushed.iter().enumerate() {
+            let place = self.base_count().saturating_add(at as u64);
+            let values = problem.records.get(index(pushed.record)).map(|r| &r.values);
+            let asked = values.map_or(0, |values| horizon.last_asked(values));
+            if matters(asked.max(horizon.last_pointed(place))) {
+                bytes.u64(place);
+                bytes.bool(pushed.ended);
+                bytes.u32(pushed.record);
+            }
+        }
+        let digest = xxh3_128(bytes.as_slice());
+        self.digest.set((until, digest));
+        digest
+    }
+}
+
+fn change_columns(columns: &mut Columns, operation: &Operation, number_of_record: u32) {
+    match operation {
+        Operation::AddColumn { column, .. } => {
+            columns.list.push(column.clone());
+            columns.ids.push(ADDED.saturating_add(number_of_record));
+        }
+        Operation::DropColumn { column, .. } => {
+            if let Some(at) = columns.list.iter().position(|c| c.name == *column) {
+                columns.list.remove(at);
+                columns.ids.remove(at);
+            }
+        }
+        Operation::RenameColumn { old, new, .. } => {
+            if let Some(column) = columns.list.iter_mut().find(|c| c.name == *old) {
+                column.name.clone_from(new);
+            }
+        }
+        _ => {}
+    }
+}
