@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-LAYOUTS = "per-table,snapshot"
+LAYOUTS = "paged,per-table,append,snapshot"
 
 here = os.path.dirname(os.path.abspath(__file__))
 check, corpus = sys.argv[1:]

@@ -13,7 +13,7 @@ use support::model::{self, Family};
 use support::tool::{Bench, inspect, migrate, tree};
 
 /// Layouts that `upgrade` writes.
-const LAYOUTS: [&str; 2] = ["per-table", "snapshot"];
+const LAYOUTS: [&str; 4] = ["paged", "per-table", "append", "snapshot"];
 
 fn fixtures() -> Vec<(String, PathBuf, Value)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
