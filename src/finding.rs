@@ -268,6 +268,17 @@ impl Code {
         )
     }
 
+    /// Whether it is about records that a start of the server applied a second time.
+    pub fn is_replay(self) -> bool {
+        matches!(
+            self,
+            Code::ReplayedTwice
+                | Code::ReplayedElsewhere
+                | Code::ReplaySuspected
+                | Code::RepairedReplay
+        )
+    }
+
     /// Whether only the user can settle it: nothing is damaged.
     pub fn needs_decision(self) -> bool {
         matches!(

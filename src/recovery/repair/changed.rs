@@ -9,7 +9,7 @@ use crate::recovery::runs::RunMap;
 use crate::recovery::server_replay::replay;
 
 use super::names::NameLog;
-use super::rebuild::{not_of_others, other_rows, true_rows};
+use super::rebuild::{only_way, other_rows, true_rows};
 use super::standing::{Standing, are_rows, find_copies, multiset};
 
 /// What a table held before the start.
@@ -53,7 +53,7 @@ pub(super) enum Verdict<'w> {
     Unknown(&'static str),
 }
 
-const NOT_THE_REPLAY: &str = "the table is not what the replay makes of any state the log gives";
+const NOT_THE_REPLAY: &str = "no single state that the log gives becomes this table by the replay";
 
 /// What is compared: the snapshot of now with the log before a start.
 pub(super) struct Comparison<'c> {
@@ -63,6 +63,8 @@ pub(super) struct Comparison<'c> {
     pub runs: &'c RunMap,
     /// Whether the log before the start is complete, from the server's first record.
     pub complete: bool,
+    /// Whether no transaction had begun before the snapshot that the start loaded.
+    pub no_transaction: bool,
 }
 
 impl Comparison<'_> {
@@ -114,12 +116,17 @@ impl Comparison<'_> {
             return Ok(Verdict::Impossible);
         }
         let before = match self.complete {
-            true => match existed(log.held_creates(), others.len(), first) {
+            true => match existed(log, others.len(), first) {
                 Some(before) => Some(before),
                 None => return Ok(Verdict::Impossible),
             },
             false => None,
         };
+        if before == Some(Before::Absent) && !self.no_transaction {
+            return Ok(Verdict::Unknown(
+                "transactions may have created the table without a record",
+            ));
+        }
         let elsewhere = others.iter().map(|table| table.database);
         let elsewhere = elsewhere.zip(copies.iter().skip(1).copied());
         let elsewhere = elsewhere.filter(|(_, count)| *count > 0).collect();
@@ -148,35 +155,40 @@ impl Comparison<'_> {
                 "the replay changed rows in place, and the log does not reach back to their creation",
             ));
         }
+        if !self.no_transaction {
+            return Ok(Verdict::Unknown(
+                "the replay changed rows in place, and transactions may have changed them without a record",
+            ));
+        }
         let unknown = Ok(Verdict::Unknown(NOT_THE_REPLAY));
         let pushed = log.held.iter().filter(|(_, o)| o.pushed_row().is_some());
         let Some(other_rows) = other_rows(self.snapshot, &others, pushed.count())? else {
             return unknown;
         };
-        let Some(own_records) = not_of_others(&log.held, &other_rows) else {
-            return unknown;
-        };
         let databases = &self.snapshot.catalog.databases;
         let tables = databases.get(own.database).map(|database| &database.tables);
-        let Some(schema) = tables.and_then(|tables| tables.get(own.table)) else {
+        let schema = tables.and_then(|tables| tables.get(own.table));
+        let extent = self.snapshot.extent(own.database, own.table);
+        let (Some(schema), Some(extent), Some(creates)) =
+            (schema, extent, log.held_creates().checked_sub(others.len()))
+        else {
             return unknown;
         };
-        let rows = match log.held_creates().checked_sub(others.len()) {
-            Some(0) if own_records.is_empty() => None,
-            Some(1..) => match true_rows(schema, &own_records, self.runs) {
-                Some(rows) => Some(rows),
-                None => return unknown,
-            },
-            _ => return unknown,
+        let exists = creates > 0;
+        let start_of = |rows: &Vec<Row>| exists.then(|| rows.clone());
+        let found = only_way(&log.held, &other_rows, exists, |records| {
+            let Some(rows) = true_rows(schema, records, self.runs) else {
+                return Ok(None);
+            };
+            let made = replay(start_of(&rows), log.replayed()).unwrap_or_default();
+            let same = own.count == made.len() as u64 && are_rows(extent, 0, made.iter())?;
+            Ok(same.then_some(rows))
+        })?;
+        let Some(found) = found else {
+            return unknown;
         };
+        let rows = start_of(&found);
         let made = replay(rows.clone(), log.replayed()).unwrap_or_default();
-        let same = match self.snapshot.extent(own.database, own.table) {
-            Some(extent) if own.count == made.len() as u64 => are_rows(extent, 0, made.iter())?,
-            _ => false,
-        };
-        if !same {
-            return unknown;
-        }
         let mut stood = multiset(made.iter());
         let kept = take_copies(&mut stood, rows.as_deref().unwrap_or_default());
         let mut elsewhere = Vec::new();
@@ -199,9 +211,9 @@ impl Comparison<'_> {
 
 /// Whether the table was there before the start; `None` when the tables that
 /// are there need more CREATE TABLEs than were logged.
-fn existed(creates: usize, others: usize, first: u64) -> Option<Before> {
-    match creates.checked_sub(others)? {
-        0 if first > 0 => None,
+fn existed(log: &NameLog<'_>, others: usize, first: u64) -> Option<Before> {
+    match log.held_creates().checked_sub(others)? {
+        0 if first > 0 || !log.creates() => None,
         0 => Some(Before::Absent),
         _ => Some(Before::First(first)),
     }

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::finding::Code;
-use crate::legacy::{LegacyDir, RowExtent, Snapshot};
+use crate::legacy::{LegacyDir, RowExtent, Snapshot, WalRecord};
 use crate::model::Operation;
 use crate::report::Report;
 
@@ -87,6 +87,7 @@ pub(super) fn look<'w>(
         snapshot,
         runs: &runs,
         complete: found.len() == 1 && is_complete(&legacy.wal, start.marker),
+        no_transaction: no_transaction(&legacy.wal.records, start),
     };
     let mut suspicion = compare(&comparison, start, &names)?;
     if !comparison.complete {
@@ -109,6 +110,21 @@ pub(super) fn look<'w>(
         return Ok(None);
     }
     Repair::new(legacy, snapshot, start, proven).map(Some)
+}
+
+/// Whether no transaction had begun when the snapshot was written that a start
+/// loaded: each row has xmin 1, and one of them came after all that it held, or
+/// as the last thing.
+fn no_transaction(records: &[WalRecord], start: Start) -> bool {
+    let before = records.get(..start.marker).unwrap_or_default();
+    let rows = before.iter().filter_map(|r| r.operation.pushed_row());
+    let mut last = before.iter().enumerate().rev();
+    let last_row = last.find(|(_, record)| record.operation.pushed_row().is_some());
+    let mut held = before.iter().take(start.unheld).rev();
+    let last_held = held.find(|record| !is_marker(record));
+    let at_the_end = last_held.is_none_or(|record| record.operation.pushed_row().is_some());
+    let after = last_row.is_some_and(|(at, _)| at >= start.unheld);
+    rows.into_iter().all(|row| row.xmin == 1) && (after || at_the_end)
 }
 
 /// Finds the one database that holds what the replay makes.
