@@ -201,6 +201,18 @@ codes! {
     DuplicateKey "duplicate-key" Warning
         "Two visible rows have the same PRIMARY KEY or UNIQUE value; the old server made such rows itself."
         "Content is kept as it is; remove the unwanted versions after the upgrade.";
+    ReplayedTwice "replayed-twice" Warning
+        "Rows stand twice because the server applied records a second time when it started; content is as the server showed it."
+        "Upgrade with `--repair-replay` to undo it where that is proven.";
+    ReplayedElsewhere "replayed-elsewhere" Warning
+        "Rows or tables of one database stand in another, where the server put them when it started; content is as the server showed it."
+        "Upgrade with `--repair-replay` to undo it where that is proven.";
+    ReplaySuspected "replay-suspected" Warning
+        "The server applied records a second time when it started, and what this changed is not proven; nothing was undone."
+        "Compare with what the application knows; the detail says what is missing for a proof.";
+    RepairedReplay "repaired-replay" Info
+        "What the server changed by applying records a second time was undone, and the records were applied to their own database."
+        "Nothing to do; the detail names the rows and the proof.";
     ForeignKeyMissing "foreign-key-missing" Warning
         "A visible row refers to a key that no visible row has."
         "Content is kept as it is; check the rows named.";
@@ -265,6 +277,17 @@ impl Code {
         matches!(
             self,
             Code::BytesLost | Code::RecordsLost | Code::AccountsLost | Code::SchemaLost
+        )
+    }
+
+    /// Whether it is about records that a start of the server applied a second time.
+    pub fn is_replay(self) -> bool {
+        matches!(
+            self,
+            Code::ReplayedTwice
+                | Code::ReplayedElsewhere
+                | Code::ReplaySuspected
+                | Code::RepairedReplay
         )
     }
 

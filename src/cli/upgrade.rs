@@ -55,6 +55,9 @@ pub struct UpgradeArgs {
     /// Go on past damage, keep what can be kept and list what cannot
     #[arg(long)]
     salvage: bool,
+    /// Undo what an earlier start of the server did wrong, where it is proven
+    #[arg(long)]
+    repair_replay: bool,
     /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
     #[arg(long, value_name = "FAMILY")]
     from_family: Option<Family>,
@@ -127,6 +130,7 @@ fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
                 decisions: decisions(&args.assign, args.attribution.as_deref())?,
                 on_ambiguous: args.on_ambiguous,
                 salvage: args.salvage,
+                repair_replay: args.repair_replay,
             },
         },
         family,

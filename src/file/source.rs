@@ -5,6 +5,7 @@
 //! out of the directory that the user named.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +19,16 @@ use crate::finding::Code;
 #[derive(Debug)]
 pub struct SourceFile {
     path: PathBuf,
-    file: File,
+    bytes: Bytes,
     len: u64,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Bytes {
+    OnDisk(File),
+    /// Worked out from what the disk holds.
+    InMemory(Vec<u8>),
 }
 
 impl SourceFile {
@@ -43,9 +52,18 @@ impl SourceFile {
         }
         Ok(Arc::new(SourceFile {
             path: path.to_owned(),
-            file,
+            bytes: Bytes::OnDisk(file),
             len: meta.len(),
         }))
+    }
+
+    /// Bytes that no file holds, worked out from the file at `path`.
+    pub fn in_memory(path: &Path, bytes: Vec<u8>) -> Arc<Self> {
+        Arc::new(SourceFile {
+            path: path.to_owned(),
+            len: bytes.len() as u64,
+            bytes: Bytes::InMemory(bytes),
+        })
     }
 
     /// Where it is.
@@ -68,7 +86,17 @@ impl SourceFile {
     /// # Errors
     /// When the file cannot be read or became shorter.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
-        let read = self.file.read_exact_at(buffer, offset);
+        let read = match &self.bytes {
+            Bytes::OnDisk(file) => file.read_exact_at(buffer, offset),
+            Bytes::InMemory(bytes) => {
+                let from = usize::try_from(offset).ok();
+                let range = from.and_then(|from| bytes.get(from..from.checked_add(buffer.len())?));
+                range.map_or(Err(ErrorKind::UnexpectedEof.into()), |range| {
+                    buffer.copy_from_slice(range);
+                    Ok(())
+                })
+            }
+        };
         read.map_err(|error| Error::io("read", &self.path, error))
     }
 

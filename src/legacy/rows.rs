@@ -1,14 +1,16 @@
 //! The rows of one table: walked once, then streamed from their extent.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::decode::{self, MIN_ROW_LEN};
-use crate::codec::{Cursor, Flaw};
+use super::encode_row;
+use crate::codec::{ByteWriter, Cursor, Flaw};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
-use crate::model::{Row, RowBatch, RowStream};
+use crate::model::{Row, RowBatch, RowRef, RowStream};
 
 /// Rows between two marks of an extent.
 const ROWS_PER_MARK: u64 = 1024;
@@ -127,6 +129,35 @@ impl RowExtent {
             max_xmin: 0,
             marks: Vec::new(),
         }
+    }
+
+    /// The first `count` rows, walked again.
+    ///
+    /// # Errors
+    /// When the file changed since the walk.
+    pub fn first(&self, count: u64) -> Result<Self> {
+        let mut window = Window::new(self.file.clone(), self.range.clone());
+        Self::walk(&mut window, count.min(self.count), self.arity)
+    }
+
+    /// Rows that no file holds, worked out from the file at `path`.
+    ///
+    /// # Errors
+    /// When a row has another number of values than `arity`.
+    pub fn of_rows(path: &Path, rows: &[Row], arity: usize) -> Result<Self> {
+        let mut bytes = ByteWriter::new();
+        for row in rows {
+            let values: Vec<_> = row.values.iter().map(|value| value.as_ref()).collect();
+            let row = RowRef {
+                values: &values,
+                xmin: row.xmin,
+                xmax: row.xmax,
+            };
+            encode_row(&mut bytes, &row);
+        }
+        let file = SourceFile::in_memory(path, bytes.into_vec());
+        let len = file.len();
+        Self::walk(&mut Window::new(file, 0..len), rows.len() as u64, arity)
     }
 
     /// Row versions that are not visible.

@@ -7,6 +7,7 @@ use crate::report::Report;
 
 use super::apply::{Applying, SetAside};
 use super::attribution::{self, Attribution, Decisions, OnAmbiguous};
+use super::repair;
 use super::salvage::{self, Ground};
 use super::{Cut, Overlay, RunMap};
 
@@ -21,6 +22,8 @@ pub struct Request {
     pub on_ambiguous: OnAmbiguous,
     /// Go on past damage and keep what can be kept.
     pub salvage: bool,
+    /// Undo what an earlier start of the server did wrong, where it is proven.
+    pub repair_replay: bool,
 }
 
 /// What the server last had, as far as the files tell.
@@ -55,7 +58,17 @@ impl Recovery {
             (Err(damage), false) => return Err(damage.clone().into()),
         };
         let mut overlay = ground.overlay();
-        let cut = ground.cut;
+        let repair = match ground.is_whole() {
+            true => repair::look(
+                legacy,
+                &ground.snapshot,
+                &ground.cut,
+                request.repair_replay,
+                &mut report,
+            )?,
+            false => None,
+        };
+        let mut cut = ground.cut.clone();
         let runs = RunMap::new(&legacy.wal);
         let mut attribution = attribution::attribute(
             &ground.snapshot,
@@ -65,17 +78,27 @@ impl Recovery {
             &request.decisions,
             &mut report,
         )?;
-        let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
-        let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
-        for attributed in &mut attribution.tail {
-            while losses.next_if(|at| *at <= attributed.record).is_some() {
-                applying.records_lost();
-            }
-            if let Some(record) = legacy.wal.records.get(attributed.record) {
-                applying.record(attributed, record);
-            }
+        let mut set_aside = Vec::new();
+        let mut again = Attribution::default();
+        if let Some(repair) = &repair {
+            overlay = Overlay::new(&repair.snapshot);
+            again = attribution::attribute(
+                &repair.snapshot,
+                &legacy.wal,
+                &repair.tail,
+                &runs,
+                &request.decisions,
+                &mut report,
+            )?;
+            let applying = Applying::new(&mut overlay, request, &runs, &mut report);
+            set_aside = apply(legacy, applying, &mut again);
+            repair.apply_later(legacy, &attribution, &mut overlay);
+            repair.report(legacy, &again, &mut report);
+            cut.tail.splice(..0, repair.tail.iter().copied());
         }
-        let set_aside = applying.finish();
+        let applying = Applying::new(&mut overlay, request, &runs, &mut report);
+        set_aside.extend(apply(legacy, applying, &mut attribution));
+        attribution.tail.splice(..0, again.tail);
         overlay.finish();
         if request.salvage {
             salvage::report_log(legacy, cut.first_tail, &mut report);
@@ -105,6 +128,24 @@ impl Recovery {
             report: Report::new(),
         }
     }
+}
+
+/// Applies every record whose database is known; returns the others.
+fn apply(
+    legacy: &LegacyDir,
+    mut applying: Applying<'_>,
+    attribution: &mut Attribution,
+) -> Vec<SetAside> {
+    let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
+    for attributed in &mut attribution.tail {
+        while losses.next_if(|at| *at <= attributed.record).is_some() {
+            applying.records_lost();
+        }
+        if let Some(record) = legacy.wal.records.get(attributed.record) {
+            applying.record(attributed, record);
+        }
+    }
+    applying.finish()
 }
 
 fn no_snapshot(legacy: &LegacyDir) -> Error {

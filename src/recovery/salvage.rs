@@ -27,6 +27,8 @@ pub(super) struct Ground {
     pub extras: BTreeMap<(usize, usize), Extra>,
     /// Which records to apply.
     pub cut: Cut,
+    /// Whether the snapshot is what could be read of a damaged one.
+    pub is_patched: bool,
 }
 
 /// What a table has beside the rows that the snapshot gives it.
@@ -53,7 +55,13 @@ impl Ground {
             snapshot: snapshot.clone(),
             extras: BTreeMap::new(),
             cut,
+            is_patched: false,
         })
+    }
+
+    /// Whether it is the snapshot as it stands, and the tail as it was cut.
+    pub(super) fn is_whole(&self) -> bool {
+        self.extras.is_empty() && !self.is_patched && self.cut.reason != CutReason::Salvage
     }
 
     /// The overlay to apply the tail to.
@@ -179,6 +187,7 @@ fn whole_log(
         snapshot,
         extras: BTreeMap::new(),
         cut,
+        is_patched: false,
     };
     unknown_tables::make_up(legacy, &mut ground, decisions, report);
     Ok(ground)
@@ -219,6 +228,7 @@ fn damaged(legacy: &LegacyDir, report: &mut Report) -> Result<Ground> {
         snapshot: salvaged.snapshot,
         extras,
         cut,
+        is_patched: true,
     })
 }
 

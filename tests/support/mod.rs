@@ -15,6 +15,8 @@ pub mod damaged;
 pub mod disk;
 pub mod hostile;
 pub mod model;
+pub mod repaired;
+pub mod restart;
 pub mod run;
 pub mod server;
 pub mod strict;

@@ -25,7 +25,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 type Change = Operation;
 
 pub struct Server {
-    family: Family,
+    pub(super) family: Family,
     /// What the server holds in memory.
     pub instance: Instance,
     /// Database of every record that the snapshot does not hold yet.
@@ -41,10 +41,10 @@ pub struct Server {
     /// Unix seconds; one passes with every statement.
     pub clock: u64,
     dead: bool,
-    snapshot: Vec<u8>,
-    segments: Vec<(String, Vec<u8>)>,
+    pub(super) snapshot: Vec<u8>,
+    pub(super) segments: Vec<(String, Vec<u8>)>,
     sequence: u64,
-    transaction: u64,
+    pub(super) transaction: u64,
     since_checkpoint: u32,
 }
 
@@ -247,7 +247,7 @@ impl Server {
         self.sequence
     }
 
-    fn open_segment(&mut self) {
+    pub(super) fn open_segment(&mut self) {
         let name = format!("{:016x}.wal", self.clock);
         // Two opened within one second are one file.
         if self.segments.last().is_none_or(|(last, _)| *last != name) {

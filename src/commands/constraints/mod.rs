@@ -6,6 +6,8 @@ mod keys;
 mod rows;
 mod text_form;
 
+use std::collections::BTreeSet;
+
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::model::{Database, ForeignKey, RowSource, Table};
@@ -71,6 +73,33 @@ pub fn check(directory: &Directory, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// Checks the keys of some tables only, given by their names.
+///
+/// # Errors
+/// When rows cannot be read.
+pub fn check_keys(
+    directory: &Directory,
+    tables: &BTreeSet<String>,
+    report: &mut Report,
+) -> Result<()> {
+    for (d, database) in databases_by_name(directory.catalog()) {
+        for (t, table) in tables_by_name(database) {
+            if !tables.contains(&table.name) {
+                continue;
+            }
+            let mut check = TableCheck {
+                directory,
+                database,
+                table,
+                at: (d, t),
+                report,
+            };
+            check.keys()?;
+        }
+    }
+    Ok(())
+}
+
 struct TableCheck<'c> {
     directory: &'c Directory,
     database: &'c Database,
@@ -94,7 +123,10 @@ impl TableCheck<'_> {
         let checks = rows::check(self.directory, self.at, self.database, self.table)?;
         for (column, check) in self.table.columns.iter().zip(checks) {
             let name = &column.name;
-            if let Some((next, highest)) = check.sequence_behind {
+            let next_behind = check
+                .sequence_behind
+                .filter(|_| !self.is_named_behind(name));
+            if let Some((next, highest)) = next_behind {
                 self.add(
                     Code::SequenceBehind,
                     format!(
@@ -112,6 +144,20 @@ impl TableCheck<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the sequence was found behind already, when its cause was.
+    fn is_named_behind(&self, column: &str) -> bool {
+        let column = format!("column {column:?}: ");
+        self.report.findings().iter().any(|finding| {
+            finding.code == Code::SequenceBehind
+                && finding.database.as_deref() == Some(&self.database.name)
+                && finding.table.as_deref() == Some(&self.table.name)
+                && finding
+                    .detail
+                    .as_ref()
+                    .is_some_and(|d| d.starts_with(&column))
+        })
     }
 
     fn keys(&mut self) -> Result<()> {

@@ -9,6 +9,7 @@ mod report;
 mod take_up;
 mod target;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Family;
 use crate::report::Report;
 
+use super::constraints;
 use super::convert::Numeric;
 use super::{Directory, OpenOptions};
 
@@ -80,6 +82,7 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
         refused.attribution = report::attribution_counts(&directory);
         return Ok(refused);
     }
+    report_doubled_keys(&directory, &mut report)?;
     let plan = Plan::new(options, &directory, &mut report)?;
     let content = plan.run(options, &mut report)?;
     Ok(UpgradeReport::done(
@@ -118,4 +121,14 @@ fn refusal(report: &Report) -> Option<Outcome> {
     });
     // Damage first: decisions about a damaged source come after its repair.
     outcomes.min()
+}
+
+/// Counts keys that stand twice in tables that a start of the server wrote to,
+/// undone or not.
+fn report_doubled_keys(directory: &Directory, report: &mut Report) -> Result<()> {
+    let findings = report.findings().iter();
+    let of_replay = findings.filter(|finding| finding.code.is_replay());
+    let tables = of_replay.filter_map(|finding| finding.table.clone());
+    let tables: BTreeSet<String> = tables.collect();
+    constraints::check_keys(directory, &tables, report)
 }
