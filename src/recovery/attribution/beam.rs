@@ -131,8 +131,10 @@ impl Search<'_, '_> {
             Some(Some(before)) => *before,
             _ => None,
         };
-        let mut pending = Pending::default();
-        pending.best = 0.0;
+        let mut pending = Pending {
+            best: 0.0,
+            ..Pending::default()
+        };
         for (regime, share) in self.habits.regimes() {
             pending.nodes.push(Node {
                 state: first.clone(),

@@ -66,6 +66,10 @@ impl View {
 /// Database, table, changes of its columns so far, column, value.
 type InsertedKey = (Slot, NameId, u32, usize, u64);
 
+/// A record that ended a row, with the hashes of the new version's values where
+/// there is one.
+pub(super) type End = (usize, Option<Rc<[u64]>>);
+
 /// Bounds at a moment.
 pub(super) struct Bounds<'p, 'w> {
     pub problem: &'p Problem<'w>,
@@ -73,9 +77,8 @@ pub(super) struct Bounds<'p, 'w> {
     pub views: HashMap<(Slot, NameId), View>,
     /// Table names that a database without a file can own by now.
     pub ownable: HashSet<NameId>,
-    /// Records that can have ended a row of the snapshot, with the hash
-    /// of the new version's values where there is one.
-    pub ends: HashMap<(Slot, NameId, u64), Vec<(usize, Option<Rc<[u64]>>)>>,
+    /// Records that can have ended a row of the snapshot.
+    pub ends: HashMap<(Slot, NameId, u64), Vec<End>>,
     /// Keys inserted for certain: the record that did.
     pub inserted: HashMap<InsertedKey, usize>,
     /// Values that some push can have brought, where a foreign key asks for them.

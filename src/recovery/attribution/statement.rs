@@ -185,7 +185,8 @@ impl<'p, 'w> Readings<'p, 'w> {
             let possible = open.is_some_and(|open| open.binary_search(&slot).is_ok());
             let ascends = run.last().is_none_or(|last| at > *last);
             let within = at < table.count() && record.table == first.table;
-            if !starts && !(record.follows && possible && ascends && within) {
+            let continues = record.follows && possible && ascends && within;
+            if !(starts || continues) {
                 break;
             }
             run.push(at);

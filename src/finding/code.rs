@@ -1,34 +1,10 @@
-//! What can be found wrong or worth saying, under stable codes.
-//!
-//! One table gives every code its severity, its meaning and its remedy; errors,
-//! JSON, the man page and `explain` all read from it.
+//! The one table of codes.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// Nothing is lost, but something needs attention.
-    Warning,
-    /// Something is damaged, lost or contradictory.
-    Error,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        })
-    }
-}
+use super::Severity;
 
 macro_rules! codes {
     ($($variant:ident $text:literal $severity:ident $meaning:literal $remedy:literal;)*) => {
@@ -313,100 +289,6 @@ impl fmt::Display for Code {
 impl Serialize for Code {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
-    }
-}
-
-/// One thing found, with its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Finding {
-    /// What kind of thing.
-    pub code: Code,
-    /// How much it weighs here.
-    pub severity: Severity,
-    /// The file, as the user can open it.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy")]
-    pub file: Option<PathBuf>,
-    /// Bytes from the start of the file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<u64>,
-    /// The database concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<String>,
-    /// The table concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
-    /// The WAL sequence number concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sequence: Option<u64>,
-    /// Found against expected, in words; never a value of a row, never a secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-/// File names need not be UTF-8, JSON must be.
-fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => serializer.serialize_str(&path.to_string_lossy()),
-        None => serializer.serialize_none(),
-    }
-}
-
-impl Finding {
-    /// A finding of the code's own severity, without a place.
-    pub fn new(code: Code) -> Self {
-        Finding {
-            code,
-            severity: code.severity(),
-            file: None,
-            offset: None,
-            database: None,
-            table: None,
-            sequence: None,
-            detail: None,
-        }
-    }
-
-    /// Sets the severity.
-    pub fn severity(mut self, severity: Severity) -> Self {
-        self.severity = severity;
-        self
-    }
-
-    /// Sets the file.
-    pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.file = Some(file.into());
-        self
-    }
-
-    /// Sets the offset in the file.
-    pub fn offset(mut self, offset: u64) -> Self {
-        self.offset = Some(offset);
-        self
-    }
-
-    /// Sets the database.
-    pub fn database(mut self, database: impl Into<String>) -> Self {
-        self.database = Some(database.into());
-        self
-    }
-
-    /// Sets the table.
-    pub fn table(mut self, table: impl Into<String>) -> Self {
-        self.table = Some(table.into());
-        self
-    }
-
-    /// Sets the sequence number.
-    pub fn sequence(mut self, sequence: u64) -> Self {
-        self.sequence = Some(sequence);
-        self
-    }
-
-    /// Sets the detail.
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
     }
 }
 
