@@ -221,6 +221,21 @@ fn a_source_that_a_process_holds_open_is_refused_unless_forced() {
 }
 
 #[test]
+fn pages_per_file_must_be_in_range_and_go_with_pages() {
+    let bench = Bench::new(&killed());
+    for number in ["0", "131073", "x"] {
+        let said = bench.upgrade("paged", &["--pages-per-file", number]);
+        assert_eq!(said.code, Some(2), "{}", said.err);
+    }
+    for layout in ["append", "per-table", "snapshot"] {
+        let said = bench.upgrade(layout, &["--pages-per-file", "1"]);
+        assert_eq!(said.code, Some(2), "{}", said.err);
+        assert!(said.err.contains("--to paged"), "{}", said.err);
+    }
+    assert!(!bench.target().exists());
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_behind() {
     let bench = Bench::new(&killed());
     let mount = bench.dir.path().join("new");

@@ -151,6 +151,25 @@ fn the_same_source_gives_the_same_bytes() {
 }
 
 #[test]
+fn pages_per_file_divides_the_pages_and_changes_no_row() {
+    let page_files = |bench: &Bench| {
+        let files = tree(&bench.target()).into_iter();
+        let lens = files.filter(|(path, _)| path.extension() == Some("dat".as_ref()));
+        lens.map(|(_, bytes)| bytes.len()).collect::<Vec<_>>()
+    };
+    let (one, all) = (Bench::new(&killed()), Bench::new(&killed()));
+    assert_eq!(
+        one.upgrade("paged", &["--pages-per-file", "1"]).code,
+        Some(0)
+    );
+    assert_eq!(all.upgrade("paged", &[]).code, Some(0));
+    assert!(page_files(&one).iter().all(|len| *len == 8192));
+    let pages = page_files(&all).iter().sum::<usize>() / 8192;
+    assert_eq!(page_files(&one).len(), pages);
+    assert_eq!(dumped(&one.target()), dumped(&all.target()));
+}
+
+#[test]
 fn files_are_readable_by_their_owner_only() {
     for layout in LAYOUTS {
         let bench = Bench::new(&killed());

@@ -269,6 +269,16 @@ impl TableCheck<'_> {
         Ok(value)
     }
 
+    /// Reports that a file of the table is missing, and those after it up to
+    /// `count` of them.
+    pub(super) fn missing(&mut self, path: &Path, count: u64) {
+        let finding = Finding::new(Code::MissingFile).file(path);
+        self.add(match count {
+            0 | 1 => finding,
+            _ => finding.detail(format!("{count} files from here on")),
+        });
+    }
+
     /// Reports damage.
     pub(super) fn damaged(&mut self, damage: &Damage) {
         self.add(damage.into());

@@ -59,7 +59,7 @@ fn main() {
         &[inspect, "dump", source, "--format", "jsonl"],
         &read,
     );
-    for layout in ["per-table", "snapshot"] {
+    for layout in ["paged", "append", "per-table", "snapshot"] {
         let name = format!("upgrade {layout}, to cp+sync");
         row(
             &name,

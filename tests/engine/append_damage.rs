@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
 use rustdb_migrate::engine::{Layout, Level, Store};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::Code;
@@ -274,4 +275,23 @@ fn missing_data_is_an_error() {
     assert_eq!(codes(dir.path(), Level::Structure), [Code::MissingFile]);
     let read = Store::open(dir.path()).and_then(|store| read_all(&store));
     assert!(matches!(read, Err(Error::Io { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever stands under right checksums is read or refused; what
+    /// verification calls whole can be read.
+    #[test]
+    fn any_bytes_with_right_checksums_are_read_or_refused(
+        record in 0..3usize,
+        at in prop_oneof![4..32usize, 36..60usize],
+        with in any::<[u8; 2]>(),
+    ) {
+        let dir = directory();
+        patch(&dir, record, at, &with);
+        let whole = verified(dir.path(), Level::Structure).findings().is_empty();
+        let read = Store::open(dir.path()).and_then(|store| read_all(&store));
+        prop_assert!(read.is_ok() || !whole);
+    }
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use rustdb_migrate::engine::{Level, Store, verify};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::Code;
@@ -372,4 +374,69 @@ fn links_in_the_place_of_a_table_are_not_followed() {
         assert_eq!(codes, [Code::NotRegular], "{name}");
         assert_eq!(read.is_ok(), name == "free_space.map");
     }
+}
+
+#[test]
+fn files_missing_in_a_row_are_one_finding() {
+    let rows: Vec<_> = (0..9).map(|_| row_of_len(8000)).collect();
+    let dir = one_table(paged(1), rows);
+    for page in [2, 3, 4, 7, 8] {
+        fs::remove_file(dir.path().join(format!("db_d/t/page_{page:04}.dat"))).unwrap();
+    }
+    let report = verified(dir.path(), Level::Structure);
+    let found: Vec<_> = report
+        .findings()
+        .iter()
+        .map(|f| (f.code, f.detail.as_deref()))
+        .collect();
+    let expected = [
+        (Code::MissingFile, Some("3 files from here on")),
+        (Code::MissingFile, Some("2 files from here on")),
+    ];
+    assert_eq!(found, expected);
+    assert!(
+        Store::open(dir.path())
+            .and_then(|store| read_all(&store))
+            .is_err()
+    );
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_missing_file() {
+    let (codes, read, _) = after(|dir| {
+        fs::remove_file(dir.join("page_0002.dat")).unwrap();
+        symlink("nowhere", dir.join("page_0002.dat")).unwrap();
+    });
+    assert_eq!(codes, [Code::NotRegular]);
+    assert!(read.is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever stands under right checksums is read or refused; what
+    /// verification calls whole can be read.
+    #[test]
+    fn any_bytes_with_right_checksums_are_read_or_refused(
+        changes in vec((0..5usize, at_a_field(), any::<[u8; 2]>()), 1..4)
+    ) {
+        let dir = directory();
+        for (page, at, with) in changes {
+            patch(&dir, page, &[(at, &with)]);
+        }
+        let whole = verified(dir.path(), Level::Structure).findings().is_empty();
+        let read = Store::open(dir.path()).and_then(|store| read_all(&store));
+        prop_assert!(read.is_ok() || !whole);
+    }
+}
+
+/// Offsets of headers, line pointers, heads and rows; few of the bytes between.
+fn at_a_field() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        4..70usize,
+        170..190usize,
+        3930..3950usize,
+        7690..7700usize,
+        0..8190usize
+    ]
 }

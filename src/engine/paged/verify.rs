@@ -126,31 +126,54 @@ struct Scan<'s, 'v> {
 
 impl Scan<'_, '_> {
     /// Walks every file; how many pages there are, if every file is there and
-    /// whole.
+    /// of the right length.
     fn files(&mut self) -> Result<Option<u64>> {
         let per_file = u64::from(self.place.pages_per_file);
         let mapped = self.map.as_ref().map_or(0, MapReader::page_count);
         let file_count = self.place.file_count().max(mapped.div_ceil(per_file));
         let mut pages = Some(0);
+        // A map may tell of more files than findings fit in memory: those that
+        // are missing in a row are one finding.
+        let mut missing: Option<(u64, u64)> = None;
         for index in 0..file_count {
-            let Some(file) = self.check.open(&self.place.file(index))? else {
-                self.whole = false;
+            if !self.place.has_file(index) {
+                missing.get_or_insert((index, 0)).1 += 1;
                 pages = None;
                 continue;
-            };
-            let is_last = index + 1 == file_count;
-            let right = check_len(&file, self.place.pages_per_file, is_last);
-            let page_count = right.is_ok().then(|| index * per_file + whole_pages(&file));
-            self.tolerate(right)?;
-            let checked = self.file(&file, index * per_file)?;
-            self.check.covered(&file, checked);
+            }
+            self.missing(missing.take());
+            let page_count = self.page_file(index, index + 1 == file_count)?;
             pages = pages.and(page_count);
         }
+        self.missing(missing);
         Ok(pages)
     }
 
+    fn missing(&mut self, files: Option<(u64, u64)>) {
+        if let Some((first, count)) = files {
+            self.check.missing(&self.place.file(first), count);
+            self.whole = false;
+        }
+    }
+
+    /// Walks one file; how many pages there are up to its end, if it has the
+    /// right length.
+    fn page_file(&mut self, index: u64, is_last: bool) -> Result<Option<u64>> {
+        let Some(file) = self.check.open(&self.place.file(index))? else {
+            self.whole = false;
+            return Ok(None);
+        };
+        let first = index * u64::from(self.place.pages_per_file);
+        let right = check_len(&file, self.place.pages_per_file, is_last);
+        let page_count = right.is_ok().then(|| first + whole_pages(&file));
+        self.tolerate(right)?;
+        let checked = self.pages(&file, first)?;
+        self.check.covered(&file, checked);
+        Ok(page_count)
+    }
+
     /// Walks the pages of one file; how many bytes agree with a checksum.
-    fn file(&mut self, file: &Arc<SourceFile>, first: u64) -> Result<u64> {
+    fn pages(&mut self, file: &Arc<SourceFile>, first: u64) -> Result<u64> {
         let page_count = whole_pages(file).min(self.place.pages_per_file.into());
         let mut window = Window::new(file.clone(), 0..page_count * PAGE_LEN as u64);
         let mut checked = 0;
