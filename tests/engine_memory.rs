@@ -1,7 +1,7 @@
 //! Writing, verifying and reading take no more memory for more rows.
 //!
 //! A program of its own: the kernel's high-water mark is of the whole process.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::error::Result;

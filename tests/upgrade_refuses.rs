@@ -1,6 +1,8 @@
 //! Bad input to `upgrade`: the right exit code, an error that names file and
 //! offset and says what to do, SOURCE untouched, and no TARGET.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
+
 mod support;
 
 use std::fs;
@@ -136,7 +138,7 @@ fn a_snapshot_that_is_a_link_is_not_followed() {
 fn a_snapshot_that_cannot_be_opened_is_named() {
     let bench = Bench::new(&killed());
     let snapshot = bench.source().join(SNAPSHOT);
-    fs::set_permissions(&snapshot, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&snapshot, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&snapshot).is_ok() {
         println!("skipped: this user may read every file");
         return;

@@ -1,5 +1,7 @@
 //! What `upgrade` writes, held against what the fixtures' own server knew.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
+
 mod support;
 
 use std::collections::BTreeMap;

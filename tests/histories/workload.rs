@@ -4,6 +4,9 @@ use super::bytes::{Column, DataType, Value};
 use super::random::Random;
 use super::server::{Release, Server};
 
+/// What one statement selects.
+type Predicate = Box<dyn Fn(&[Value]) -> bool>;
+
 /// How a history goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -383,7 +386,7 @@ impl Workload {
     }
 
     /// A column and a value that some row has in it, or a range of it.
-    fn predicate(&mut self, database: &str, table: &str) -> Option<Box<dyn Fn(&[Value]) -> bool>> {
+    fn predicate(&mut self, database: &str, table: &str) -> Option<Predicate> {
         let table = self.server.table(database, table)?;
         if table.rows.is_empty() || table.columns.is_empty() {
             return None;

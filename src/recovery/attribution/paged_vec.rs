@@ -89,8 +89,8 @@ mod tests {
     fn sorted_items_are_found_across_pages() {
         let mut items = PagedVec::new();
         (0..300).for_each(|n| items.push(n * 2));
-        for n in 0..300 {
-            assert_eq!(items.position_by_key(&(n * 2), |i| *i), Some(n as usize));
+        for (place, n) in (0..300).enumerate() {
+            assert_eq!(items.position_by_key(&(n * 2), |i| *i), Some(place));
             assert_eq!(items.position_by_key(&(n * 2 + 1), |i| *i), None);
         }
         assert_eq!(items.position_by_key(&-1, |i| *i), None);
