@@ -64,7 +64,7 @@ fn case(dir: &Path) -> Option<Case> {
     let mut report = Report::new();
     let cut = find_cut(&legacy, snapshot, &mut report).unwrap();
     let runs = RunMap::new(&legacy.wal);
-    let tail: Vec<usize> = cut.tail().collect();
+    let tail: Vec<usize> = cut.tail.clone();
     let decisions = Decisions::default();
     let solved = attribute(snapshot, &legacy.wal, &tail, &runs, &decisions, &mut report).unwrap();
     let attributed = solved
