@@ -2,7 +2,9 @@
 //!
 //! `RUSTDB_HISTORIES` sets how many histories of each kind are run; without it
 //! a small number, so that the suite stays quick. The full count is 1000 (11,000
-//! histories in all).
+//! histories in all), in a release build. `RUSTDB_KIND` and `RUSTDB_SEED` narrow
+//! it to one kind and to the seeds from one on; `RUSTDB_TAIL` sets how many
+//! records the long tails have.
 
 #![allow(
     missing_docs,
@@ -16,12 +18,12 @@ mod histories;
 use std::collections::BTreeMap;
 
 use histories::workload::{Kind, Workload};
-use histories::{Claim, solve};
+use histories::{Claim, solve, solve_counting};
 use rustdb_migrate::recovery::Confidence;
 
 fn histories_of_each() -> u64 {
     let count = std::env::var("RUSTDB_HISTORIES").ok();
-    count.map_or(12, |count| count.parse().unwrap())
+    count.map_or(2, |count| count.parse().unwrap())
 }
 
 #[derive(Default)]
@@ -95,5 +97,38 @@ fn certain_is_never_wrong_and_probable_is_calibrated() {
         wrong * 20 <= right + wrong,
         "{wrong} of {} probable are wrong",
         right + wrong
+    );
+}
+
+/// States looked at, and right records, for a tail of some length over many
+/// databases of one schema.
+fn long_tail(records: usize, databases: usize) -> (usize, usize) {
+    let workload = Workload::long(records, databases);
+    let (claims, states) = solve_counting(&workload.server);
+    let right = claims.iter().filter(|claim| {
+        let best = claim.attributed.possible().next();
+        best == Some(claim.truth.as_str())
+    });
+    (states, right.count())
+}
+
+#[test]
+fn states_grow_with_the_tail_and_not_faster() {
+    let tail = std::env::var("RUSTDB_TAIL").ok();
+    let tail: usize = tail.map_or(600, |tail| tail.parse().unwrap());
+    let started = std::time::Instant::now();
+    let (half, _) = long_tail(tail / 2, 50);
+    let between = started.elapsed();
+    let (whole, right) = long_tail(tail, 50);
+    let (first, second) = (
+        between.as_secs_f64(),
+        (started.elapsed() - between).as_secs_f64(),
+    );
+    eprintln!(
+        "{tail} records: {half} and {whole} states, {first:.1} s and {second:.1} s, {right} right"
+    );
+    assert!(
+        whole <= half * 5 / 2,
+        "{half} states for half the tail, {whole} for the whole"
     );
 }

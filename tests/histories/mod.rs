@@ -33,6 +33,11 @@ pub struct Claim {
 
 /// Writes the files of a server and attributes their tail.
 pub fn solve(server: &Server) -> Vec<Claim> {
+    solve_counting(server).0
+}
+
+/// The same, and how many states were looked at.
+pub fn solve_counting(server: &Server) -> (Vec<Claim>, usize) {
     let dir = tempfile::tempdir().unwrap();
     let (snapshot, log) = server.files();
     std::fs::write(dir.path().join("server_instance.db"), snapshot).unwrap();
@@ -57,14 +62,13 @@ pub fn solve(server: &Server) -> Vec<Claim> {
     let solved = attribute(snapshot, &legacy.wal, &tail, &runs, &decisions, &mut report).unwrap();
     assert_eq!(solved.tail.len(), server.truth.len());
     let claims = solved.tail.into_iter().zip(&server.truth);
-    claims
-        .map(|(attributed, (sequence, truth))| {
-            assert_eq!(records[attributed.record].sequence, *sequence);
-            Claim {
-                sequence: *sequence,
-                truth: truth.clone(),
-                attributed,
-            }
-        })
-        .collect()
+    let claims = claims.map(|(attributed, (sequence, truth))| {
+        assert_eq!(records[attributed.record].sequence, *sequence);
+        Claim {
+            sequence: *sequence,
+            truth: truth.clone(),
+            attributed,
+        }
+    });
+    (claims.collect(), solved.states)
 }

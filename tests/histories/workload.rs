@@ -134,6 +134,33 @@ impl Workload {
         workload
     }
 
+    /// A long tail over many databases of one schema.
+    pub fn long(records: usize, databases: usize) -> Self {
+        let names: Vec<String> = (0..databases).map(|n| format!("d{n:02}")).collect();
+        let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut workload = Workload {
+            server: Server::new(Release::V1_4, &borrowed),
+            databases: names,
+            tables: vec!["users"],
+            ages: 98,
+            stay: 60,
+            random: Random::new(7),
+            kind: Kind::Many,
+            current: 0,
+        };
+        for (at, database) in workload.databases.clone().iter().enumerate() {
+            workload.server.create(database, "users", people());
+            for _ in 0..3 + at * 5 {
+                workload.insert(database, "users");
+            }
+        }
+        workload.server.checkpoint();
+        while workload.server.truth.len() < records {
+            workload.statement();
+        }
+        workload
+    }
+
     fn fill(&mut self) {
         if self.kind == Kind::References {
             self.fill_references();

@@ -19,7 +19,7 @@ const READINGS_MAX: usize = 3_000_000;
 /// Widest and narrowest beam.
 const WIDTHS: (usize, usize) = (256, 24);
 /// States less likely than the best by this much (as a logarithm) are dropped.
-const SPAN: f64 = 18.0;
+const SPAN: f64 = 13.0;
 /// Records that are kept before the way back is walked for the oldest half.
 const WINDOW: usize = 4_096;
 /// The mark of a record that fits nowhere.

@@ -115,6 +115,8 @@ impl Attributed {
 pub struct Attribution {
     /// One entry a record of the tail.
     pub tail: Vec<Attributed>,
+    /// Hypothetical states that were looked at: what time grows with.
+    pub states: usize,
 }
 
 /// Records by confidence.

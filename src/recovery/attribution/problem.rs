@@ -262,9 +262,9 @@ impl Proofs {
         let logged_before = proving.map_or(0, |last| last + 1).min(intact_before);
         let run_start = (0..=first_tail).rfind(|p| !in_run(p)).map_or(0, |p| p + 1);
         let of_run = wal.records.get(run_start..).unwrap_or_default();
-        let level = match report.has(Code::CutUncertain) {
-            true => Proof::Nothing,
-            false => level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation)),
+        let level = match is_whole(wal, tail, report) {
+            false => Proof::Nothing,
+            true => level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation)),
         };
         Proofs {
             first_tail,
@@ -279,6 +279,24 @@ impl Proofs {
             false => Proof::Nothing,
         }
     }
+}
+
+/// Whether the tail is all that followed a snapshot that is whole itself.
+fn is_whole(wal: &Wal, tail: &[usize], report: &Report) -> bool {
+    let lost = [
+        Code::CutUncertain,
+        Code::NoSnapshot,
+        Code::BytesLost,
+        Code::RecordsLost,
+        Code::AccountsLost,
+        Code::UnloggedChanges,
+    ];
+    let neighbours = tail.windows(2);
+    let mut pairs = neighbours.filter_map(|pair| Some((*pair.first()?, *pair.last()?)));
+    let ends = tail
+        .last()
+        .is_none_or(|last| *last + 1 == wal.records.len());
+    ends && pairs.all(|(a, b)| a + 1 == b) && !lost.into_iter().any(|code| report.has(code))
 }
 
 /// The first position of the tail before which a record may be missing.

@@ -40,6 +40,7 @@ pub fn attribute(
     });
     Ok(Attribution {
         tail: attributed.collect(),
+        states: solution.states,
     })
 }
 
