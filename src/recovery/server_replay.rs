@@ -1,5 +1,5 @@
 //! What the server itself does with its log when it starts: a model of the
-//! wrong replay (format page, "What the server's own recovery does").
+//! wrong replay (format page, "Server start").
 //!
 //! It loads the snapshot, applies every record of every segment to whichever
 //! database comes first, whether the snapshot held it already or not, and
@@ -17,9 +17,12 @@ pub(super) struct Start {
     pub marker: usize,
     /// Position of the first record that the snapshot did not hold then.
     pub unheld: usize,
+    /// Whether the record opens a segment: a start does, unless it falls into
+    /// the second in which the newest was opened.
+    pub opens_segment: bool,
 }
 
-/// The starts that the log proves, oldest first: a running server checkpoints
+/// The starts that the log shows, oldest first: a running server checkpoints
 /// after so many records, so a Checkpoint record after fewer was written by a
 /// start. Where records are missing nothing is proven.
 pub(super) fn starts(wal: &Wal) -> Vec<Start> {
@@ -32,7 +35,12 @@ pub(super) fn starts(wal: &Wal) -> Vec<Start> {
         }
         if let Some(unheld) = unheld {
             let held_any = wal.records.get(..marker).unwrap_or_default();
-            let start = Start { marker, unheld };
+            let before = marker.checked_sub(1).and_then(|at| wal.records.get(at));
+            let start = Start {
+                marker,
+                unheld,
+                opens_segment: before.is_some_and(|before| before.segment != record.segment),
+            };
             if marker - unheld < RECORDS_PER_CHECKPOINT
                 && !held_any.iter().all(is_marker)
                 && is_intact(wal, start)

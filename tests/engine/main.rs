@@ -13,5 +13,6 @@ mod damage;
 mod forged;
 mod paged;
 mod paged_damage;
+mod paged_forged;
 mod round_trip;
 mod sample;

@@ -1,6 +1,5 @@
 //! Damage that an earlier start of the server did: found always, undone on
-//! request and only where it is proven (format page, "What the server's own
-//! recovery does to the data").
+//! request and only where it is proven (format page, "Server start").
 //!
 //! A start applies every record of the log to one database, also those that the
 //! snapshot held. So the state before it follows where three things agree: the
@@ -78,7 +77,8 @@ pub(super) fn look<'w>(
         return Ok(None);
     }
     let found = starts(&legacy.wal);
-    let Some(start) = found.last().copied() else {
+    let proven = found.iter().rev().find(|start| start.opens_segment);
+    let Some(start) = proven.copied() else {
         return Ok(None);
     };
     let names = by_name(&legacy.wal.records, start, cut.first_tail);
