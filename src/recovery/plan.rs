@@ -1,7 +1,7 @@
 //! From the files to what the server last had: cut, attribution, replay.
 
 use crate::error::{Error, Result};
-use crate::finding::Code;
+use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, Snapshot};
 use crate::report::Report;
 
@@ -70,6 +70,11 @@ impl Recovery {
         };
         let mut cut = ground.cut.clone();
         let runs = RunMap::new(&legacy.wal);
+        if let Some((before, after)) = runs.transactions_in(&legacy.wal, &cut.tail) {
+            report.add(Finding::new(Code::UnloggedRows).detail(format!(
+                "transaction ids rose from {before} to {after} after the last checkpoint"
+            )));
+        }
         let mut attribution = attribution::attribute(
             &ground.snapshot,
             &legacy.wal,

@@ -50,6 +50,27 @@ impl RunMap {
         RunMap { runs }
     }
 
+    /// Transactions that began in the newest run after its last record before
+    /// the tail, as xmin before and after. Each BEGIN adds one and logs nothing.
+    /// Since 2.0 every statement takes a number of its own: where xmin rises by
+    /// one from each pushed row to the next, nothing is missing between them.
+    pub fn transactions_in(&self, wal: &Wal, tail: &[usize]) -> Option<(u64, u64)> {
+        let (first, last) = (*tail.first()?, self.at(*tail.last()?));
+        let start = first.checked_sub(1).map(|before| self.at(before));
+        let before = start
+            .filter(|start| start.run == last.run)
+            .map_or(1, |start| start.max_xmin);
+        let records = tail.iter().filter(|at| self.at(**at).run == last.run);
+        let pushed: Vec<u64> = records
+            .filter_map(|at| Some(wal.records.get(*at)?.operation.pushed_row()?.xmin))
+            .collect();
+        let numbered = pushed.len() > 1
+            && pushed
+                .windows(2)
+                .all(|pair| matches!(pair, [a, b] if a.checked_add(1) == Some(*b)));
+        (last.max_xmin > before && !numbered).then_some((before, last.max_xmin))
+    }
+
     /// The place of a record, by its position in [`Wal::records`].
     pub fn at(&self, record: usize) -> RunPoint {
         let first = RunPoint {
