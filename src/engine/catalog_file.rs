@@ -12,6 +12,7 @@ use super::layout::TableCounts;
 use super::paths::{GLOBAL_NAME, METADATA_NAME};
 use super::sealed::{self, KIND_GLOBAL, KIND_METADATA, NO_DATABASE, Seal};
 use crate::error::{Damage, Error, Result};
+use crate::file::{Disk, EntryKind};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, DatabaseGrants, Form, Role, Table, TableGrants, User};
 
@@ -103,17 +104,22 @@ impl<'a> Global<'a> {
     ///
     /// # Errors
     /// When the file is there or cannot be written.
-    pub(super) fn write(&self, root: &Path, cluster_id: u128) -> Result<()> {
-        sealed::write(&root.join(GLOBAL_NAME), &global_seal(cluster_id), self)
+    pub(super) fn write(&self, disk: &dyn Disk, root: &Path, cluster_id: u128) -> Result<()> {
+        sealed::write(
+            disk,
+            &root.join(GLOBAL_NAME),
+            &global_seal(cluster_id),
+            self,
+        )
     }
 
     /// Reads `global.db`.
     ///
     /// # Errors
     /// When it cannot be read, is damaged, or belongs elsewhere.
-    pub(super) fn read(root: &Path, cluster_id: u128) -> Result<Global<'static>> {
+    pub(super) fn read(disk: &dyn Disk, root: &Path, cluster_id: u128) -> Result<Global<'static>> {
         let path = root.join(GLOBAL_NAME);
-        let global: Global<'static> = sealed::read(&path, &global_seal(cluster_id))?;
+        let global: Global<'static> = sealed::read(disk, &path, &global_seal(cluster_id))?;
         global.unique().map_err(|what| repeated(&path, what))?;
         Ok(global)
     }
@@ -183,9 +189,15 @@ impl<'a> Metadata<'a> {
     ///
     /// # Errors
     /// When the file is there or cannot be written.
-    pub(super) fn write(&self, dir: &Path, cluster_id: u128, database: u32) -> Result<()> {
+    pub(super) fn write(
+        &self,
+        disk: &dyn Disk,
+        dir: &Path,
+        cluster_id: u128,
+        database: u32,
+    ) -> Result<()> {
         let seal = metadata_seal(cluster_id, database);
-        sealed::write(&dir.join(METADATA_NAME), &seal, self)
+        sealed::write(disk, &dir.join(METADATA_NAME), &seal, self)
     }
 
     /// Reads the `metadata.db` of a database.
@@ -193,14 +205,15 @@ impl<'a> Metadata<'a> {
     /// # Errors
     /// When it cannot be read, is damaged, or belongs elsewhere.
     pub(super) fn read(
+        disk: &dyn Disk,
         dir: &Path,
         cluster_id: u128,
         entry: &DatabaseEntry,
     ) -> Result<Metadata<'static>> {
-        check_dir(dir)?;
+        check_dir(disk, dir)?;
         let path = dir.join(METADATA_NAME);
         let metadata: Metadata<'static> =
-            sealed::read(&path, &metadata_seal(cluster_id, entry.id))?;
+            sealed::read(disk, &path, &metadata_seal(cluster_id, entry.id))?;
         metadata.unique().map_err(|what| repeated(&path, what))?;
         let damage = |code, found: &str, expected: &str| {
             Err(Error::damage(
@@ -247,13 +260,11 @@ impl<'a> Metadata<'a> {
 ///
 /// # Errors
 /// When it is missing or something else.
-pub(super) fn check_dir(dir: &Path) -> Result<()> {
-    let meta = dir.symlink_metadata();
-    if meta
-        .map_err(|error| Error::io("open", dir, error))?
-        .is_dir()
-    {
-        return Ok(());
+pub(super) fn check_dir(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    match disk.kind(dir)? {
+        Some(EntryKind::Dir) => return Ok(()),
+        Some(_) => {}
+        None => return Err(Error::io("open", dir, std::io::ErrorKind::NotFound.into())),
     }
     Err(Error::NotADataDirectory {
         path: dir.to_owned(),

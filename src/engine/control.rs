@@ -4,8 +4,6 @@
 //! A checkpoint writes the slot that is not in use. Each slot is a block of its
 //! own to every disk, so a torn write leaves the other one whole.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::address::Lsn;
@@ -14,7 +12,7 @@ use super::layout::{Layout, Shape};
 use super::paths::CONTROL_NAME;
 use crate::codec::{ByteWriter, Cursor};
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceFile, create_file};
+use crate::file::{Disk, SourceFile};
 use crate::finding::Code;
 
 /// First bytes of a slot.
@@ -130,9 +128,14 @@ impl Control {
     ///
     /// # Errors
     /// When the file is there or cannot be written.
-    pub(super) fn create(root: &Path, shape: Shape, origin: &Origin) -> Result<()> {
+    pub(super) fn create(
+        disk: &dyn Disk,
+        root: &Path,
+        shape: Shape,
+        origin: &Origin,
+    ) -> Result<()> {
         let path = path(root);
-        let mut file: File = create_file(&path)?;
+        let file = disk.create(&path)?;
         for generation in [2, 1] {
             let control = Control {
                 generation,
@@ -140,7 +143,8 @@ impl Control {
                 origin: origin.clone(),
                 checkpoint: Lsn::default(),
             };
-            file.write_all(&control.encode())
+            let offset = (generation % SLOT_COUNT as u64) * SLOT_LEN as u64;
+            file.write_all_at(&control.encode(), offset)
                 .map_err(|error| Error::io("write", &path, error))?;
         }
         Ok(())
@@ -181,8 +185,8 @@ impl ControlFile {
     ///
     /// # Errors
     /// When it cannot be read, or is no regular file.
-    pub(super) fn read(root: &Path) -> Result<Self> {
-        let file = SourceFile::open(&path(root))?;
+    pub(super) fn read(disk: &dyn Disk, root: &Path) -> Result<Self> {
+        let file = SourceFile::open_on(disk, &path(root))?;
         // A longer file is reported; its first two slots may still be good.
         let len = file.len().min(CONTROL_LEN);
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(SLOT_LEN * SLOT_COUNT)];

@@ -1,6 +1,7 @@
 //! Writes a new directory from a catalog and its rows.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::address::{Lsn, TableAddress};
 use super::catalog_file::{Global, Metadata, id_at};
@@ -8,7 +9,7 @@ use super::control::{Control, Origin};
 use super::layout::{CreateOptions, TableCounts, TableFiles};
 use super::paths::{TablePlace, database_dir};
 use crate::error::{Error, Result};
-use crate::file::create_dir;
+use crate::file::{Disk, LocalDisk};
 use crate::model::{Catalog, Database, RowSource};
 
 /// Writes a directory of ours into `dir`, which is there and empty: a staging
@@ -28,30 +29,51 @@ pub fn create(
     rows: &dyn RowSource,
     origin: &Origin,
 ) -> Result<()> {
-    let shape = options.into().shape()?;
+    create_on(
+        &LocalDisk::shared(),
+        dir,
+        options.into(),
+        catalog,
+        rows,
+        origin,
+    )
+}
+
+/// As [`create`], on any disk.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_on(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    options: CreateOptions,
+    catalog: &Catalog,
+    rows: &dyn RowSource,
+    origin: &Origin,
+) -> Result<()> {
+    let shape = options.shape()?;
     let tables = shape.tables();
     origin.check()?;
-    check_empty(dir)?;
+    check_empty(&**disk, dir)?;
     let global = Global::new(catalog)?;
     for (index, database) in catalog.databases.iter().enumerate() {
         let id = id_at(index)?;
         // Names are checked before a file is written under one.
         Metadata::new(database, std::iter::repeat(TableCounts::default()))?;
         let path = database_dir(dir, &database.name, id);
-        create_dir(&path)?;
-        let counts = write_tables(&path, &*tables, (index, database), rows, origin)?;
+        disk.create_dir(&path)?;
+        let counts = write_tables(disk, &path, &*tables, (index, database), rows, origin)?;
         let metadata = Metadata::new(database, counts.into_iter())?;
-        metadata.write(&path, origin.cluster_id, id)?;
+        metadata.write(&**disk, &path, origin.cluster_id, id)?;
     }
-    global.write(dir, origin.cluster_id)?;
-    Control::create(dir, shape, origin)
+    global.write(&**disk, dir, origin.cluster_id)?;
+    Control::create(&**disk, dir, shape, origin)
 }
 
-fn check_empty(dir: &Path) -> Result<()> {
-    let mut entries = std::fs::read_dir(dir).map_err(|error| Error::io("list", dir, error))?;
-    match entries.next() {
-        None => Ok(()),
-        Some(_) => Err(Error::Usage(format!(
+fn check_empty(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    match disk.entries(dir)?.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Usage(format!(
             "{} is not empty, expected an empty directory",
             dir.display()
         ))),
@@ -59,6 +81,7 @@ fn check_empty(dir: &Path) -> Result<()> {
 }
 
 fn write_tables(
+    disk: &Arc<dyn Disk>,
     path: &Path,
     tables: &dyn TableFiles,
     (index, database): (usize, &Database),
@@ -71,7 +94,7 @@ fn write_tables(
             database: id_at(index)?,
             table: id_at(position)?,
         };
-        let place = TablePlace::new(path, table, address);
+        let place = TablePlace::new(disk, path, table, address);
         let mut stream = rows.open_rows(index, position)?;
         let counts = tables.write(&place, Lsn::default(), &mut *stream)?;
         let announced = rows.row_count(index, position);

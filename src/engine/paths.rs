@@ -2,10 +2,11 @@
 //! data and become file names by encoding (format page, "Names").
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::address::TableAddress;
 use crate::error::{Error, Result};
-use crate::file::encode_name;
+use crate::file::{Disk, SourceFile, encode_name};
 use crate::model::Table;
 
 /// The control file.
@@ -32,6 +33,8 @@ fn encode(name: &str, id: u32) -> String {
 /// One table: where its files are, and what they must say of themselves.
 #[derive(Debug, Clone)]
 pub(super) struct TablePlace {
+    /// Where files are.
+    pub disk: Arc<dyn Disk>,
     /// Its database's directory.
     pub dir: PathBuf,
     /// Its encoded name; a layout adds suffixes.
@@ -46,8 +49,14 @@ pub(super) struct TablePlace {
 
 impl TablePlace {
     /// The place of a table in the directory of its database.
-    pub(super) fn new(dir: &Path, table: &Table, address: TableAddress) -> Self {
+    pub(super) fn new(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        table: &Table,
+        address: TableAddress,
+    ) -> Self {
         TablePlace {
+            disk: disk.clone(),
             dir: dir.to_owned(),
             stem: encode(&table.name, address.table),
             address,
@@ -59,6 +68,14 @@ impl TablePlace {
     /// A file of the table.
     pub(super) fn file(&self, suffix: &str) -> PathBuf {
         self.dir.join(format!("{}{suffix}", self.stem))
+    }
+
+    /// Opens a file of the table for reading.
+    ///
+    /// # Errors
+    /// When it is missing or not regular.
+    pub(super) fn open(&self, suffix: &str) -> Result<Arc<SourceFile>> {
+        SourceFile::open_on(&*self.disk, &self.file(suffix))
     }
 
     /// Checks that a row to be written has as many values as the table has

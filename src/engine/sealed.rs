@@ -1,7 +1,6 @@
 //! Sealed files: one JSON document in a checksummed envelope (format page,
 //! "Sealed files").
 
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, seal};
 use crate::codec::{ByteWriter, Cursor};
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceFile, create_file};
+use crate::file::{Disk, SourceFile};
 use crate::finding::Code;
 
 /// First bytes of a sealed file.
@@ -42,7 +41,22 @@ pub(super) const NO_DATABASE: u32 = u32::MAX;
 ///
 /// # Errors
 /// When the file is there or cannot be written, or the document is too large.
-pub(super) fn write(path: &Path, owner: &Seal, document: &impl Serialize) -> Result<()> {
+pub(super) fn write(
+    disk: &dyn Disk,
+    path: &Path,
+    owner: &Seal,
+    document: &impl Serialize,
+) -> Result<()> {
+    let bytes = encode(path, owner, document)?;
+    let written = disk.create(path)?.write_all_at(&bytes, 0);
+    written.map_err(|error| Error::io("write", path, error))
+}
+
+/// The bytes of a sealed file.
+///
+/// # Errors
+/// When the document is too large.
+pub(super) fn encode(path: &Path, owner: &Seal, document: &impl Serialize) -> Result<Vec<u8>> {
     let unfit = |what: String| Error::Usage(format!("cannot write {}: {what}", path.display()));
     let payload = serde_json::to_vec(document).map_err(|error| unfit(error.to_string()))?;
     let len = (HEAD_LEN + CRC_LEN) as u64 + payload.len() as u64;
@@ -59,16 +73,15 @@ pub(super) fn write(path: &Path, owner: &Seal, document: &impl Serialize) -> Res
     w.u32(owner.database);
     w.bytes(&payload);
     seal(&mut w, crc32fast::Hasher::new());
-    let written = create_file(path)?.write_all(w.as_slice());
-    written.map_err(|error| Error::io("write", path, error))
+    Ok(w.into_vec())
 }
 
 /// Reads a sealed file of one kind, cluster and database.
 ///
 /// # Errors
 /// When it cannot be read, is damaged, or belongs elsewhere.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, owner: &Seal) -> Result<T> {
-    let file = SourceFile::open(path)?;
+pub(super) fn read<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, owner: &Seal) -> Result<T> {
+    let file = SourceFile::open_on(disk, path)?;
     let bytes = file.read_all(SEALED_MAX_LEN)?;
     let piece = Piece {
         path,

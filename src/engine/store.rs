@@ -1,6 +1,7 @@
 //! A directory of ours, opened for reading.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::address::TableAddress;
 use super::catalog_file::{Global, Metadata};
@@ -9,7 +10,7 @@ use super::layout::{Layout, TableCounts, TableFiles};
 use super::paths::{GLOBAL_NAME, TablePlace, database_dir};
 use super::sealed;
 use crate::error::{Error, Result};
-use crate::file::SourceFile;
+use crate::file::{Disk, LocalDisk, SourceFile};
 use crate::model::{Catalog, RowSource, RowStream};
 
 /// A read-only view of a directory of ours.
@@ -50,18 +51,26 @@ impl Store {
     /// # Errors
     /// When a file is missing, damaged, or of another directory.
     pub fn open(dir: &Path) -> Result<Store> {
-        let control = ControlFile::read(dir)?
+        Self::open_on(&LocalDisk::shared(), dir)
+    }
+
+    /// As [`open`](Self::open), on any disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Store> {
+        let control = ControlFile::read(&**disk, dir)?
             .current()
             .cloned()
             .map_err(Clone::clone)?;
         let files = control.shape.tables();
         let cluster_id = control.origin.cluster_id;
-        let global = Global::read(dir, cluster_id)?;
+        let global = Global::read(&**disk, dir, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
         for entry in &global.databases {
             let path = database_dir(dir, &entry.name, entry.id);
-            let metadata = Metadata::read(&path, cluster_id, entry)?;
-            let stored = metadata.places(&path, cluster_id, entry.id);
+            let metadata = Metadata::read(&**disk, &path, cluster_id, entry)?;
+            let stored = metadata.places(disk, &path, cluster_id, entry.id);
             let stored = stored.map(|(place, counts)| StoredTable { place, counts });
             tables.push(stored.collect());
             databases.push(metadata.into_database());
@@ -129,6 +138,7 @@ impl Metadata<'_> {
     /// Where the tables of the database in `dir` are.
     pub(super) fn places(
         &self,
+        disk: &Arc<dyn Disk>,
         dir: &Path,
         cluster_id: u128,
         database: u32,
@@ -139,7 +149,10 @@ impl Metadata<'_> {
                 database,
                 table: table.id,
             };
-            (TablePlace::new(dir, &table.schema, address), table.counts)
+            (
+                TablePlace::new(disk, dir, &table.schema, address),
+                table.counts,
+            )
         })
     }
 }

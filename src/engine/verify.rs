@@ -10,7 +10,7 @@ use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
 use super::layout::TableFiles;
 use super::paths::{GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceDir, SourceFile};
+use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile, is_missing};
 use crate::finding::{Code, Finding};
 use crate::report::Report;
 
@@ -74,7 +74,21 @@ impl Coverage {
 /// I/O errors other than a missing file. Damage is never an error here.
 pub fn verify(dir: &Path, level: Level, report: &mut Report) -> Result<Coverage> {
     SourceDir::open(dir)?;
+    verify_on(&LocalDisk::shared(), dir, level, report)
+}
+
+/// As [`verify`], on any disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    level: Level,
+    report: &mut Report,
+) -> Result<Coverage> {
     let mut run = Run {
+        disk,
         dir,
         level,
         report,
@@ -88,6 +102,7 @@ pub fn verify(dir: &Path, level: Level, report: &mut Report) -> Result<Coverage>
 }
 
 struct Run<'v> {
+    disk: &'v Arc<dyn Disk>,
     dir: &'v Path,
     level: Level,
     report: &'v mut Report,
@@ -105,7 +120,7 @@ impl Run<'_> {
             return Ok(());
         };
         let path = self.dir.join(GLOBAL_NAME);
-        let read = Global::read(self.dir, cluster_id);
+        let read = Global::read(&**self.disk, self.dir, cluster_id);
         let Some(global) = self.whole_file(&path, read)? else {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
@@ -113,18 +128,19 @@ impl Run<'_> {
         for entry in &global.databases {
             let dir = database_dir(self.dir, &entry.name, entry.id);
             self.known.insert(dir.clone());
-            if absorb(check_dir(&dir), &dir, self.report)?.is_none() {
+            if absorb(check_dir(&**self.disk, &dir), &dir, self.report)?.is_none() {
                 continue;
             }
             let path = dir.join(METADATA_NAME);
-            let read = Metadata::read(&dir, cluster_id, entry);
+            let read = Metadata::read(&**self.disk, &dir, cluster_id, entry);
             let Some(metadata) = self.whole_file(&path, read)? else {
                 self.unexplained.push(dir);
                 continue;
             };
-            let places = metadata.places(&dir, cluster_id, entry.id);
+            let places = metadata.places(self.disk, &dir, cluster_id, entry.id);
             for ((place, counts), table) in places.zip(&metadata.tables) {
                 let mut check = TableCheck {
+                    disk: &**self.disk,
                     report: self.report,
                     coverage: &mut self.coverage,
                     known: &mut self.known,
@@ -141,7 +157,12 @@ impl Run<'_> {
     fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>)>> {
         let path = control::path(self.dir);
         self.known.insert(path.clone());
-        let Some(file) = absorb(ControlFile::read(self.dir), &path, self.report)? else {
+        let Some(file) = absorb(
+            ControlFile::read(&**self.disk, self.dir),
+            &path,
+            self.report,
+        )?
+        else {
             return Ok(None);
         };
         let whole = file.slots.iter().filter(|slot| slot.is_ok()).count();
@@ -162,37 +183,40 @@ impl Run<'_> {
     fn whole_file<T>(&mut self, path: &Path, read: Result<T>) -> Result<Option<T>> {
         self.known.insert(path.to_owned());
         let read = absorb(read, path, self.report)?;
-        if let Ok(meta) = path.symlink_metadata()
-            && meta.is_file()
-        {
-            let checked = if read.is_some() { meta.len() } else { 0 };
-            self.coverage.add(path, meta.len(), checked);
+        if self.disk.kind(path)? == Some(EntryKind::File) {
+            let len = SourceFile::open_on(&**self.disk, path)?.len();
+            let checked = if read.is_some() { len } else { 0 };
+            self.coverage.add(path, len, checked);
         }
         Ok(read)
     }
 
     /// Reports what has no place here, and counts what cannot be checked.
     fn other_files(&mut self) -> Result<()> {
-        let mut extra_dir: Option<PathBuf> = None;
-        let walk = walkdir::WalkDir::new(self.dir).min_depth(1);
-        for entry in walk.sort_by_file_name() {
-            let entry = entry.map_err(|error| Error::io("list", self.dir, error.into()))?;
-            let path = entry.path();
-            if self.known.contains(path) {
-                continue;
-            }
-            let kind = entry.file_type();
-            if kind.is_file() {
-                let meta = entry.metadata();
-                let meta = meta.map_err(|error| Error::io("look at", path, error.into()))?;
-                self.coverage.add(path, meta.len(), 0);
-            }
-            let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
-                || extra_dir.as_ref().is_some_and(|dir| path.starts_with(dir))
-                || (kind.is_file() && path == self.dir.join(QUARANTINE_NAME));
-            if !explained {
-                self.report.add(Finding::new(Code::ExtraFile).file(path));
-                extra_dir = kind.is_dir().then(|| path.to_owned());
+        let mut dirs = vec![self.dir.to_owned()];
+        let mut extra_dirs = BTreeSet::new();
+        while let Some(dir) = dirs.pop() {
+            let entries = self.disk.entries(&dir)?;
+            let inner = entries.iter().rev().filter(|entry| entry.is_dir);
+            dirs.extend(inner.map(|entry| entry.path.clone()));
+            for entry in entries {
+                if self.known.contains(&entry.path) {
+                    continue;
+                }
+                if entry.is_file {
+                    let file = SourceFile::open_on(&**self.disk, &entry.path)?;
+                    self.coverage.add(&entry.path, file.len(), 0);
+                }
+                let path = &entry.path;
+                let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
+                    || (entry.is_file && *path == self.dir.join(QUARANTINE_NAME));
+                let inside = extra_dirs.contains(&dir);
+                if entry.is_dir && (inside || !explained) {
+                    extra_dirs.insert(path.clone());
+                }
+                if !explained && !inside {
+                    self.report.add(Finding::new(Code::ExtraFile).file(path));
+                }
             }
         }
         Ok(())
@@ -225,13 +249,9 @@ fn absorb<T>(result: Result<T>, path: &Path, report: &mut Report) -> Result<Opti
     Ok(None)
 }
 
-fn is_missing(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
-}
-
 /// What a layout reports the check of a table's files to.
 pub(super) struct TableCheck<'v> {
+    disk: &'v dyn Disk,
     report: &'v mut Report,
     coverage: &'v mut Coverage,
     known: &'v mut BTreeSet<PathBuf>,
@@ -247,7 +267,7 @@ impl TableCheck<'_> {
     /// Other I/O errors.
     pub(super) fn open(&mut self, path: &Path) -> Result<Option<Arc<SourceFile>>> {
         self.known.insert(path.to_owned());
-        self.absorb(SourceFile::open(path), path)
+        self.absorb(SourceFile::open_on(self.disk, path), path)
     }
 
     /// Whether the directory of the table is one; if not, it is reported.
@@ -256,7 +276,7 @@ impl TableCheck<'_> {
     /// Other I/O errors.
     pub(super) fn directory(&mut self, path: &Path) -> Result<bool> {
         self.known.insert(path.to_owned());
-        self.absorb(check_dir(path), path)
+        self.absorb(check_dir(self.disk, path), path)
             .map(|found| found.is_some())
     }
 

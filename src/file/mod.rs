@@ -1,6 +1,7 @@
 //! Files and directories: reading a source without touching it, publishing a
 //! target whole or not at all, and turning names into file names.
 
+mod disk;
 mod in_use;
 mod names;
 mod source;
@@ -8,6 +9,7 @@ mod staging;
 mod target;
 mod window;
 
+pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, LocalDisk, is_missing};
 pub use in_use::{Holder, holders};
 pub use names::{decode_name, encode_name};
 pub use source::{SourceDir, SourceEntry, SourceFile};

@@ -6,12 +6,13 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
+use super::disk::{Disk, DiskFile};
 use crate::error::{Error, Result};
 use crate::finding::Code;
 
@@ -26,7 +27,7 @@ pub struct SourceFile {
 /// Where the bytes are.
 #[derive(Debug)]
 enum Bytes {
-    OnDisk(File),
+    OnDisk(Arc<dyn DiskFile>),
     /// Worked out from what the disk holds.
     InMemory(Vec<u8>),
 }
@@ -37,23 +38,20 @@ impl SourceFile {
     /// # Errors
     /// When it cannot be opened, or is a link, a directory or a device.
     pub fn open(path: &Path) -> Result<Arc<Self>> {
-        let io = |error: std::io::Error| Error::io("open", path, error);
-        let meta = path.symlink_metadata().map_err(io)?;
-        if !meta.file_type().is_file() {
-            return Err(not_regular(path, &meta.file_type()));
-        }
-        // NONBLOCK and NOFOLLOW: the path may have been swapped since.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| io(e.into()))?;
-        let file = File::from(file);
-        let meta = file.metadata().map_err(io)?;
-        if !meta.is_file() {
-            return Err(not_regular(path, &meta.file_type()));
-        }
+        Self::open_on(&super::LocalDisk, path)
+    }
+
+    /// Opens a file of a disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: &dyn Disk, path: &Path) -> Result<Arc<Self>> {
+        let file = disk.open(path)?;
+        let len = file.len().map_err(|error| Error::io("open", path, error))?;
         Ok(Arc::new(SourceFile {
             path: path.to_owned(),
             bytes: Bytes::OnDisk(file),
-            len: meta.len(),
+            len,
         }))
     }
 
@@ -118,6 +116,27 @@ impl SourceFile {
         self.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
     }
+}
+
+/// Opens a file that must be regular, for reading at least.
+///
+/// # Errors
+/// When it cannot be opened, or is a link, a directory or a device.
+pub(super) fn open_regular(path: &Path, access: OFlags) -> Result<File> {
+    let io = |error: std::io::Error| Error::io("open", path, error);
+    let meta = path.symlink_metadata().map_err(io)?;
+    if !meta.file_type().is_file() {
+        return Err(not_regular(path, &meta.file_type()));
+    }
+    // NONBLOCK and NOFOLLOW: the path may have been swapped since.
+    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| io(e.into()))?;
+    let file = File::from(file);
+    let meta = file.metadata().map_err(io)?;
+    if !meta.is_file() {
+        return Err(not_regular(path, &meta.file_type()));
+    }
+    Ok(file)
 }
 
 fn not_regular(path: &Path, kind: &std::fs::FileType) -> Error {

@@ -1,7 +1,6 @@
 //! The index from primary key to record (format page, "Append index"). Derived
 //! from the records: no row is lost with it.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::{CRC_LEN, MAGIC_LEN, Piece, check_crc, seal};
 use crate::engine::paths::TablePlace;
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceFile, Window, create_file};
+use crate::file::{DiskWriter, SourceFile, Window};
 use crate::finding::Code;
 
 /// After the encoded name of a table.
@@ -44,7 +43,7 @@ pub(super) fn write_index(
 ) -> Result<()> {
     let path = table.file(SUFFIX);
     let mut writer = IndexWriter {
-        out: BufWriter::new(create_file(&path)?),
+        out: BufWriter::new(DiskWriter::new(table.disk.create(&path)?)),
         path,
         address: table.address,
         offset: 0,
@@ -58,7 +57,7 @@ pub(super) fn write_index(
 }
 
 struct IndexWriter {
-    out: BufWriter<File>,
+    out: BufWriter<DiskWriter>,
     path: PathBuf,
     address: TableAddress,
     offset: u64,

@@ -60,7 +60,7 @@ impl TableReader {
     /// # Errors
     /// When the file cannot be read, is damaged or belongs elsewhere.
     pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
-        let file = SourceFile::open(&table.file(SUFFIX))?;
+        let file = table.open(SUFFIX)?;
         FileHeader::read(&file, MAGIC, table.address)??;
         Ok(TableReader {
             records: records(&file, table.address),

@@ -1,17 +1,17 @@
 //! How much room each page has (format page, "Free space map"). Derived from
 //! the pages: nothing is lost with it.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::page::{Bounds, PageKind};
+use super::page_files::PagePlace;
 use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::{CRC_LEN, MAGIC_LEN, Piece, check_crc};
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceFile, create_file};
+use crate::file::{DiskWriter, SourceFile};
 use crate::finding::Code;
 
 /// First bytes of the file.
@@ -43,7 +43,7 @@ pub(super) fn entry_of_page(bounds: &Bounds) -> u8 {
 /// Writes a map, page by page.
 #[derive(Debug)]
 pub(super) struct MapWriter {
-    out: BufWriter<File>,
+    out: BufWriter<DiskWriter>,
     path: PathBuf,
     address: TableAddress,
     offset: u64,
@@ -55,10 +55,10 @@ impl MapWriter {
     ///
     /// # Errors
     /// When the file is there or cannot be written.
-    pub(super) fn create(dir: &Path, address: TableAddress, lsn: Lsn) -> Result<Self> {
-        let path = map_path(dir);
+    pub(super) fn create(place: &PagePlace, lsn: Lsn) -> Result<Self> {
+        let (path, address) = (map_path(&place.dir), place.address);
         let mut writer = MapWriter {
-            out: BufWriter::new(create_file(&path)?),
+            out: BufWriter::new(DiskWriter::new(place.disk.create(&path)?)),
             path,
             address,
             offset: 0,

@@ -47,6 +47,7 @@ pub(super) struct Paged {
 impl Paged {
     fn place(&self, table: &TablePlace) -> PagePlace {
         PagePlace {
+            disk: table.disk.clone(),
             dir: table.file(""),
             address: table.address,
             pages_per_file: self.pages_per_file.max(1),

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::overflow::NO_PAGE;
 use super::page::PAGE_LEN;
 use crate::engine::address::TableAddress;
 use crate::engine::frame::Piece;
 use crate::error::{Error, Result};
-use crate::file::{SourceFile, Window};
+use crate::file::{Disk, SourceFile, Window};
 use crate::finding::Code;
 
 /// Most pages of 8 KB in one file of the layout paged: 1 GiB.
@@ -22,6 +23,8 @@ pub(super) fn page_path(dir: &Path, first: u64) -> PathBuf {
 /// Where the pages of a table are.
 #[derive(Debug, Clone)]
 pub(super) struct PagePlace {
+    /// Where files are.
+    pub disk: Arc<dyn Disk>,
     /// The directory of the table.
     pub dir: PathBuf,
     /// Whose pages they are.
@@ -44,7 +47,7 @@ impl PagePlace {
 
     /// Whether something of the name of a file is there.
     pub(super) fn has_file(&self, index: u64) -> bool {
-        self.file(index).symlink_metadata().is_ok()
+        matches!(self.disk.kind(&self.file(index)), Ok(Some(_)))
     }
 
     /// How many files there are, from the first one on without a gap.
@@ -162,7 +165,7 @@ impl PageFiles {
 }
 
 fn open_file(place: &PagePlace, index: u32) -> Result<Option<Window>> {
-    let file = match SourceFile::open(&place.file(index.into())) {
+    let file = match SourceFile::open_on(&*place.disk, &place.file(index.into())) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Ok(None);
         }

@@ -85,7 +85,7 @@ impl TableReader {
     /// # Errors
     /// When its directory is missing or something else; I/O errors.
     pub(super) fn open(place: PagePlace, arity: usize, counts: TableCounts) -> Result<Self> {
-        check_dir(&place.dir)?;
+        check_dir(&*place.disk, &place.dir)?;
         Ok(TableReader {
             pages: PageFiles::new(place.clone()),
             chain: ChainReader::new(PageFiles::new(place)),

@@ -1,13 +1,12 @@
 //! Writes pages one after another, many at a time.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use super::overflow::NO_PAGE;
 use super::page::PAGE_LEN;
 use super::page_files::PagePlace;
 use crate::error::{Error, Result};
-use crate::file::create_file;
+use crate::file::DiskFile;
 
 /// Bytes gathered before they are written out.
 const RUN_LEN: usize = 128 * PAGE_LEN;
@@ -17,7 +16,7 @@ const RUN_LEN: usize = 128 * PAGE_LEN;
 pub(super) struct RunWriter {
     place: PagePlace,
     /// The file under construction, if its first page was written out.
-    file: Option<File>,
+    file: Option<Arc<dyn DiskFile>>,
     /// Pages that were not written out yet.
     run: Vec<u8>,
     /// The page that comes next.
@@ -81,8 +80,7 @@ impl RunWriter {
         let file = match &self.file {
             Some(file) if index == self.place.split(self.next).0 => file,
             _ => {
-                let opened = OpenOptions::new().write(true).open(&path);
-                older = opened.map_err(|error| Error::io("open", &path, error))?;
+                older = self.place.disk.open_write(&path)?;
                 &older
             }
         };
@@ -103,7 +101,7 @@ impl RunWriter {
         let path = self.place.file(index.into());
         let file = match self.file.take() {
             Some(file) => file,
-            None => create_file(&path)?,
+            None => self.place.disk.create(&path)?,
         };
         let written = file.write_all_at(&self.run, u64::from(in_file) * PAGE_LEN as u64);
         written.map_err(|error| Error::io("write", &path, error))?;

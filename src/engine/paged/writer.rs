@@ -12,7 +12,6 @@ use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::{MAX_ROW_LEN, encode_row};
 use crate::error::{Error, Result};
-use crate::file::create_dir;
 use crate::model::{RowRef, RowStream};
 
 /// Writes the files of a table and says what they hold.
@@ -26,8 +25,8 @@ pub(super) fn write_table(
     lsn: Lsn,
     rows: &mut dyn RowStream,
 ) -> Result<TableCounts> {
-    create_dir(&place.dir)?;
-    let map = MapWriter::create(&place.dir, place.address, lsn)?;
+    place.disk.create_dir(&place.dir)?;
+    let map = MapWriter::create(&place, lsn)?;
     let mut writer = TableWriter {
         table,
         lsn,

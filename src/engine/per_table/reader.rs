@@ -137,7 +137,7 @@ impl TableReader {
     /// When it cannot be read, is damaged, belongs elsewhere, or holds another
     /// number of rows than the catalog says.
     pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
-        let file = SourceFile::open(&table.file(SUFFIX))?;
+        let file = table.open(SUFFIX)?;
         let ends = Ends::read(&file, table.address)?;
         ends.header.as_ref().map_err(Clone::clone)?;
         let trailer = ends.trailer.as_ref().map_err(Clone::clone)?;

@@ -1,6 +1,5 @@
 //! Writes a file of blocks, row by row.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::encode_row;
 use crate::error::{Error, Result};
-use crate::file::create_file;
+use crate::file::DiskWriter;
 use crate::model::RowRef;
 
 /// Bytes gathered before they are written out.
@@ -24,7 +23,7 @@ const BUFFER_LEN: usize = 256 * 1024;
 pub(in crate::engine) struct BlockWriter<'t, H> {
     table: &'t TablePlace,
     lsn: Lsn,
-    out: BufWriter<File>,
+    out: BufWriter<DiskWriter>,
     path: PathBuf,
     /// Bytes written before the block under construction.
     offset: u64,
@@ -53,7 +52,7 @@ impl<'t, H: Head> BlockWriter<'t, H> {
         let mut writer = BlockWriter {
             table,
             lsn,
-            out: BufWriter::with_capacity(BUFFER_LEN, create_file(&path)?),
+            out: BufWriter::with_capacity(BUFFER_LEN, DiskWriter::new(table.disk.create(&path)?)),
             path,
             offset: 0,
             rows: ByteWriter::new(),
