@@ -7,12 +7,14 @@
 
 mod address;
 mod append;
+mod buffer_pool;
 mod catalog_file;
 mod control;
 mod create;
 mod file_header;
 mod frame;
 mod layout;
+mod live;
 mod packed_time;
 mod paged;
 mod paths;

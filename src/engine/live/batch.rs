@@ -1,0 +1,109 @@
+//! Changes of files that a checkpoint makes together (format page, "Batches").
+//!
+//! A batch is written to the log and synced before its first change is made.
+//! Every change gives the same result when it is made again, so that a batch
+//! that a crash cut short is carried out from its start.
+
+use std::path::{Path, PathBuf};
+
+/// One change. Paths are below the root of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) enum Change {
+    /// Bytes at an offset of a file, which is created if it is missing.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Bytes from its start.
+        offset: u64,
+        /// What stands there then.
+        bytes: Vec<u8>,
+    },
+    /// The length of a file.
+    SetLen {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A file takes the place of another. No other change of the batch writes
+    /// either of them.
+    Rename {
+        /// Its name so far.
+        from: PathBuf,
+        /// Its name from now on.
+        to: PathBuf,
+    },
+    /// A file goes away, if it is there.
+    Remove {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory, created if it is missing.
+    CreateDir {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An empty directory goes away, if it is there.
+    RemoveDir {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// Changes in the order in which they are made.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Batch {
+    changes: Vec<Change>,
+}
+
+impl Batch {
+    /// No changes.
+    pub(in crate::engine) fn new() -> Self {
+        Batch::default()
+    }
+
+    /// The changes.
+    pub(in crate::engine) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Writes bytes at an offset of a file.
+    pub(in crate::engine) fn write(&mut self, path: &Path, offset: u64, bytes: Vec<u8>) {
+        let path = path.to_owned();
+        self.changes.push(Change::Write {
+            path,
+            offset,
+            bytes,
+        });
+    }
+
+    /// Sets the length of a file.
+    pub(in crate::engine) fn set_len(&mut self, path: &Path, len: u64) {
+        let path = path.to_owned();
+        self.changes.push(Change::SetLen { path, len });
+    }
+
+    /// Puts a file in the place of another.
+    pub(in crate::engine) fn rename(&mut self, from: &Path, to: &Path) {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.changes.push(Change::Rename { from, to });
+    }
+
+    /// Removes a file.
+    pub(in crate::engine) fn remove(&mut self, path: &Path) {
+        let path = path.to_owned();
+        self.changes.push(Change::Remove { path });
+    }
+
+    /// Creates a directory.
+    pub(in crate::engine) fn create_dir(&mut self, path: &Path) {
+        let path = path.to_owned();
+        self.changes.push(Change::CreateDir { path });
+    }
+
+    /// Removes a directory.
+    pub(in crate::engine) fn remove_dir(&mut self, path: &Path) {
+        let path = path.to_owned();
+        self.changes.push(Change::RemoveDir { path });
+    }
+}
