@@ -51,6 +51,18 @@ pub enum Error {
         /// What is missing or in the way, and what to do.
         why: String,
     },
+    /// A visible row of the table has the key already.
+    #[error("table {table}: a visible row has that primary key already")]
+    KeyTaken {
+        /// The table.
+        table: String,
+    },
+    /// The row version is not there, or was ended before.
+    #[error("table {table}: no such visible row")]
+    NoSuchRow {
+        /// The table.
+        table: String,
+    },
     /// Only the user can decide how to go on.
     #[error("{0}")]
     NeedsDecision(String),
@@ -104,9 +116,11 @@ impl Error {
         match self {
             Error::Damage(_) => Class::Damage,
             Error::NeedsDecision(_) => Class::NeedsDecision,
-            Error::Io { .. } | Error::Usage(_) | Error::NotADataDirectory { .. } => {
-                Class::CannotRun
-            }
+            Error::Io { .. }
+            | Error::Usage(_)
+            | Error::KeyTaken { .. }
+            | Error::NoSuchRow { .. }
+            | Error::NotADataDirectory { .. } => Class::CannotRun,
         }
     }
 }

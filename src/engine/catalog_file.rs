@@ -20,12 +20,16 @@ use crate::model::{Catalog, Database, DatabaseGrants, Form, Role, Table, TableGr
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Global<'a> {
-    form: Cow<'a, Form>,
+    /// Which legacy file it came from.
+    pub form: Cow<'a, Form>,
     /// The databases, in stored order.
     pub databases: Vec<DatabaseEntry>,
-    grants: Cow<'a, [DatabaseGrants]>,
-    users: Cow<'a, [User]>,
-    roles: Cow<'a, [Role]>,
+    /// Owners and grants of databases.
+    pub grants: Cow<'a, [DatabaseGrants]>,
+    /// Users, in stored order.
+    pub users: Cow<'a, [User]>,
+    /// Roles, in stored order.
+    pub roles: Cow<'a, [Role]>,
 }
 
 /// One database of a directory.
@@ -42,12 +46,16 @@ pub(super) struct DatabaseEntry {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Metadata<'a> {
-    name: Cow<'a, str>,
+    /// Name of the database.
+    pub name: Cow<'a, str>,
     /// The tables, in stored order.
     pub tables: Vec<TableEntry<'a>>,
-    enums: Cow<'a, [(String, Vec<String>)]>,
-    views: Cow<'a, [(String, String)]>,
-    table_grants: Cow<'a, [TableGrants]>,
+    /// Enum types and their labels.
+    pub enums: Cow<'a, [(String, Vec<String>)]>,
+    /// Views and their SQL.
+    pub views: Cow<'a, [(String, String)]>,
+    /// Owners and grants of tables.
+    pub table_grants: Cow<'a, [TableGrants]>,
 }
 
 /// One table of a database.
@@ -93,6 +101,15 @@ impl<'a> Global<'a> {
         };
         global.unique().map_err(|what| twice(what, "directory"))?;
         Ok(global)
+    }
+
+    /// The bytes of `global.db`.
+    ///
+    /// # Errors
+    /// `Usage` when it is too large, or a name stands twice.
+    pub(super) fn encode(&self, cluster_id: u128) -> Result<Vec<u8>> {
+        self.unique().map_err(|what| twice(what, "directory"))?;
+        sealed::encode(Path::new(GLOBAL_NAME), &global_seal(cluster_id), self)
     }
 
     fn unique(&self) -> Result<(), &'static str> {
@@ -178,6 +195,16 @@ impl<'a> Metadata<'a> {
         };
         metadata.unique().map_err(|what| twice(what, "database"))?;
         Ok(metadata)
+    }
+
+    /// The bytes of `metadata.db`.
+    ///
+    /// # Errors
+    /// `Usage` when it is too large, or a name stands twice.
+    pub(super) fn encode(&self, cluster_id: u128, database: u32) -> Result<Vec<u8>> {
+        self.unique().map_err(|what| twice(what, "database"))?;
+        let seal = metadata_seal(cluster_id, database);
+        sealed::encode(Path::new(METADATA_NAME), &seal, self)
     }
 
     fn unique(&self) -> Result<(), &'static str> {

@@ -123,6 +123,27 @@ impl Control {
         })
     }
 
+    /// Writes what the next generation says into the slot that is not in use,
+    /// and syncs it.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn advance(&self, disk: &dyn Disk, root: &Path, checkpoint: Lsn) -> Result<Self> {
+        let next = Control {
+            generation: self.generation.saturating_add(1),
+            checkpoint,
+            ..self.clone()
+        };
+        let path = path(root);
+        let file = disk.open_write(&path)?;
+        let offset = next.generation % SLOT_COUNT as u64 * SLOT_LEN as u64;
+        let written = file
+            .write_all_at(&next.encode(), offset)
+            .and_then(|()| file.sync());
+        written.map_err(|error| Error::io("write", &path, error))?;
+        Ok(next)
+    }
+
     /// Writes a new control file, both slots filled: from the first day on, one
     /// bad slot is damage and never a slot that was not used yet.
     ///

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Lsn;
 use super::append::Append;
+use super::live::{Access, LiveTable};
 use super::paged::{MAX_PAGES_PER_FILE, Paged};
 use super::paths::TablePlace;
 use super::per_table::PerTable;
@@ -171,6 +172,25 @@ impl fmt::Display for TableCounts {
 pub(super) trait TableFiles: fmt::Debug + Send + Sync {
     /// The files that hold the table, in the order in which they are read.
     fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>>;
+
+    /// Every file of the table that is there, derived ones too.
+    fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+        let mut present = Vec::new();
+        for path in self.files(table)? {
+            if table.disk.kind(&path)?.is_some() {
+                present.push(path);
+            }
+        }
+        Ok(present)
+    }
+
+    /// The table between its files and its changes since the last checkpoint.
+    fn live(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        access: &Access,
+    ) -> Result<Box<dyn LiveTable>>;
 
     /// Writes a new table and says what it wrote.
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts>;

@@ -15,6 +15,7 @@ mod file_header;
 mod frame;
 mod layout;
 mod live;
+mod log;
 mod packed_time;
 mod paged;
 mod paths;
@@ -30,6 +31,9 @@ pub use address::Lsn;
 pub use control::Origin;
 pub use create::create;
 pub use layout::{CreateOptions, Layout};
+pub use live::{
+    CompactedTable, Compaction, LiveStore, RowId, StoreOptions, TableHandle, TableReader,
+};
 pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
@@ -70,6 +74,7 @@ mod tests {
             .into_iter()
             .chain(append::LIMITS)
             .chain(paged::LIMITS)
+            .chain(super::log::LIMITS)
             .collect();
         let (_, limits) = PAGE.split_once(".Sh LIMITS\n").unwrap();
         let rows = limits.lines().filter_map(|line| line.strip_prefix(".It "));

@@ -2,7 +2,7 @@
 //! can do to a directory is tested by putting another disk in its place.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -21,6 +21,15 @@ pub enum EntryKind {
     Dir,
     /// A link, a device, a pipe or a socket.
     Other,
+}
+
+/// Who else may hold a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Others that only read.
+    Shared,
+    /// Nobody.
+    Exclusive,
 }
 
 /// Where files are. Nothing is durable before it was synced: the bytes and the
@@ -86,6 +95,13 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// I/O errors.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
+
+    /// Locks a file for as long as the result lives: for one holder, or for
+    /// many that only read. `None` when others hold it otherwise. Never waits.
+    ///
+    /// # Errors
+    /// When the file cannot be opened; I/O errors.
+    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>>;
 }
 
 /// One open file of a [`Disk`].
@@ -194,6 +210,19 @@ impl Disk for LocalDisk {
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let synced = File::open(dir).and_then(|dir| dir.sync_all());
         synced.map_err(|error| Error::io("sync the directory", dir, error))
+    }
+
+    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
+        let file = open_regular(path, rustix::fs::OFlags::RDONLY)?;
+        let locked = match lock {
+            Lock::Shared => file.try_lock_shared(),
+            Lock::Exclusive => file.try_lock(),
+        };
+        match locked {
+            Ok(()) => Ok(Some(Arc::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod staging;
 mod target;
 mod window;
 
-pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, LocalDisk, is_missing};
+pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, LocalDisk, Lock, is_missing};
 pub use in_use::{Holder, holders};
 pub use names::{decode_name, encode_name};
 pub use source::{SourceDir, SourceEntry, SourceFile};

@@ -6,6 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::engine::log::Entry;
+use crate::error::{Error, Result};
+
 /// One change. Paths are below the root of the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) enum Change {
@@ -65,6 +68,42 @@ impl Batch {
     /// The changes.
     pub(in crate::engine) fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// The changes as records of the log, which state paths below `root`.
+    ///
+    /// # Errors
+    /// `Usage` for a path that is not below it.
+    pub(super) fn into_entries(self, root: &Path) -> Result<Vec<Entry>> {
+        let below = |path: PathBuf| {
+            let below = path.strip_prefix(root).map(Path::to_owned);
+            below.map_err(|_| Error::Usage("internal: a change outside of the directory".into()))
+        };
+        let entry = |change| {
+            Ok(Entry::Change(match change {
+                Change::Write {
+                    path,
+                    offset,
+                    bytes,
+                } => Change::Write {
+                    path: below(path)?,
+                    offset,
+                    bytes,
+                },
+                Change::SetLen { path, len } => Change::SetLen {
+                    path: below(path)?,
+                    len,
+                },
+                Change::Rename { from, to } => Change::Rename {
+                    from: below(from)?,
+                    to: below(to)?,
+                },
+                Change::Remove { path } => Change::Remove { path: below(path)? },
+                Change::CreateDir { path } => Change::CreateDir { path: below(path)? },
+                Change::RemoveDir { path } => Change::RemoveDir { path: below(path)? },
+            }))
+        };
+        self.changes.into_iter().map(entry).collect()
     }
 
     /// Writes bytes at an offset of a file.

@@ -2,8 +2,24 @@
 //! checkpoint carries them to the files of the tables.
 
 mod batch;
+mod carry_out;
+mod changed_disk;
+mod changes;
+mod checkpoint;
+mod compact;
+mod dropped;
+mod handle;
+mod recovery;
+mod rewrite;
+mod schema;
+mod store;
 mod table;
 
 pub(in crate::engine) use batch::{Batch, Change};
+pub use compact::{CompactedTable, Compaction};
+pub use handle::{TableHandle, TableReader};
+pub(in crate::engine) use recovery::{Mode, Recovered, Replayed, recover, replay};
+pub(in crate::engine) use store::lock;
+pub use store::{LiveStore, StoreOptions};
 pub use table::RowId;
 pub(in crate::engine) use table::{Access, Ended, LiveTable, NewRow};

@@ -63,6 +63,24 @@ impl TableFiles for Paged {
         Ok(pages.chain([map]).collect())
     }
 
+    fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+        let dir = table.file("");
+        if table.disk.kind(&dir)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let entries = table.disk.entries(&dir)?;
+        Ok(entries.into_iter().map(|entry| entry.path).collect())
+    }
+
+    fn live(
+        &self,
+        _: &TablePlace,
+        _: TableCounts,
+        _: &super::live::Access,
+    ) -> Result<Box<dyn super::live::LiveTable>> {
+        Err(crate::error::Error::Usage("not yet".into()))
+    }
+
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
         writer::write_table(table, self.place(table), lsn, rows)
     }

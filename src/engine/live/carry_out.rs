@@ -1,0 +1,146 @@
+//! Makes the changes of a batch, once or again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::batch::Change;
+use crate::engine::catalog_file::check_dir;
+use crate::error::{Error, Result};
+use crate::file::{Disk, DiskFile, EntryKind};
+
+/// Files that are kept open: a batch writes many pages to few files.
+const OPEN_FILES: usize = 64;
+
+/// Makes changes below a directory, and syncs what they touched.
+#[derive(Debug)]
+pub(super) struct CarryOut<'d> {
+    disk: &'d dyn Disk,
+    root: &'d Path,
+    files: BTreeMap<PathBuf, Arc<dyn DiskFile>>,
+    dirs: BTreeSet<PathBuf>,
+}
+
+impl<'d> CarryOut<'d> {
+    /// Nothing was changed yet.
+    pub(super) fn new(disk: &'d dyn Disk, root: &'d Path) -> Self {
+        CarryOut {
+            disk,
+            root,
+            files: BTreeMap::new(),
+            dirs: BTreeSet::new(),
+        }
+    }
+
+    /// Makes one change. Paths are relative to the root.
+    ///
+    /// # Errors
+    /// When a directory on the way is a link or missing; I/O errors.
+    pub(super) fn change(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::Write {
+                path,
+                offset,
+                bytes,
+            } => {
+                let (path, file) = self.file(path)?;
+                let written = file.write_all_at(bytes, *offset);
+                written.map_err(|error| Error::io("write", &path, error))
+            }
+            Change::SetLen { path, len } => {
+                let (path, file) = self.file(path)?;
+                let cut = file.set_len(*len);
+                cut.map_err(|error| Error::io("cut", &path, error))
+            }
+            Change::Rename { from, to } => {
+                let (from, to) = (self.locate(from)?, self.locate(to)?);
+                self.files.remove(&to);
+                // Missing: it has its new name already.
+                if self.disk.kind(&from)?.is_some() {
+                    self.disk.rename(&from, &to)?;
+                    self.touch(&from);
+                    self.touch(&to);
+                }
+                Ok(())
+            }
+            Change::Remove { path } => {
+                let path = self.locate(path)?;
+                self.files.remove(&path);
+                if self.disk.kind(&path)?.is_some() {
+                    self.disk.remove_file(&path)?;
+                    self.touch(&path);
+                }
+                Ok(())
+            }
+            Change::CreateDir { path } => {
+                let path = self.locate(path)?;
+                if self.disk.kind(&path)? != Some(EntryKind::Dir) {
+                    self.disk.create_dir(&path)?;
+                }
+                self.touch(&path);
+                Ok(())
+            }
+            Change::RemoveDir { path } => {
+                let path = self.locate(path)?;
+                if self.disk.kind(&path)?.is_some() {
+                    self.disk.remove_dir(&path)?;
+                    self.dirs.remove(&path);
+                    self.touch(&path);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.close_files()?;
+        self.dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+    }
+
+    fn close_files(&mut self) -> Result<()> {
+        for (path, file) in std::mem::take(&mut self.files) {
+            let synced = file.sync();
+            synced.map_err(|error| Error::io("sync", &path, error))?;
+        }
+        Ok(())
+    }
+
+    /// The full path, every directory on the way being one.
+    fn locate(&self, path: &Path) -> Result<PathBuf> {
+        let full = self.root.join(path);
+        let above = path.ancestors().skip(1).filter(|dir| *dir != Path::new(""));
+        for dir in above {
+            check_dir(self.disk, &self.root.join(dir))?;
+        }
+        Ok(full)
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(PathBuf, Arc<dyn DiskFile>)> {
+        let full = self.root.join(path);
+        if let Some(file) = self.files.get(&full) {
+            return Ok((full, file.clone()));
+        }
+        let full = self.locate(path)?;
+        if self.files.len() >= OPEN_FILES {
+            self.close_files()?;
+        }
+        let file = match self.disk.kind(&full)? {
+            Some(_) => self.disk.open_write(&full)?,
+            None => {
+                self.touch(&full);
+                self.disk.create(&full)?
+            }
+        };
+        self.files.insert(full.clone(), file.clone());
+        Ok((full, file))
+    }
+
+    /// The names in a path's directory are to be synced.
+    fn touch(&mut self, path: &Path) {
+        self.dirs.extend(path.parent().map(Path::to_owned));
+    }
+}

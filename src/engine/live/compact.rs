@@ -1,0 +1,158 @@
+//! Compaction: without dead versions and packed anew, table by table.
+
+use std::path::Path;
+
+use super::batch::Batch;
+use super::rewrite::{STAGING_DIR, remove_tree};
+use super::store::LiveStore;
+use crate::engine::layout::TableCounts;
+use crate::engine::log::{LOG_DIR, SegmentFile};
+use crate::error::Result;
+use crate::file::{Disk, SourceFile};
+use crate::model::{RowBatch, RowStream};
+
+/// What a compaction did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Compaction {
+    /// Every table, in stored order.
+    pub tables: Vec<CompactedTable>,
+    /// Bytes of the log before and after.
+    pub log_len: (u64, u64),
+}
+
+/// What became of one table: each pair is before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompactedTable {
+    /// Its database.
+    pub database: String,
+    /// Its name.
+    pub table: String,
+    /// Row versions.
+    pub rows: (u64, u64),
+    /// Bytes of its files.
+    pub len: (u64, u64),
+    /// Whether its files were replaced.
+    pub changed: bool,
+}
+
+impl LiveStore {
+    /// Drops every dead version, packs what is left, writes derived files anew
+    /// and prunes the log. Names of rows mean nothing afterwards. After a
+    /// crash, each table is as before or as after. What is packed already is
+    /// not touched.
+    ///
+    /// # Errors
+    /// Damage; I/O errors.
+    pub fn compact(&self) -> Result<Compaction> {
+        let log_before = log_len(&*self.disk, &self.root)?;
+        self.checkpoint()?;
+        let mut tables = Vec::new();
+        for (database, handles) in self.tables() {
+            for handle in handles {
+                tables.push(self.compact_table(&database, &handle)?);
+            }
+        }
+        clear_leftovers(&*self.disk, &self.root)?;
+        let mut writer = self.writer()?;
+        let checkpoint = writer.control.checkpoint;
+        if checkpoint == writer.log.end() {
+            let pruned = writer.log.prune(checkpoint, true);
+            writer.need(pruned)?;
+        }
+        drop(writer);
+        Ok(Compaction {
+            tables,
+            log_len: (log_before, log_len(&*self.disk, &self.root)?),
+        })
+    }
+
+    fn compact_table(&self, database: &str, handle: &super::TableHandle) -> Result<CompactedTable> {
+        let mut writer = self.writer()?;
+        let mut state = handle.write();
+        let before = state.live.counts();
+        let staged = {
+            let mut rows = Visible(state.live.rows()?);
+            self.stage(&handle.place, &mut rows)?
+        };
+        let (new_len, old_len) = staged.lens(&*self.disk)?;
+        let changed = !staged.is_same(&*self.disk)?;
+        if changed {
+            let mut batch = Batch::new();
+            staged.install(&handle.place, &mut batch);
+            let counts = staged.counts;
+            {
+                let mut catalog = self.catalog_mut();
+                catalog.set_counts(handle.owner, counts);
+                let cluster_id = handle.place.address.cluster_id;
+                catalog.put_metadata(&mut batch, cluster_id, handle.owner.database)?;
+            }
+            let done = self.carry_out(&mut writer, batch);
+            let done = done.and_then(|()| self.files_live(handle, counts));
+            state.live = writer.need(done)?;
+        }
+        drop(state);
+        clear_leftovers(&*self.disk, &self.root)?;
+        Ok(CompactedTable {
+            database: database.to_owned(),
+            table: handle.schema().name.clone(),
+            rows: (before.rows, staged.counts.rows),
+            len: (old_len, new_len),
+            changed,
+        })
+    }
+}
+
+/// Removes what a crash left of new files.
+///
+/// # Errors
+/// I/O errors.
+pub(super) fn clear_leftovers(disk: &dyn Disk, root: &Path) -> Result<()> {
+    remove_tree(disk, &root.join(STAGING_DIR))
+}
+
+fn log_len(disk: &dyn Disk, root: &Path) -> Result<u64> {
+    if disk.kind(&root.join(LOG_DIR))?.is_none() {
+        return Ok(0);
+    }
+    let segments = SegmentFile::list(disk, root)?;
+    segments.iter().try_fold(0_u64, |sum, segment| {
+        let len = SourceFile::open_on(disk, &segment.path)?.len();
+        Ok(sum.saturating_add(len))
+    })
+}
+
+/// The visible rows of a stream.
+struct Visible<'r>(Box<dyn RowStream + 'r>);
+
+impl RowStream for Visible<'_> {
+    /// A batch may be empty: its rows were all dead.
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let Some(batch) = self.0.next_batch()? else {
+            return Ok(None);
+        };
+        let mut visible = RowBatch::new();
+        for (values, xmin, xmax) in batch.into_rows() {
+            if xmax.is_none() {
+                values
+                    .into_iter()
+                    .for_each(|value| visible.push_value(value));
+                visible.end_row(xmin, xmax);
+            }
+        }
+        Ok(Some(visible))
+    }
+}
+
+impl super::store::LiveCatalog {
+    /// Takes in what a table's files hold.
+    pub(super) fn set_counts(&mut self, owner: crate::engine::log::Owner, counts: TableCounts) {
+        let database = self.databases.iter_mut().find(|db| db.id == owner.database);
+        let entry = database.and_then(|db| {
+            let mut tables = db.metadata.tables.iter_mut();
+            tables.find(|table| table.id == owner.table)
+        });
+        if let Some(entry) = entry {
+            entry.counts = counts;
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! A directory of ours, opened for writing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::handle::TableHandle;
+use super::recovery::{Mode, Replayed, recover, replay};
+use super::table::{Access, LiveTable};
+use crate::engine::address::TableAddress;
+use crate::engine::buffer_pool::BufferPool;
+use crate::engine::catalog_file::{Global, Metadata};
+use crate::engine::control::{self, Control, Origin};
+use crate::engine::create::create_on;
+use crate::engine::layout::{CreateOptions, Layout, TableCounts, TableFiles};
+use crate::engine::log::{LogWriter, Owner};
+use crate::engine::paths::{TablePlace, database_dir};
+use crate::error::{Error, Result};
+use crate::file::{Disk, DiskFile, LocalDisk, Lock};
+use crate::finding::Code;
+use crate::model::{Catalog, RowSource, RowStream, Table};
+
+/// How a store works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// Changes between two checkpoints, at least 1; 10,000 by default.
+    pub checkpoint_every: u64,
+    /// Bytes of memory that changes may take before a checkpoint is made
+    /// sooner; 16 MiB by default.
+    pub pending_limit: usize,
+    /// Pages of 8 KB that are cached, at least 16; 2,048 (16 MiB) by default.
+    pub pool_pages: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            checkpoint_every: 10_000,
+            pending_limit: 16 << 20,
+            pool_pages: 2048,
+        }
+    }
+}
+
+/// A directory of ours that this process alone may change.
+///
+/// Changes are made in memory and written to the log; [`sync`](Self::sync)
+/// makes all of them durable at once. After a crash, the directory is as it was
+/// after some change, and after none before the last `sync`. A checkpoint
+/// carries changes to the files of the tables, now and then on its own.
+///
+/// One change is made at a time. Readers of a table wait for changes of that
+/// table only. After an error that is not the caller's, a store takes no more
+/// changes: open it again.
+///
+/// ```
+/// use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions};
+/// use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
+///
+/// # fn main() -> rustdb_migrate::Result<()> {
+/// # let parent = tempfile::tempdir().unwrap();
+/// # let dir = parent.path().join("data");
+/// # std::fs::create_dir(&dir).unwrap();
+/// let origin = Origin { family: "2.3".into(), cluster_id: 1 };
+/// let store = LiveStore::create(&dir, Layout::Paged.into(), &origin, StoreOptions::default())?;
+/// store.create_database("shop")?;
+/// let column = |name: &str, data_type, primary_key| Column {
+///     name: name.into(),
+///     data_type,
+///     nullable: !primary_key,
+///     primary_key,
+///     unique: false,
+///     foreign_key: None,
+/// };
+/// let users = store.create_table("shop", Table {
+///     name: "users".into(),
+///     columns: vec![
+///         column("id", DataType::Integer, true),
+///         column("name", DataType::Text, false),
+///     ],
+///     sequences: Vec::new(),
+///     owner: None,
+/// })?;
+/// let id = store.insert(&users, &[ValueRef::Integer(1), ValueRef::Text("Ada")], 1)?;
+/// store.update(&users, id, &[ValueRef::Integer(1), ValueRef::Text("Ada L.")], 2)?;
+/// store.sync()?;
+///
+/// let (_, row) = users.read().find(&ValueRef::Integer(1))?.expect("it was inserted");
+/// assert_eq!(row.values[1].as_ref(), ValueRef::Text("Ada L."));
+/// assert_eq!((users.read().row_count(), users.read().live_count()), (2, 1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct LiveStore {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) root: PathBuf,
+    pub(super) files: Box<dyn TableFiles>,
+    pub(super) options: StoreOptions,
+    access: Access,
+    catalog: RwLock<LiveCatalog>,
+    writer: Mutex<Writer>,
+    /// Held for as long as the store is open.
+    _lock: Arc<dyn DiskFile>,
+}
+
+/// What makes changes durable; whoever holds it makes the next change.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub log: LogWriter,
+    pub control: Control,
+    /// Changes since the last checkpoint.
+    pub pending: u64,
+    /// Whether a change failed half-way.
+    failed: bool,
+}
+
+/// Databases and tables.
+#[derive(Debug)]
+pub(super) struct LiveCatalog {
+    pub global: Global<'static>,
+    /// As `global` lists them.
+    pub databases: Vec<LiveDatabase>,
+    /// Every table of every database.
+    pub tables: BTreeMap<Owner, Arc<TableHandle>>,
+}
+
+/// One database.
+#[derive(Debug)]
+pub(super) struct LiveDatabase {
+    pub id: u32,
+    pub dir: PathBuf,
+    /// As it is in its file; counts and sequences of changed tables are behind.
+    pub metadata: Metadata<'static>,
+}
+
+impl LiveDatabase {
+    /// Where a table is.
+    pub(super) fn owner(&self, table: u32) -> Owner {
+        Owner {
+            database: self.id,
+            table,
+        }
+    }
+}
+
+impl LiveStore {
+    /// Makes an empty directory of ours in `dir`, which is there and empty.
+    ///
+    /// # Errors
+    /// `Usage` when it is not empty or an option is out of range; I/O errors.
+    pub fn create(
+        dir: &Path,
+        layout: CreateOptions,
+        origin: &Origin,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        Self::create_on(&LocalDisk::shared(), dir, layout, origin, options)
+    }
+
+    /// As [`create`](Self::create), on any disk.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        layout: CreateOptions,
+        origin: &Origin,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        create_on(disk, dir, layout, &Catalog::default(), &NoRows, origin)?;
+        for entry in disk.entries(dir)? {
+            let synced = disk.open_write(&entry.path)?.sync();
+            synced.map_err(|error| Error::io("sync", &entry.path, error))?;
+        }
+        disk.sync_dir(dir)?;
+        Self::open_on(disk, dir, options)
+    }
+
+    /// Opens a directory, and brings its files to its last record.
+    ///
+    /// # Errors
+    /// `NeedsDecision` when another process has it open; damage; I/O errors.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self> {
+        Self::open_on(&LocalDisk::shared(), dir, options)
+    }
+
+    /// As [`open`](Self::open), on any disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
+        let lock = lock(&**disk, dir, Lock::Exclusive)?;
+        let recovered = recover(disk, dir, Mode::Write)?;
+        super::compact::clear_leftovers(&**disk, dir)?;
+        let control = &recovered.control;
+        let files = control.shape.tables();
+        let access = Access {
+            pool: Arc::new(BufferPool::new(options.pool_pages)),
+            write: true,
+        };
+        let catalog = LiveCatalog::read(disk, dir, control, &*files, &access)?;
+        let mut pending = 0;
+        let end = replay(disk, dir, &recovered, |owner, entry, at| {
+            let handle = catalog.tables.get(&owner).ok_or_else(|| {
+                let found = format!("table {} of database {}", owner.table, owner.database);
+                let expected = "a table of the catalog";
+                Error::damage(at.0, at.1, Code::WrongPlace, found, expected)
+            })?;
+            let mut state = handle.write();
+            let state = &mut *state;
+            state.changed = true;
+            pending += 1;
+            let mut replayed = Replayed {
+                place: &handle.place,
+                live: &mut *state.live,
+                sequences: &mut state.sequences,
+            };
+            replayed.apply(entry, at)
+        })?;
+        let log = LogWriter::open(disk, dir, control.origin.cluster_id, end)?;
+        let store = LiveStore {
+            disk: disk.clone(),
+            root: dir.to_owned(),
+            files,
+            options,
+            access,
+            catalog: RwLock::new(catalog),
+            writer: Mutex::new(Writer {
+                log,
+                control: recovered.control,
+                pending,
+                failed: false,
+            }),
+            _lock: lock,
+        };
+        Ok(store)
+    }
+
+    /// How its tables lie in files.
+    pub fn layout(&self) -> Layout {
+        self.writer_guard().control.shape.layout
+    }
+
+    /// A table by the names of its database and its own.
+    pub fn table(&self, database: &str, table: &str) -> Option<Arc<TableHandle>> {
+        let catalog = self.catalog();
+        let database = catalog.database(database)?;
+        let entries = &database.metadata.tables;
+        let entry = entries.iter().find(|entry| entry.schema.name == table)?;
+        catalog.tables.get(&database.owner(entry.id)).cloned()
+    }
+
+    /// Every database with its tables, in stored order.
+    pub fn tables(&self) -> Vec<(String, Vec<Arc<TableHandle>>)> {
+        let catalog = self.catalog();
+        let of = |database: &LiveDatabase| {
+            let entries = database.metadata.tables.iter();
+            let owners = entries.map(|entry| database.owner(entry.id));
+            let tables = owners.filter_map(|owner| catalog.tables.get(&owner).cloned());
+            (database.metadata.name.to_string(), tables.collect())
+        };
+        catalog.databases.iter().map(of).collect()
+    }
+
+    pub(super) fn catalog(&self) -> RwLockReadGuard<'_, LiveCatalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn catalog_mut(&self) -> RwLockWriteGuard<'_, LiveCatalog> {
+        self.catalog.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer_guard(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to make the next change.
+    ///
+    /// # Errors
+    /// `Usage` when an earlier change failed half-way.
+    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer_guard();
+        if writer.failed {
+            return Err(Error::Usage(format!(
+                "{}: an earlier change failed half-way; open the directory again",
+                self.root.display()
+            )));
+        }
+        Ok(writer)
+    }
+
+    /// A table as it is opened for changes.
+    pub(super) fn open_table(
+        &self,
+        owner: Owner,
+        place: TablePlace,
+        schema: Table,
+        counts: TableCounts,
+    ) -> Result<Arc<TableHandle>> {
+        let live = self.files.live(&place, counts, &self.access)?;
+        Ok(Arc::new(TableHandle::new(owner, place, schema, live)))
+    }
+
+    /// The rows of a table whose files were replaced.
+    pub(super) fn files_live(
+        &self,
+        handle: &TableHandle,
+        counts: TableCounts,
+    ) -> Result<Box<dyn LiveTable>> {
+        self.files.live(&handle.place, counts, &self.access)
+    }
+
+    /// Where a table is or will be.
+    pub(super) fn place(
+        &self,
+        cluster_id: u128,
+        dir: &Path,
+        owner: Owner,
+        table: &Table,
+    ) -> TablePlace {
+        let address = TableAddress {
+            cluster_id,
+            database: owner.database,
+            table: owner.table,
+        };
+        TablePlace::new(&self.disk, dir, table, address)
+    }
+}
+
+impl Writer {
+    /// Takes the result of a step that a change cannot do without.
+    pub(super) fn need<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.failed |= result.is_err();
+        result
+    }
+}
+
+impl LiveCatalog {
+    fn read(
+        disk: &Arc<dyn Disk>,
+        root: &Path,
+        control: &Control,
+        files: &dyn TableFiles,
+        access: &Access,
+    ) -> Result<Self> {
+        let cluster_id = control.origin.cluster_id;
+        let global = Global::read(&**disk, root, cluster_id)?;
+        let (mut databases, mut tables) = (Vec::new(), BTreeMap::new());
+        for entry in &global.databases {
+            let dir = database_dir(root, &entry.name, entry.id);
+            let metadata = Metadata::read(&**disk, &dir, cluster_id, entry)?;
+            let places = metadata.places(disk, &dir, cluster_id, entry.id);
+            for ((place, counts), table) in places.zip(&metadata.tables) {
+                let owner = Owner {
+                    database: entry.id,
+                    table: table.id,
+                };
+                let live = files.live(&place, counts, access)?;
+                let schema = table.schema.clone().into_owned();
+                let handle = TableHandle::new(owner, place, schema, live);
+                tables.insert(owner, Arc::new(handle));
+            }
+            databases.push(LiveDatabase {
+                id: entry.id,
+                dir,
+                metadata,
+            });
+        }
+        Ok(LiveCatalog {
+            global,
+            databases,
+            tables,
+        })
+    }
+
+    /// A database by its name.
+    pub(super) fn database(&self, name: &str) -> Option<&LiveDatabase> {
+        self.databases.iter().find(|db| db.metadata.name == name)
+    }
+
+    /// A database by its name.
+    ///
+    /// # Errors
+    /// `Usage` when there is none.
+    pub(super) fn database_mut(&mut self, name: &str) -> Result<&mut LiveDatabase> {
+        let found = self
+            .databases
+            .iter_mut()
+            .find(|db| db.metadata.name == name);
+        found.ok_or_else(|| Error::Usage(format!("no database {}", name.escape_debug())))
+    }
+}
+
+/// Locks a directory of ours.
+///
+/// # Errors
+/// `NeedsDecision` when another process holds it otherwise.
+pub(in crate::engine) fn lock(
+    disk: &dyn Disk,
+    root: &Path,
+    lock: Lock,
+) -> Result<Arc<dyn DiskFile>> {
+    disk.lock(&control::path(root), lock)?.ok_or_else(|| {
+        Error::NeedsDecision(format!(
+            "{} is in use by another process of this tool\nTry again when it has ended.",
+            root.display()
+        ))
+    })
+}
+
+/// A source without tables.
+struct NoRows;
+
+impl RowSource for NoRows {
+    fn row_count(&self, _: usize, _: usize) -> u64 {
+        0
+    }
+
+    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+        Err(Error::Usage("internal: no such table".into()))
+    }
+}

@@ -1,0 +1,318 @@
+//! Reads our log from a position to its end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::record::{Entry, LOG_RECORD_HEAD_LEN, RecordHead};
+use super::segment::{SEGMENT_HEAD_LEN, SegmentFile};
+use crate::codec::Cursor;
+use crate::engine::address::Lsn;
+use crate::engine::frame::Piece;
+use crate::error::{Damage, Error, Result};
+use crate::file::{Disk, SourceFile, Window};
+use crate::finding::Code;
+
+/// What stands behind the last whole record: a crash leaves this, and nothing
+/// that was synced is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) struct Tail {
+    /// The segment.
+    pub segment: SegmentFile,
+    /// Offset in it where whole records end; 0 when its head is not whole.
+    pub offset: u64,
+    /// Bytes from there on.
+    pub len: u64,
+}
+
+/// Where whole records end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::engine) struct LogEnd {
+    /// Position after the last one.
+    pub at: Lsn,
+    /// The last one; 0 for none.
+    pub last: Lsn,
+    /// The segment that goes on there; `None` when a new one must start.
+    pub segment: Option<SegmentFile>,
+    /// What a crash left behind them.
+    pub tail: Option<Tail>,
+}
+
+/// A walk over whole records, in order.
+#[derive(Debug)]
+pub(in crate::engine) struct LogReader {
+    disk: Arc<dyn Disk>,
+    cluster_id: u128,
+    /// Segments that were not opened yet, the next one last.
+    rest: Vec<SegmentFile>,
+    open: Option<(SegmentFile, Window)>,
+    /// Position of the next record, and the record before it if it is known.
+    at: Lsn,
+    previous: Option<Lsn>,
+    end: Option<LogEnd>,
+    head: Option<RecordHead>,
+}
+
+impl LogReader {
+    /// The records of a directory from a position on, which is one of a record
+    /// or the end of the log.
+    ///
+    /// # Errors
+    /// `MissingFile` when the segment that holds the position is not there.
+    pub(in crate::engine) fn open(
+        disk: &Arc<dyn Disk>,
+        root: &Path,
+        cluster_id: u128,
+        from: Lsn,
+    ) -> Result<Self> {
+        let mut segments = SegmentFile::list(&**disk, root)?;
+        let first = segments.iter().rposition(|segment| segment.start <= from);
+        match first {
+            Some(first) => {
+                segments.drain(..first);
+            }
+            // A directory that was never written to has no log.
+            None if segments.is_empty() && from == Lsn::default() => {}
+            None => {
+                let missing = SegmentFile::new(root, from).path;
+                let found = "no segment of the log that reaches back to the last checkpoint";
+                let expected = format!("one that starts at or before position {}", from.0);
+                return Err(Error::damage(
+                    &missing,
+                    0,
+                    Code::MissingFile,
+                    found,
+                    expected,
+                ));
+            }
+        }
+        segments.reverse();
+        let mut reader = LogReader {
+            disk: disk.clone(),
+            cluster_id,
+            rest: segments,
+            open: None,
+            at: from,
+            previous: None,
+            end: None,
+            head: None,
+        };
+        reader.next_segment()?;
+        Ok(reader)
+    }
+
+    /// Goes to the next record; its head, or `None` at the end of the log.
+    ///
+    /// # Errors
+    /// Damage of what was synced; I/O errors.
+    pub(in crate::engine) fn advance(&mut self) -> Result<Option<RecordHead>> {
+        if let Some(head) = self.head.take() {
+            self.at = head.end();
+            self.previous = Some(head.lsn);
+        }
+        loop {
+            let Some((segment, window)) = &mut self.open else {
+                return Ok(None);
+            };
+            let offset = self.at.0.saturating_sub(segment.start.0);
+            window.seek(offset);
+            match whole_record(window, (self.cluster_id, self.at, self.previous))? {
+                Ok(head) => {
+                    self.head = Some(head);
+                    return Ok(Some(head));
+                }
+                Err(damage) => {
+                    let ends = window.remaining() == 0;
+                    match self.rest.last() {
+                        Some(next) if ends && next.start == self.at => self.next_segment()?,
+                        Some(_) => return Err(damage.into()),
+                        None => {
+                            self.finish(ends, damage)?;
+                            return Ok(None);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the record says that was read last.
+    ///
+    /// # Errors
+    /// Damage when it says nothing that is known: its checksum is right, so it
+    /// was written so.
+    pub(in crate::engine) fn entry(&self) -> Result<Option<Entry>> {
+        let (Some((segment, window)), Some(head)) = (&self.open, &self.head) else {
+            return Ok(None);
+        };
+        let bytes = window.buffered();
+        let payload = bytes.get(LOG_RECORD_HEAD_LEN..usize_of(head.len()));
+        let payload = Piece {
+            path: &segment.path,
+            offset: window.offset() + LOG_RECORD_HEAD_LEN as u64,
+            bytes: payload.unwrap_or_default(),
+        };
+        let entry = head.entry(payload.bytes);
+        Ok(Some(entry.map_err(|flaw| payload.flaw(flaw))?))
+    }
+
+    /// The segment at hand, and where in it the record stands.
+    pub(in crate::engine) fn place(&self) -> Option<(&Path, u64)> {
+        let (segment, window) = self.open.as_ref()?;
+        Some((&segment.path, window.offset()))
+    }
+
+    /// Where the log ends, once [`advance`](Self::advance) came to it.
+    pub(in crate::engine) fn end(self) -> LogEnd {
+        self.end.unwrap_or(LogEnd {
+            at: self.at,
+            ..LogEnd::default()
+        })
+    }
+
+    /// Opens the next segment. The last one may have been cut in its head by a
+    /// crash: nothing was written behind it then.
+    fn next_segment(&mut self) -> Result<()> {
+        self.open = None;
+        let Some(segment) = self.rest.pop() else {
+            return Ok(());
+        };
+        let file = SourceFile::open_on(&*self.disk, &segment.path)?;
+        match segment.head(&file, self.cluster_id)? {
+            Ok(head) => {
+                let behind_head = segment.start.0.saturating_add(SEGMENT_HEAD_LEN as u64);
+                // Segments of a directory without checkpoint begin at 0.
+                if self.at.0 < behind_head {
+                    self.at = Lsn(behind_head);
+                    self.previous = Some(head.previous);
+                }
+                let len = file.len();
+                self.open = Some((segment, Window::new(file, 0..len)));
+                Ok(())
+            }
+            Err(_) if self.rest.is_empty() && segment.start == self.at => {
+                self.end = Some(LogEnd {
+                    at: self.at,
+                    last: self.previous.unwrap_or_default(),
+                    segment: None,
+                    tail: Some(Tail {
+                        offset: 0,
+                        len: file.len(),
+                        segment,
+                    }),
+                });
+                Ok(())
+            }
+            Err(damage) => Err(damage.into()),
+        }
+    }
+
+    /// Decides what the bytes behind the last whole record are.
+    fn finish(&mut self, ends: bool, damage: Damage) -> Result<()> {
+        let Some((segment, window)) = &mut self.open else {
+            return Ok(());
+        };
+        let offset = self.at.0.saturating_sub(segment.start.0);
+        if offset > window.file().len() {
+            // The control file says that more was there.
+            return Err(damage.into());
+        }
+        let len = window.remaining();
+        if !ends && durable_beyond(window, self.cluster_id, segment.start, self.at)? {
+            return Err(damage.into());
+        }
+        let tail = Tail {
+            segment: segment.clone(),
+            offset,
+            len,
+        };
+        self.end = Some(LogEnd {
+            at: self.at,
+            last: self.previous.unwrap_or_default(),
+            segment: Some(segment.clone()),
+            tail: (!ends).then_some(tail),
+        });
+        Ok(())
+    }
+}
+
+/// The record at the window's place, if it is whole and the one that comes
+/// next.
+fn whole_record(
+    window: &mut Window,
+    (cluster_id, at, previous): (u128, Lsn, Option<Lsn>),
+) -> Result<Result<RecordHead, Damage>> {
+    let damage = |window: &Window, code, found: String, expected: String| Damage {
+        file: window.file().path().to_owned(),
+        offset: window.offset(),
+        code,
+        found,
+        expected,
+    };
+    let remaining = window.remaining();
+    if remaining < LOG_RECORD_HEAD_LEN as u64 {
+        let found = format!("{remaining} bytes");
+        let expected = format!("a record of at least {LOG_RECORD_HEAD_LEN} bytes");
+        return Ok(Err(damage(window, Code::Truncated, found, expected)));
+    }
+    window.fill(LOG_RECORD_HEAD_LEN)?;
+    let head = match RecordHead::decode(window.buffered()) {
+        Ok(head) => head,
+        Err(flaw) => return Ok(Err(window.damage(flaw))),
+    };
+    if head.lsn != at {
+        let (found, expected) = (format!("position {}", head.lsn.0), at.0.to_string());
+        return Ok(Err(damage(window, Code::WrongPlace, found, expected)));
+    }
+    if head.len() > remaining {
+        let found = format!("a record of {} bytes", head.len());
+        let expected = format!("at most the {remaining} bytes that are left");
+        return Ok(Err(damage(window, Code::BadLength, found, expected)));
+    }
+    window.fill(usize_of(head.len()))?;
+    let record = window.buffered().get(..usize_of(head.len()));
+    if !head.is_whole(record.unwrap_or_default(), cluster_id) {
+        let (found, expected) = ("a record", "one whose checksum is right");
+        return Ok(Err(damage(
+            window,
+            Code::ChecksumMismatch,
+            found.into(),
+            expected.into(),
+        )));
+    }
+    if previous.is_some_and(|previous| previous != head.previous) {
+        let found = format!("the record before at {}", head.previous.0);
+        let expected = previous.unwrap_or_default().0.to_string();
+        return Ok(Err(damage(window, Code::WrongPlace, found, expected)));
+    }
+    Ok(Ok(head))
+}
+
+/// Whether some whole record further on was written when the bytes at `at` were
+/// on disk already: then they were damaged later, and are no torn tail.
+fn durable_beyond(window: &mut Window, cluster_id: u128, start: Lsn, at: Lsn) -> Result<bool> {
+    let mut offset = window.offset();
+    loop {
+        offset = offset.saturating_add(1);
+        window.seek(offset);
+        if window.remaining() < LOG_RECORD_HEAD_LEN as u64 {
+            return Ok(false);
+        }
+        let here = Lsn(start.0.saturating_add(offset));
+        // Few positions state their own: looking at one is cheap.
+        let states = window.peek(LOG_RECORD_HEAD_LEN, |c: &mut Cursor<'_>| {
+            c.take(4 + 4)?;
+            c.u64()
+        })?;
+        if states.is_ok_and(|lsn| lsn == here.0)
+            && let Ok(head) = whole_record(window, (cluster_id, here, None))?
+            && head.durable > at
+        {
+            return Ok(true);
+        }
+    }
+}
+
+/// A length that fits memory, or one that no buffer has.
+fn usize_of(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
+}
