@@ -7,7 +7,7 @@ use crate::error::Damage;
 use crate::finding::Code;
 
 /// Bytes of a page.
-pub(super) const PAGE_LEN: usize = 8192;
+pub(super) use crate::engine::buffer_pool::PAGE_LEN;
 
 const VERSION_OFFSET: usize = CRC_LEN;
 const KIND_OFFSET: usize = VERSION_OFFSET + 1;
