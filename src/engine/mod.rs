@@ -17,6 +17,7 @@ mod layout;
 mod live;
 mod log;
 mod packed_time;
+mod page;
 mod paged;
 mod paths;
 mod per_table;
@@ -25,6 +26,7 @@ mod row_codec;
 mod row_run;
 mod sealed;
 mod store;
+mod tree;
 mod verify;
 
 pub use address::Lsn;
@@ -49,6 +51,7 @@ mod tests {
     fn the_format_page_has_the_constants_of_the_source() {
         use super::{
             append, control, file_header, frame, packed_time, paged, per_table, row_codec, sealed,
+            tree,
         };
         let [block_header, shared, trailer] = per_table::LENS;
         let constants = BTreeMap::from([
@@ -75,6 +78,7 @@ mod tests {
             .chain(append::LIMITS)
             .chain(paged::LIMITS)
             .chain(super::log::LIMITS)
+            .chain(tree::LIMITS)
             .collect();
         let (_, limits) = PAGE.split_once(".Sh LIMITS\n").unwrap();
         let rows = limits.lines().filter_map(|line| line.strip_prefix(".It "));

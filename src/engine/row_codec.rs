@@ -43,6 +43,10 @@ mod tag {
     pub const PACKED_TIMESTAMP_TZ: u8 = 18;
 }
 
+/// The tags of integers.
+pub(super) const SMALL_INT_TAG: u8 = tag::SMALL_INT;
+pub(super) const INTEGER_TAG: u8 = tag::INTEGER;
+
 type Read<T> = Result<T, Flaw>;
 
 /// Appends one row.

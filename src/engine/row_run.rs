@@ -84,7 +84,7 @@ impl RowRun {
 }
 
 /// Walks all rows of a run, counts the visible ones and tells of the value of
-/// each at position `key`.
+/// each in column `key`, with the row's position in the run.
 ///
 /// # Errors
 /// When the bytes are not the rows that were announced.
@@ -93,11 +93,11 @@ pub(super) fn walk_run(
     row_count: u32,
     arity: usize,
     key: Option<usize>,
-    mut visible_key: impl FnMut(&[u8]),
+    mut visible_key: impl FnMut(u32, &[u8]),
 ) -> Result<u64, Damage> {
     let mut c = Cursor::new(rows.bytes);
     let mut visible = 0;
-    for _ in 0..row_count {
+    for position in 0..row_count {
         let walked = match key {
             None => walk_row(&mut c, arity).map(|row| (row, None)),
             Some(key) => walk_row_key(&mut c, arity, key).map(|(row, key)| (row, Some(key))),
@@ -105,7 +105,9 @@ pub(super) fn walk_run(
         let (row, key) = walked.map_err(|flaw| rows.flaw(flaw))?;
         if row.visible {
             visible += 1;
-            key.into_iter().for_each(&mut visible_key);
+            if let Some(key) = key {
+                visible_key(position, key);
+            }
         }
     }
     check_end(rows, &c)?;

@@ -314,3 +314,19 @@ impl TableCheck<'_> {
         self.coverage.add(file.path(), file.len(), checked);
     }
 }
+
+/// What a check of the files of some table finds.
+#[cfg(test)]
+pub(super) fn check_table(run: impl FnOnce(&mut TableCheck<'_>)) -> Vec<Code> {
+    let mut report = Report::new();
+    let mut check = TableCheck {
+        disk: &LocalDisk,
+        report: &mut report,
+        coverage: &mut Coverage::default(),
+        known: &mut BTreeSet::new(),
+        database: "d",
+        table: "t",
+    };
+    run(&mut check);
+    report.findings().iter().map(|found| found.code).collect()
+}

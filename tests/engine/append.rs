@@ -39,32 +39,57 @@ pub fn records_of(data: &[u8]) -> Vec<(usize, u32, u32)> {
     records
 }
 
-/// Hash and offset of each entry of an index, every block and the trailer
+/// Key and value of each entry of an index of at most two levels, every page
 /// checked.
 pub fn entries_of(index: &[u8], data_len: usize) -> Vec<(u128, u64)> {
-    assert_eq!(&index[..8], b"RDBXINDX");
-    assert_eq!(u32_at(index, 44), crc(&[&index[..44]]));
-    let (mut at, mut entries) = (48, Vec::new());
-    while at < index.len() - 28 {
-        let block = &index[at..at + 4096];
-        assert_eq!(u32_at(block, 4092), crc(&[&seed(0, 0, at), &block[..4092]]));
-        let count = u32_at(block, 0) as usize;
-        assert_eq!(u32_at(block, 4), 0);
-        for entry in block[8..8 + 24 * count].chunks(24) {
-            let hash = u128::from_le_bytes(entry[..16].try_into().unwrap());
-            entries.push((hash, u64_at(entry, 16)));
-        }
-        assert!(block[8 + 24 * count..4092].iter().all(|byte| *byte == 0));
-        at += 4096;
+    let page = |number: usize| &index[number * 8192..][..8192];
+    let count = index.len() / 8192;
+    for number in 0..count {
+        let parts = [&seed(0, 0, 1 << 32 | number), &page(number)[4..]];
+        assert_eq!(u32_at(page(number), 0), crc(&parts));
+        assert_eq!(u32_at(page(number), 24) as usize, number);
+        assert_eq!(page(number)[30..32], [0, 0x20]);
     }
-    let trailer = &index[at..];
-    assert_eq!(trailer.len(), 28);
-    assert_eq!(&trailer[..8], b"RDBXIEND");
-    assert_eq!(u64_at(trailer, 8), entries.len() as u64);
-    assert_eq!(u64_at(trailer, 16), data_len as u64);
-    assert_eq!(u32_at(trailer, 24), crc(&[&seed(0, 0, at), &trailer[..24]]));
+    let first = page(0);
+    assert_eq!((first[4], first[5]), (1, 3));
+    assert_eq!(u32_at(first, 40) as usize, count);
+    assert_eq!(u64_at(first, 56), data_len as u64);
+    let (root, levels) = (u32_at(first, 32) as usize, u32_at(first, 36));
+    assert_eq!(root, count - 1);
+    let lower = |page: &[u8]| usize::from(u16::from_le_bytes([page[28], page[29]]));
+    let leaves: Vec<_> = match levels {
+        1 => vec![root],
+        _ => {
+            let root = page(root);
+            let children = root[32..lower(root)].chunks(28);
+            children.map(|child| u32_at(child, 24) as usize).collect()
+        }
+    };
+    assert!(leaves.iter().copied().eq(1..=leaves.len()));
+    let mut entries = Vec::new();
+    for leaf in leaves {
+        let leaf = page(leaf);
+        assert_eq!(leaf[5], 4);
+        for entry in leaf[32..lower(leaf)].chunks(24) {
+            let key = u128::from_le_bytes(entry[..16].try_into().unwrap());
+            entries.push((key, u64_at(entry, 16)));
+        }
+        assert!(leaf[lower(leaf)..].iter().all(|byte| *byte == 0));
+    }
+    assert_eq!(u64_at(first, 48), entries.len() as u64);
     assert!(entries.is_sorted());
     entries
+}
+
+/// The key of a value that is no integer, by its bytes.
+fn hashed(value: &[u8]) -> u128 {
+    let class = u128::from(value[0] + 1) << 120;
+    class | xxh3_128(value) & ((1 << 120) - 1)
+}
+
+/// The key of an Integer.
+fn number(number: i64) -> u128 {
+    3 << 120 | u128::from(number.cast_unsigned() ^ 1 << 63) << 56
 }
 
 fn dead(row: Row) -> Row {
@@ -113,9 +138,8 @@ fn the_data_is_that_of_the_format_page() {
     assert_eq!(records_of(&data), [(48, 3, 15)]);
     let rows = [0, 1, 1, 2, 10, 1, 1, 9, 1, 2, 12, 0, 1, 1, 0];
     assert_eq!(data[84..], rows);
-    // One entry for each visible row, by the hash of its key.
-    let mut expected = [(xxh3_128(&[2, 10]), 48), (xxh3_128(&[0]), 48)];
-    expected.sort_unstable();
+    // One entry for each visible row.
+    let expected = [(hashed(&[0]), 48 << 14 | 2), (number(5), 48 << 14)];
     assert_eq!(entries_of(&index, data.len()), expected);
 }
 
@@ -159,7 +183,7 @@ fn tables_without_rows_or_columns_come_back() {
     let dir = write_as(Layout::Append, &catalog, &rows);
     assert_eq!(read_all(&Store::open(dir.path()).unwrap()).unwrap(), rows.0);
     let (data, index) = files_of(&dir);
-    assert_eq!((data.len(), index.len()), (48, 48 + 28));
+    assert_eq!((data.len(), index.len()), (48, 2 * 8192));
     assert!(!dir.path().join("db_d/none.index").exists());
     assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
 }
@@ -180,14 +204,15 @@ fn many_rows_come_back_and_each_visible_one_is_indexed() {
     assert!(records.len() > 10);
     let entries = entries_of(&index, data.len());
     assert_eq!(entries.len(), 27_000);
-    assert_eq!(index.len(), 48 + 27_000usize.div_ceil(170) * 4096 + 28);
-    // The record of an entry holds the row of its key.
+    assert_eq!(index.len(), (1 + 27_000usize.div_ceil(340) + 1) * 8192);
+    // An entry leads to the row of its key.
     let mut row_index = 0;
     for (offset, count, _) in records {
         for n in row_index..row_index + count {
             let text = format!("row {n}");
             let key = [&[5, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-            let entry = (xxh3_128(&key), offset as u64);
+            let row = (offset as u64) << 14 | u64::from(n - row_index);
+            let entry = (hashed(&key), row);
             assert_eq!(entries.binary_search(&entry).is_ok(), n % 10 != 9);
         }
         row_index += count;
@@ -203,10 +228,10 @@ fn a_key_that_stands_more_than_once_has_all_its_entries() {
     let dir = one_table(Layout::Append, rows.clone());
     let (data, index) = files_of(&dir);
     assert_eq!(records_of(&data), [(48, 2, 10), (94, 2, 16_345)]);
-    let key = xxh3_128(&[2, 2]);
     let entries = entries_of(&index, data.len());
-    let of_key: Vec<_> = entries.iter().filter(|(hash, _)| *hash == key).collect();
-    assert_eq!(of_key, [&(key, 48), &(key, 48), &(key, 94)]);
+    let of_key = entries.iter().filter(|(key, _)| *key == number(1));
+    let rows_of_key: Vec<_> = of_key.map(|(_, row)| *row).collect();
+    assert_eq!(rows_of_key, [48 << 14, 48 << 14 | 1, 94 << 14 | 1]);
     assert_eq!(
         read_back(&Store::open(dir.path()).unwrap(), 0, 0).unwrap(),
         rows

@@ -186,23 +186,23 @@ fn files_swapped_between_tables_are_found() {
         fs::write(file("b"), a).unwrap();
     }
     let codes = codes(dir.path(), Level::Checksums);
-    // Header and record; header, block and trailer of the index; of each.
-    assert_eq!(codes.len(), 10);
+    // Header and record, and two pages of the index; of each.
+    assert_eq!(codes.len(), 8);
     let headers = codes.iter().filter(|c| **c == Code::WrongPlace);
-    assert_eq!(headers.count(), 4);
+    assert_eq!(headers.count(), 6);
 }
 
-/// Changes an index, gives block and trailer their checksums again, and says
-/// what is found; every row is read all the same.
+/// Changes an index, gives its pages their checksums again, and says what is
+/// found; every row is read all the same.
 fn with_index(change: impl FnOnce(&mut Vec<u8>)) -> Vec<(Code, Option<u64>)> {
     let dir = directory();
     let (data, mut index) = files_of(&dir);
     assert_eq!(entries_of(&index, data.len()).len(), 4);
     change(&mut index);
-    let block = crc(&[&seed(0, 0, 48), &index[48..4140]]).to_le_bytes();
-    index[4140..4144].copy_from_slice(&block);
-    let trailer = crc(&[&seed(0, 0, 4144), &index[4144..4168]]).to_le_bytes();
-    index[4168..].copy_from_slice(&trailer);
+    for (number, page) in index.chunks_mut(8192).enumerate() {
+        let crc = crc(&[&seed(0, 0, 1 << 32 | number), &page[4..]]).to_le_bytes();
+        page[..4].copy_from_slice(&crc);
+    }
     fs::write(dir.path().join("db_d/t.index"), index).unwrap();
     let rows = Store::open(dir.path()).and_then(|store| read_all(&store));
     assert_eq!(rows.unwrap()[0][0].len(), 4);
@@ -215,40 +215,45 @@ fn with_index(change: impl FnOnce(&mut Vec<u8>)) -> Vec<(Code, Option<u64>)> {
 
 #[test]
 fn indexes_that_no_writer_produces_are_found_and_stop_no_reader() {
+    /// Offset of an entry of the only leaf.
+    const fn entry(at: usize) -> usize {
+        8192 + 32 + 24 * at
+    }
     assert_eq!(with_index(|_| {}), []);
     let differs = [(Code::DerivedDiffers, Some(0))];
-    // Into the middle of a record, to another record, beyond the end.
-    assert_eq!(with_index(|index| index[56 + 16] ^= 1), differs);
-    assert_eq!(with_index(|index| index[56 + 23] ^= 0x80), differs);
+    // To another row, to another record, beyond the end.
+    assert_eq!(with_index(|index| index[entry(0) + 16] ^= 1), differs);
+    assert_eq!(with_index(|index| index[entry(0) + 18] ^= 1), differs);
+    assert_eq!(with_index(|index| index[entry(0) + 23] ^= 0x80), differs);
     // Another key.
-    assert_eq!(with_index(|index| index[56 + 95 - 23] ^= 1), differs);
+    assert_eq!(with_index(|index| index[entry(3)] ^= 1), differs);
     // An entry less.
     let less = |index: &mut Vec<u8>| {
-        index[48] = 3;
-        index[56 + 72..56 + 96].fill(0);
+        index[8192 + 28] -= 24;
+        index[entry(3)..entry(4)].fill(0);
     };
-    assert_eq!(with_index(less), differs);
+    assert_eq!(with_index(less), [(Code::CountMismatch, Some(0))]);
     let less_in_all = |index: &mut Vec<u8>| {
         less(index);
-        index[4144 + 8] = 3;
+        index[48] = 3;
     };
     assert_eq!(with_index(less_in_all), differs);
-    assert_eq!(with_index(|index| index[4144 + 8] = 5), differs);
+    let more = with_index(|index| index[48] = 5);
+    assert_eq!(more, [(Code::CountMismatch, Some(0))]);
     // Not in order.
-    let swapped = |index: &mut Vec<u8>| index[56..56 + 48].rotate_left(24);
-    assert_eq!(with_index(swapped), [(Code::DerivedDiffers, Some(4144))]);
+    let swapped = |index: &mut Vec<u8>| index[entry(0)..entry(2)].rotate_left(24);
+    assert_eq!(with_index(swapped), [(Code::BadPage, Some(8192))]);
     // Of other data.
-    let stale = |index: &mut Vec<u8>| index[4144 + 16] ^= 1;
-    assert_eq!(with_index(stale), [(Code::DerivedDiffers, Some(4144))]);
-    // Counts and zeros.
-    for count in [0, 171, 255] {
-        let found = with_index(|index| index[48] = count);
-        assert_eq!(found, [(Code::BadLength, Some(48))]);
-    }
-    let found = with_index(|index| index[53] = 1);
-    assert_eq!(found, [(Code::BadLength, Some(48))]);
-    let found = with_index(|index| index[4000] = 1);
-    assert_eq!(found, [(Code::OutOfRange, Some(56 + 96))]);
+    assert_eq!(with_index(|index| index[56] ^= 1), differs);
+    // Bounds and zeros.
+    let found = with_index(|index| index[8192 + 28] -= 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 28))]);
+    let found = with_index(|index| index[8192 + 31] -= 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 28))]);
+    let found = with_index(|index| index[8192 + 4000] = 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 4000))]);
+    let found = with_index(|index| index[44] = 1);
+    assert_eq!(found, [(Code::BadPage, Some(44))]);
 }
 
 #[test]

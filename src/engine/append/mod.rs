@@ -1,7 +1,5 @@
 //! Records appended to a file, with an index (format page, "Append files").
 
-mod entry;
-mod index;
 mod reader;
 mod record;
 mod verify;
@@ -13,25 +11,42 @@ use super::address::Lsn;
 use super::frame::MAGIC_LEN;
 use super::layout::{TableCounts, TableFiles};
 use super::paths::TablePlace;
+use super::tree::TreePlace;
 use super::verify::{Level, TableCheck};
 use crate::error::Result;
 use crate::model::RowStream;
 
 /// After the encoded name of a table.
 const SUFFIX: &str = ".dat";
+/// Likewise, of the index from primary key to row (format page, "Index").
+const INDEX_SUFFIX: &str = ".index";
 /// First bytes of the data.
 const MAGIC: &[u8; MAGIC_LEN] = b"RDBXAPND";
 
 /// What the format page names, by its name there.
 #[cfg(test)]
-pub(super) const LIMITS: [(&str, u64); 6] = [
+pub(super) const LIMITS: [(&str, u64); 2] = [
     ("RECORD_HEAD_LEN", record::RECORD_HEAD_LEN as u64),
     ("MAX_RECORD_LEN", record::MAX_RECORD_LEN as u64),
-    ("ENTRY_LEN", entry::ENTRY_LEN as u64),
-    ("INDEX_BLOCK_LEN", index::INDEX_BLOCK_LEN as u64),
-    ("INDEX_BLOCK_ENTRIES", index::INDEX_BLOCK_ENTRIES as u64),
-    ("INDEX_TRAILER_LEN", index::INDEX_TRAILER_LEN as u64),
 ];
+
+/// Bits of a row's position in its record; a record holds fewer rows.
+const POSITION_BITS: u32 = 14;
+
+/// What the index says of a row: the file offset of its record and its position
+/// there.
+fn row_id(record: u64, position: u32) -> u64 {
+    record << POSITION_BITS | u64::from(position)
+}
+
+/// Where the index of a table is.
+fn index_place(table: &TablePlace) -> TreePlace {
+    TreePlace {
+        disk: table.disk.clone(),
+        path: table.file(INDEX_SUFFIX),
+        address: table.address,
+    }
+}
 
 /// The layout `append`.
 #[derive(Debug)]
@@ -39,7 +54,7 @@ pub(super) struct Append;
 
 impl TableFiles for Append {
     fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
-        let index = table.key.map(|_| table.file(index::SUFFIX));
+        let index = table.key.map(|_| table.file(INDEX_SUFFIX));
         Ok([table.file(SUFFIX)].into_iter().chain(index).collect())
     }
 

@@ -1,21 +1,17 @@
 //! Checks the files of an append table to their last byte.
 
-use std::sync::Arc;
-
-use super::entry::Entry;
-use super::index::{self, INDEX_BLOCK_LEN, INDEX_TRAILER_LEN, IndexBlocks, IndexEnds};
 use super::reader::{check_counts, records};
 use super::record::RecordHead;
-use super::{MAGIC, SUFFIX};
+use super::{INDEX_SUFFIX, MAGIC, SUFFIX, row_id};
 use crate::codec::{ByteWriter, MultisetHash};
 use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::{BlockWalk, Head};
 use crate::engine::row_run::walk_run;
+use crate::engine::tree::{Entry, key_digest, verify_tree};
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
-use crate::file::SourceFile;
 use crate::finding::Code;
 
 /// Checks every record, the index, and each against the other.
@@ -25,21 +21,10 @@ pub(super) fn verify_table(
     check: &mut TableCheck<'_>,
 ) -> Result<()> {
     let data = verify_data(table, (counts, level), check)?;
-    if table.key.is_some()
-        && let Some(file) = check.open(&table.file(index::SUFFIX))?
-    {
-        IndexCheck {
-            file,
-            table,
-            data,
-            structure: level == Level::Structure,
-            entries: EntrySet::default(),
-            last: None,
-            whole: true,
-        }
-        .run(check)?;
+    match table.key {
+        Some(_) => verify_index(table, data, level, check),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What an index must agree with.
@@ -151,120 +136,51 @@ impl RecordWalk<'_> {
         let offset = self.records.offset();
         let (entries, scratch) = (&mut self.entries, &mut self.scratch);
         let rows = self.records.rows(&record);
-        let visible = walk_run(&rows, row_count, self.table.arity, self.table.key, |key| {
-            entries.add(&Entry::new(key, offset), scratch);
+        let (arity, key) = (self.table.arity, self.table.key);
+        let visible = walk_run(&rows, row_count, arity, key, |position, key| {
+            let (key, value) = (key_digest(key), row_id(offset, position));
+            entries.add(&Entry { key, value }, scratch);
         })?;
         self.found.live += visible;
         Ok(true)
     }
 }
 
-/// A check of an index.
-struct IndexCheck<'t> {
-    file: Arc<SourceFile>,
-    table: &'t TablePlace,
+/// Holds the index against the data.
+fn verify_index(
+    table: &TablePlace,
     data: Option<Data>,
-    structure: bool,
-    entries: EntrySet,
-    last: Option<Entry>,
-    whole: bool,
-}
-
-impl IndexCheck<'_> {
-    fn run(mut self, check: &mut TableCheck<'_>) -> Result<()> {
-        let ends = match IndexEnds::read(&self.file, self.table.address) {
-            Err(Error::Damage(damage)) => {
-                check.damaged(&damage);
-                check.covered(&self.file, 0);
-                return Ok(());
-            }
-            ends => ends?,
-        };
-        let mut checked = 0;
-        match &ends.header {
-            Ok(_) => checked += FILE_HEADER_LEN as u64,
-            Err(damage) => self.damaged(damage, check),
-        }
-        checked += self.blocks(ends.trailer_offset, check)?;
-        match &ends.trailer {
-            Ok(trailer) => {
-                checked += INDEX_TRAILER_LEN as u64;
-                self.totals(trailer, ends.trailer_offset, check);
-            }
-            Err(damage) => self.damaged(damage, check),
-        }
-        check.covered(&self.file, checked);
-        Ok(())
-    }
-
-    fn damaged(&mut self, damage: &Damage, check: &mut TableCheck<'_>) {
-        check.damaged(damage);
-        self.whole = false;
-    }
-
-    fn damage(&self, offset: u64, code: Code, found: String, expected: String) -> Damage {
-        Damage {
-            file: self.file.path().to_owned(),
-            offset,
-            code,
+    level: Level,
+    check: &mut TableCheck<'_>,
+) -> Result<()> {
+    let Some(file) = check.open(&table.file(INDEX_SUFFIX))? else {
+        return Ok(());
+    };
+    let (mut found, mut scratch) = (EntrySet::default(), ByteWriter::new());
+    let meta = verify_tree(&file, &table.address, level, check, |entry| {
+        found.add(entry, &mut scratch);
+    })?;
+    let (Some(meta), Some(data)) = (meta, data) else {
+        return Ok(());
+    };
+    let mut differs = |found: String, expected: String| {
+        check.damaged(&Damage {
+            file: file.path().to_owned(),
+            offset: 0,
+            code: Code::DerivedDiffers,
             found,
             expected,
-        }
+        });
+    };
+    if meta.stamp != data.len {
+        let found = format!("an index of {} bytes", meta.stamp);
+        differs(found, format!("{}, as the data has", data.len));
+    } else if let Some(expected) = data.entries
+        && expected != found
+    {
+        let found = format!("other rows, {} of them", meta.entry_count);
+        let expected = format!("exactly the {} visible ones", expected.0.count());
+        differs(found, expected);
     }
-
-    /// Every block; how many bytes agree with a checksum.
-    fn blocks(&mut self, end: u64, check: &mut TableCheck<'_>) -> Result<u64> {
-        let mut blocks = IndexBlocks::new(&self.file, self.table.address, end);
-        let (mut entries, mut checked) = (Vec::new(), 0);
-        let mut scratch = ByteWriter::new();
-        loop {
-            entries.clear();
-            match blocks.next(&mut entries) {
-                Ok(false) => return Ok(checked),
-                Ok(true) => checked += INDEX_BLOCK_LEN as u64,
-                Err(Error::Damage(damage)) => self.damaged(&damage, check),
-                Err(other) => return Err(other),
-            }
-            if !self.structure {
-                continue;
-            }
-            for entry in &entries {
-                self.entries.add(entry, &mut scratch);
-                if self.last.is_some_and(|last| last > *entry) {
-                    let found = "entries that fall".to_owned();
-                    let expected = "entries in order".to_owned();
-                    let damage =
-                        self.damage(blocks.offset(), Code::DerivedDiffers, found, expected);
-                    self.damaged(&damage, check);
-                }
-                self.last = Some(*entry);
-            }
-        }
-    }
-
-    /// Holds the index against its trailer and against the data.
-    fn totals(&mut self, trailer: &index::IndexTrailer, offset: u64, check: &mut TableCheck<'_>) {
-        let Some(data) = self.data else {
-            return;
-        };
-        if trailer.data_len != data.len {
-            let found = format!("an index of {} bytes", trailer.data_len);
-            let expected = format!("{}, as the data has", data.len);
-            let damage = self.damage(offset, Code::DerivedDiffers, found, expected);
-            return self.damaged(&damage, check);
-        }
-        if let Some(expected) = data.entries
-            && self.whole
-            && (expected != self.entries || expected.0.count() != trailer.entry_count)
-        {
-            let found = format!(
-                "{} entries, {} by the trailer",
-                self.entries.0.count(),
-                trailer.entry_count
-            );
-            let expected = format!("exactly the {} visible rows", expected.0.count());
-            let damage = self.damage(0, Code::DerivedDiffers, found, expected);
-            self.damaged(&damage, check);
-        }
-    }
+    Ok(())
 }

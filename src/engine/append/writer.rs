@@ -1,15 +1,14 @@
 //! Writes the records of a table, and their index.
 
-use super::entry::{Entry, Sorter};
-use super::index::write_index;
 use super::record::RecordHead;
-use super::{MAGIC, SUFFIX};
+use super::{MAGIC, SUFFIX, index_place, row_id};
 use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::BlockWriter;
 use crate::engine::row_codec::encode_value;
+use crate::engine::tree::{Entry, Sorter, TreeWriter, key_digest};
 use crate::error::Result;
 use crate::model::RowStream;
 
@@ -35,7 +34,10 @@ pub(super) fn write_table(
             {
                 key_bytes.clear();
                 encode_value(&mut key_bytes, value);
-                entries.push(Entry::new(key_bytes.as_slice(), writer.block_offset()))?;
+                entries.push(Entry {
+                    key: key_digest(key_bytes.as_slice()),
+                    value: row_id(writer.block_offset(), writer.position()),
+                })?;
             }
         }
     }
@@ -43,7 +45,9 @@ pub(super) fn write_table(
     let counts = writer.counts();
     let data_len = writer.finish()?;
     if let Some((_, entries)) = entries {
-        write_index(table, lsn, entries, data_len)?;
+        let mut index = TreeWriter::create(index_place(table), lsn)?;
+        entries.finish(|entry| index.push(entry))?;
+        index.finish(data_len)?;
     }
     Ok(counts)
 }

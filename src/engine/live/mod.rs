@@ -16,6 +16,8 @@ mod store;
 mod table;
 
 pub(in crate::engine) use batch::{Batch, Change};
+#[cfg(test)]
+pub(in crate::engine) use carry_out::tests::carry_out;
 pub use compact::{CompactedTable, Compaction};
 pub use handle::{TableHandle, TableReader};
 pub(in crate::engine) use recovery::{Mode, Recovered, Replayed, recover, replay};

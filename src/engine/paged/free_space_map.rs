@@ -5,11 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::page::{Bounds, PageKind};
 use super::page_files::PagePlace;
 use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::{CRC_LEN, MAGIC_LEN, Piece, check_crc};
+use crate::engine::page::{Bounds, PageKind};
 use crate::error::{Damage, Error, Result};
 use crate::file::{DiskWriter, SourceFile};
 use crate::finding::Code;
@@ -36,7 +36,7 @@ pub(super) fn entry_of(free_len: usize) -> u8 {
 pub(super) fn entry_of_page(bounds: &Bounds) -> u8 {
     match bounds.kind {
         PageKind::Heap => entry_of(bounds.upper - bounds.lower),
-        PageKind::Overflow => 0,
+        _ => 0,
     }
 }
 

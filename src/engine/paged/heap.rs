@@ -2,11 +2,11 @@
 //! "Page files").
 
 use super::overflow::RowHead;
-use super::page::{
-    Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageKind, UPPER_OFFSET, check_zero, narrow, put, seal_page,
-};
 use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::frame::Piece;
+use crate::engine::page::{
+    Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageKind, UPPER_OFFSET, check_zero, narrow, put, seal_page,
+};
 use crate::error::Damage;
 use crate::finding::Code;
 
@@ -74,7 +74,7 @@ impl<'a> HeapPage<'a> {
         if !slots_len.is_multiple_of(SLOT_LEN) {
             let found = format!("{slots_len} bytes of line pointers");
             let expected = format!("a multiple of {SLOT_LEN}");
-            let at = super::page::LOWER_OFFSET;
+            let at = crate::engine::page::LOWER_OFFSET;
             return Err(page.damage(at, Code::BadPage, found, expected));
         }
         Ok(HeapPage {

@@ -3,7 +3,6 @@
 mod free_space_map;
 mod heap;
 mod overflow;
-mod page;
 mod page_files;
 mod reader;
 mod run_writer;
@@ -26,8 +25,8 @@ use page_files::PagePlace;
 #[cfg(test)]
 pub(super) const LIMITS: [(&str, u64); 10] = [
     ("MAX_PAGES_PER_FILE", MAX_PAGES_PER_FILE as u64),
-    ("PAGE_LEN", page::PAGE_LEN as u64),
-    ("PAGE_HEADER_LEN", page::PAGE_HEADER_LEN as u64),
+    ("PAGE_LEN", super::page::PAGE_LEN as u64),
+    ("PAGE_HEADER_LEN", super::page::PAGE_HEADER_LEN as u64),
     ("MIN_TUPLE_ROOM", heap::MIN_TUPLE_ROOM as u64),
     ("MAX_TUPLE_LEN", heap::MAX_TUPLE_LEN as u64),
     ("MIN_INLINE_LEN", overflow::MIN_INLINE_LEN as u64),

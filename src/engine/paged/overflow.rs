@@ -1,11 +1,13 @@
 //! Rows wider than a page: a head in a heap page, and a chain of overflow pages
 //! (format page, "Overflow pages").
 
-use super::page::{Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, put, seal_page};
 use super::page_files::PageFiles;
 use crate::codec::Cursor;
 use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::frame::Piece;
+use crate::engine::page::{
+    Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, put, seal_page,
+};
 use crate::engine::row_codec::{MAX_ROW_LEN, RowSummary, walk_row};
 use crate::engine::row_run::check_end;
 use crate::error::{Damage, Result};
@@ -162,11 +164,11 @@ impl<'a> Part<'a> {
         if bounds.lower != PART_OFFSET || bounds.upper == PAGE_LEN {
             let found = format!("lower {} and upper {}", bounds.lower, bounds.upper);
             let expected = format!("lower {PART_OFFSET} and a part of a row");
-            let at = super::page::LOWER_OFFSET;
+            let at = crate::engine::page::LOWER_OFFSET;
             return Err(page.damage(at, Code::BadPage, found, expected));
         }
-        super::page::check_zero(page, OWNER_SLOT_OFFSET + 2, POSITION_OFFSET)?;
-        super::page::check_zero(page, ROW_LEN_OFFSET + 4, PART_OFFSET)?;
+        crate::engine::page::check_zero(page, OWNER_SLOT_OFFSET + 2, POSITION_OFFSET)?;
+        crate::engine::page::check_zero(page, ROW_LEN_OFFSET + 4, PART_OFFSET)?;
         let fields = page.bytes.get(OWNER_PAGE_OFFSET..).unwrap_or_default();
         let mut c = Cursor::new(fields);
         let mut read = || {
@@ -274,7 +276,7 @@ impl Part<'_> {
         if self.bytes.len() != rest.min(PART_LEN) {
             let found = format!("{} bytes", self.bytes.len());
             let expected = format!("{} of the {rest} that are left", rest.min(PART_LEN));
-            return broken(super::page::UPPER_OFFSET, found, expected);
+            return broken(crate::engine::page::UPPER_OFFSET, found, expected);
         }
         if (self.next == NO_PAGE) != (rest <= PART_LEN) {
             let found = format!("next page {}", self.next);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::overflow::NO_PAGE;
-use super::page::PAGE_LEN;
 use crate::engine::address::TableAddress;
 use crate::engine::frame::Piece;
+use crate::engine::page::PAGE_LEN;
 use crate::error::{Error, Result};
 use crate::file::{Disk, SourceFile, Window};
 use crate::finding::Code;

@@ -2,13 +2,13 @@
 
 use super::heap::{HeapPage, SlotCursor, Tuple};
 use super::overflow::{ChainReader, check_overflow};
-use super::page::{PageHeader, PageKind};
 use super::page_files::{PageFiles, PagePlace};
 use crate::codec::Cursor;
 use crate::engine::address::TableAddress;
 use crate::engine::catalog_file::check_dir;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
+use crate::engine::page::{PageHeader, PageKind};
 use crate::engine::row_codec::{Decoded, TextArena, decode_row, walk_row};
 use crate::engine::row_run::{check_end, reserve_text};
 use crate::error::{Damage, Error, Result};
@@ -31,7 +31,7 @@ fn open_page<'a>(
     let bounds = PageHeader::open(&page, address, number)?.bounds(&page)?;
     match bounds.kind {
         PageKind::Heap => HeapPage::new(page, bounds).map(Some),
-        PageKind::Overflow => check_overflow(&page, bounds).map(|()| None),
+        _ => check_overflow(&page, bounds).map(|()| None),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::overflow::NO_PAGE;
-use super::page::PAGE_LEN;
 use super::page_files::PagePlace;
+use crate::engine::page::PAGE_LEN;
 use crate::error::{Error, Result};
 use crate::file::DiskFile;
 
@@ -71,7 +71,7 @@ impl RunWriter {
             .len()
             .checked_sub(from_end.saturating_mul(PAGE_LEN));
         if let Some(at) = at {
-            super::page::put(&mut self.run, at, page);
+            crate::engine::page::put(&mut self.run, at, page);
             return Ok(());
         }
         let (index, in_file) = self.place.split(number);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::free_space_map::{MapReader, entry_of_page, map_path};
 use super::heap::{HeapPage, SlotCursor, Tuple};
 use super::overflow::{ChainReader, check_overflow};
-use super::page::{PAGE_LEN, PageHeader, PageKind};
 use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
 use super::reader::check_counts;
 use crate::codec::Cursor;
 use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
+use crate::engine::page::{PAGE_LEN, PageHeader, PageKind};
 use crate::engine::row_codec::walk_row;
 use crate::engine::row_run::check_end;
 use crate::engine::verify::{Level, TableCheck};
@@ -217,7 +217,7 @@ impl Scan<'_, '_> {
         self.against_map(number, entry_of_page(&bounds))?;
         match bounds.kind {
             PageKind::Heap => self.heap(&HeapPage::new(*page, bounds)?, number),
-            PageKind::Overflow => {
+            _ => {
                 self.unowned.flip(number);
                 Ok(check_overflow(page, bounds)?)
             }

@@ -3,12 +3,12 @@
 use super::free_space_map::{MapWriter, entry_of};
 use super::heap::{HeapBuilder, MAX_TUPLE_LEN};
 use super::overflow::{NO_PAGE, OverflowPart, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
-use super::page::PAGE_LEN;
 use super::page_files::PagePlace;
 use super::run_writer::RunWriter;
 use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
 use crate::engine::layout::TableCounts;
+use crate::engine::page::PAGE_LEN;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::{MAX_ROW_LEN, encode_row};
 use crate::error::{Error, Result};

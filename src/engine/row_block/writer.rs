@@ -84,6 +84,11 @@ impl<'t, H: Head> BlockWriter<'t, H> {
         self.offset
     }
 
+    /// Position in its block of the row pushed last.
+    pub(in crate::engine) fn position(&self) -> u32 {
+        self.row_count.saturating_sub(1)
+    }
+
     /// Adds a row.
     ///
     /// # Errors

@@ -1,5 +1,4 @@
-//! Entries of the index, and sorting more of them than memory holds (format
-//! page, "Append index").
+//! Sorts more entries than memory holds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,54 +8,19 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::codec::{ByteWriter, ContentHash, Cursor, Flaw};
+use super::{ENTRY_LEN, Entry};
+use crate::codec::ByteWriter;
 use crate::error::{Error, Result};
 
-/// Bytes of an entry: hash of the key, offset of the record.
-pub(super) const ENTRY_LEN: usize = 16 + 8;
 /// Entries that are sorted in memory: 32 bytes each.
 const RUN_COUNT: usize = 1 << 18;
 /// Bytes that merging holds of each run.
 const MERGE_LEN: usize = 256 * ENTRY_LEN;
 
-/// Where a visible row of a key is. Ordered by key, then from old to new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    /// Hash of the key's bytes in the Row codec.
-    pub key: u128,
-    /// File offset of the record that holds the row.
-    pub offset: u64,
-}
-
-impl Entry {
-    /// The entry of a key, by its bytes.
-    pub(super) fn new(key: &[u8], offset: u64) -> Self {
-        let key = ContentHash::of(key).0;
-        Entry { key, offset }
-    }
-
-    /// Appends its bytes.
-    pub(super) fn encode(&self, w: &mut ByteWriter) {
-        w.u128(self.key);
-        w.u64(self.offset);
-    }
-
-    /// Reads one.
-    ///
-    /// # Errors
-    /// When the bytes end before it does.
-    pub(super) fn decode(c: &mut Cursor<'_>) -> Result<Self, Flaw> {
-        Ok(Entry {
-            key: c.u128()?,
-            offset: c.u64()?,
-        })
-    }
-}
-
 /// Sorts entries; those that memory does not hold wait in a file without a
 /// name, which is gone with the process.
 #[derive(Debug)]
-pub(super) struct Sorter {
+pub(in crate::engine) struct Sorter {
     dir: PathBuf,
     run: Vec<Entry>,
     spilled: Option<Spilled>,
@@ -72,7 +36,7 @@ struct Spilled {
 
 impl Sorter {
     /// A sorter that may use a file in `dir`.
-    pub(super) fn new(dir: &Path) -> Self {
+    pub(in crate::engine) fn new(dir: &Path) -> Self {
         Sorter {
             dir: dir.to_owned(),
             run: Vec::new(),
@@ -85,7 +49,7 @@ impl Sorter {
     ///
     /// # Errors
     /// I/O errors.
-    pub(super) fn push(&mut self, entry: Entry) -> Result<()> {
+    pub(in crate::engine) fn push(&mut self, entry: Entry) -> Result<()> {
         self.run.push(entry);
         if self.run.len() >= self.run_count {
             self.spill()?;
@@ -122,7 +86,10 @@ impl Sorter {
     ///
     /// # Errors
     /// I/O errors, and those of `take`.
-    pub(super) fn finish(mut self, mut take: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+    pub(in crate::engine) fn finish(
+        mut self,
+        mut take: impl FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
         if self.spilled.is_some() && !self.run.is_empty() {
             self.spill()?;
         }
@@ -179,9 +146,9 @@ impl Run {
             self.rest.start += len;
             self.at = 0;
         }
-        let mut c = Cursor::new(self.bytes.get(self.at..).unwrap_or_default());
-        self.at += ENTRY_LEN.min(c.remaining());
-        Ok(Entry::decode(&mut c).ok())
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at += ENTRY_LEN.min(rest.len());
+        Ok((!rest.is_empty()).then(|| Entry::from_bytes(rest)))
     }
 }
 
@@ -196,7 +163,7 @@ mod tests {
         for count in [0, 1, 999, 1000, 1001, 5000, 12_345] {
             let entries = (0..count).map(|n: u64| Entry {
                 key: (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 500).into(),
-                offset: n % 7,
+                value: n % 7,
             });
             let mut expected: Vec<_> = entries.collect();
             let mut sorter = Sorter::new(dir.path());

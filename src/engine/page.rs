@@ -1,13 +1,13 @@
-//! One page: checksum, place, bounds (format page, "Page files").
+//! One page of a table or of an index: checksum, place, bounds (format page,
+//! "Page files").
 
+use super::address::{Lsn, TableAddress};
+use super::frame::{CRC_LEN, FORMAT_VERSION, Piece, check_crc};
 use crate::codec::{Cursor, Flaw};
-use crate::engine::address::{Lsn, TableAddress};
-use crate::engine::frame::{CRC_LEN, FORMAT_VERSION, Piece, check_crc};
 use crate::error::Damage;
 use crate::finding::Code;
 
-/// Bytes of a page.
-pub(super) use crate::engine::buffer_pool::PAGE_LEN;
+pub(super) use super::buffer_pool::PAGE_LEN;
 
 const VERSION_OFFSET: usize = CRC_LEN;
 const KIND_OFFSET: usize = VERSION_OFFSET + 1;
@@ -28,12 +28,66 @@ pub(super) enum PageKind {
     Heap = 1,
     /// A part of one row that is wider than a page.
     Overflow = 2,
+    /// The first page of an index.
+    IndexMeta = 3,
+    /// Entries of an index.
+    IndexLeaf = 4,
+    /// What leads to other pages of an index.
+    IndexInner = 5,
+}
+
+/// Which pages a file is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageSet {
+    /// The rows of a table.
+    Table,
+    /// An index.
+    Index,
+}
+
+impl PageSet {
+    /// The checksum of a page of this number, before its bytes.
+    fn seed(self, address: &TableAddress, number: u32) -> crc32fast::Hasher {
+        let above = match self {
+            PageSet::Table => 0,
+            PageSet::Index => 1 << 32,
+        };
+        address.seed(above | u64::from(number))
+    }
+
+    fn kind(self, tag: u8) -> Option<PageKind> {
+        Some(match (self, tag) {
+            (PageSet::Table, 1) => PageKind::Heap,
+            (PageSet::Table, 2) => PageKind::Overflow,
+            (PageSet::Index, 3) => PageKind::IndexMeta,
+            (PageSet::Index, 4) => PageKind::IndexLeaf,
+            (PageSet::Index, 5) => PageKind::IndexInner,
+            _ => return None,
+        })
+    }
+
+    fn kinds(self) -> &'static str {
+        match self {
+            PageSet::Table => "1 for heap or 2 for overflow",
+            PageSet::Index => "3, 4 or 5 for a page of an index",
+        }
+    }
+}
+
+impl PageKind {
+    fn set(self) -> PageSet {
+        match self {
+            PageKind::Heap | PageKind::Overflow => PageSet::Table,
+            PageKind::IndexMeta | PageKind::IndexLeaf | PageKind::IndexInner => PageSet::Index,
+        }
+    }
 }
 
 /// The header of a page that is at its place and under its checksum. Whether
 /// its bounds make sense is checked by [`bounds`](PageHeader::bounds).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageHeader {
+    set: PageSet,
     kind: u8,
     flags: u16,
     lower: u16,
@@ -62,9 +116,22 @@ impl PageHeader {
         address: &TableAddress,
         number: u32,
     ) -> Result<Self, Damage> {
-        let stated = Stated::read(page).map_err(|flaw| page.flaw(flaw))?;
+        Self::open_in(PageSet::Table, page, address, number)
+    }
+
+    /// As [`open`](Self::open), of a file of either set.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_in(
+        set: PageSet,
+        page: &Piece<'_>,
+        address: &TableAddress,
+        number: u32,
+    ) -> Result<Self, Damage> {
+        let stated = Stated::read(page, set).map_err(|flaw| page.flaw(flaw))?;
         let covered = page.bytes.get(CRC_LEN..).unwrap_or_default();
-        let mut crc = address.seed(number.into());
+        let mut crc = set.seed(address, number);
         crc.update(covered);
         let here = (address.database, address.table, number);
         if let Err(damage) = check_crc(page, 0, crc, stated.crc) {
@@ -75,7 +142,7 @@ impl PageHeader {
                 table,
                 ..*address
             };
-            let mut crc = owner.seed(home.into());
+            let mut crc = set.seed(&owner, home);
             crc.update(covered);
             let elsewhere = stated.place != here && crc.finalize() == stated.crc;
             return Err(if elsewhere {
@@ -101,13 +168,9 @@ impl PageHeader {
     /// # Errors
     /// `BadTag`, `OutOfRange`, or `BadPage`.
     pub(super) fn bounds(&self, page: &Piece<'_>) -> Result<Bounds, Damage> {
-        let kind = match self.kind {
-            1 => PageKind::Heap,
-            2 => PageKind::Overflow,
-            kind => {
-                let expected = "1 for heap or 2 for overflow";
-                return Err(page.damage(KIND_OFFSET, Code::BadTag, kind.to_string(), expected));
-            }
+        let Some(kind) = self.set.kind(self.kind) else {
+            let (found, expected) = (self.kind.to_string(), self.set.kinds());
+            return Err(page.damage(KIND_OFFSET, Code::BadTag, found, expected));
         };
         if self.flags != 0 {
             let found = format!("page flags {:#06x}", self.flags);
@@ -149,7 +212,7 @@ struct Stated {
 }
 
 impl Stated {
-    fn read(page: &Piece<'_>) -> Result<Self, Flaw> {
+    fn read(page: &Piece<'_>, set: PageSet) -> Result<Self, Flaw> {
         let mut c = Cursor::new(page.bytes);
         let (crc, version, kind, flags) = (c.u32()?, c.u8()?, c.u8()?, c.u16()?);
         // Any LSN is good for a reader; only recovery compares it.
@@ -157,6 +220,7 @@ impl Stated {
         let place = (c.u32()?, c.u32()?, c.u32()?);
         let (lower, upper) = (c.u16()?, c.u16()?);
         let header = PageHeader {
+            set,
             kind,
             flags,
             lower,
@@ -187,16 +251,28 @@ pub(super) fn seal_page(
     bounds: Bounds,
 ) {
     put(page, VERSION_OFFSET, &FORMAT_VERSION.to_le_bytes()[..1]);
-    put(page, KIND_OFFSET, &[bounds.kind as u8]);
     put(page, LSN_OFFSET, &lsn.0.to_le_bytes());
     put(page, DATABASE_OFFSET, &address.database.to_le_bytes());
     put(page, TABLE_OFFSET, &address.table.to_le_bytes());
     put(page, NUMBER_OFFSET, &number.to_le_bytes());
-    put(page, LOWER_OFFSET, &narrow(bounds.lower).to_le_bytes());
-    put(page, UPPER_OFFSET, &narrow(bounds.upper).to_le_bytes());
-    let mut crc = address.seed(number.into());
+    set_bounds(page, bounds);
+    let mut crc = bounds.kind.set().seed(address, number);
     crc.update(page.get(CRC_LEN..).unwrap_or_default());
     put(page, 0, &crc.finalize().to_le_bytes());
+}
+
+/// Writes kind and bounds of a page that is being built.
+pub(super) fn set_bounds(page: &mut [u8], bounds: Bounds) {
+    put(page, KIND_OFFSET, &[bounds.kind as u8]);
+    put(page, LOWER_OFFSET, &narrow(bounds.lower).to_le_bytes());
+    put(page, UPPER_OFFSET, &narrow(bounds.upper).to_le_bytes());
+}
+
+/// Kind and lower of a page that was checked before.
+pub(super) fn stated_kind_and_lower(page: &[u8]) -> (u8, usize) {
+    let at = |at: usize| page.get(at).copied().unwrap_or(0);
+    let lower = u16::from_le_bytes([at(LOWER_OFFSET), at(LOWER_OFFSET + 1)]);
+    (at(KIND_OFFSET), lower.into())
 }
 
 /// Writes bytes into a page that is being built.

@@ -1,0 +1,156 @@
+//! Writes the tree of entries that come in order: every page is full but the
+//! last one of each level.
+
+use std::io::{BufWriter, Write};
+use std::sync::Arc;
+
+use super::node::{META_PAGE, Meta, Node, NodeMut};
+use super::{Entry, TreePlace};
+use crate::engine::address::Lsn;
+use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::error::{Error, Result};
+use crate::file::{DiskFile, DiskWriter};
+
+/// Bytes gathered before they are written out.
+const BUFFER_LEN: usize = 32 * PAGE_LEN;
+
+/// A tree under construction. Of each level one page is in memory; a page is
+/// written when it is full, or at the end.
+#[derive(Debug)]
+pub(in crate::engine) struct TreeWriter {
+    place: TreePlace,
+    lsn: Lsn,
+    out: BufWriter<DiskWriter>,
+    /// The page under construction of each level, leaves first.
+    levels: Vec<Box<PageBytes>>,
+    /// The number that the next page gets.
+    next: u32,
+    entry_count: u64,
+    last: Option<Entry>,
+}
+
+impl TreeWriter {
+    /// Starts a new file.
+    ///
+    /// # Errors
+    /// When the file is there or cannot be written.
+    pub(in crate::engine) fn create(place: TreePlace, lsn: Lsn) -> Result<Self> {
+        let file = DiskWriter::new(place.disk.create(&place.path)?);
+        let mut writer = TreeWriter {
+            place,
+            lsn,
+            out: BufWriter::with_capacity(BUFFER_LEN, file),
+            levels: vec![empty_page(true)],
+            next: META_PAGE,
+            entry_count: 0,
+            last: None,
+        };
+        // The first page is written when all others are.
+        writer.put(&[0; PAGE_LEN])?;
+        Ok(writer)
+    }
+
+    fn put(&mut self, page: &PageBytes) -> Result<u32> {
+        let number = self.next;
+        self.next = number.checked_add(1).ok_or_else(|| {
+            Error::Usage(format!("{}: too many entries", self.place.path.display()))
+        })?;
+        let written = self.out.write_all(page);
+        written.map_err(|error| Error::io("write", &self.place.path, error))?;
+        Ok(number)
+    }
+
+    /// Adds the next entry. One that does not come after the entry before it
+    /// is left out: no tree has an entry twice.
+    ///
+    /// # Errors
+    /// `Usage` when it comes before that entry; I/O errors.
+    pub(in crate::engine) fn push(&mut self, entry: Entry) -> Result<()> {
+        if self.last.is_some_and(|last| last >= entry) {
+            if self.last == Some(entry) {
+                return Ok(());
+            }
+            let path = self.place.path.display();
+            return Err(Error::Usage(format!("internal: {path}: entries fall")));
+        }
+        self.last = Some(entry);
+        self.entry_count += 1;
+        self.add(0, entry, META_PAGE)
+    }
+
+    /// Adds a record to a level; a page that is full goes to its file, and to
+    /// the level above.
+    fn add(&mut self, level: usize, entry: Entry, child: u32) -> Result<()> {
+        let (mut entry, mut child) = (entry, child);
+        for level in level.. {
+            if level == self.levels.len() {
+                self.levels.push(empty_page(false));
+            }
+            let Some(page) = self.levels.get_mut(level) else {
+                return Ok(());
+            };
+            if !Node::new(page).is_full() {
+                NodeMut::new(page).push(entry, child);
+                return Ok(());
+            }
+            let mut full = std::mem::replace(page, empty_page(level == 0));
+            NodeMut::new(page).push(entry, child);
+            (entry, child) = self.close(&mut full, level)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a page; what the level above says of it. The first page of a
+    /// level starts with the least entry that there can be.
+    fn close(&mut self, page: &mut PageBytes, level: usize) -> Result<(Entry, u32)> {
+        let is_first = self.levels.len() == level + 1;
+        let low = match is_first {
+            true => Entry::MIN,
+            false => Node::new(page).entry(0),
+        };
+        NodeMut::new(page).seal(&self.place.address, self.next, self.lsn);
+        Ok((low, self.put(page)?))
+    }
+
+    /// Writes the rest; the file, which was not synced.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(in crate::engine) fn finish(mut self, stamp: u64) -> Result<Arc<dyn DiskFile>> {
+        let mut root = META_PAGE;
+        let mut level = 0;
+        // The last page of a level may make the one above it overflow, and so
+        // bring about another level.
+        while let Some(page) = self.levels.get_mut(level) {
+            let mut page = std::mem::replace(page, empty_page(true));
+            let (low, number) = self.close(&mut page, level)?;
+            level += 1;
+            match level == self.levels.len() {
+                true => root = number,
+                false => self.add(level, low, number)?,
+            }
+        }
+        let meta = Meta {
+            root,
+            height: u32::try_from(self.levels.len()).unwrap_or(u32::MAX),
+            page_count: self.next,
+            entry_count: self.entry_count,
+            stamp,
+        };
+        let meta = meta.encode(&self.place.address, self.lsn);
+        let io = |error| Error::io("write", &self.place.path, error);
+        let out = self
+            .out
+            .into_inner()
+            .map_err(|error| io(error.into_error()))?;
+        let file = out.file().clone();
+        file.write_all_at(&meta, 0).map_err(io)?;
+        Ok(file)
+    }
+}
+
+fn empty_page(is_leaf: bool) -> Box<PageBytes> {
+    let mut page = Box::new([0; PAGE_LEN]);
+    NodeMut::empty(&mut page, is_leaf);
+    page
+}
