@@ -255,16 +255,14 @@ impl<'a> Metadata<'a> {
             let expected = "the name that global.db gives the database";
             return damage(Code::NameMismatch, "another name", expected);
         }
-        if metadata
-            .tables
-            .iter()
-            .any(|t| t.counts.live > t.counts.rows)
-        {
-            return damage(
-                Code::BadCatalog,
-                "more live rows than rows",
-                "at most as many",
-            );
+        let counts = || metadata.tables.iter().map(|table| table.counts);
+        if counts().any(|c| c.live > c.rows) {
+            let found = "more live rows than rows";
+            return damage(Code::BadCatalog, found, "at most as many");
+        }
+        if counts().any(|c| c.ends > c.rows.saturating_sub(c.live)) {
+            let found = "more ends than dead rows";
+            return damage(Code::BadCatalog, found, "at most as many");
         }
         Ok(metadata)
     }

@@ -144,7 +144,8 @@ impl FromStr for Layout {
     }
 }
 
-/// How many row versions a table holds.
+/// What the catalog says of the files of a table: above all how many row
+/// versions they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableCounts {
@@ -152,6 +153,11 @@ pub(super) struct TableCounts {
     pub rows: u64,
     /// Those that a user sees.
     pub live: u64,
+    /// Bytes of the data of the layout append that are in use: what a crash
+    /// left after them is nothing. 0 in other layouts.
+    pub data_len: u64,
+    /// Ends of versions that stand beside their rows, in the layout append.
+    pub ends: u64,
 }
 
 impl TableCounts {
@@ -164,7 +170,11 @@ impl TableCounts {
 
 impl fmt::Display for TableCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rows, {} of them live", self.rows, self.live)
+        write!(f, "{} rows, {} of them live", self.rows, self.live)?;
+        match self.ends {
+            0 => Ok(()),
+            ends => write!(f, ", {ends} ends"),
+        }
     }
 }
 
@@ -197,6 +207,14 @@ pub(super) trait TableFiles: fmt::Debug + Send + Sync {
 
     /// The rows in stored order; `counts` is what the catalog says.
     fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>>;
+
+    /// Opens the table for changes; `counts` is what the catalog says.
+    fn live(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        access: &Access,
+    ) -> Result<Box<dyn LiveTable>>;
 
     /// Checks every byte of every file of the table; damage goes to `check`,
     /// and only I/O errors are returned.

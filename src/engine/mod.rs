@@ -22,6 +22,7 @@ mod paged;
 mod paths;
 mod per_table;
 mod row_block;
+mod row_changes;
 mod row_codec;
 mod row_run;
 mod sealed;

@@ -314,6 +314,24 @@ fn walk_values<'a>(
     })
 }
 
+/// Appends a visible row as the version that `xmax` ended.
+///
+/// # Errors
+/// When the bytes do not start as a visible row does.
+pub(super) fn end_row(w: &mut ByteWriter, row: &[u8], xmax: u64) -> Read<()> {
+    let mut c = Cursor::new(row);
+    let flags = c.u8()?;
+    if flags != 0 {
+        return Cursor::bad(0, Code::BadTag, flags.into(), "flags of a visible row");
+    }
+    let xmin = c.varint()?;
+    w.u8(HAS_XMAX);
+    w.varint(xmin);
+    w.varint(xmax);
+    w.raw(c.take(c.remaining())?);
+    Ok(())
+}
+
 /// Whether a row was decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decoded {

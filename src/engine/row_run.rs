@@ -5,7 +5,7 @@ use super::frame::Piece;
 use super::layout::TableCounts;
 use super::row_codec::{Decoded, TextArena, decode_row, walk_row, walk_row_key};
 use crate::codec::Cursor;
-use crate::error::Damage;
+use crate::error::{Damage, Result};
 use crate::finding::Code;
 use crate::model::RowBatch;
 
@@ -83,18 +83,18 @@ impl RowRun {
     }
 }
 
-/// Walks all rows of a run, counts the visible ones and tells of the value of
-/// each in column `key`, with the row's position in the run.
+/// Walks all rows of a run, counts the visible ones and tells of each its
+/// position in the run and the value at position `key`, if there is one.
 ///
 /// # Errors
-/// When the bytes are not the rows that were announced.
+/// When the bytes are not the rows that were announced; those of `visible_row`.
 pub(super) fn walk_run(
     rows: &Piece<'_>,
     row_count: u32,
     arity: usize,
     key: Option<usize>,
-    mut visible_key: impl FnMut(u32, &[u8]),
-) -> Result<u64, Damage> {
+    mut visible_row: impl FnMut(u32, Option<&[u8]>) -> Result<()>,
+) -> Result<u64> {
     let mut c = Cursor::new(rows.bytes);
     let mut visible = 0;
     for position in 0..row_count {
@@ -105,9 +105,7 @@ pub(super) fn walk_run(
         let (row, key) = walked.map_err(|flaw| rows.flaw(flaw))?;
         if row.visible {
             visible += 1;
-            if let Some(key) = key {
-                visible_key(position, key);
-            }
+            visible_row(position, key)?;
         }
     }
     check_end(rows, &c)?;

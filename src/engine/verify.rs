@@ -299,6 +299,15 @@ impl TableCheck<'_> {
         });
     }
 
+    /// Reports what a file has after the bytes that are in use, if it goes on.
+    pub(super) fn leftover(&mut self, file: &SourceFile, used_len: u64) {
+        let len = file.len().saturating_sub(used_len);
+        if len > 0 {
+            let finding = Finding::new(Code::CrashLeftover).file(file.path());
+            self.add(finding.offset(used_len).detail(format!("{len} bytes")));
+        }
+    }
+
     /// Reports damage.
     pub(super) fn damaged(&mut self, damage: &Damage) {
         self.add(damage.into());

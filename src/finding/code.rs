@@ -233,6 +233,9 @@ codes! {
     ExtraFile "extra-file" Warning
         "A file is there that the catalog does not name."
         "Nothing reads it; move it away if it should not be there.";
+    CrashLeftover "crash-leftover" Warning
+        "A file goes on after what the catalog knows of: a checkpoint was cut short by a crash before its data were in use."
+        "Nothing to do: nothing reads it, and the next checkpoint cuts it off.";
     CountMismatch "count-mismatch" Error
         "A stored count differs from what was counted."
         "Restore the file from a backup, or upgrade again from the source.";

@@ -96,6 +96,18 @@ impl<'a> RowBatch<'a> {
         self.values.truncate(end);
     }
 
+    /// Ends the version at `position`, counted from 0 in the batch; false when
+    /// it was ended before, or there is none.
+    pub fn end_version(&mut self, position: usize, xmax: u64) -> bool {
+        match self.heads.get_mut(position) {
+            Some(head) if head.xmax.is_none() => {
+                head.xmax = Some(xmax);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Number of complete rows.
     pub fn len(&self) -> usize {
         self.heads.len()

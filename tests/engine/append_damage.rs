@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::append::{entries_of, files_of, records_of};
 use crate::bytes::{crc, seed};
-use crate::forged::both_say;
+use crate::forged::{both_say, forge};
 use crate::sample::{
     Rows, catalog, database, one_table, read_all, row, row_of_len, table, verified, write_as,
 };
@@ -80,9 +80,8 @@ fn records_that_no_writer_produces_are_refused() {
     let of = |number: u32| number.to_le_bytes();
     let level = Level::Checksums;
     forged(level, 0, 12, &[0], Code::BadTag, 12);
-    // Kinds that are reserved.
-    forged(level, 0, 12, &[2], Code::BadTag, 12);
     forged(level, 0, 12, &[3], Code::BadTag, 12);
+    forged(level, 0, 12, &[255], Code::BadTag, 12);
     forged(level, 1, 0, b"RBLK", Code::BadMagic, 0);
     forged(level, 1, 4, &of(1 << 31), Code::BadLength, 4);
     forged(level, 1, 8, &of(0), Code::BadLength, 8);
@@ -90,6 +89,50 @@ fn records_that_no_writer_produces_are_refused() {
     forged(level, 1, 8, &of(u32::MAX), Code::BadLength, 8);
     forged(level, 2, 15, &[1], Code::OutOfRange, 13);
     forged(level, 2, 24, &[2], Code::WrongPlace, 24);
+}
+
+#[test]
+fn ends_that_no_writer_produces_are_refused() {
+    // The last record becomes one of ends: of a row that is not there.
+    let level = Level::Structure;
+    forged(level, 2, 12, &[2], Code::BadLength, 8);
+    let ends = |bytes: &[u8]| {
+        let dir = directory();
+        let path = dir.path().join("db_d/t.dat");
+        let mut data = fs::read(&path).unwrap();
+        data.truncate(RECORDS[2]);
+        let len = u8::try_from(bytes.len()).unwrap();
+        let mut head = [0; 32];
+        head[..4].copy_from_slice(b"RREC");
+        (head[4], head[8], head[12], head[24]) = (len, 1, 2, 3);
+        let crc = crc(&[&seed(0, 0, RECORDS[2]), &head, bytes]);
+        data.extend([&head[..], &crc.to_le_bytes(), bytes].concat());
+        let len = data.len();
+        fs::write(&path, data).unwrap();
+        let counts = r#""rows":4,"live":4,"data_len":"#;
+        let metadata = dir.path().join("db_d/metadata.db");
+        forge(
+            &metadata,
+            &format!("{counts}{}", RECORDS[2] + 36 + 400),
+            &format!(r#""rows":3,"live":2,"data_len":{len}"#),
+        );
+        forge(&metadata, r#""ends":0"#, r#""ends":1"#);
+        dir
+    };
+    let dir = ends(&[1, 9]);
+    assert_eq!(codes(dir.path(), level), [Code::DerivedDiffers]);
+    let rows = Store::open(dir.path()).and_then(|store| read_all(&store));
+    let ended = rows.unwrap()[0][0]
+        .iter()
+        .map(|row| row.xmax)
+        .collect::<Vec<_>>();
+    assert_eq!(ended, [None, Some(9), None]);
+    for bytes in [&[3, 9][..], &[0x80, 0x00, 9], &[1, 9, 0], &[1]] {
+        let dir = ends(bytes);
+        assert_ne!(codes(dir.path(), level), []);
+        let read = Store::open(dir.path()).and_then(|store| read_all(&store));
+        assert!(matches!(read, Err(Error::Damage(_))), "{bytes:?}");
+    }
 }
 
 #[test]
@@ -128,18 +171,17 @@ fn a_dead_row_where_the_catalog_has_a_live_one_is_found() {
 }
 
 #[test]
-fn data_cut_where_a_record_ends_is_found_by_the_counts() {
+fn data_cut_where_a_record_ends_are_found_by_their_length() {
     let dir = directory();
     let path = dir.path().join("db_d/t.dat");
     let data = fs::read(&path).unwrap();
     for end in RECORDS {
         fs::write(&path, &data[..end]).unwrap();
-        let expected = [Code::CountMismatch, Code::DerivedDiffers];
-        assert_eq!(codes(dir.path(), Level::Checksums), expected);
+        assert_eq!(codes(dir.path(), Level::Checksums), [Code::Truncated]);
         let error = Store::open(dir.path())
             .and_then(|store| read_all(&store))
             .unwrap_err();
-        assert!(error.to_string().contains("count-mismatch"), "{error}");
+        assert!(error.to_string().contains("truncated"), "{error}");
     }
 }
 

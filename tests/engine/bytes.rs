@@ -137,7 +137,7 @@ fn documents_are_those_of_the_format_page() {
     assert_eq!(
         document("db_d/metadata.db"),
         concat!(
-            r#"{"name":"d","tables":[{"id":0,"counts":{"rows":1,"live":1},"schema":"#,
+            r#"{"name":"d","tables":[{"id":0,"counts":{"rows":1,"live":1,"data_len":0,"ends":0},"schema":"#,
             r#"{"name":"t","columns":[{"name":"c0","data_type":"text","nullable":true,"#,
             r#""primary_key":true,"unique":false,"foreign_key":null}],"#,
             r#""sequences":[["c0",7]],"owner":null}}],"enums":[],"views":[],"table_grants":[]}"#

@@ -126,7 +126,13 @@ fn other_lengths_are_found(options: impl Into<CreateOptions>, sample: fn() -> (C
         }
         for more in [&[0u8][..], b"RBLK", &whole] {
             fs::write(&path, [&whole, more].concat()).unwrap();
-            assert!(verified(dir.path(), Level::Checksums).has_errors());
+            let report = verified(dir.path(), Level::Checksums);
+            let findings = report.findings();
+            // A crash may leave more than the catalog knows, and nothing reads
+            // it.
+            let left = findings.iter().all(|f| f.code == Code::CrashLeftover);
+            let grows = path.extension().is_some_and(|suffix| suffix == "dat");
+            assert!(!findings.is_empty() && report.has_errors() != (left && grows));
             reads_right_or_not_at_all(dir.path(), &rows);
         }
         fs::write(&path, &whole).unwrap();

@@ -32,7 +32,7 @@ fn directory() -> TempDir {
 }
 
 /// Rewrites part of a sealed file's document and seals it again.
-fn forge(path: &Path, from: &str, to: &str) {
+pub fn forge(path: &Path, from: &str, to: &str) {
     let bytes = fs::read(path).unwrap();
     let document = String::from_utf8(bytes[44..bytes.len() - 4].to_vec()).unwrap();
     assert!(document.contains(from), "{document}");

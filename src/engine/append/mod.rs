@@ -1,7 +1,14 @@
 //! Records appended to a file, with an index (format page, "Append files").
 
+mod ends;
+mod live;
 mod reader;
 mod record;
+mod row_index;
+mod stored_rows;
+mod tail;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod writer;
 
@@ -13,6 +20,7 @@ use super::layout::{TableCounts, TableFiles};
 use super::paths::TablePlace;
 use super::tree::TreePlace;
 use super::verify::{Level, TableCheck};
+use crate::engine::live::{Access, LiveTable};
 use crate::error::Result;
 use crate::model::RowStream;
 
@@ -20,6 +28,8 @@ use crate::model::RowStream;
 const SUFFIX: &str = ".dat";
 /// Likewise, of the index from primary key to row (format page, "Index").
 const INDEX_SUFFIX: &str = ".index";
+/// The same of an index that is made anew, until it is in place.
+const NEW_INDEX_SUFFIX: &str = ".index.new";
 /// First bytes of the data.
 const MAGIC: &[u8; MAGIC_LEN] = b"RDBXAPND";
 
@@ -73,6 +83,15 @@ impl TableFiles for Append {
 
     fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
         Ok(Box::new(reader::TableReader::open(table, counts)?))
+    }
+
+    fn live(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        access: &Access,
+    ) -> Result<Box<dyn LiveTable>> {
+        Ok(Box::new(live::LiveAppend::open(table, counts, access)?))
     }
 
     fn verify(

@@ -1,10 +1,13 @@
 //! The head of a record (format page, "Append files").
 
+use std::ops::RangeInclusive;
+
+use super::ends::{MAX_END_LEN, MIN_END_LEN};
 use crate::codec::{ByteWriter, Cursor};
 use crate::engine::address::Lsn;
 use crate::engine::frame::{CRC_LEN, Piece};
 use crate::engine::row_block::{Extent, Head};
-use crate::engine::row_codec::MAX_ROW_LEN;
+use crate::engine::row_codec::{MAX_ROW_LEN, MIN_ROW_LEN};
 use crate::error::Damage;
 use crate::finding::Code;
 
@@ -21,14 +24,40 @@ pub(super) const RECORD_HEAD_LEN: usize = FIRST_ROW_OFFSET + 8 + CRC_LEN;
 /// Most bytes of the rows of a record of several rows. Whoever looks a key up
 /// reads the whole record that holds it.
 pub(super) const MAX_RECORD_LEN: usize = 16 * 1024 - RECORD_HEAD_LEN;
-/// The only kind that is written: rows.
-const KIND_ROWS: u8 = 1;
+
+/// What a record holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RecordKind {
+    /// New versions.
+    Rows = 1,
+    /// Ends of versions that stand in records before.
+    Ends = 2,
+}
 
 /// What stands before the rows of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecordHead {
     extent: Extent,
     lsn: Lsn,
+    kind: RecordKind,
+}
+
+impl RecordHead {
+    /// The head of a record of ends; its first row is the one that comes next.
+    pub(super) fn of_ends(extent: Extent, lsn: Lsn) -> Self {
+        let kind = RecordKind::Ends;
+        RecordHead { extent, lsn, kind }
+    }
+
+    /// What the record holds.
+    pub(super) fn kind(&self) -> RecordKind {
+        self.kind
+    }
+
+    /// The record of our log that this one comes from.
+    pub(super) fn lsn(&self) -> Lsn {
+        self.lsn
+    }
 }
 
 impl Head for RecordHead {
@@ -38,18 +67,33 @@ impl Head for RecordHead {
     const OFFSETS: [usize; 3] = [4, 8, FIRST_ROW_OFFSET];
 
     fn new(extent: Extent, lsn: Lsn) -> Self {
-        RecordHead { extent, lsn }
+        let kind = RecordKind::Rows;
+        RecordHead { extent, lsn, kind }
     }
 
     fn extent(&self) -> Extent {
         self.extent
     }
 
+    fn added_rows(&self) -> u32 {
+        match self.kind {
+            RecordKind::Rows => self.extent.row_count,
+            RecordKind::Ends => 0,
+        }
+    }
+
+    fn row_len_range(&self) -> RangeInclusive<u64> {
+        match self.kind {
+            RecordKind::Rows => MIN_ROW_LEN..=Self::MAX_ROW_LEN,
+            RecordKind::Ends => MIN_END_LEN..=MAX_END_LEN,
+        }
+    }
+
     fn encode(&self, w: &mut ByteWriter) {
         w.raw(MAGIC);
         w.u32(self.extent.payload_len);
         w.u32(self.extent.row_count);
-        w.u8(KIND_ROWS);
+        w.u8(self.kind as u8);
         w.raw(&[0; ZEROS_LEN]);
         w.u64(self.lsn.0);
         w.u64(self.extent.first_row);
@@ -67,21 +111,26 @@ impl Head for RecordHead {
                 row_count,
                 first_row: c.u64()?,
             };
-            Ok((magic, kind, zeros, RecordHead { extent, lsn }))
+            Ok((magic, kind, zeros, extent, lsn))
         };
-        let (magic, kind, zeros, head) = read().map_err(|flaw| piece.flaw(flaw))?;
+        let (magic, kind, zeros, extent, lsn) = read().map_err(|flaw| piece.flaw(flaw))?;
         if magic != MAGIC {
             let found = format!("\"{}\"", magic.escape_ascii());
             return Err(piece.damage(0, Code::BadMagic, found, "\"RREC\""));
         }
-        if kind != KIND_ROWS {
-            let found = format!("a record of kind {kind}");
-            return Err(piece.damage(KIND_OFFSET, Code::BadTag, found, "1, rows"));
-        }
+        let kind = match kind {
+            1 => RecordKind::Rows,
+            2 => RecordKind::Ends,
+            kind => {
+                let found = format!("a record of kind {kind}");
+                let expected = "1, rows, or 2, ends";
+                return Err(piece.damage(KIND_OFFSET, Code::BadTag, found, expected));
+            }
+        };
         if zeros.iter().any(|byte| *byte != 0) {
             let found = "reserved bytes in use";
             return Err(piece.damage(ZEROS_OFFSET, Code::OutOfRange, found, "zeros"));
         }
-        Ok(head)
+        Ok(RecordHead { extent, lsn, kind })
     }
 }

@@ -1,17 +1,19 @@
 //! Checks the files of an append table to their last byte.
 
-use super::reader::{check_counts, records};
-use super::record::RecordHead;
+use super::ends::{EndCursor, read_ends};
+use super::reader::{check_counts, check_len, collect_ends, data_piece, records};
+use super::record::{RecordHead, RecordKind};
 use super::{INDEX_SUFFIX, MAGIC, SUFFIX, row_id};
 use crate::codec::{ByteWriter, MultisetHash};
 use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_block::{BlockWalk, Head};
+use crate::engine::row_block::{Block, BlockWalk, Head};
 use crate::engine::row_run::walk_run;
 use crate::engine::tree::{Entry, key_digest, verify_tree};
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
+use crate::file::SourceFile;
 use crate::finding::Code;
 
 /// Checks every record, the index, and each against the other.
@@ -62,15 +64,26 @@ fn verify_data(
         Ok(_) => checked += FILE_HEADER_LEN as u64,
         Err(damage) => check.damaged(damage),
     }
+    let len = check_len(&file, counts);
+    match &len {
+        Ok(()) => check.leftover(&file, counts.data_len),
+        Err(damage) => check.damaged(damage),
+    }
+    let structure = level == Level::Structure;
+    let ends = match structure {
+        true => ends_of(&file, table, counts)?,
+        false => None,
+    };
     let mut walk = RecordWalk {
-        records: records(&file, table.address),
+        records: records(&file, table.address, counts.data_len),
         table,
-        structure: level == Level::Structure,
+        structure,
         found: TableCounts::default(),
         entries: EntrySet::default(),
         scratch: ByteWriter::new(),
         checked: 0,
-        whole: header.is_ok(),
+        whole: header.is_ok() && len.is_ok() && ends.is_some() == structure,
+        ends: ends.unwrap_or_default(),
     };
     walk.run(check)?;
     checked += walk.checked;
@@ -85,9 +98,23 @@ fn verify_data(
     }
     check.covered(&file, checked);
     Ok(Some(Data {
-        len: file.len(),
+        len: counts.data_len,
         entries: (walk.whole && walk.structure).then_some(walk.entries),
     }))
+}
+
+/// The ends of versions, unless they are damaged: the walk over the records
+/// tells of that.
+fn ends_of(
+    file: &SourceFile,
+    table: &TablePlace,
+    counts: TableCounts,
+) -> Result<Option<EndCursor>> {
+    match collect_ends(file, &table.address, counts.data_len) {
+        Ok(ends) => Ok(Some(EndCursor::new(ends))),
+        Err(Error::Damage(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// A walk over all records that goes on past damage where it can.
@@ -96,6 +123,8 @@ struct RecordWalk<'t> {
     table: &'t TablePlace,
     structure: bool,
     found: TableCounts,
+    /// What of the ends was not met yet.
+    ends: EndCursor,
     entries: EntrySet,
     scratch: ByteWriter,
     /// Bytes of records whose checksum is right.
@@ -125,24 +154,59 @@ impl RecordWalk<'_> {
     /// One record; false after the last one.
     fn step(&mut self) -> Result<bool> {
         let Some(record) = self.records.advance()? else {
-            return Ok(false);
+            return self.after_last();
         };
         self.checked += record.len();
-        let row_count = record.head.extent().row_count;
-        self.found.rows += u64::from(row_count);
-        if !self.structure {
-            return Ok(true);
+        let extent = record.head.extent();
+        match record.head.kind() {
+            RecordKind::Rows => self.found.rows += u64::from(extent.row_count),
+            RecordKind::Ends => self.found.ends += u64::from(extent.row_count),
+        }
+        if self.structure {
+            self.content(&record)?;
+        }
+        Ok(true)
+    }
+
+    /// What the record at hand holds.
+    fn content(&mut self, record: &Block<RecordHead>) -> Result<()> {
+        let extent = record.head.extent();
+        let rows = self.records.rows(record);
+        if record.head.kind() == RecordKind::Ends {
+            let expected = (extent.row_count, extent.first_row);
+            let (entries, scratch) = (&mut self.entries, &mut self.scratch);
+            return read_ends(&rows, expected, |end| {
+                entries.add(&end.entry(), scratch);
+                Ok(())
+            });
         }
         let offset = self.records.offset();
-        let (entries, scratch) = (&mut self.entries, &mut self.scratch);
-        let rows = self.records.rows(&record);
+        let data = data_piece(self.records.file());
+        let (ends, whole) = (&mut self.ends, self.whole);
+        let (entries, scratch, live) = (&mut self.entries, &mut self.scratch, &mut self.found.live);
         let (arity, key) = (self.table.arity, self.table.key);
-        let visible = walk_run(&rows, row_count, arity, key, |position, key| {
-            let (key, value) = (key_digest(key), row_id(offset, position));
-            entries.add(&Entry { key, value }, scratch);
+        walk_run(&rows, extent.row_count, arity, key, |position, key| {
+            let index = extent.first_row.saturating_add(position.into());
+            // Past damage, ends cannot be told from needless ones.
+            if whole && ends.is_ended(index, &data)? {
+                return Ok(());
+            }
+            *live += 1;
+            if let Some(key) = key {
+                let (key, value) = (key_digest(key), row_id(offset, position));
+                entries.add(&Entry { key, value }, scratch);
+            }
+            Ok(())
         })?;
-        self.found.live += visible;
-        Ok(true)
+        Ok(())
+    }
+
+    /// No record follows; false.
+    fn after_last(&mut self) -> Result<bool> {
+        if self.whole && self.structure {
+            self.ends.finish(&data_piece(self.records.file()))?;
+        }
+        Ok(false)
     }
 }
 
@@ -178,8 +242,8 @@ fn verify_index(
     } else if let Some(expected) = data.entries
         && expected != found
     {
-        let found = format!("other rows, {} of them", meta.entry_count);
-        let expected = format!("exactly the {} visible ones", expected.0.count());
+        let found = format!("other entries, {} of them", meta.entry_count);
+        let expected = format!("exactly the {} of the rows and ends", expected.0.count());
         differs(found, expected);
     }
     Ok(())

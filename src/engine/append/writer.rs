@@ -42,8 +42,9 @@ pub(super) fn write_table(
         }
     }
     writer.end_block()?;
-    let counts = writer.counts();
+    let mut counts = writer.counts();
     let data_len = writer.finish()?;
+    counts.data_len = data_len;
     if let Some((_, entries)) = entries {
         let mut index = TreeWriter::create(index_place(table), lsn)?;
         entries.finish(|entry| index.push(entry))?;

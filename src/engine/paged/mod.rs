@@ -15,7 +15,8 @@ use super::address::Lsn;
 use super::layout::{TableCounts, TableFiles};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
-use crate::error::Result;
+use crate::engine::live::{Access, LiveTable};
+use crate::error::{Error, Result};
 use crate::model::RowStream;
 
 pub use page_files::MAX_PAGES_PER_FILE;
@@ -88,6 +89,17 @@ impl TableFiles for Paged {
         let place = self.place(table);
         let reader = reader::TableReader::open(place, table.arity, counts)?;
         Ok(Box::new(reader))
+    }
+
+    fn live(
+        &self,
+        table: &TablePlace,
+        _counts: TableCounts,
+        _access: &Access,
+    ) -> Result<Box<dyn LiveTable>> {
+        let path = table.file("");
+        let what = format!("internal: {} cannot be changed", path.display());
+        Err(Error::Usage(what))
     }
 
     fn verify(

@@ -2,6 +2,9 @@
 //! "Table files").
 
 mod block;
+mod block_directory;
+mod key_map;
+mod live;
 mod reader;
 mod trailer;
 mod verify;
@@ -12,6 +15,7 @@ use std::path::PathBuf;
 use super::address::Lsn;
 use super::frame::MAGIC_LEN;
 use super::layout::{TableCounts, TableFiles};
+use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
 use crate::error::Result;
@@ -19,6 +23,8 @@ use crate::model::RowStream;
 
 /// After the encoded name of a table.
 const SUFFIX: &str = ".db";
+/// The same of a file that a checkpoint writes and a batch puts in place.
+const NEW_SUFFIX: &str = ".db.new";
 
 /// First bytes of a table's file.
 const MAGIC: &[u8; MAGIC_LEN] = b"RDBXTABL";
@@ -51,11 +57,20 @@ impl TableFiles for PerTable {
     }
 
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
-        writer::write_table(table, lsn, rows)
+        writer::write_table((table, SUFFIX), lsn, rows)
     }
 
     fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
         Ok(Box::new(reader::TableReader::open(table, counts)?))
+    }
+
+    fn live(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        _access: &Access,
+    ) -> Result<Box<dyn LiveTable>> {
+        Ok(Box::new(live::LivePerTable::open(table, counts)?))
     }
 
     fn verify(

@@ -52,7 +52,11 @@ impl Trailer {
             return Err(fields.damage(at, Code::CountMismatch, found, "a sum"));
         }
         Ok(Trailer {
-            counts: TableCounts { rows, live },
+            counts: TableCounts {
+                rows,
+                live,
+                ..TableCounts::default()
+            },
             blocks: fields.read(Cursor::u64)?,
             chain: fields.read(Cursor::u32)?,
         })

@@ -107,7 +107,7 @@ impl BlockWalk {
         if let Some(visible) = &mut self.rows {
             let rows = self.blocks.walk().rows(&block);
             let row_count = block.head.extent().row_count;
-            *visible += walk_run(&rows, row_count, self.arity, None, |_, _| {})?;
+            *visible += walk_run(&rows, row_count, self.arity, None, |_, _| Ok(()))?;
         }
         Ok(true)
     }

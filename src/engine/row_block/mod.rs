@@ -4,6 +4,8 @@
 mod walk;
 mod writer;
 
+use std::ops::RangeInclusive;
+
 pub(super) use walk::BlockWalk;
 pub(super) use writer::BlockWriter;
 
@@ -43,6 +45,17 @@ pub(super) trait Head: Copy {
 
     /// The rows of the block.
     fn extent(&self) -> Extent;
+
+    /// Rows that the block adds to the table; those that follow it have higher
+    /// indexes.
+    fn added_rows(&self) -> u32 {
+        self.extent().row_count
+    }
+
+    /// Fewest and most bytes of one of the block's rows alone.
+    fn row_len_range(&self) -> RangeInclusive<u64> {
+        MIN_ROW_LEN..=Self::MAX_ROW_LEN
+    }
 
     /// Appends the fields before the checksum.
     fn encode(&self, w: &mut ByteWriter);
@@ -106,9 +119,10 @@ impl<H: Head> Block<H> {
             let found = format!("a block of {} bytes", self.len());
             return Err(piece.damage(len_offset, Code::BadLength, found, expected));
         }
-        let fits = u64::from(rows) * MIN_ROW_LEN <= len;
+        let row_len = self.head.row_len_range();
+        let fits = u64::from(rows).saturating_mul(*row_len.start()) <= len;
         let most = match rows {
-            1 => H::MAX_ROW_LEN,
+            1 => *row_len.end(),
             _ => H::MAX_SHARED_LEN as u64,
         };
         if rows == 0 || !fits || len > most {

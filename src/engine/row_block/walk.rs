@@ -72,7 +72,7 @@ impl<H: Head> BlockWalk<H> {
             let [.., at] = H::OFFSETS;
             return Err(piece.damage(at, Code::WrongPlace, found, expected).into());
         }
-        self.next_row = extent.first_row.checked_add(extent.row_count.into());
+        self.next_row = extent.first_row.checked_add(block.head.added_rows().into());
         Ok(Some(block))
     }
 
