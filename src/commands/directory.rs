@@ -180,7 +180,7 @@ impl Directory {
                 report.extend(recovery.report.clone());
                 report
             }
-            Backend::Ours(_) => Report::new(),
+            Backend::Ours(store) => store.findings().clone(),
         }
     }
 

@@ -2,10 +2,19 @@
 
 use crc32fast::Hasher;
 
-/// Position in the log: the state of a file is that after the record of this
-/// number. 0 before the first record.
+/// Position in the log in bytes, over all segments that ever were: the state of
+/// a file is that after all records before it. 0 before the first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Lsn(pub u64);
+
+/// A place between two records of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct LogPosition {
+    /// Position of the record behind it.
+    pub at: Lsn,
+    /// The record before it; 0 for none.
+    pub last: Lsn,
+}
 
 /// Names one table of one directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

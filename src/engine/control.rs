@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::address::Lsn;
+use super::address::{LogPosition, Lsn};
 use super::frame::{CRC_LEN, Fields, MAGIC_LEN, Piece, seal};
 use super::layout::{Layout, Shape};
 use super::paths::CONTROL_NAME;
@@ -28,6 +28,8 @@ pub(super) const FAMILY_MAX_LEN: usize = 32;
 
 /// Offset in a slot of the number of pages per file.
 const PAGES_PER_FILE_OFFSET: usize = SLOT_LEN - CRC_LEN - 4;
+/// Offset in a slot of the last record before the checkpoint.
+const LAST_RECORD_OFFSET: usize = PAGES_PER_FILE_OFFSET - 8;
 
 /// What a directory was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +66,8 @@ pub(super) struct Control {
     pub shape: Shape,
     /// What the directory was made from.
     pub origin: Origin,
-    /// Every file holds at least the state after this record.
-    pub checkpoint: Lsn,
+    /// The files hold what was before, and nothing of what is behind it.
+    pub checkpoint: LogPosition,
 }
 
 impl Control {
@@ -76,11 +78,12 @@ impl Control {
         w.u32(super::frame::FORMAT_VERSION);
         w.u128(self.origin.cluster_id);
         w.u64(self.generation);
-        w.u64(self.checkpoint.0);
+        w.u64(self.checkpoint.at.0);
         w.u8(self.shape.layout.tag());
         w.u8(self.origin.family.len().to_le_bytes()[0]);
         w.raw(self.origin.family.as_bytes());
-        w.raw(&vec![0; PAGES_PER_FILE_OFFSET.saturating_sub(w.len())]);
+        w.raw(&vec![0; LAST_RECORD_OFFSET.saturating_sub(w.len())]);
+        w.u64(self.checkpoint.last.0);
         w.u32(self.shape.pages_per_file);
         seal(&mut w, crc32fast::Hasher::new());
         w.into_vec()
@@ -97,7 +100,7 @@ impl Control {
             let found = format!("generation {generation} in slot {slot}");
             return Err(fields.damage(at, Code::WrongPlace, found, "the other slot"));
         }
-        let checkpoint = Lsn(fields.read(Cursor::u64)?);
+        let checkpoint_at = Lsn(fields.read(Cursor::u64)?);
         let at = fields.position();
         let tag = fields.read(Cursor::u8)?;
         let Some(layout) = Layout::from_tag(tag) else {
@@ -105,10 +108,11 @@ impl Control {
         };
         let family = read_family(&mut fields)?;
         let at = fields.position();
-        let padding = fields.read(|c| c.take(PAGES_PER_FILE_OFFSET.saturating_sub(at)))?;
+        let padding = fields.read(|c| c.take(LAST_RECORD_OFFSET.saturating_sub(at)))?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err(fields.damage(at, Code::OutOfRange, "padding in use", "zeros"));
         }
+        let last = Lsn(fields.read(Cursor::u64)?);
         let pages_per_file = fields.read(Cursor::u32)?;
         let Some(shape) = Shape::new(layout, pages_per_file) else {
             let found = format!("{pages_per_file} pages per file of the layout {layout}");
@@ -119,7 +123,10 @@ impl Control {
             generation,
             shape,
             origin: Origin { family, cluster_id },
-            checkpoint,
+            checkpoint: LogPosition {
+                at: checkpoint_at,
+                last,
+            },
         })
     }
 
@@ -128,7 +135,12 @@ impl Control {
     ///
     /// # Errors
     /// I/O errors.
-    pub(super) fn advance(&self, disk: &dyn Disk, root: &Path, checkpoint: Lsn) -> Result<Self> {
+    pub(super) fn advance(
+        &self,
+        disk: &dyn Disk,
+        root: &Path,
+        checkpoint: LogPosition,
+    ) -> Result<Self> {
         let next = Control {
             generation: self.generation.saturating_add(1),
             checkpoint,
@@ -162,7 +174,7 @@ impl Control {
                 generation,
                 shape,
                 origin: origin.clone(),
-                checkpoint: Lsn::default(),
+                checkpoint: LogPosition::default(),
             };
             let offset = (generation % SLOT_COUNT as u64) * SLOT_LEN as u64;
             file.write_all_at(&control.encode(), offset)

@@ -194,14 +194,6 @@ pub(super) trait TableFiles: fmt::Debug + Send + Sync {
         Ok(present)
     }
 
-    /// The table between its files and its changes since the last checkpoint.
-    fn live(
-        &self,
-        table: &TablePlace,
-        counts: TableCounts,
-        access: &Access,
-    ) -> Result<Box<dyn LiveTable>>;
-
     /// Writes a new table and says what it wrote.
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts>;
 

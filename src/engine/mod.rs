@@ -32,7 +32,7 @@ mod verify;
 
 pub use address::Lsn;
 pub use control::Origin;
-pub use create::create;
+pub use create::{create, create_on};
 pub use layout::{CreateOptions, Layout};
 pub use live::{
     CompactedTable, Compaction, LiveStore, RowId, StoreOptions, TableHandle, TableReader,
@@ -40,7 +40,7 @@ pub use live::{
 pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
-pub use verify::{Coverage, FileCoverage, Level, verify};
+pub use verify::{Coverage, FileCoverage, Level, verify, verify_on};
 
 #[cfg(test)]
 mod tests {

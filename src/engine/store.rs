@@ -1,19 +1,29 @@
 //! A directory of ours, opened for reading.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::address::TableAddress;
+use super::buffer_pool::BufferPool;
 use super::catalog_file::{Global, Metadata};
-use super::control::{self, Control, ControlFile, Origin};
+use super::control::{self, Control, Origin};
 use super::layout::{Layout, TableCounts, TableFiles};
+use super::live::{Access, LiveTable, Mode, Recovered, Replayed, lock, recover, replay};
+use super::log::Owner;
 use super::paths::{GLOBAL_NAME, TablePlace, database_dir};
 use super::sealed;
 use crate::error::{Error, Result};
-use crate::file::{Disk, LocalDisk, SourceFile};
+use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile};
+use crate::finding::{Code, Finding};
 use crate::model::{Catalog, RowSource, RowStream};
+use crate::report::Report;
 
-/// A read-only view of a directory of ours.
+/// Pages that replay may cache beside those that it changes.
+const REPLAY_POOL_PAGES: usize = 256;
+
+/// A read-only view of a directory of ours, as it was after its last change:
+/// what the log has beyond the files is applied in memory.
 #[derive(Debug)]
 pub struct Store {
     control: Control,
@@ -21,12 +31,17 @@ pub struct Store {
     /// By database and table as in the catalog.
     tables: Vec<Vec<StoredTable>>,
     files: Box<dyn TableFiles>,
+    findings: Report,
+    /// Keeps writers out for as long as the view is there.
+    _lock: Arc<dyn DiskFile>,
 }
 
 #[derive(Debug)]
 struct StoredTable {
     place: TablePlace,
     counts: TableCounts,
+    /// The table with its changes since the last checkpoint, if it has any.
+    live: Option<Box<dyn LiveTable>>,
 }
 
 impl Store {
@@ -59,28 +74,92 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Store> {
-        let control = ControlFile::read(&**disk, dir)?
-            .current()
-            .cloned()
-            .map_err(Clone::clone)?;
-        let files = control.shape.tables();
-        let cluster_id = control.origin.cluster_id;
+        let lock = lock(&**disk, dir, Lock::Shared)?;
+        let recovered = recover(disk, dir, Mode::Read)?;
+        let disk = &recovered.disk;
+        let cluster_id = recovered.control.origin.cluster_id;
         let global = Global::read(&**disk, dir, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
-        for entry in &global.databases {
+        let mut owners = BTreeMap::new();
+        for (d, entry) in global.databases.iter().enumerate() {
             let path = database_dir(dir, &entry.name, entry.id);
             let metadata = Metadata::read(&**disk, &path, cluster_id, entry)?;
+            let ids = metadata.tables.iter().map(|table| Owner {
+                database: entry.id,
+                table: table.id,
+            });
+            owners.extend(ids.enumerate().map(|(t, owner)| (owner, (d, t))));
             let stored = metadata.places(disk, &path, cluster_id, entry.id);
-            let stored = stored.map(|(place, counts)| StoredTable { place, counts });
+            let stored = stored.map(|(place, counts)| StoredTable {
+                place,
+                counts,
+                live: None,
+            });
             tables.push(stored.collect());
             databases.push(metadata.into_database());
         }
-        Ok(Store {
-            control,
+        let mut store = Store {
+            files: recovered.control.shape.tables(),
             catalog: global.into_catalog(databases),
+            control: recovered.control.clone(),
             tables,
-            files,
-        })
+            findings: Report::new(),
+            _lock: lock,
+        };
+        store.replay(&recovered, dir, &owners)?;
+        Ok(store)
+    }
+
+    /// Applies what the log has beyond the files.
+    fn replay(
+        &mut self,
+        recovered: &Recovered,
+        dir: &Path,
+        owners: &BTreeMap<Owner, (usize, usize)>,
+    ) -> Result<()> {
+        let access = Access {
+            pool: Arc::new(BufferPool::new(REPLAY_POOL_PAGES)),
+            write: false,
+        };
+        let (tables, catalog, files) = (&mut self.tables, &mut self.catalog, &self.files);
+        let end = replay(&recovered.disk, dir, recovered, |owner, entry, at| {
+            let found = owners.get(&owner).and_then(|(d, t)| {
+                let stored = tables.get_mut(*d)?.get_mut(*t)?;
+                Some((stored, catalog.databases.get_mut(*d)?.tables.get_mut(*t)?))
+            });
+            let Some((stored, schema)) = found else {
+                let found = format!("table {} of database {}", owner.table, owner.database);
+                let expected = "a table of the catalog";
+                return Err(Error::damage(at.0, at.1, Code::WrongPlace, found, expected));
+            };
+            let live = match &mut stored.live {
+                Some(live) => live,
+                none => none.insert(files.live(&stored.place, stored.counts, &access)?),
+            };
+            let mut replayed = Replayed {
+                place: &stored.place,
+                live: &mut **live,
+                sequences: &mut schema.sequences,
+            };
+            replayed.apply(entry, at)
+        })?;
+        for stored in self.tables.iter_mut().flatten() {
+            if let Some(live) = &stored.live {
+                stored.counts = live.counts();
+            }
+        }
+        if let Some(tail) = end.tail {
+            let detail = format!("{} bytes behind the last whole record", tail.len);
+            let finding = Finding::new(Code::TornTail).file(&tail.segment.path);
+            self.findings
+                .add(finding.offset(tail.offset).detail(detail));
+        }
+        Ok(())
+    }
+
+    /// What was found while opening.
+    pub fn findings(&self) -> &Report {
+        &self.findings
     }
 
     /// How its tables lie in files.
@@ -130,7 +209,10 @@ impl RowSource for Store {
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         let stored = self.known(database, table)?;
-        self.files.open(&stored.place, stored.counts)
+        match &stored.live {
+            Some(live) => live.rows(),
+            None => self.files.open(&stored.place, stored.counts),
+        }
     }
 }
 

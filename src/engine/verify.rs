@@ -1,13 +1,16 @@
 //! Checks a directory of ours: every checksum, every place, every byte
 //! accounted for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::address::{LogPosition, Lsn};
 use super::catalog_file::{Global, Metadata, check_dir};
 use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
 use super::layout::TableFiles;
+use super::live::{Mode, recover};
+use super::log::{LOG_DIR, LogEnd, LogReader, SEGMENT_HEAD_LEN, SegmentFile};
 use super::paths::{GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile, is_missing};
@@ -88,7 +91,7 @@ pub fn verify_on(
     report: &mut Report,
 ) -> Result<Coverage> {
     let mut run = Run {
-        disk,
+        disk: disk.clone(),
         dir,
         level,
         report,
@@ -102,7 +105,7 @@ pub fn verify_on(
 }
 
 struct Run<'v> {
-    disk: &'v Arc<dyn Disk>,
+    disk: Arc<dyn Disk>,
     dir: &'v Path,
     level: Level,
     report: &'v mut Report,
@@ -119,8 +122,14 @@ impl Run<'_> {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
         };
+        self.log(cluster_id)?;
+        // Files are looked at as the last batch of the log leaves them.
+        let recovered = recover(&self.disk, self.dir, Mode::Read);
+        if let Some(recovered) = absorb(recovered, self.dir, &mut Report::new())? {
+            self.disk = recovered.disk;
+        }
         let path = self.dir.join(GLOBAL_NAME);
-        let read = Global::read(&**self.disk, self.dir, cluster_id);
+        let read = Global::read(&*self.disk, self.dir, cluster_id);
         let Some(global) = self.whole_file(&path, read)? else {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
@@ -128,19 +137,19 @@ impl Run<'_> {
         for entry in &global.databases {
             let dir = database_dir(self.dir, &entry.name, entry.id);
             self.known.insert(dir.clone());
-            if absorb(check_dir(&**self.disk, &dir), &dir, self.report)?.is_none() {
+            if absorb(check_dir(&*self.disk, &dir), &dir, self.report)?.is_none() {
                 continue;
             }
             let path = dir.join(METADATA_NAME);
-            let read = Metadata::read(&**self.disk, &dir, cluster_id, entry);
+            let read = Metadata::read(&*self.disk, &dir, cluster_id, entry);
             let Some(metadata) = self.whole_file(&path, read)? else {
                 self.unexplained.push(dir);
                 continue;
             };
-            let places = metadata.places(self.disk, &dir, cluster_id, entry.id);
+            let places = metadata.places(&self.disk, &dir, cluster_id, entry.id);
             for ((place, counts), table) in places.zip(&metadata.tables) {
                 let mut check = TableCheck {
-                    disk: &**self.disk,
+                    disk: &*self.disk,
                     report: self.report,
                     coverage: &mut self.coverage,
                     known: &mut self.known,
@@ -157,11 +166,7 @@ impl Run<'_> {
     fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>)>> {
         let path = control::path(self.dir);
         self.known.insert(path.clone());
-        let Some(file) = absorb(
-            ControlFile::read(&**self.disk, self.dir),
-            &path,
-            self.report,
-        )?
+        let Some(file) = absorb(ControlFile::read(&*self.disk, self.dir), &path, self.report)?
         else {
             return Ok(None);
         };
@@ -179,12 +184,74 @@ impl Run<'_> {
         }
     }
 
+    /// Checks every record of the log.
+    fn log(&mut self, cluster_id: u128) -> Result<()> {
+        let listed = SegmentFile::list(&*self.disk, self.dir);
+        let path = self.dir.join(LOG_DIR);
+        let Some(segments) = absorb(listed, &path, self.report)? else {
+            return Ok(());
+        };
+        self.known.insert(path);
+        let Some(first) = segments.first() else {
+            return Ok(());
+        };
+        // Whole records of a segment, to their end.
+        let mut checked: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let walked = self.walk_log(cluster_id, first.start, &mut checked);
+        let end = absorb(walked, &first.path, self.report)?;
+        let tail = end.and_then(|end| end.tail);
+        if let Some(tail) = tail {
+            let detail = format!("{} bytes behind the last whole record", tail.len);
+            let finding = Finding::new(Code::TornTail).file(&tail.segment.path);
+            self.report.add(finding.offset(tail.offset).detail(detail));
+        }
+        for segment in segments {
+            let opened = SourceFile::open_on(&*self.disk, &segment.path);
+            if let Some(file) = absorb(opened, &segment.path, self.report)? {
+                let checked = checked.get(&segment.path).copied().unwrap_or_default();
+                self.coverage.add(&segment.path, file.len(), checked);
+            }
+            self.known.insert(segment.path);
+        }
+        Ok(())
+    }
+
+    fn walk_log(
+        &mut self,
+        cluster_id: u128,
+        start: Lsn,
+        checked: &mut BTreeMap<PathBuf, u64>,
+    ) -> Result<LogEnd> {
+        let mut reader = {
+            // The head of the first segment says which record is before it.
+            let from = LogPosition {
+                at: start,
+                ..LogPosition::default()
+            };
+            LogReader::open(&self.disk, self.dir, cluster_id, from)?
+        };
+        loop {
+            if let Some((segment, _)) = reader.place() {
+                // Its head was checked when it was opened.
+                let head = checked.entry(segment.to_owned()).or_default();
+                *head = (*head).max(SEGMENT_HEAD_LEN as u64);
+            }
+            let Some(record) = reader.advance()? else {
+                return Ok(reader.end());
+            };
+            if let Some((segment, offset)) = reader.place() {
+                checked.insert(segment.to_owned(), offset + record.len());
+            }
+            reader.entry()?;
+        }
+    }
+
     /// Takes the result of reading a file under one checksum.
     fn whole_file<T>(&mut self, path: &Path, read: Result<T>) -> Result<Option<T>> {
         self.known.insert(path.to_owned());
         let read = absorb(read, path, self.report)?;
         if self.disk.kind(path)? == Some(EntryKind::File) {
-            let len = SourceFile::open_on(&**self.disk, path)?.len();
+            let len = SourceFile::open_on(&*self.disk, path)?.len();
             let checked = if read.is_some() { len } else { 0 };
             self.coverage.add(path, len, checked);
         }
@@ -204,7 +271,7 @@ impl Run<'_> {
                     continue;
                 }
                 if entry.is_file {
-                    let file = SourceFile::open_on(&**self.disk, &entry.path)?;
+                    let file = SourceFile::open_on(&*self.disk, &entry.path)?;
                     self.coverage.add(&entry.path, file.len(), 0);
                 }
                 let path = &entry.path;

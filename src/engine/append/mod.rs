@@ -68,15 +68,6 @@ impl TableFiles for Append {
         Ok([table.file(SUFFIX)].into_iter().chain(index).collect())
     }
 
-    fn live(
-        &self,
-        _: &TablePlace,
-        _: TableCounts,
-        _: &super::live::Access,
-    ) -> Result<Box<dyn super::live::LiveTable>> {
-        Err(crate::error::Error::Usage("not yet".into()))
-    }
-
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
         writer::write_table(table, lsn, rows)
     }

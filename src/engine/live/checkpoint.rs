@@ -28,7 +28,7 @@ impl LiveStore {
         }
         // What is in the files was in the log before.
         writer.log.sync()?;
-        let lsn = writer.log.end();
+        let lsn = writer.log.end().at;
         let mut batch = Batch::new();
         let mut changed = Vec::new();
         {
@@ -75,7 +75,7 @@ impl LiveStore {
         drop(catalog);
         writer.pending = 0;
         let checkpoint = writer.control.checkpoint;
-        writer.log.prune(checkpoint, false)
+        writer.log.prune(checkpoint.at, false)
     }
 
     /// Writes a batch to the log, makes its changes, and says so in the control

@@ -56,7 +56,7 @@ impl LiveStore {
         let mut writer = self.writer()?;
         let checkpoint = writer.control.checkpoint;
         if checkpoint == writer.log.end() {
-            let pruned = writer.log.prune(checkpoint, true);
+            let pruned = writer.log.prune(checkpoint.at, true);
             writer.need(pruned)?;
         }
         drop(writer);

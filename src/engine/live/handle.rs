@@ -91,6 +91,11 @@ impl TableReader<'_> {
         self.counts().rows
     }
 
+    /// The next value by column, as far as columns have a sequence.
+    pub fn sequences(&self) -> &[(String, i64)] {
+        &self.state.sequences
+    }
+
     /// Row versions that a user sees.
     pub fn live_count(&self) -> u64 {
         self.counts().live

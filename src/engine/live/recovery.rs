@@ -9,12 +9,12 @@ use std::sync::Arc;
 use super::carry_out::CarryOut;
 use super::changed_disk::ChangedDisk;
 use super::{Change, Ended, LiveTable, NewRow};
-use crate::codec::Cursor;
-use crate::engine::address::Lsn;
+use crate::engine::address::LogPosition;
 use crate::engine::control::{Control, ControlFile};
+use crate::engine::frame::Piece;
 use crate::engine::log::{EndedVersion, Entry, Inserted, LogEnd, LogReader, Owner};
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::{walk_row, walk_row_key};
+use crate::engine::row_changes::key_of;
 use crate::error::{Error, Result};
 use crate::file::Disk;
 use crate::finding::Code;
@@ -27,7 +27,7 @@ pub(in crate::engine) struct Recovered {
     /// What the control file says.
     pub control: Control,
     /// Records from here on are not in the files.
-    pub from: Lsn,
+    pub from: LogPosition,
 }
 
 /// Whether files may be written.
@@ -42,11 +42,11 @@ pub(in crate::engine) enum Mode {
 /// The last whole batch of a log.
 #[derive(Debug, Clone, Copy)]
 struct LastBatch {
-    /// Position of its first change, and how many there are.
-    first: Lsn,
+    /// Before its first change, and how many there are.
+    first: LogPosition,
     changes: u64,
-    /// Position after its end.
-    end: Lsn,
+    /// Behind it.
+    end: LogPosition,
 }
 
 /// Finds the last batch and carries it out.
@@ -100,11 +100,11 @@ pub(in crate::engine) fn recover(
 
 fn last_batch(mut reader: LogReader) -> Result<Option<LastBatch>> {
     let mut last = None;
-    // Positions of the changes in a row before the record at hand.
-    let mut run: Vec<Lsn> = Vec::new();
+    // The changes in a row before the record at hand.
+    let mut run: Vec<LogPosition> = Vec::new();
     while let Some(head) = reader.advance()? {
         if head.is_change() {
-            run.push(head.lsn);
+            run.push(head.before());
             continue;
         }
         if head.is_commit()
@@ -125,9 +125,12 @@ fn last_batch(mut reader: LogReader) -> Result<Option<LastBatch>> {
                 ));
             };
             last = Some(LastBatch {
-                first: run.get(first).copied().unwrap_or(head.lsn),
+                first: run.get(first).copied().unwrap_or(head.before()),
                 changes,
-                end: head.end(),
+                end: LogPosition {
+                    at: head.end(),
+                    last: head.lsn,
+                },
             });
         }
         run.clear();
@@ -210,7 +213,12 @@ impl Replayed<'_> {
     }
 
     fn insert(&mut self, inserted: &Inserted, at: (&Path, u64)) -> Result<()> {
-        let key = key_of(self.place, &inserted.row, at)?;
+        let piece = Piece {
+            path: at.0,
+            offset: at.1,
+            bytes: &inserted.row,
+        };
+        let key = key_of(&piece, self.place)?.bytes;
         let row = NewRow {
             bytes: &inserted.row,
             key,
@@ -233,30 +241,4 @@ impl Replayed<'_> {
 fn diverged((path, offset): (&Path, u64), found: String, id: u64) -> Error {
     let expected = format!("the table as it was when the record of row {id} was written");
     Error::damage(path, offset, Code::WrongPlace, found, expected)
-}
-
-/// The bytes of a row's primary key, and a check of the row.
-///
-/// # Errors
-/// Damage when the bytes are no row of the table.
-pub(super) fn key_of<'r>(
-    place: &TablePlace,
-    row: &'r [u8],
-    (path, offset): (&Path, u64),
-) -> Result<Option<&'r [u8]>> {
-    let mut c = Cursor::new(row);
-    let key = match place.key {
-        Some(key) => walk_row_key(&mut c, place.arity, key).map(|(_, key)| Some(key)),
-        None => walk_row(&mut c, place.arity).map(|_| None),
-    };
-    match key {
-        Ok(key) if c.remaining() == 0 => Ok(key),
-        _ => Err(Error::damage(
-            path,
-            offset,
-            Code::BadArity,
-            "bytes that are no row of the table",
-            format!("a row of {} values", place.arity),
-        )),
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::record::{Entry, LOG_RECORD_HEAD_LEN, RecordHead};
 use super::segment::{SEGMENT_HEAD_LEN, SegmentFile};
 use crate::codec::Cursor;
-use crate::engine::address::Lsn;
+use crate::engine::address::{LogPosition, Lsn};
 use crate::engine::frame::Piece;
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, Window};
@@ -27,10 +27,8 @@ pub(in crate::engine) struct Tail {
 /// Where whole records end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::engine) struct LogEnd {
-    /// Position after the last one.
-    pub at: Lsn,
-    /// The last one; 0 for none.
-    pub last: Lsn,
+    /// Behind the last one.
+    pub position: LogPosition,
     /// The segment that goes on there; `None` when a new one must start.
     pub segment: Option<SegmentFile>,
     /// What a crash left behind them.
@@ -45,9 +43,8 @@ pub(in crate::engine) struct LogReader {
     /// Segments that were not opened yet, the next one last.
     rest: Vec<SegmentFile>,
     open: Option<(SegmentFile, Window)>,
-    /// Position of the next record, and the record before it if it is known.
-    at: Lsn,
-    previous: Option<Lsn>,
+    /// Before the next record.
+    position: LogPosition,
     end: Option<LogEnd>,
     head: Option<RecordHead>,
 }
@@ -62,20 +59,22 @@ impl LogReader {
         disk: &Arc<dyn Disk>,
         root: &Path,
         cluster_id: u128,
-        from: Lsn,
+        from: LogPosition,
     ) -> Result<Self> {
         let mut segments = SegmentFile::list(&**disk, root)?;
-        let first = segments.iter().rposition(|segment| segment.start <= from);
+        let first = segments
+            .iter()
+            .rposition(|segment| segment.start <= from.at);
         match first {
             Some(first) => {
                 segments.drain(..first);
             }
             // A directory that was never written to has no log.
-            None if segments.is_empty() && from == Lsn::default() => {}
+            None if segments.is_empty() && from.at == Lsn::default() => {}
             None => {
-                let missing = SegmentFile::new(root, from).path;
+                let missing = SegmentFile::new(root, from.at).path;
                 let found = "no segment of the log that reaches back to the last checkpoint";
-                let expected = format!("one that starts at or before position {}", from.0);
+                let expected = format!("one that starts at or before position {}", from.at.0);
                 return Err(Error::damage(
                     &missing,
                     0,
@@ -91,8 +90,7 @@ impl LogReader {
             cluster_id,
             rest: segments,
             open: None,
-            at: from,
-            previous: None,
+            position: from,
             end: None,
             head: None,
         };
@@ -106,16 +104,18 @@ impl LogReader {
     /// Damage of what was synced; I/O errors.
     pub(in crate::engine) fn advance(&mut self) -> Result<Option<RecordHead>> {
         if let Some(head) = self.head.take() {
-            self.at = head.end();
-            self.previous = Some(head.lsn);
+            self.position = LogPosition {
+                at: head.end(),
+                last: head.lsn,
+            };
         }
         loop {
             let Some((segment, window)) = &mut self.open else {
                 return Ok(None);
             };
-            let offset = self.at.0.saturating_sub(segment.start.0);
+            let offset = self.position.at.0.saturating_sub(segment.start.0);
             window.seek(offset);
-            match whole_record(window, (self.cluster_id, self.at, self.previous))? {
+            match whole_record(window, self.cluster_id, self.position, true)? {
                 Ok(head) => {
                     self.head = Some(head);
                     return Ok(Some(head));
@@ -123,7 +123,9 @@ impl LogReader {
                 Err(damage) => {
                     let ends = window.remaining() == 0;
                     match self.rest.last() {
-                        Some(next) if ends && next.start == self.at => self.next_segment()?,
+                        Some(next) if ends && next.start == self.position.at => {
+                            self.next_segment()?
+                        }
                         Some(_) => return Err(damage.into()),
                         None => {
                             self.finish(ends, damage)?;
@@ -164,7 +166,7 @@ impl LogReader {
     /// Where the log ends, once [`advance`](Self::advance) came to it.
     pub(in crate::engine) fn end(self) -> LogEnd {
         self.end.unwrap_or(LogEnd {
-            at: self.at,
+            position: self.position,
             ..LogEnd::default()
         })
     }
@@ -181,18 +183,19 @@ impl LogReader {
             Ok(head) => {
                 let behind_head = segment.start.0.saturating_add(SEGMENT_HEAD_LEN as u64);
                 // Segments of a directory without checkpoint begin at 0.
-                if self.at.0 < behind_head {
-                    self.at = Lsn(behind_head);
-                    self.previous = Some(head.previous);
+                if self.position.at.0 < behind_head {
+                    self.position = LogPosition {
+                        at: Lsn(behind_head),
+                        last: head.previous,
+                    };
                 }
                 let len = file.len();
                 self.open = Some((segment, Window::new(file, 0..len)));
                 Ok(())
             }
-            Err(_) if self.rest.is_empty() && segment.start == self.at => {
+            Err(_) if self.rest.is_empty() && segment.start == self.position.at => {
                 self.end = Some(LogEnd {
-                    at: self.at,
-                    last: self.previous.unwrap_or_default(),
+                    position: self.position,
                     segment: None,
                     tail: Some(Tail {
                         offset: 0,
@@ -211,13 +214,13 @@ impl LogReader {
         let Some((segment, window)) = &mut self.open else {
             return Ok(());
         };
-        let offset = self.at.0.saturating_sub(segment.start.0);
+        let offset = self.position.at.0.saturating_sub(segment.start.0);
         if offset > window.file().len() {
             // The control file says that more was there.
             return Err(damage.into());
         }
         let len = window.remaining();
-        if !ends && durable_beyond(window, self.cluster_id, segment.start, self.at)? {
+        if !ends && durable_beyond(window, self.cluster_id, segment.start, self.position.at)? {
             return Err(damage.into());
         }
         let tail = Tail {
@@ -226,8 +229,7 @@ impl LogReader {
             len,
         };
         self.end = Some(LogEnd {
-            at: self.at,
-            last: self.previous.unwrap_or_default(),
+            position: self.position,
             segment: Some(segment.clone()),
             tail: (!ends).then_some(tail),
         });
@@ -239,7 +241,9 @@ impl LogReader {
 /// next.
 fn whole_record(
     window: &mut Window,
-    (cluster_id, at, previous): (u128, Lsn, Option<Lsn>),
+    cluster_id: u128,
+    LogPosition { at, last }: LogPosition,
+    chained: bool,
 ) -> Result<Result<RecordHead, Damage>> {
     let damage = |window: &Window, code, found: String, expected: String| Damage {
         file: window.file().path().to_owned(),
@@ -279,9 +283,9 @@ fn whole_record(
             expected.into(),
         )));
     }
-    if previous.is_some_and(|previous| previous != head.previous) {
+    if chained && last != head.previous {
         let found = format!("the record before at {}", head.previous.0);
-        let expected = previous.unwrap_or_default().0.to_string();
+        let expected = last.0.to_string();
         return Ok(Err(damage(window, Code::WrongPlace, found, expected)));
     }
     Ok(Ok(head))
@@ -297,14 +301,17 @@ fn durable_beyond(window: &mut Window, cluster_id: u128, start: Lsn, at: Lsn) ->
         if window.remaining() < LOG_RECORD_HEAD_LEN as u64 {
             return Ok(false);
         }
-        let here = Lsn(start.0.saturating_add(offset));
+        let position = LogPosition {
+            at: Lsn(start.0.saturating_add(offset)),
+            last: Lsn::default(),
+        };
         // Few positions state their own: looking at one is cheap.
         let states = window.peek(LOG_RECORD_HEAD_LEN, |c: &mut Cursor<'_>| {
             c.take(4 + 4)?;
             c.u64()
         })?;
-        if states.is_ok_and(|lsn| lsn == here.0)
-            && let Ok(head) = whole_record(window, (cluster_id, here, None))?
+        if states.is_ok_and(|lsn| lsn == position.at.0)
+            && let Ok(head) = whole_record(window, cluster_id, position, false)?
             && head.durable > at
         {
             return Ok(true);

@@ -1,7 +1,7 @@
 //! One record of our log (format page, "Our log").
 
 use crate::codec::{ByteWriter, Cursor, Flaw};
-use crate::engine::address::Lsn;
+use crate::engine::address::{LogPosition, Lsn};
 use crate::engine::live::{Change, RowId};
 use crate::finding::Code;
 
@@ -188,13 +188,21 @@ impl RecordHead {
         })
     }
 
+    /// The place before the record.
+    pub(in crate::engine) fn before(&self) -> LogPosition {
+        LogPosition {
+            at: self.lsn,
+            last: self.previous,
+        }
+    }
+
     /// Position after the record.
     pub(in crate::engine) fn end(&self) -> Lsn {
         Lsn(self.lsn.0.saturating_add(self.len()))
     }
 
     /// Bytes of the record.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::engine) fn len(&self) -> u64 {
         LOG_RECORD_HEAD_LEN as u64 + u64::from(self.payload_len)
     }
 

@@ -7,7 +7,7 @@ use super::reader::LogEnd;
 use super::record::{self, Entry, Owner, Place};
 use super::segment::{LOG_DIR, SEGMENT_HEAD_LEN, SegmentFile, SegmentHead};
 use crate::codec::ByteWriter;
-use crate::engine::address::Lsn;
+use crate::engine::address::{LogPosition, Lsn};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, EntryKind};
 
@@ -25,10 +25,8 @@ pub(in crate::engine) struct LogWriter {
     segment: Option<(SegmentFile, Arc<dyn DiskFile>)>,
     /// Records that were not written out yet.
     buffer: ByteWriter,
-    /// Position after the last record.
-    end: Lsn,
-    /// The last record.
-    last: Lsn,
+    /// Behind the last record.
+    end: LogPosition,
     /// Everything before this position is on disk.
     durable: Lsn,
 }
@@ -68,9 +66,8 @@ impl LogWriter {
             cluster_id,
             segment,
             buffer: ByteWriter::new(),
-            end: end.at,
-            last: end.last,
-            durable: end.at,
+            end: end.position,
+            durable: end.position.at,
         };
         // What was read may be in the system's cache only.
         if let Some((segment, file)) = &writer.segment {
@@ -81,8 +78,8 @@ impl LogWriter {
         Ok(writer)
     }
 
-    /// Position after the last record.
-    pub(in crate::engine) fn end(&self) -> Lsn {
+    /// Behind the last record.
+    pub(in crate::engine) fn end(&self) -> LogPosition {
         self.end
     }
 
@@ -102,20 +99,20 @@ impl LogWriter {
         }
         let place = Place {
             cluster_id: self.cluster_id,
-            lsn: self.end,
-            previous: self.last,
+            lsn: self.end.at,
+            previous: self.end.last,
             durable: self.durable,
             owner,
         };
         let before = self.buffer.len();
         record::encode(&mut self.buffer, &place, entry)
             .map_err(|len| Error::Usage(format!("a record of {len} bytes for the log")))?;
-        self.last = self.end;
-        self.end.0 += (self.buffer.len() - before) as u64;
+        self.end.last = self.end.at;
+        self.end.at.0 += (self.buffer.len() - before) as u64;
         if self.buffer.len() >= BUFFER_LEN {
             self.flush()?;
         }
-        Ok(self.last)
+        Ok(self.end.last)
     }
 
     /// Makes every record durable.
@@ -123,7 +120,7 @@ impl LogWriter {
     /// # Errors
     /// I/O errors.
     pub(in crate::engine) fn sync(&mut self) -> Result<()> {
-        if self.durable == self.end {
+        if self.durable == self.end.at {
             return Ok(());
         }
         self.flush()?;
@@ -131,7 +128,7 @@ impl LogWriter {
             let synced = file.sync();
             synced.map_err(|error| Error::io("sync", &segment.path, error))?;
         }
-        self.durable = self.end;
+        self.durable = self.end.at;
         Ok(())
     }
 
@@ -162,7 +159,7 @@ impl LogWriter {
 
     fn segment_len(&self) -> u64 {
         let start = self.segment.as_ref().map(|(segment, _)| segment.start.0);
-        start.map_or(0, |start| self.end.0.saturating_sub(start))
+        start.map_or(0, |start| self.end.at.0.saturating_sub(start))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -172,7 +169,7 @@ impl LogWriter {
         let Some((segment, file)) = &self.segment else {
             return Ok(());
         };
-        let start = self.end.0 - self.buffer.len() as u64;
+        let start = self.end.at.0 - self.buffer.len() as u64;
         let written = file.write_all_at(self.buffer.as_slice(), start - segment.start.0);
         written.map_err(|error| Error::io("write", &segment.path, error))?;
         self.buffer.clear();
@@ -188,11 +185,11 @@ impl LogWriter {
             self.disk.create_dir(&dir)?;
             self.disk.sync_dir(&self.root)?;
         }
-        let segment = SegmentFile::new(&self.root, self.end);
+        let segment = SegmentFile::new(&self.root, self.end.at);
         let head = SegmentHead {
             cluster_id: self.cluster_id,
-            start: self.end,
-            previous: self.last,
+            start: self.end.at,
+            previous: self.end.last,
         };
         let file = self.disk.create(&segment.path)?;
         let written = file
@@ -201,8 +198,8 @@ impl LogWriter {
         written.map_err(|error| Error::io("write", &segment.path, error))?;
         self.disk.sync_dir(&dir)?;
         self.segment = Some((segment, file));
-        self.end.0 += SEGMENT_HEAD_LEN as u64;
-        self.durable = self.end;
+        self.end.at.0 += SEGMENT_HEAD_LEN as u64;
+        self.durable = self.end.at;
         Ok(())
     }
 }

@@ -72,15 +72,6 @@ impl TableFiles for Paged {
         Ok(entries.into_iter().map(|entry| entry.path).collect())
     }
 
-    fn live(
-        &self,
-        _: &TablePlace,
-        _: TableCounts,
-        _: &super::live::Access,
-    ) -> Result<Box<dyn super::live::LiveTable>> {
-        Err(crate::error::Error::Usage("not yet".into()))
-    }
-
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
         writer::write_table(table, self.place(table), lsn, rows)
     }

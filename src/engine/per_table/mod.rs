@@ -47,15 +47,6 @@ impl TableFiles for PerTable {
         Ok(vec![table.file(SUFFIX)])
     }
 
-    fn live(
-        &self,
-        _: &TablePlace,
-        _: TableCounts,
-        _: &super::live::Access,
-    ) -> Result<Box<dyn super::live::LiveTable>> {
-        Err(crate::error::Error::Usage("not yet".into()))
-    }
-
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
         writer::write_table((table, SUFFIX), lsn, rows)
     }

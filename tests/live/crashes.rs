@@ -1,0 +1,138 @@
+//! Random changes, random crashes: what comes back is the state after some
+//! change, and after none before the last sync.
+
+use std::io::ErrorKind;
+
+use rustdb_migrate::engine::{
+    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
+};
+use rustdb_migrate::error::Error;
+use rustdb_migrate::report::Report;
+
+use crate::model::{normal, of_live, of_view};
+use crate::random::Random;
+use crate::sim_disk::SimDisk;
+use crate::workload::{Run, root};
+
+/// Changes between two crashes, at most.
+const CHANGES: u64 = 60;
+/// Crashes of one run.
+const CRASHES: u64 = 3;
+
+fn options(random: &mut Random) -> StoreOptions {
+    let mut options = StoreOptions::default();
+    options.checkpoint_every = 1 + random.below(30);
+    options.pool_pages = 16;
+    options.pending_limit = 40_000;
+    options
+}
+
+/// One store through some crashes.
+fn run(layout: Layout, seed: u64) {
+    let mut random = Random(seed);
+    let disk = SimDisk::new(root());
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: seed.into(),
+    };
+    let layout = CreateOptions {
+        pages_per_file: 1 + random.below(5) as u32,
+        ..layout.into()
+    };
+    let opened = options(&mut random);
+    let store = LiveStore::create_on(&disk.shared(), root(), layout, &origin, opened).unwrap();
+    let model = of_live(&store);
+    let mut run = Run {
+        store,
+        states: vec![model.clone()],
+        model,
+        random,
+        transaction: 0,
+        key: 0,
+    };
+    for _ in 0..CRASHES {
+        let crash = run.random.chance(80);
+        let at = run.random.below(CHANGES * 4);
+        let kinds = [
+            ErrorKind::StorageFull,
+            ErrorKind::Other,
+            ErrorKind::TimedOut,
+        ];
+        disk.fail_after(at, kinds[run.random.below(3) as usize]);
+        for _ in 0..CHANGES {
+            match run.change() {
+                Ok(()) => {}
+                Err(Error::Io { .. }) => break,
+                Err(other) => panic!("seed {seed}: {other}"),
+            }
+        }
+        if crash {
+            disk.crash(&mut run.random);
+        }
+        disk.heal();
+        come_back(&mut run, &disk, seed);
+    }
+}
+
+/// Opens the directory again and compares it with what it may be.
+fn come_back(run: &mut Run, disk: &SimDisk, seed: u64) {
+    let states: Vec<_> = run.states.iter().map(normal).collect();
+    let before = disk.files();
+    let view = Store::open_on(&disk.shared(), root());
+    let view = of_view(&view.unwrap_or_else(|error| panic!("seed {seed}: {error}")));
+    assert_eq!(disk.files(), before, "seed {seed}: a view writes nothing");
+    let found = states.iter().rposition(|state| *state == view);
+    assert!(
+        found.is_some(),
+        "seed {seed}: none of {} states; found {}\n last {}",
+        states.len(),
+        brief(&view),
+        brief(states.last().unwrap()),
+    );
+    let opened = options(&mut run.random);
+    let store = LiveStore::open_on(&disk.shared(), root(), opened);
+    run.store = store.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    assert!(
+        of_live(&run.store) == view,
+        "seed {seed}: the view is the store"
+    );
+    run.model = view;
+    run.states = vec![run.model.clone()];
+    run.store.checkpoint().unwrap();
+    let mut report = Report::new();
+    let coverage = verify_on(&disk.shared(), root(), Level::Structure, &mut report).unwrap();
+    let findings: Vec<_> = report.findings().iter().collect();
+    assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+    assert_eq!(coverage.unchecked(), 0, "seed {seed}");
+}
+
+fn brief(model: &crate::model::Model) -> String {
+    let tables = model.iter().flat_map(|(database, tables)| {
+        tables.iter().map(move |(name, table)| {
+            let live = table.versions.iter().filter(|row| row.2.is_none()).count();
+            format!(
+                "{database}.{name}: {} rows, {live} live",
+                table.versions.len()
+            )
+        })
+    });
+    tables.collect::<Vec<_>>().join("; ")
+}
+
+/// How many runs: `RUSTDB_CRASH_RUNS`, or what fits a test.
+fn runs(layout: Layout) {
+    let set = std::env::var("RUSTDB_CRASH_RUNS").ok();
+    let runs: u64 = set.map_or(300, |text| text.parse().unwrap());
+    let first: u64 = std::env::var("RUSTDB_SEED").map_or(1, |text| text.parse().unwrap());
+    (first..first + runs).for_each(|seed| run(layout, seed));
+}
+
+#[test]
+fn what_was_synced_survives_in_the_layout_per_table() {
+    runs(Layout::PerTable);
+}
+
+#[test]
+fn what_was_synced_survives_in_the_layout_append() {
+    runs(Layout::Append);
+}

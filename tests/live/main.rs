@@ -1,0 +1,15 @@
+//! The store that is written in place: random changes, random crashes, against
+//! a model in memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation
+)]
+
+mod crashes;
+mod model;
+mod random;
+mod sim_disk;
+mod workload;

@@ -1,0 +1,108 @@
+//! What a store must hold: plain vectors, changed by plain code.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustdb_migrate::engine::{LiveStore, Store};
+use rustdb_migrate::model::{RowSource, RowStream, Value};
+
+/// One row version: values, xmin, xmax.
+pub type Version = (Vec<String>, u64, Option<u64>);
+
+/// One table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableModel {
+    pub columns: Vec<String>,
+    pub versions: Vec<Version>,
+    pub sequences: Vec<(String, i64)>,
+}
+
+/// Every database and table.
+pub type Model = BTreeMap<String, BTreeMap<String, Arc<TableModel>>>;
+
+/// A value as text that tells every tag and bit.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::Real(real) => format!("Real {:x}", real.to_bits()),
+        other => format!("{other:?}"),
+    }
+}
+
+fn versions(mut rows: Box<dyn RowStream + '_>) -> Vec<Version> {
+    let mut versions = Vec::new();
+    while let Some(batch) = rows.next_batch().unwrap() {
+        for row in batch.rows() {
+            let row = row.to_owned();
+            versions.push((row.values.iter().map(text).collect(), row.xmin, row.xmax));
+        }
+    }
+    versions
+}
+
+impl TableModel {
+    /// Rows have no order that counts.
+    pub fn sorted(mut self) -> Self {
+        self.versions.sort();
+        self
+    }
+}
+
+/// What a store holds, its rows sorted.
+pub fn of_live(store: &LiveStore) -> Model {
+    let table = |handle: &Arc<rustdb_migrate::engine::TableHandle>| {
+        let reader = handle.read();
+        let versions = versions(reader.rows().unwrap());
+        assert_eq!(versions.len() as u64, reader.row_count());
+        let live = versions.iter().filter(|(.., xmax)| xmax.is_none()).count();
+        assert_eq!(live as u64, reader.live_count());
+        let table = TableModel {
+            columns: handle
+                .schema()
+                .columns
+                .iter()
+                .map(|c| c.name.clone())
+                .collect(),
+            versions,
+            sequences: reader.sequences().to_vec(),
+        };
+        (handle.schema().name.clone(), Arc::new(table.sorted()))
+    };
+    let databases = store.tables().into_iter();
+    databases
+        .map(|(name, tables)| (name, tables.iter().map(table).collect()))
+        .collect()
+}
+
+/// What a read-only view holds, its rows sorted.
+pub fn of_view(store: &Store) -> Model {
+    let databases = store.catalog().databases.iter().enumerate();
+    let model = databases.map(|(d, database)| {
+        let tables = database.tables.iter().enumerate().map(|(t, table)| {
+            let versions = versions(store.open_rows(d, t).unwrap());
+            assert_eq!(versions.len() as u64, store.row_count(d, t));
+            let model = TableModel {
+                columns: table.columns.iter().map(|c| c.name.clone()).collect(),
+                versions,
+                sequences: table.sequences.clone(),
+            };
+            (table.name.clone(), Arc::new(model.sorted()))
+        });
+        (database.name.clone(), tables.collect())
+    });
+    model.collect()
+}
+
+/// A model as it compares: rows without order.
+pub fn normal(model: &Model) -> Model {
+    let sorted = |table: &Arc<TableModel>| Arc::new(TableModel::clone(table).sorted());
+    let tables = |tables: &BTreeMap<String, Arc<TableModel>>| {
+        tables
+            .iter()
+            .map(|(name, table)| (name.clone(), sorted(table)))
+            .collect()
+    };
+    model
+        .iter()
+        .map(|(name, own)| (name.clone(), tables(own)))
+        .collect()
+}

@@ -1,0 +1,407 @@
+//! A disk in memory that forgets what was not synced: after a crash, each write
+//! since the last sync is there, gone, or torn at a sector, whatever the order;
+//! of names, so many changes as were synced, and maybe more.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rustdb_migrate::error::{Error, Result};
+use rustdb_migrate::file::{Disk, DiskFile, EntryKind, Lock, SourceEntry};
+
+use crate::random::Random;
+
+const SECTOR: usize = 512;
+
+/// The disk; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, Node>,
+    durable_names: BTreeMap<PathBuf, Node>,
+    /// Changes of names that no sync covered.
+    pending: Vec<NameChange>,
+    /// Changes made so far, and which one fails.
+    changes: u64,
+    fail_at: Option<u64>,
+    error: Option<ErrorKind>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Inode {
+    current: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Write>,
+}
+
+#[derive(Debug, Clone)]
+enum Write {
+    Bytes(usize, Vec<u8>),
+    Len(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Node {
+    Dir,
+    File(usize),
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Put(PathBuf, Node),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+impl Write {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Write::Bytes(at, new) => {
+                if bytes.len() < at + new.len() {
+                    bytes.resize(at + new.len(), 0);
+                }
+                bytes[*at..at + new.len()].copy_from_slice(new);
+            }
+            Write::Len(len) => bytes.resize(*len, 0),
+        }
+    }
+
+    /// What may be left of it: sectors of it, or nothing.
+    fn torn(&self, random: &mut Random) -> Option<Write> {
+        match (self, random.below(3)) {
+            (_, 0) => None,
+            (Write::Bytes(at, new), 1) => {
+                let mut cut = random.below(new.len() as u64 + 1) as usize;
+                // At a sector's border on disk, not in the write.
+                cut -= ((at + cut) % SECTOR).min(cut);
+                let from_start = random.chance(50);
+                let (from, to) = if from_start {
+                    (0, cut)
+                } else {
+                    (cut, new.len())
+                };
+                Some(Write::Bytes(at + from, new[from..to].to_vec()))
+            }
+            _ => Some(self.clone()),
+        }
+    }
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        let has_parent = |names: &BTreeMap<PathBuf, Node>, path: &Path| {
+            path.parent()
+                .is_some_and(|dir| names.get(dir) == Some(&Node::Dir))
+        };
+        match self {
+            NameChange::Put(path, node) => {
+                if has_parent(names, path) {
+                    names.insert(path.clone(), *node);
+                }
+            }
+            NameChange::Rename(from, to) => {
+                if has_parent(names, to)
+                    && let Some(node) = names.remove(from)
+                {
+                    names.insert(to.clone(), node);
+                }
+            }
+            NameChange::Remove(path) => {
+                names.remove(path);
+            }
+        }
+    }
+
+    fn is_in(&self, dir: &Path) -> bool {
+        match self {
+            NameChange::Put(path, _) | NameChange::Remove(path) => path.parent() == Some(dir),
+            NameChange::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
+        }
+    }
+}
+
+impl SimDisk {
+    /// A disk with one empty directory.
+    pub fn new(dir: &Path) -> Self {
+        let disk = SimDisk::default();
+        let mut state = disk.state.lock().unwrap();
+        state.names.insert(dir.to_owned(), Node::Dir);
+        state.durable_names.insert(dir.to_owned(), Node::Dir);
+        drop(state);
+        disk
+    }
+
+    pub fn shared(&self) -> Arc<dyn Disk> {
+        Arc::new(self.clone())
+    }
+
+    /// Lets the n-th change from now on fail, and every one after it.
+    pub fn fail_after(&self, changes: u64, error: ErrorKind) {
+        let mut state = self.state.lock().unwrap();
+        state.fail_at = Some(state.changes + changes);
+        state.error = Some(error);
+    }
+
+    /// Lets everything go well again.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().fail_at = None;
+    }
+
+    /// Changes made so far.
+    pub fn changes(&self) -> u64 {
+        self.state.lock().unwrap().changes
+    }
+
+    /// The power goes, and comes back.
+    pub fn crash(&self, random: &mut Random) {
+        let mut state = self.state.lock().unwrap();
+        let state = &mut *state;
+        for inode in &mut state.inodes {
+            let mut bytes = std::mem::take(&mut inode.durable);
+            for write in inode.pending.drain(..) {
+                if let Some(write) = write.torn(random) {
+                    write.apply(&mut bytes);
+                }
+            }
+            inode.current.clone_from(&bytes);
+            inode.durable = bytes;
+        }
+        let mut names = std::mem::take(&mut state.durable_names);
+        // A journal keeps the order of names.
+        let kept = random.below(state.pending.len() as u64 + 1) as usize;
+        for change in state.pending.drain(..).take(kept) {
+            change.apply(&mut names);
+        }
+        state.durable_names.clone_from(&names);
+        state.names = names;
+        state.fail_at = None;
+    }
+
+    /// Every file and its bytes, as they are now.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        let files = state.names.iter().filter_map(|(path, node)| match node {
+            Node::File(inode) => Some((path.clone(), state.inodes[*inode].current.clone())),
+            Node::Dir => None,
+        });
+        files.collect()
+    }
+
+    /// Counts a change; refuses it when it is the one to fail.
+    fn change(state: &mut State) -> io::Result<()> {
+        state.changes += 1;
+        if state.fail_at.is_some_and(|at| state.changes > at) {
+            return Err(state.error.unwrap_or(ErrorKind::Other).into());
+        }
+        Ok(())
+    }
+
+    fn named(&self, path: &Path, change: impl FnOnce(&mut State) -> io::Result<()>) -> Result<()> {
+        let mut state = self.state.lock().unwrap();
+        let changed = Self::change(&mut state).and_then(|()| change(&mut state));
+        changed.map_err(|error| Error::io("change", path, error))
+    }
+
+    fn file(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        let state = self.state.lock().unwrap();
+        match state.names.get(path) {
+            Some(Node::File(inode)) => Ok(Arc::new(SimFile {
+                disk: self.clone(),
+                inode: *inode,
+            })),
+            _ => Err(Error::io("open", path, ErrorKind::NotFound.into())),
+        }
+    }
+}
+
+impl State {
+    fn apply(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.pending.push(change);
+    }
+
+    fn has_parent(&self, path: &Path) -> io::Result<()> {
+        let parent = path.parent().and_then(|dir| self.names.get(dir));
+        match parent {
+            Some(Node::Dir) => Ok(()),
+            _ => Err(ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        self.file(path)
+    }
+
+    fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        self.file(path)
+    }
+
+    fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        self.named(path, |state| {
+            state.has_parent(path)?;
+            if state.names.contains_key(path) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            state.inodes.push(Inode::default());
+            let inode = state.inodes.len() - 1;
+            state.apply(NameChange::Put(path.to_owned(), Node::File(inode)));
+            Ok(())
+        })?;
+        self.file(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        self.named(path, |state| {
+            state.has_parent(path)?;
+            if state.names.contains_key(path) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            state.apply(NameChange::Put(path.to_owned(), Node::Dir));
+            Ok(())
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.named(from, |state| {
+            state.has_parent(to)?;
+            match (state.names.get(from), state.names.get(to)) {
+                (Some(Node::File(_)), Some(Node::File(_)) | None) => {}
+                _ => return Err(ErrorKind::NotFound.into()),
+            }
+            state.apply(NameChange::Rename(from.to_owned(), to.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        self.named(path, |state| match state.names.get(path) {
+            Some(Node::File(_)) => {
+                state.apply(NameChange::Remove(path.to_owned()));
+                Ok(())
+            }
+            _ => Err(ErrorKind::NotFound.into()),
+        })
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.named(path, |state| {
+            if state.names.get(path) != Some(&Node::Dir) {
+                return Err(ErrorKind::NotFound.into());
+            }
+            if state.names.keys().any(|other| other.parent() == Some(path)) {
+                return Err(ErrorKind::DirectoryNotEmpty.into());
+            }
+            state.apply(NameChange::Remove(path.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
+        let state = self.state.lock().unwrap();
+        if state.names.get(dir) != Some(&Node::Dir) {
+            return Err(Error::io("list", dir, ErrorKind::NotFound.into()));
+        }
+        let inside = state
+            .names
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir));
+        let entries = inside.map(|(path, node)| SourceEntry {
+            name: path.file_name().unwrap().to_string_lossy().into_owned(),
+            path: path.clone(),
+            is_file: *node != Node::Dir,
+            is_dir: *node == Node::Dir,
+        });
+        Ok(entries.collect())
+    }
+
+    fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
+        let state = self.state.lock().unwrap();
+        Ok(state.names.get(path).map(|node| match node {
+            Node::Dir => EntryKind::Dir,
+            Node::File(_) => EntryKind::File,
+        }))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.named(dir, |state| {
+            // Those before them in the journal are durable with them.
+            let last = state.pending.iter().rposition(|change| change.is_in(dir));
+            let covered = last.map_or(0, |last| last + 1);
+            let covered: Vec<_> = state.pending.drain(..covered).collect();
+            for change in covered {
+                change.apply(&mut state.durable_names);
+            }
+            Ok(())
+        })
+    }
+
+    fn lock(&self, path: &Path, _: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
+        self.file(path).map(Some)
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    inode: usize,
+}
+
+impl SimFile {
+    fn write(&self, write: Write) -> io::Result<()> {
+        let mut state = self.disk.state.lock().unwrap();
+        let failed = SimDisk::change(&mut state);
+        let inode = &mut state.inodes[self.inode];
+        // Of a write that fails, some bytes may be there.
+        let write = match (&failed, write) {
+            (Ok(()), write) => write,
+            (Err(_), Write::Bytes(at, bytes)) => {
+                Write::Bytes(at, bytes[..bytes.len() / 2].to_vec())
+            }
+            (Err(_), Write::Len(_)) => return failed,
+        };
+        write.apply(&mut inode.current);
+        inode.pending.push(write);
+        failed
+    }
+}
+
+impl DiskFile for SimFile {
+    fn len(&self) -> io::Result<u64> {
+        let state = self.disk.state.lock().unwrap();
+        Ok(state.inodes[self.inode].current.len() as u64)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let state = self.disk.state.lock().unwrap();
+        let bytes = &state.inodes[self.inode].current;
+        let start = offset as usize;
+        let range = bytes.get(start..start + buffer.len());
+        buffer.copy_from_slice(range.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(Write::Bytes(offset as usize, bytes.to_vec()))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.write(Write::Len(len as usize))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.state.lock().unwrap();
+        SimDisk::change(&mut state)?;
+        let inode = &mut state.inodes[self.inode];
+        inode.pending.clear();
+        inode.durable = inode.current.clone();
+        Ok(())
+    }
+}
