@@ -231,12 +231,12 @@ impl Run<'_> {
             LogReader::open(&self.disk, self.dir, cluster_id, from)?
         };
         loop {
-            if let Some((segment, _)) = reader.place() {
-                // Its head was checked when it was opened.
-                let head = checked.entry(segment.to_owned()).or_default();
-                *head = (*head).max(SEGMENT_HEAD_LEN as u64);
-            }
             let Some(record) = reader.advance()? else {
+                // Of a segment without records, its head.
+                if let Some((segment, _)) = reader.place() {
+                    let head = checked.entry(segment.to_owned()).or_default();
+                    *head = (*head).max(SEGMENT_HEAD_LEN as u64);
+                }
                 return Ok(reader.end());
             };
             if let Some((segment, offset)) = reader.place() {

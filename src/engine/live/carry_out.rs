@@ -19,6 +19,8 @@ pub(super) struct CarryOut<'d> {
     root: &'d Path,
     files: BTreeMap<PathBuf, Arc<dyn DiskFile>>,
     dirs: BTreeSet<PathBuf>,
+    /// Directories that were removed.
+    gone: BTreeSet<PathBuf>,
 }
 
 impl<'d> CarryOut<'d> {
@@ -29,6 +31,7 @@ impl<'d> CarryOut<'d> {
             root,
             files: BTreeMap::new(),
             dirs: BTreeSet::new(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -55,12 +58,12 @@ impl<'d> CarryOut<'d> {
             Change::Rename { from, to } => {
                 let (from, to) = (self.locate(from)?, self.locate(to)?);
                 self.files.remove(&to);
-                // Missing: it has its new name already.
+                // Missing: it has its new name already, which may not be durable.
                 if self.disk.kind(&from)?.is_some() {
                     self.disk.rename(&from, &to)?;
-                    self.touch(&from);
-                    self.touch(&to);
                 }
+                self.touch(&from);
+                self.touch(&to);
                 Ok(())
             }
             Change::Remove { path } => {
@@ -68,8 +71,8 @@ impl<'d> CarryOut<'d> {
                 self.files.remove(&path);
                 if self.disk.kind(&path)?.is_some() {
                     self.disk.remove_file(&path)?;
-                    self.touch(&path);
                 }
+                self.touch(&path);
                 Ok(())
             }
             Change::CreateDir { path } => {
@@ -84,9 +87,9 @@ impl<'d> CarryOut<'d> {
                 let path = self.locate(path)?;
                 if self.disk.kind(&path)?.is_some() {
                     self.disk.remove_dir(&path)?;
-                    self.dirs.remove(&path);
-                    self.touch(&path);
                 }
+                self.gone.insert(path.clone());
+                self.touch(&path);
                 Ok(())
             }
         }
@@ -98,7 +101,8 @@ impl<'d> CarryOut<'d> {
     /// I/O errors.
     pub(super) fn finish(mut self) -> Result<()> {
         self.close_files()?;
-        self.dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+        let mut dirs = self.dirs.difference(&self.gone);
+        dirs.try_for_each(|dir| self.disk.sync_dir(dir))
     }
 
     fn close_files(&mut self) -> Result<()> {
@@ -130,11 +134,9 @@ impl<'d> CarryOut<'d> {
         }
         let file = match self.disk.kind(&full)? {
             Some(_) => self.disk.open_write(&full)?,
-            None => {
-                self.touch(&full);
-                self.disk.create(&full)?
-            }
+            None => self.disk.create(&full)?,
         };
+        self.touch(&full);
         self.files.insert(full.clone(), file.clone());
         Ok((full, file))
     }
