@@ -3,13 +3,12 @@
 use super::reader::{check_counts, records};
 use super::record::RecordHead;
 use super::{INDEX_SUFFIX, MAGIC, SUFFIX, row_id};
-use crate::codec::{ByteWriter, MultisetHash};
 use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::{BlockWalk, Head};
 use crate::engine::row_run::walk_run;
-use crate::engine::tree::{Entry, key_digest, verify_tree};
+use crate::engine::tree::{Entry, EntrySet, key_digest, verify_tree};
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
@@ -36,18 +35,6 @@ struct Data {
     entries: Option<EntrySet>,
 }
 
-/// A set of entries, whatever their order.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct EntrySet(MultisetHash);
-
-impl EntrySet {
-    fn add(&mut self, entry: &Entry, scratch: &mut ByteWriter) {
-        scratch.clear();
-        entry.encode(scratch);
-        self.0.add(scratch.as_slice());
-    }
-}
-
 fn verify_data(
     table: &TablePlace,
     (counts, level): (TableCounts, Level),
@@ -68,7 +55,6 @@ fn verify_data(
         structure: level == Level::Structure,
         found: TableCounts::default(),
         entries: EntrySet::default(),
-        scratch: ByteWriter::new(),
         checked: 0,
         whole: header.is_ok(),
     };
@@ -97,7 +83,6 @@ struct RecordWalk<'t> {
     structure: bool,
     found: TableCounts,
     entries: EntrySet,
-    scratch: ByteWriter,
     /// Bytes of records whose checksum is right.
     checked: u64,
     /// Whether nothing was wrong.
@@ -134,12 +119,12 @@ impl RecordWalk<'_> {
             return Ok(true);
         }
         let offset = self.records.offset();
-        let (entries, scratch) = (&mut self.entries, &mut self.scratch);
+        let entries = &mut self.entries;
         let rows = self.records.rows(&record);
         let (arity, key) = (self.table.arity, self.table.key);
         let visible = walk_run(&rows, row_count, arity, key, |position, key| {
             let (key, value) = (key_digest(key), row_id(offset, position));
-            entries.add(&Entry { key, value }, scratch);
+            entries.add(&Entry { key, value });
         })?;
         self.found.live += visible;
         Ok(true)
@@ -156,9 +141,9 @@ fn verify_index(
     let Some(file) = check.open(&table.file(INDEX_SUFFIX))? else {
         return Ok(());
     };
-    let (mut found, mut scratch) = (EntrySet::default(), ByteWriter::new());
+    let mut found = EntrySet::default();
     let meta = verify_tree(&file, &table.address, level, check, |entry| {
-        found.add(entry, &mut scratch);
+        found.add(entry);
     })?;
     let (Some(meta), Some(data)) = (meta, data) else {
         return Ok(());
@@ -179,7 +164,7 @@ fn verify_index(
         && expected != found
     {
         let found = format!("other rows, {} of them", meta.entry_count);
-        let expected = format!("exactly the {} visible ones", expected.0.count());
+        let expected = format!("exactly the {} visible ones", expected.count());
         differs(found, expected);
     }
     Ok(())

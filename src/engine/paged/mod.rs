@@ -1,10 +1,18 @@
 //! Slotted pages of 8 KB in files of many (format page, "Page files").
 
+mod chain;
 mod free_space_map;
 mod heap;
+mod heap_edit;
+mod key_index;
+mod live;
+mod live_map;
 mod overflow;
 mod page_files;
+mod page_source;
+mod pool_pages;
 mod reader;
+mod row_pages;
 mod run_writer;
 mod verify;
 mod writer;
@@ -13,6 +21,7 @@ use std::path::PathBuf;
 
 use super::address::Lsn;
 use super::layout::{TableCounts, TableFiles};
+use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
 use crate::error::Result;
@@ -73,11 +82,13 @@ impl TableFiles for Paged {
 
     fn live(
         &self,
-        _: &TablePlace,
-        _: TableCounts,
-        _: &super::live::Access,
-    ) -> Result<Box<dyn super::live::LiveTable>> {
-        Err(crate::error::Error::Usage("not yet".into()))
+        table: &TablePlace,
+        counts: TableCounts,
+        access: &Access,
+    ) -> Result<Box<dyn LiveTable>> {
+        let place = self.place(table);
+        let live = live::LivePaged::open(table, place, counts, access)?;
+        Ok(Box::new(live))
     }
 
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
@@ -97,6 +108,9 @@ impl TableFiles for Paged {
         level: Level,
         check: &mut TableCheck<'_>,
     ) -> Result<()> {
-        verify::verify_table(&self.place(table), table.arity, (counts, level), check)
+        verify::verify_table(&self.place(table), table, (counts, level), check)
     }
 }
+
+#[cfg(test)]
+mod tests;
