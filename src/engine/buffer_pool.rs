@@ -45,6 +45,8 @@ pub struct BufferPool {
 struct State {
     file_count: u32,
     dirty: BTreeMap<Key, Arc<PageBytes>>,
+    /// How many of them each file has.
+    dirty_counts: BTreeMap<PoolFile, usize>,
     clean: BTreeMap<Key, Frame>,
     /// Pages that were used once, and those that were used again: the next to
     /// go first. A ticket that is not that of its frame stands for nothing.
@@ -135,7 +137,9 @@ impl BufferPool {
     pub(super) fn put_dirty(&self, file: PoolFile, page: u32, bytes: Arc<PageBytes>) {
         let mut state = self.state();
         state.drop_clean((file, page));
-        state.dirty.insert((file, page), bytes);
+        if state.dirty.insert((file, page), bytes).is_none() {
+            *state.dirty_counts.entry(file).or_default() += 1;
+        }
         state.evict(self.capacity);
     }
 
@@ -150,13 +154,15 @@ impl BufferPool {
 
     /// How many pages of a file are dirty.
     pub(super) fn dirty_count(&self, file: PoolFile) -> usize {
-        self.state().dirty.range(pages_of(file)).count()
+        let counts = &self.state().dirty_counts;
+        counts.get(&file).copied().unwrap_or(0)
     }
 
     /// The file holds all its pages: none of them is dirty.
     pub(super) fn clean(&self, file: PoolFile) {
         let mut state = self.state();
         state.epoch += 1;
+        state.dirty_counts.remove(&file);
         let pages: Vec<_> = state.dirty.range(pages_of(file)).map(|p| *p.0).collect();
         for key in pages {
             if let Some(bytes) = state.dirty.remove(&key) {
@@ -170,7 +176,9 @@ impl BufferPool {
     pub(super) fn forget(&self, file: PoolFile) {
         let mut state = self.state();
         state.epoch += 1;
-        state.dirty.retain(|(of, _), _| *of != file);
+        if state.dirty_counts.remove(&file).is_some() {
+            state.dirty.retain(|(of, _), _| *of != file);
+        }
         let pages: Vec<_> = state.clean.range(pages_of(file)).map(|p| *p.0).collect();
         for key in pages {
             state.drop_clean(key);

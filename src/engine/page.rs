@@ -268,11 +268,26 @@ pub(super) fn set_bounds(page: &mut [u8], bounds: Bounds) {
     put(page, UPPER_OFFSET, &narrow(bounds.upper).to_le_bytes());
 }
 
-/// Kind and lower of a page that was checked before.
-pub(super) fn stated_kind_and_lower(page: &[u8]) -> (u8, usize) {
+/// What a page in memory, which was checked before, states.
+pub(super) fn bounds_of(page: &[u8]) -> Bounds {
     let at = |at: usize| page.get(at).copied().unwrap_or(0);
-    let lower = u16::from_le_bytes([at(LOWER_OFFSET), at(LOWER_OFFSET + 1)]);
-    (at(KIND_OFFSET), lower.into())
+    let position = |from: usize| usize::from(u16::from_le_bytes([at(from), at(from + 1)]));
+    let tag = at(KIND_OFFSET);
+    let of_index = || PageSet::Index.kind(tag);
+    Bounds {
+        kind: PageSet::Table
+            .kind(tag)
+            .or_else(of_index)
+            .unwrap_or(PageKind::Heap),
+        lower: position(LOWER_OFFSET),
+        upper: position(UPPER_OFFSET),
+    }
+}
+
+/// Makes a page in memory one that can be written.
+pub(super) fn reseal(page: &mut [u8], address: &TableAddress, place: (u32, Lsn)) {
+    let bounds = bounds_of(page);
+    seal_page(page, address, place, bounds);
 }
 
 /// Writes bytes into a page that is being built.

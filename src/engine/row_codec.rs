@@ -332,6 +332,37 @@ pub(super) fn end_row(w: &mut ByteWriter, row: &[u8], xmax: u64) -> Read<()> {
     Ok(())
 }
 
+/// What the first bytes of a row say, up to its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowStart {
+    /// The transaction that made it.
+    pub xmin: u64,
+    /// Whether a user sees it.
+    pub visible: bool,
+    /// Bytes that its xmax takes; 0 when it has none.
+    pub xmax_len: usize,
+}
+
+impl RowStart {
+    /// Reads flags, xmin and xmax.
+    ///
+    /// # Errors
+    /// When the bytes are none of them.
+    pub(super) fn read(c: &mut Cursor<'_>) -> Read<Self> {
+        let visible = c.u8()? & HAS_XMAX == 0;
+        let xmin = c.varint()?;
+        let at = c.position();
+        if !visible {
+            c.varint()?;
+        }
+        Ok(RowStart {
+            xmin,
+            visible,
+            xmax_len: c.position() - at,
+        })
+    }
+}
+
 /// Whether a row was decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decoded {

@@ -337,6 +337,17 @@ impl TableCheck<'_> {
         self.absorb(SourceFile::open_on(self.disk, path), path)
     }
 
+    /// As [`open`](Self::open), of a file that need not be there.
+    ///
+    /// # Errors
+    /// Other I/O errors.
+    pub(super) fn open_if_there(&mut self, path: &Path) -> Result<Option<Arc<SourceFile>>> {
+        match self.disk.kind(path)? {
+            None => Ok(None),
+            Some(_) => self.open(path),
+        }
+    }
+
     /// Whether the directory of the table is one; if not, it is reported.
     ///
     /// # Errors

@@ -109,8 +109,9 @@ fn line_pointers_that_no_writer_produces_are_refused() {
     forged(&[(0, 32, &to(7992, 1, 201))], Code::BadPage, (0, 32));
     forged(&[(0, 32, &to(65535, 1, 200))], Code::BadPage, (0, 32));
     forged(&[(0, 32, &to(8190, 1, 2))], Code::BadPage, (0, 32));
-    // Reserved states and those that stand for nothing.
-    for state in 3..8 {
+    // A place of another length, and states that stand for nothing.
+    forged(&[(0, 32, &to(7992, 3, 200))], Code::BadPage, (0, 32));
+    for state in 6..8 {
         forged(&[(0, 32, &to(7992, state, 200))], Code::BadTag, (0, 32));
     }
     forged(&[(0, 32, &to(7992, 0, 200))], Code::BadPage, (0, 32));

@@ -136,3 +136,8 @@ fn what_was_synced_survives_in_the_layout_per_table() {
 fn what_was_synced_survives_in_the_layout_append() {
     runs(Layout::Append);
 }
+
+#[test]
+fn what_was_synced_survives_in_the_layout_paged() {
+    runs(Layout::Paged);
+}

@@ -4,13 +4,12 @@ use super::ends::{EndCursor, read_ends};
 use super::reader::{check_counts, check_len, collect_ends, data_piece, records};
 use super::record::{RecordHead, RecordKind};
 use super::{INDEX_SUFFIX, MAGIC, SUFFIX, row_id};
-use crate::codec::{ByteWriter, MultisetHash};
 use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::{Block, BlockWalk, Head};
 use crate::engine::row_run::walk_run;
-use crate::engine::tree::{Entry, key_digest, verify_tree};
+use crate::engine::tree::{Entry, EntrySet, key_digest, verify_tree};
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
@@ -36,18 +35,6 @@ struct Data {
     len: u64,
     /// The entries that the rows give, if every row was read.
     entries: Option<EntrySet>,
-}
-
-/// A set of entries, whatever their order.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct EntrySet(MultisetHash);
-
-impl EntrySet {
-    fn add(&mut self, entry: &Entry, scratch: &mut ByteWriter) {
-        scratch.clear();
-        entry.encode(scratch);
-        self.0.add(scratch.as_slice());
-    }
 }
 
 fn verify_data(
@@ -80,7 +67,6 @@ fn verify_data(
         structure,
         found: TableCounts::default(),
         entries: EntrySet::default(),
-        scratch: ByteWriter::new(),
         checked: 0,
         whole: header.is_ok() && len.is_ok() && ends.is_some() == structure,
         ends: ends.unwrap_or_default(),
@@ -126,7 +112,6 @@ struct RecordWalk<'t> {
     /// What of the ends was not met yet.
     ends: EndCursor,
     entries: EntrySet,
-    scratch: ByteWriter,
     /// Bytes of records whose checksum is right.
     checked: u64,
     /// Whether nothing was wrong.
@@ -174,16 +159,16 @@ impl RecordWalk<'_> {
         let rows = self.records.rows(record);
         if record.head.kind() == RecordKind::Ends {
             let expected = (extent.row_count, extent.first_row);
-            let (entries, scratch) = (&mut self.entries, &mut self.scratch);
+            let entries = &mut self.entries;
             return read_ends(&rows, expected, |end| {
-                entries.add(&end.entry(), scratch);
+                entries.add(&end.entry());
                 Ok(())
             });
         }
         let offset = self.records.offset();
         let data = data_piece(self.records.file());
         let (ends, whole) = (&mut self.ends, self.whole);
-        let (entries, scratch, live) = (&mut self.entries, &mut self.scratch, &mut self.found.live);
+        let (entries, live) = (&mut self.entries, &mut self.found.live);
         let (arity, key) = (self.table.arity, self.table.key);
         walk_run(&rows, extent.row_count, arity, key, |position, key| {
             let index = extent.first_row.saturating_add(position.into());
@@ -194,7 +179,7 @@ impl RecordWalk<'_> {
             *live += 1;
             if let Some(key) = key {
                 let (key, value) = (key_digest(key), row_id(offset, position));
-                entries.add(&Entry { key, value }, scratch);
+                entries.add(&Entry { key, value });
             }
             Ok(())
         })?;
@@ -220,9 +205,9 @@ fn verify_index(
     let Some(file) = check.open(&table.file(INDEX_SUFFIX))? else {
         return Ok(());
     };
-    let (mut found, mut scratch) = (EntrySet::default(), ByteWriter::new());
+    let mut found = EntrySet::default();
     let meta = verify_tree(&file, &table.address, level, check, |entry| {
-        found.add(entry, &mut scratch);
+        found.add(entry);
     })?;
     let (Some(meta), Some(data)) = (meta, data) else {
         return Ok(());
@@ -243,7 +228,7 @@ fn verify_index(
         && expected != found
     {
         let found = format!("other entries, {} of them", meta.entry_count);
-        let expected = format!("exactly the {} of the rows and ends", expected.0.count());
+        let expected = format!("exactly the {} of the rows and ends", expected.count());
         differs(found, expected);
     }
     Ok(())

@@ -40,6 +40,20 @@ pub(super) fn entry_of_page(bounds: &Bounds) -> u8 {
     }
 }
 
+/// The first bytes of a map.
+pub(super) fn encode_header(address: TableAddress, lsn: Lsn) -> Vec<u8> {
+    FileHeader { address, lsn }.encode(MAGIC)
+}
+
+/// A block of entries at an offset of its file.
+pub(super) fn encode_block(entries: &[u8], address: &TableAddress, offset: u64) -> Vec<u8> {
+    let mut crc = address.seed(offset);
+    crc.update(entries);
+    let mut block = entries.to_vec();
+    block.extend(crc.finalize().to_le_bytes());
+    block
+}
+
 /// Writes a map, page by page.
 #[derive(Debug)]
 pub(super) struct MapWriter {
@@ -64,7 +78,7 @@ impl MapWriter {
             offset: 0,
             block: Vec::with_capacity(MAP_BLOCK_PAGES),
         };
-        writer.put(&FileHeader { address, lsn }.encode(MAGIC))?;
+        writer.put(&encode_header(address, lsn))?;
         Ok(writer)
     }
 
@@ -91,14 +105,9 @@ impl MapWriter {
         if self.block.is_empty() {
             return Ok(());
         }
-        let mut crc = self.address.seed(self.offset);
-        crc.update(&self.block);
-        let mut block = std::mem::take(&mut self.block);
-        self.put(&block)?;
-        self.put(&crc.finalize().to_le_bytes())?;
-        block.clear();
-        self.block = block;
-        Ok(())
+        let block = encode_block(&self.block, &self.address, self.offset);
+        self.block.clear();
+        self.put(&block)
     }
 
     /// Writes the rest.
@@ -181,6 +190,11 @@ impl MapReader {
         }
         let at = usize::try_from(page % MAP_BLOCK_PAGES as u64).unwrap_or(usize::MAX);
         Ok(self.entries.get(at).copied())
+    }
+
+    /// The entries of the block read last.
+    pub(super) fn block(&self) -> &[u8] {
+        &self.entries
     }
 
     /// Reads and checks a block; its length in bytes.

@@ -1,11 +1,10 @@
 //! A heap page: line pointers at the front, tuples at the back (format page,
 //! "Page files").
 
-use super::overflow::RowHead;
-use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::frame::Piece;
+use crate::engine::live::RowId;
 use crate::engine::page::{
-    Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageKind, UPPER_OFFSET, check_zero, narrow, put, seal_page,
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, UPPER_OFFSET, check_zero,
 };
 use crate::error::Damage;
 use crate::finding::Code;
@@ -16,221 +15,313 @@ pub(super) const SLOT_LEN: usize = 4;
 pub(super) const MAX_TUPLE_LEN: usize = PAGE_LEN - PAGE_HEADER_LEN - SLOT_LEN;
 /// Fewest bytes a tuple takes, so that a reference to another page and slot can
 /// replace it at any time.
-pub(super) const MIN_TUPLE_ROOM: usize = 4 + 2;
+pub(super) const MIN_TUPLE_ROOM: usize = MOVED_LEN;
+/// Bytes of such a reference.
+const MOVED_LEN: usize = 4 + 2;
 
 /// Bits of a length in a line pointer; the state stands above them.
 const LENGTH_BITS: u32 = 13;
 const LENGTH_MASK: u16 = (1 << LENGTH_BITS) - 1;
 
-/// States of line pointers.
-mod state {
-    pub const UNUSED: u16 = 0;
-    pub const ROW: u16 = 1;
-    pub const HEAD: u16 = 2;
-}
-
 /// What a line pointer leads to.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Tuple<'a> {
-    /// A whole row.
-    Row(Piece<'a>),
-    /// The first bytes of a row that goes on in overflow pages.
-    Head(RowHead<'a>),
-}
-
-/// How far the slots of a page were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SlotCursor {
-    /// The next slot.
+pub(super) enum State {
+    /// A whole row.
+    Row = 1,
+    /// The first bytes of a row that goes on in overflow pages.
+    Head = 2,
+    /// The place to which the row has moved.
+    Moved = 3,
+    /// As `Row`, of a row that has moved here.
+    MovedRow = 4,
+    /// As `Head`, likewise.
+    MovedHead = 5,
+}
+
+impl State {
+    fn of(tag: u16) -> Option<Self> {
+        Some(match tag {
+            1 => State::Row,
+            2 => State::Head,
+            3 => State::Moved,
+            4 => State::MovedRow,
+            5 => State::MovedHead,
+            _ => return None,
+        })
+    }
+
+    /// Of the same row, when it has moved.
+    pub(super) fn moved(self) -> Self {
+        match self {
+            State::Row | State::MovedRow => State::MovedRow,
+            State::Head | State::MovedHead => State::MovedHead,
+            State::Moved => State::Moved,
+        }
+    }
+}
+
+/// Page and line pointer of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowPlace {
+    /// The page.
+    pub page: u32,
+    /// The line pointer, from 0.
     pub slot: u16,
-    /// Where the tuple of the slot before starts: the next one ends there or
-    /// before.
-    floor: usize,
 }
 
-impl SlotCursor {
-    /// Before the first slot.
-    pub(super) const START: SlotCursor = SlotCursor {
-        slot: 0,
-        floor: PAGE_LEN,
-    };
+impl RowPlace {
+    /// The place that an id names; `None` when there is none.
+    pub(super) fn of(id: RowId) -> Option<Self> {
+        let [a, b, pages @ .., _, _] = id.0.to_le_bytes();
+        let page = u32::from_le_bytes(pages);
+        (id.0 >> 48 == 0).then_some(RowPlace {
+            page,
+            slot: u16::from_le_bytes([a, b]),
+        })
+    }
+
+    /// The id of the row.
+    pub(super) fn id(self) -> RowId {
+        RowId(u64::from(self.page) << 16 | u64::from(self.slot))
+    }
+
+    /// The tuple of state `Moved` that leads here.
+    pub(super) fn encode(self) -> [u8; MOVED_LEN] {
+        let [a, b, c, d] = self.page.to_le_bytes();
+        let [e, f] = self.slot.to_le_bytes();
+        [a, b, c, d, e, f]
+    }
 }
 
-/// A heap page whose bounds are checked.
+/// A line pointer in use and its tuple.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tuple<'a> {
+    /// The line pointer.
+    pub slot: u16,
+    /// What it leads to.
+    pub state: State,
+    /// The bytes.
+    pub piece: Piece<'a>,
+}
+
+impl Tuple<'_> {
+    /// Where the row is, of a tuple of state `Moved`.
+    pub(super) fn target(&self) -> RowPlace {
+        let bytes = self.piece.bytes.first_chunk().copied();
+        let [a, b, c, d, e, f] = bytes.unwrap_or([u8::MAX; MOVED_LEN]);
+        RowPlace {
+            page: u32::from_le_bytes([a, b, c, d]),
+            slot: u16::from_le_bytes([e, f]),
+        }
+    }
+}
+
+/// What a line pointer states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LinePointer {
+    /// Of the tuple in the page.
+    pub offset: usize,
+    /// Of the tuple.
+    pub len: usize,
+    tag: u16,
+}
+
+impl LinePointer {
+    /// One in use.
+    pub(super) fn new(offset: usize, len: usize, state: State) -> Self {
+        let tag = state as u16;
+        LinePointer { offset, len, tag }
+    }
+
+    /// What it leads to; `None` when it is not in use.
+    pub(super) fn state(self) -> Option<State> {
+        State::of(self.tag)
+    }
+
+    /// Bytes that the tuple takes.
+    pub(super) fn room(self) -> usize {
+        self.len.max(MIN_TUPLE_ROOM)
+    }
+
+    /// The line pointer of a number.
+    #[inline]
+    pub(super) fn read(page: &[u8], slot: u16) -> Self {
+        let bytes = page.get(Self::position(slot)..).unwrap_or_default();
+        let [a, b, c, d] = *bytes.first_chunk::<SLOT_LEN>().unwrap_or(&[0; SLOT_LEN]);
+        let second = u16::from_le_bytes([c, d]);
+        LinePointer {
+            offset: u16::from_le_bytes([a, b]).into(),
+            len: (second & LENGTH_MASK).into(),
+            tag: second >> LENGTH_BITS,
+        }
+    }
+
+    /// Its bytes.
+    pub(super) fn encode(self) -> [u8; SLOT_LEN] {
+        use crate::engine::page::narrow;
+        let [a, b] = narrow(self.offset).to_le_bytes();
+        let [c, d] = (narrow(self.len) | self.tag << LENGTH_BITS).to_le_bytes();
+        [a, b, c, d]
+    }
+
+    /// Where a line pointer stands in the page.
+    pub(super) fn position(slot: u16) -> usize {
+        PAGE_HEADER_LEN + usize::from(slot) * SLOT_LEN
+    }
+}
+
+/// How many line pointers end at `lower`.
+pub(super) fn slot_count(lower: usize) -> u16 {
+    let count = lower.saturating_sub(PAGE_HEADER_LEN) / SLOT_LEN;
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// A heap page whose line pointers and free bytes are checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeapPage<'a> {
     page: Piece<'a>,
-    slot_count: usize,
-    upper: usize,
+    slot_count: u16,
 }
 
 impl<'a> HeapPage<'a> {
-    /// Takes in the bounds of a heap page.
+    /// Checks that tuples stand apart from one another, and nothing else
+    /// between them. In the pages of a new table they stand in falling order of
+    /// their line pointers.
     ///
     /// # Errors
-    /// `BadPage` when the line pointers do not end at a whole one.
+    /// `BadPage` or `BadTag`.
     pub(super) fn new(page: Piece<'a>, bounds: Bounds) -> Result<Self, Damage> {
         let slots_len = bounds.lower - PAGE_HEADER_LEN;
         if !slots_len.is_multiple_of(SLOT_LEN) {
             let found = format!("{slots_len} bytes of line pointers");
             let expected = format!("a multiple of {SLOT_LEN}");
-            let at = crate::engine::page::LOWER_OFFSET;
-            return Err(page.damage(at, Code::BadPage, found, expected));
+            return Err(page.damage(LOWER_OFFSET, Code::BadPage, found, expected));
         }
-        Ok(HeapPage {
-            page,
-            slot_count: slots_len / SLOT_LEN,
-            upper: bounds.upper,
-        })
+        let heap = HeapPage::checked_before(page, bounds);
+        if heap.check_slots(bounds.upper)? {
+            heap.check_apart(0..heap.slot_count, bounds.upper)?;
+        } else {
+            let mut slots: Vec<_> = (0..heap.slot_count).collect();
+            slots.sort_by_key(|slot| std::cmp::Reverse(heap.pointer(*slot).offset));
+            heap.check_apart(slots.into_iter(), bounds.upper)?;
+        }
+        Ok(heap)
     }
 
-    /// The tuple of the next slot in use. Tuples lie in falling order of their
-    /// slots, so that no two can share a byte.
-    ///
-    /// # Errors
-    /// `BadPage` or `BadTag`; the cursor stays where it was.
-    #[inline]
-    pub(super) fn next(&self, cursor: &mut SlotCursor) -> Result<Option<Tuple<'a>>, Damage> {
-        while usize::from(cursor.slot) < self.slot_count {
-            let (offset, length, state) = self.slot(cursor.slot);
-            if state == state::UNUSED {
-                if (offset, length) != (0, 0) {
-                    let found = format!("an unused slot of {length} bytes at {offset}");
-                    return Err(self.bad(cursor.slot, Code::BadPage, found, "zeros"));
+    /// A page that was checked when it was read.
+    pub(super) fn checked_before(page: Piece<'a>, bounds: Bounds) -> Self {
+        HeapPage {
+            page,
+            slot_count: slot_count(bounds.lower),
+        }
+    }
+
+    /// Checks each line pointer by itself; whether tuples stand in falling
+    /// order.
+    fn check_slots(&self, upper: usize) -> Result<bool, Damage> {
+        let (mut floor, mut falling) = (PAGE_LEN, true);
+        for slot in 0..self.slot_count {
+            let pointer = self.pointer(slot);
+            let LinePointer { offset, len, tag } = pointer;
+            let Some(state) = pointer.state() else {
+                if tag != 0 {
+                    let found = format!("slot state {tag}");
+                    return Err(self.bad(slot, Code::BadTag, found, "0 to 5"));
                 }
-                cursor.slot += 1;
+                if (offset, len) != (0, 0) {
+                    let found = format!("an unused slot of {len} bytes at {offset}");
+                    return Err(self.bad(slot, Code::BadPage, found, "zeros"));
+                }
+                continue;
+            };
+            if offset < upper || offset + pointer.room() > PAGE_LEN {
+                let found = format!("slot {slot} of {len} bytes at {offset}");
+                let expected = format!("one between {upper} and {PAGE_LEN}");
+                return Err(self.bad(slot, Code::BadPage, found, expected));
+            }
+            if state == State::Moved && len != MOVED_LEN {
+                let found = format!("a place of {len} bytes");
+                return Err(self.bad(slot, Code::BadPage, found, MOVED_LEN.to_string()));
+            }
+            falling &= offset + pointer.room() <= floor;
+            floor = offset;
+        }
+        Ok(falling)
+    }
+
+    /// Checks tuples from the end of the page to `upper`.
+    fn check_apart(&self, slots: impl Iterator<Item = u16>, upper: usize) -> Result<(), Damage> {
+        let (mut floor, mut before) = (PAGE_LEN, 0);
+        for slot in slots {
+            let pointer = self.pointer(slot);
+            if pointer.state().is_none() {
                 continue;
             }
-            if !matches!(state, state::ROW | state::HEAD) {
-                let found = format!("slot state {state}");
-                return Err(self.bad(cursor.slot, Code::BadTag, found, "0, 1 or 2"));
+            let LinePointer { offset, len, .. } = pointer;
+            if offset + pointer.room() > floor {
+                let found = format!("slot {slot} of {len} bytes at {offset}");
+                let expected = format!("an end before {floor}, where slot {before} starts");
+                return Err(self.bad(slot.max(before), Code::BadPage, found, expected));
             }
-            let room_end = offset + length.max(MIN_TUPLE_ROOM);
-            if offset < self.upper || room_end > cursor.floor {
-                let found = format!("slot {} of {length} bytes at {offset}", cursor.slot);
-                let expected = format!("one between {} and {}", self.upper, cursor.floor);
-                return Err(self.bad(cursor.slot, Code::BadPage, found, expected));
-            }
-            let end = offset + length;
-            check_zero(&self.page, end, cursor.floor)?;
-            let tuple = Piece {
-                offset: self.page.offset + offset as u64,
-                bytes: self.page.bytes.get(offset..end).unwrap_or_default(),
-                ..self.page
-            };
-            let tuple = match state {
-                state::ROW => Tuple::Row(tuple),
-                _ => Tuple::Head(RowHead::decode(tuple, cursor.slot)?),
-            };
-            cursor.slot += 1;
-            cursor.floor = offset;
-            return Ok(Some(tuple));
+            check_zero(&self.page, offset + len, floor)?;
+            (floor, before) = (offset, slot);
         }
-        if cursor.floor == self.upper {
-            return Ok(None);
+        if floor == upper {
+            return Ok(());
         }
-        let found = format!("upper {}", self.upper);
-        let expected = format!("{}, where the last tuple starts", cursor.floor);
+        // A tuple without a line pointer is what stands there, if anything.
+        check_zero(&self.page, upper, floor)?;
+        let expected = format!("{floor}, where the first tuple starts");
+        let found = format!("upper {upper}");
         Err(self
             .page
             .damage(UPPER_OFFSET, Code::BadPage, found, expected))
     }
 
-    /// Offset, length and state that a line pointer states.
+    /// The tuple of the next slot in use, from `slot` on, which becomes the one
+    /// after it.
     #[inline]
-    fn slot(&self, slot: u16) -> (usize, usize, u16) {
-        let at = PAGE_HEADER_LEN + usize::from(slot) * SLOT_LEN;
-        let bytes = self.page.bytes.get(at..).unwrap_or_default();
-        let [a, b, c, d] = *bytes.first_chunk::<SLOT_LEN>().unwrap_or(&[0; SLOT_LEN]);
-        let second = u16::from_le_bytes([c, d]);
-        (
-            usize::from(u16::from_le_bytes([a, b])),
-            usize::from(second & LENGTH_MASK),
-            second >> LENGTH_BITS,
-        )
+    pub(super) fn next(&self, slot: &mut u16) -> Option<Tuple<'a>> {
+        while *slot < self.slot_count {
+            let tuple = self.tuple(*slot);
+            *slot += 1;
+            if tuple.is_some() {
+                return tuple;
+            }
+        }
+        None
+    }
+
+    /// The tuple of a slot; `None` when it is not in use.
+    #[inline]
+    pub(super) fn tuple(&self, slot: u16) -> Option<Tuple<'a>> {
+        if slot >= self.slot_count {
+            return None;
+        }
+        let pointer = self.pointer(slot);
+        let LinePointer { offset, len, .. } = pointer;
+        Some(Tuple {
+            slot,
+            state: pointer.state()?,
+            piece: Piece {
+                offset: self.page.offset + offset as u64,
+                bytes: self
+                    .page
+                    .bytes
+                    .get(offset..offset + len)
+                    .unwrap_or_default(),
+                ..self.page
+            },
+        })
+    }
+
+    #[inline]
+    fn pointer(&self, slot: u16) -> LinePointer {
+        LinePointer::read(self.page.bytes, slot)
     }
 
     fn bad(&self, slot: u16, code: Code, found: String, expected: impl Into<String>) -> Damage {
-        let at = PAGE_HEADER_LEN + usize::from(slot) * SLOT_LEN;
+        let at = LinePointer::position(slot);
         self.page.damage(at, code, found, expected)
-    }
-}
-
-/// A heap page under construction.
-#[derive(Debug)]
-pub(super) struct HeapBuilder {
-    bytes: Vec<u8>,
-    lower: usize,
-    upper: usize,
-}
-
-impl HeapBuilder {
-    /// An empty page.
-    pub(super) fn new() -> Self {
-        HeapBuilder {
-            bytes: vec![0; PAGE_LEN],
-            lower: PAGE_HEADER_LEN,
-            upper: PAGE_LEN,
-        }
-    }
-
-    /// Whether it has no slot.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lower == PAGE_HEADER_LEN
-    }
-
-    /// Bytes between line pointers and tuples.
-    pub(super) fn free_len(&self) -> usize {
-        self.upper - self.lower
-    }
-
-    /// Whether a tuple of `len` bytes and its line pointer fit.
-    pub(super) fn fits(&self, len: usize) -> bool {
-        len.max(MIN_TUPLE_ROOM) + SLOT_LEN <= self.free_len()
-    }
-
-    /// The slot that the next tuple gets.
-    pub(super) fn next_slot(&self) -> u16 {
-        narrow((self.lower - PAGE_HEADER_LEN) / SLOT_LEN)
-    }
-
-    /// Adds a whole row, which fits.
-    pub(super) fn push_row(&mut self, row: &[u8]) {
-        self.push(state::ROW, [row, &[]]);
-    }
-
-    /// Adds the head of a row and its first bytes, which fit.
-    pub(super) fn push_head(&mut self, head: &[u8], inline: &[u8]) {
-        self.push(state::HEAD, [head, inline]);
-    }
-
-    fn push(&mut self, state: u16, parts: [&[u8]; 2]) {
-        let [first, second] = parts;
-        let len = first.len() + second.len();
-        self.upper -= len.max(MIN_TUPLE_ROOM);
-        put(&mut self.bytes, self.upper, first);
-        put(&mut self.bytes, self.upper + first.len(), second);
-        let offset = narrow(self.upper).to_le_bytes();
-        let length = (narrow(len) | state << LENGTH_BITS).to_le_bytes();
-        put(&mut self.bytes, self.lower, &offset);
-        put(&mut self.bytes, self.lower + 2, &length);
-        self.lower += SLOT_LEN;
-    }
-
-    /// Writes the header and gives the bytes of the page.
-    pub(super) fn seal(&mut self, address: &TableAddress, number: u32, lsn: Lsn) -> &[u8] {
-        let bounds = Bounds {
-            kind: PageKind::Heap,
-            lower: self.lower,
-            upper: self.upper,
-        };
-        seal_page(&mut self.bytes, address, (number, lsn), bounds);
-        &self.bytes
-    }
-
-    /// Makes it an empty page again.
-    pub(super) fn clear(&mut self) {
-        self.bytes.fill(0);
-        (self.lower, self.upper) = (PAGE_HEADER_LEN, PAGE_LEN);
     }
 }

@@ -1,10 +1,18 @@
 //! Slotted pages of 8 KB in files of many (format page, "Page files").
 
+mod chain;
 mod free_space_map;
 mod heap;
+mod heap_edit;
+mod key_index;
+mod live;
+mod live_map;
 mod overflow;
 mod page_files;
+mod page_source;
+mod pool_pages;
 mod reader;
+mod row_pages;
 mod run_writer;
 mod verify;
 mod writer;
@@ -13,9 +21,9 @@ use std::path::PathBuf;
 
 use super::address::Lsn;
 use super::layout::{TableCounts, TableFiles};
+use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
-use crate::engine::live::{Access, LiveTable};
 use crate::error::{Error, Result};
 use crate::model::RowStream;
 
@@ -72,6 +80,17 @@ impl TableFiles for Paged {
         Ok(entries.into_iter().map(|entry| entry.path).collect())
     }
 
+    fn live(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        access: &Access,
+    ) -> Result<Box<dyn LiveTable>> {
+        let place = self.place(table);
+        let live = live::LivePaged::open(table, place, counts, access)?;
+        Ok(Box::new(live))
+    }
+
     fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
         writer::write_table(table, self.place(table), lsn, rows)
     }
@@ -82,17 +101,6 @@ impl TableFiles for Paged {
         Ok(Box::new(reader))
     }
 
-    fn live(
-        &self,
-        table: &TablePlace,
-        _counts: TableCounts,
-        _access: &Access,
-    ) -> Result<Box<dyn LiveTable>> {
-        let path = table.file("");
-        let what = format!("internal: {} cannot be changed", path.display());
-        Err(Error::Usage(what))
-    }
-
     fn verify(
         &self,
         table: &TablePlace,
@@ -100,6 +108,9 @@ impl TableFiles for Paged {
         level: Level,
         check: &mut TableCheck<'_>,
     ) -> Result<()> {
-        verify::verify_table(&self.place(table), table.arity, (counts, level), check)
+        verify::verify_table(&self.place(table), table, (counts, level), check)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,14 @@
 //! Rows wider than a page: a head in a heap page, and a chain of overflow pages
 //! (format page, "Overflow pages").
 
-use super::page_files::PageFiles;
 use crate::codec::Cursor;
 use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::frame::Piece;
 use crate::engine::page::{
-    Bounds, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, put, seal_page,
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageKind, UPPER_OFFSET, check_zero, put,
+    seal_page,
 };
-use crate::engine::row_codec::{MAX_ROW_LEN, RowSummary, walk_row};
-use crate::engine::row_run::check_end;
+use crate::engine::row_codec::{MAX_ROW_LEN, RowStart};
 use crate::error::{Damage, Result};
 use crate::finding::Code;
 
@@ -54,13 +53,16 @@ pub(super) fn encode_head(row_len: u32, first: u32) -> [u8; ROW_HEAD_LEN] {
 pub(super) struct RowHead<'a> {
     tuple: Piece<'a>,
     slot: u16,
-    row_len: usize,
-    first: u32,
-    inline: &'a [u8],
+    /// Bytes of the whole row.
+    pub row_len: usize,
+    /// The first page of its chain.
+    pub first: u32,
+    /// The bytes of the row in the head.
+    pub inline: &'a [u8],
 }
 
 impl<'a> RowHead<'a> {
-    /// Reads the head in a slot.
+    /// Reads the head of the row in a slot.
     ///
     /// # Errors
     /// `BadLength`.
@@ -85,25 +87,13 @@ impl<'a> RowHead<'a> {
         })
     }
 
-    /// Checks the row that was put together.
-    ///
-    /// # Errors
-    /// When the bytes are no such row; at the offset of the head.
-    pub(super) fn walk(&self, row: &[u8], arity: usize) -> Result<RowSummary, Damage> {
-        let row = Piece {
-            bytes: row,
-            ..self.tuple
-        };
-        let mut c = Cursor::new(row.bytes);
-        let walked = walk_row(&mut c, arity).map_err(|flaw| row.flaw(flaw));
-        let checked = walked.and_then(|summary| check_end(&row, &c).map(|()| summary));
-        checked.map_err(|damage| Damage {
-            offset: self.tuple.offset,
-            ..damage
-        })
+    /// Bytes of the row's xmax.
+    fn xmax_len(&self) -> usize {
+        RowStart::read(&mut Cursor::new(self.inline)).map_or(0, |start| start.xmax_len)
     }
 
-    fn broken(&self, found: String, expected: String) -> Damage {
+    /// Damage of the reference to the chain.
+    pub(super) fn broken(&self, found: String, expected: String) -> Damage {
         self.tuple.damage(4, Code::BrokenChain, found, expected)
     }
 }
@@ -143,12 +133,14 @@ impl OverflowPart<'_> {
 }
 
 /// An overflow page as it was found.
-struct Part<'a> {
+pub(super) struct Part<'a> {
     owner: (u32, u16),
     position: u32,
-    next: u32,
+    /// The page after it, or [`NO_PAGE`].
+    pub next: u32,
     row_len: u32,
-    bytes: &'a [u8],
+    /// The bytes here.
+    pub bytes: &'a [u8],
 }
 
 /// Checks an overflow page by itself.
@@ -160,15 +152,18 @@ pub(super) fn check_overflow(page: &Piece<'_>, bounds: Bounds) -> Result<(), Dam
 }
 
 impl<'a> Part<'a> {
-    fn decode(page: &Piece<'a>, bounds: Bounds) -> Result<Self, Damage> {
+    /// Reads an overflow page.
+    ///
+    /// # Errors
+    /// `BadPage` when its parts are not where they must be.
+    pub(super) fn decode(page: &Piece<'a>, bounds: Bounds) -> Result<Self, Damage> {
         if bounds.lower != PART_OFFSET || bounds.upper == PAGE_LEN {
             let found = format!("lower {} and upper {}", bounds.lower, bounds.upper);
             let expected = format!("lower {PART_OFFSET} and a part of a row");
-            let at = crate::engine::page::LOWER_OFFSET;
-            return Err(page.damage(at, Code::BadPage, found, expected));
+            return Err(page.damage(LOWER_OFFSET, Code::BadPage, found, expected));
         }
-        crate::engine::page::check_zero(page, OWNER_SLOT_OFFSET + 2, POSITION_OFFSET)?;
-        crate::engine::page::check_zero(page, ROW_LEN_OFFSET + 4, PART_OFFSET)?;
+        check_zero(page, OWNER_SLOT_OFFSET + 2, POSITION_OFFSET)?;
+        check_zero(page, ROW_LEN_OFFSET + 4, PART_OFFSET)?;
         let fields = page.bytes.get(OWNER_PAGE_OFFSET..).unwrap_or_default();
         let mut c = Cursor::new(fields);
         let mut read = || {
@@ -186,69 +181,13 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Puts wide rows together.
-#[derive(Debug)]
-pub(super) struct ChainReader {
-    pages: PageFiles,
-    row: Vec<u8>,
-}
-
-impl ChainReader {
-    /// A reader of the chains of a table.
-    pub(super) fn new(pages: PageFiles) -> Self {
-        ChainReader {
-            pages,
-            row: Vec::new(),
-        }
-    }
-
-    /// The row that was read last.
-    pub(super) fn row(&self) -> &[u8] {
-        &self.row
-    }
-
-    /// Reads the row of a head that stands in `page`, and tells of each page
-    /// of its chain. Memory grows with the bytes that are there, not with the
-    /// length that the head states; the position that every page states ends
-    /// any cycle.
-    ///
-    /// # Errors
-    /// `BrokenChain` when a page is missing, of another kind, row or position;
-    /// what is wrong with a page itself; I/O errors.
-    pub(super) fn read(
-        &mut self,
-        head: &RowHead<'_>,
-        page: u32,
-        mut reached: impl FnMut(u32),
-    ) -> Result<()> {
-        self.row.clear();
-        self.row.extend_from_slice(head.inline);
-        let (mut number, mut position) = (head.first, 0);
-        while self.row.len() < head.row_len {
-            if !self.pages.load(number)? {
-                return Err(missing(head, number).into());
-            }
-            let piece = self.pages.first();
-            let bounds = PageHeader::open(&piece, self.pages.address(), number)?.bounds(&piece)?;
-            if bounds.kind != PageKind::Overflow {
-                let found = format!("heap page {number}");
-                return Err(head.broken(found, "an overflow page".into()).into());
-            }
-            let part = Part::decode(&piece, bounds)?;
-            let rest = head.row_len - self.row.len();
-            part.check(&piece, head, (page, position), rest)?;
-            self.row.extend_from_slice(part.bytes);
-            reached(number);
-            (number, position) = (part.next, position + 1);
-        }
-        Ok(())
-    }
-}
-
 impl Part<'_> {
     /// Checks that the page is the one at a position of a head's chain, with
     /// `rest` bytes of the row still to come.
-    fn check(
+    ///
+    /// # Errors
+    /// `BrokenChain`.
+    pub(super) fn check(
         &self,
         page: &Piece<'_>,
         head: &RowHead<'_>,
@@ -268,7 +207,9 @@ impl Part<'_> {
             let found = format!("position {}", self.position);
             return broken(POSITION_OFFSET, found, format!("position {position}"));
         }
-        if usize::try_from(self.row_len) != Ok(head.row_len) {
+        // Ending a version leaves its chain alone.
+        let row_len = usize::try_from(self.row_len).unwrap_or(usize::MAX);
+        if row_len != head.row_len && row_len != head.row_len - head.xmax_len() {
             let found = format!("a row of {} bytes", self.row_len);
             let expected = format!("{}, as its head says", head.row_len);
             return broken(ROW_LEN_OFFSET, found, expected);
@@ -276,7 +217,7 @@ impl Part<'_> {
         if self.bytes.len() != rest.min(PART_LEN) {
             let found = format!("{} bytes", self.bytes.len());
             let expected = format!("{} of the {rest} that are left", rest.min(PART_LEN));
-            return broken(crate::engine::page::UPPER_OFFSET, found, expected);
+            return broken(UPPER_OFFSET, found, expected);
         }
         if (self.next == NO_PAGE) != (rest <= PART_LEN) {
             let found = format!("next page {}", self.next);
@@ -288,9 +229,4 @@ impl Part<'_> {
         }
         Ok(())
     }
-}
-
-fn missing(head: &RowHead<'_>, number: u32) -> Damage {
-    let found = format!("page {number}, which is not there");
-    head.broken(found, "an overflow page".into())
 }

@@ -105,11 +105,6 @@ impl PageFiles {
         PageFiles { place, open: None }
     }
 
-    /// Whose pages they are.
-    pub(super) fn address(&self) -> &TableAddress {
-        &self.place.address
-    }
-
     /// Where the pages are.
     pub(super) fn place(&self) -> &PagePlace {
         &self.place
@@ -138,16 +133,6 @@ impl PageFiles {
         window.seek(u64::from(in_file) * PAGE_LEN as u64);
         window.fill(PAGE_LEN)?;
         Ok(true)
-    }
-
-    /// The page that was taken in.
-    pub(super) fn first(&self) -> Piece<'_> {
-        let empty = Piece {
-            path: &self.place.dir,
-            offset: 0,
-            bytes: &[],
-        };
-        self.at_hand().next().unwrap_or(empty)
     }
 
     /// The page that was taken in, and those after it that are at hand.

@@ -1,14 +1,13 @@
 //! Reads the rows of a table, page by page and slot by slot.
 
-use super::heap::{HeapPage, SlotCursor, Tuple};
-use super::overflow::{ChainReader, check_overflow};
+use super::chain::{ChainReader, walk_row_of};
+use super::heap::State;
 use super::page_files::{PageFiles, PagePlace};
+use super::page_source::PageSource;
 use crate::codec::Cursor;
-use crate::engine::address::TableAddress;
 use crate::engine::catalog_file::check_dir;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::page::{PageHeader, PageKind};
 use crate::engine::row_codec::{Decoded, TextArena, decode_row, walk_row};
 use crate::engine::row_run::{check_end, reserve_text};
 use crate::error::{Damage, Error, Result};
@@ -17,23 +16,6 @@ use crate::model::{RowBatch, RowStream};
 
 /// Most pages whose rows share a batch.
 const BATCH_PAGES: usize = 8;
-
-/// Checks a page; the line pointers of a heap page, `None` for an overflow
-/// page.
-///
-/// # Errors
-/// What is wrong with the page.
-fn open_page<'a>(
-    page: Piece<'a>,
-    address: &TableAddress,
-    number: u32,
-) -> Result<Option<HeapPage<'a>>, Damage> {
-    let bounds = PageHeader::open(&page, address, number)?.bounds(&page)?;
-    match bounds.kind {
-        PageKind::Heap => HeapPage::new(page, bounds).map(Some),
-        _ => check_overflow(&page, bounds).map(|()| None),
-    }
-}
 
 /// Checks what was counted in the pages of a table against the catalog.
 ///
@@ -57,16 +39,16 @@ pub(super) fn check_counts(
 }
 
 /// The rows of one table, in stored order.
-pub(super) struct TableReader {
-    pages: PageFiles,
-    chain: ChainReader,
+pub(super) struct TableReader<S> {
+    pages: S,
+    chain: ChainReader<S>,
     arity: usize,
     /// What the catalog says, and what was handed out.
     expected: TableCounts,
     counts: TableCounts,
     /// Where the next tuple is.
     page: u32,
-    slots: SlotCursor,
+    slot: u16,
     arena: Vec<u8>,
 }
 
@@ -74,53 +56,65 @@ pub(super) struct TableReader {
 enum Next {
     /// Rows in pages.
     Rows,
-    /// One wide row, put together and checked.
-    Wide,
+    /// One row that was put together and checked.
+    Joined,
     End,
 }
 
-impl TableReader {
+impl TableReader<PageFiles> {
     /// Opens the pages of a table.
     ///
     /// # Errors
     /// When its directory is missing or something else; I/O errors.
     pub(super) fn open(place: PagePlace, arity: usize, counts: TableCounts) -> Result<Self> {
         check_dir(&*place.disk, &place.dir)?;
-        Ok(TableReader {
-            pages: PageFiles::new(place.clone()),
-            chain: ChainReader::new(PageFiles::new(place)),
+        let pages = || PageFiles::new(place.clone());
+        Ok(TableReader::new((pages(), pages()), arity, counts))
+    }
+}
+
+impl<S: PageSource> TableReader<S> {
+    /// The rows of pages: one source for line pointers, one for what they lead
+    /// to.
+    pub(super) fn new((pages, joined): (S, S), arity: usize, counts: TableCounts) -> Self {
+        TableReader {
+            pages,
+            chain: ChainReader::new(joined),
             arity,
             expected: counts,
             counts: TableCounts::default(),
             page: 0,
-            slots: SlotCursor::START,
+            slot: 0,
             arena: Vec::new(),
-        })
+        }
     }
 
-    /// Goes to the next tuple, and makes room for its texts.
+    /// Goes to the next tuple of a row, and makes room for its texts.
     fn seek(&mut self) -> Result<Next> {
         while self.pages.load(self.page)? {
-            let page = open_page(self.pages.first(), self.pages.address(), self.page)?;
-            let mut after = self.slots;
-            match page.map_or(Ok(None), |page| page.next(&mut after))? {
-                None => {
-                    self.page = self.page.saturating_add(1);
-                    self.slots = SlotCursor::START;
-                }
-                Some(Tuple::Row(row)) => {
+            let heap = self.pages.heap(self.pages.first(), self.page)?;
+            let mut after = self.slot;
+            let Some(tuple) = heap.and_then(|heap| heap.next(&mut after)) else {
+                self.page = self.page.saturating_add(1);
+                self.slot = 0;
+                continue;
+            };
+            match tuple.state {
+                State::Row => {
+                    let row = tuple.piece;
                     let walked = walk_row(&mut Cursor::new(row.bytes), self.arity);
                     let text_len = walked.map_err(|flaw| row.flaw(flaw))?.text_len;
                     reserve_text(&mut self.arena, text_len);
                     return Ok(Next::Rows);
                 }
-                Some(Tuple::Head(head)) => {
-                    self.chain.read(&head, self.page, |_| {})?;
-                    let walked = head.walk(self.chain.row(), self.arity)?;
+                State::Head | State::Moved => {
+                    self.chain.read_tuple(&tuple, self.page, |_| {})?;
+                    let (walked, _) = walk_row_of(&tuple, self.chain.row(), self.arity, None)?;
                     reserve_text(&mut self.arena, walked.text_len);
-                    self.slots = after;
-                    return Ok(Next::Wide);
+                    self.slot = after;
+                    return Ok(Next::Joined);
                 }
+                State::MovedRow | State::MovedHead => self.slot = after,
             }
         }
         self.check_end()?;
@@ -136,21 +130,23 @@ impl TableReader {
         Ok(check_counts(place, self.counts, self.expected)?)
     }
 
-    /// Rows of the pages at hand, up to a wide one or until their texts fill
+    /// Rows of the pages at hand, up to one that is put together or until their texts fill
     /// the arena.
     fn rows(&mut self) -> Result<RowBatch<'_>> {
         let mut arena = TextArena::new(&mut self.arena);
         let mut batch = RowBatch::new();
         for page in self.pages.at_hand().take(BATCH_PAGES) {
-            let heap = open_page(page, self.pages.address(), self.page)?;
+            let heap = self.pages.heap(page, self.page)?;
             loop {
-                let before = self.slots;
-                let tuple = heap.map_or(Ok(None), |heap| heap.next(&mut self.slots))?;
-                let row = match tuple {
-                    None => break,
-                    Some(Tuple::Row(row)) => row,
-                    Some(Tuple::Head(_)) => {
-                        self.slots = before;
+                let before = self.slot;
+                let Some(tuple) = heap.and_then(|heap| heap.next(&mut self.slot)) else {
+                    break;
+                };
+                let row = match tuple.state {
+                    State::Row => tuple.piece,
+                    State::MovedRow | State::MovedHead => continue,
+                    State::Head | State::Moved => {
+                        self.slot = before;
                         return Ok(batch);
                     }
                 };
@@ -159,20 +155,20 @@ impl TableReader {
                 match decoded.map_err(|flaw| row.flaw(flaw))? {
                     Decoded::Row { visible } => self.counts.add(visible),
                     Decoded::NoRoom => {
-                        self.slots = before;
+                        self.slot = before;
                         return Ok(batch);
                     }
                 }
                 check_end(&row, &c)?;
             }
             self.page = self.page.saturating_add(1);
-            self.slots = SlotCursor::START;
+            self.slot = 0;
         }
         Ok(batch)
     }
 
-    /// The wide row that was put together.
-    fn wide(&mut self) -> Result<RowBatch<'_>> {
+    /// The row that was put together.
+    fn joined(&mut self) -> Result<RowBatch<'_>> {
         let row = Piece {
             path: &self.pages.place().dir,
             offset: 0,
@@ -189,11 +185,11 @@ impl TableReader {
     }
 }
 
-impl RowStream for TableReader {
+impl<S: PageSource> RowStream for TableReader<S> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         match self.seek()? {
             Next::Rows => self.rows().map(Some),
-            Next::Wide => self.wide().map(Some),
+            Next::Joined => self.joined().map(Some),
             Next::End => Ok(None),
         }
     }

@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chain::{ChainReader, walk_row_of};
 use super::free_space_map::{MapReader, entry_of_page, map_path};
-use super::heap::{HeapPage, SlotCursor, Tuple};
-use super::overflow::{ChainReader, check_overflow};
+use super::heap::{HeapPage, RowPlace, State, Tuple};
+use super::key_index;
+use super::overflow::check_overflow;
 use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
 use super::reader::check_counts;
-use crate::codec::Cursor;
+use crate::codec::MultisetHash;
 use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::page::{PAGE_LEN, PageHeader, PageKind};
-use crate::engine::row_codec::walk_row;
-use crate::engine::row_run::check_end;
+use crate::engine::paths::TablePlace;
+use crate::engine::tree::EntrySet;
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
@@ -23,7 +25,7 @@ use crate::finding::Code;
 /// Checks the map, every page, what pages say of one another, and the counts.
 pub(super) fn verify_table(
     place: &PagePlace,
-    arity: usize,
+    table: &TablePlace,
     (counts, level): (TableCounts, Level),
     check: &mut TableCheck<'_>,
 ) -> Result<()> {
@@ -33,18 +35,31 @@ pub(super) fn verify_table(
     let map = verify_map(place, check)?;
     let mut scan = Scan {
         place,
-        arity,
+        arity: table.arity,
+        key: table.key,
         structure: level == Level::Structure,
         check,
         chain: ChainReader::new(PageFiles::new(place.clone())),
         counts: TableCounts::default(),
+        entries: match table.key {
+            Some(_) if key_index::is_there(place)? => Some(EntrySet::default()),
+            _ => None,
+        },
         unowned: PageSet::default(),
+        moved: MultisetHash::default(),
+        moved_here: MultisetHash::default(),
         map,
         differing: None,
         whole: true,
     };
     let page_count = scan.files()?;
-    scan.finish(page_count, counts)
+    let entries = scan.finish(page_count, counts)?;
+    if table.key.is_none() {
+        return Ok(());
+    }
+    let page_count = page_count.and_then(|count| u32::try_from(count).ok());
+    let stamp = page_count.map(|page_count| key_index::stamp(counts, page_count));
+    key_index::verify(place, stamp, entries, level, check)
 }
 
 /// Checks the map by itself; a whole one can be held against the pages.
@@ -112,8 +127,15 @@ struct Scan<'s, 'v> {
     /// Whether pages are looked into.
     structure: bool,
     check: &'s mut TableCheck<'v>,
-    chain: ChainReader,
+    chain: ChainReader<PageFiles>,
     counts: TableCounts,
+    /// Position of the primary key, and what an index must hold if it is there.
+    key: Option<usize>,
+    entries: Option<EntrySet>,
+    /// Where line pointers say that their rows have moved, and where rows have
+    /// moved.
+    moved: MultisetHash,
+    moved_here: MultisetHash,
     /// Overflow pages that were met in the walk or in a chain, but not in both.
     /// No page is in two chains: it states its owner and position.
     unowned: PageSet,
@@ -226,34 +248,63 @@ impl Scan<'_, '_> {
 
     /// Every row of a heap page. Damage in a row is reported, and the next slot
     /// looked at; damage in a line pointer ends the page.
-    fn heap(&mut self, heap: &HeapPage<'_>, number: u32) -> Result<()> {
-        let mut slots = SlotCursor::START;
-        while let Some(tuple) = heap.next(&mut slots)? {
-            let visible = match tuple {
-                Tuple::Row(row) => walk_tuple(&row, self.arity).map_err(Error::from),
-                Tuple::Head(head) => {
-                    let unowned = &mut self.unowned;
-                    match self.chain.read(&head, number, |page| unowned.flip(page)) {
-                        // Damage of an overflow page by itself is reported when
-                        // the walk comes to that page.
-                        Err(Error::Damage(damage)) if damage.code != Code::BrokenChain => {
-                            self.whole = false;
-                            continue;
-                        }
-                        Err(other) => Err(other),
-                        Ok(()) => {
-                            let walked = head.walk(self.chain.row(), self.arity);
-                            walked.map(|row| row.visible).map_err(Error::from)
-                        }
-                    }
+    fn heap(&mut self, heap: &HeapPage<'_>, page: u32) -> Result<()> {
+        let mut next = 0;
+        while let Some(tuple) = heap.next(&mut next) {
+            let slot = tuple.slot;
+            match tuple.state {
+                State::MovedRow | State::MovedHead => {
+                    self.moved_here.add(&RowPlace { page, slot }.encode());
+                    continue;
                 }
-            };
-            match visible {
+                State::Moved => self.moved.add(&tuple.target().encode()),
+                State::Row | State::Head => {}
+            }
+            match self.row(&tuple, page) {
                 Ok(visible) => self.counts.add(visible),
+                // Damage of another page by itself is reported when the walk
+                // comes to that page.
+                Err(Error::Damage(damage))
+                    if tuple.state != State::Row
+                        && !(damage.code == Code::BrokenChain
+                            || damage.code == Code::BadLength
+                            || damage.offset == tuple.piece.offset) =>
+                {
+                    self.whole = false;
+                }
                 Err(error) => self.tolerate(Err(error))?,
             }
         }
         Ok(())
+    }
+
+    /// Checks a row; whether it is visible.
+    fn row(&mut self, tuple: &Tuple<'_>, page: u32) -> Result<bool> {
+        let row = match tuple.state {
+            State::Row => tuple.piece.bytes,
+            _ => {
+                let unowned = &mut self.unowned;
+                self.chain
+                    .read_tuple(tuple, page, |page| unowned.flip(page))?;
+                self.chain.row()
+            }
+        };
+        let key = self.entries.as_ref().and(self.key);
+        let (walked, value) = walk_row_of(tuple, row, self.arity, key)?;
+        if walked.visible && tuple.state == State::Moved {
+            let found = "a visible row that has moved";
+            let expected = "a row that moved when it ended";
+            return Err(tuple
+                .piece
+                .damage(0, Code::BrokenChain, found, expected)
+                .into());
+        }
+        if let (Some(entries), Some(value)) = (&mut self.entries, value.filter(|_| walked.visible))
+        {
+            let slot = tuple.slot;
+            entries.add(&key_index::entry(value, RowPlace { page, slot }));
+        }
+        Ok(walked.visible)
     }
 
     fn against_map(&mut self, number: u32, expected: u8) -> Result<()> {
@@ -277,8 +328,9 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    /// What only the whole table shows.
-    fn finish(mut self, page_count: Option<u64>, counts: TableCounts) -> Result<()> {
+    /// What only the whole table shows; what an index must hold, if every row was
+    /// read.
+    fn finish(mut self, page_count: Option<u64>, counts: TableCounts) -> Result<Option<EntrySet>> {
         if let (Some(map), Some(page_count)) = (&self.map, page_count)
             && map.page_count() != page_count
         {
@@ -295,7 +347,7 @@ impl Scan<'_, '_> {
         // A row that could not be read may own any page, and is missing in the
         // counts.
         if !self.whole || !self.structure {
-            return Ok(());
+            return Ok(None);
         }
         let pages: Vec<u64> = self.unowned.iter().collect();
         for page in pages {
@@ -311,10 +363,20 @@ impl Scan<'_, '_> {
                 expected: "a row that goes on here".into(),
             });
         }
+        if self.moved != self.moved_here {
+            let found = format!("{} rows that have moved", self.moved_here.count());
+            let expected = format!(
+                "those that {} line pointers lead to, each once",
+                self.moved.count()
+            );
+            let dir = &self.place.dir;
+            let damage = damage(dir, Code::BrokenChain, found, expected);
+            self.check.damaged(&damage);
+        }
         if let Err(damage) = check_counts(self.place, self.counts, counts) {
             self.check.damaged(&damage);
         }
-        Ok(())
+        Ok(self.entries)
     }
 }
 
@@ -326,11 +388,4 @@ fn damage(path: &Path, code: Code, found: String, expected: String) -> Damage {
         found,
         expected,
     }
-}
-
-fn walk_tuple(row: &Piece<'_>, arity: usize) -> Result<bool, Damage> {
-    let mut c = Cursor::new(row.bytes);
-    let walked = walk_row(&mut c, arity).map_err(|flaw| row.flaw(flaw))?;
-    check_end(row, &c)?;
-    Ok(walked.visible)
 }

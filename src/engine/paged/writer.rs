@@ -1,7 +1,8 @@
 //! Writes the pages of a new table, row by row.
 
 use super::free_space_map::{MapWriter, entry_of};
-use super::heap::{HeapBuilder, MAX_TUPLE_LEN};
+use super::heap::MAX_TUPLE_LEN;
+use super::heap_edit::HeapBuilder;
 use super::overflow::{NO_PAGE, OverflowPart, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
 use super::page_files::PagePlace;
 use super::run_writer::RunWriter;

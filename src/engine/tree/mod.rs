@@ -20,7 +20,7 @@ pub(super) use key::key_digest;
 pub(super) use range::EntryRange;
 pub(super) use sorter::Sorter;
 pub(super) use tree_file::Tree;
-pub(super) use verify::verify_tree;
+pub(super) use verify::{EntrySet, verify_tree};
 pub(super) use writer::TreeWriter;
 
 /// What the format page names, by its name there.

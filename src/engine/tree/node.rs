@@ -6,8 +6,8 @@ use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::buffer_pool::PageBytes;
 use crate::engine::frame::Piece;
 use crate::engine::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, check_zero,
-    put, seal_page, set_bounds, stated_kind_and_lower,
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, bounds_of,
+    check_zero, put, seal_page, set_bounds,
 };
 use crate::error::Damage;
 use crate::finding::Code;
@@ -114,10 +114,10 @@ pub(super) struct Node<'a> {
 impl<'a> Node<'a> {
     /// The records of a page that was checked when it was read.
     pub(super) fn new(page: &'a PageBytes) -> Self {
-        let (kind, lower) = stated_kind_and_lower(page);
+        let bounds = bounds_of(page);
         Node {
-            records: page.get(PAGE_HEADER_LEN..lower).unwrap_or_default(),
-            width: width(kind == PageKind::IndexLeaf as u8),
+            records: page.get(PAGE_HEADER_LEN..bounds.lower).unwrap_or_default(),
+            width: width(bounds.kind == PageKind::IndexLeaf),
         }
     }
 
@@ -303,11 +303,5 @@ impl<'a> NodeMut<'a> {
         let freed = self.offset(count)..self.offset(self.count);
         self.page.get_mut(freed).unwrap_or_default().fill(0);
         self.set_count(count);
-    }
-
-    /// Makes the page one that can be written.
-    pub(super) fn seal(&mut self, address: &TableAddress, number: u32, lsn: Lsn) {
-        let bounds = self.bounds();
-        seal_page(self.page, address, (number, lsn), bounds);
     }
 }

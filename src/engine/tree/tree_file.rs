@@ -10,6 +10,7 @@ use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
 use crate::engine::frame::Piece;
 use crate::engine::live::Batch;
+use crate::engine::page::reseal;
 use crate::error::{Error, Result};
 use crate::file::{SourceFile, is_missing};
 use crate::finding::Code;
@@ -308,7 +309,7 @@ impl Tree {
         }
         for (number, bytes) in self.pool.dirty(self.pages) {
             let mut page = *bytes;
-            NodeMut::new(&mut page).seal(address, number, lsn);
+            reseal(&mut page, address, (number, lsn));
             let offset = u64::from(number) * PAGE_LEN as u64;
             batch.write(path, offset, page.to_vec());
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Entry;
 use super::node::{META_PAGE, Meta, Node};
+use crate::codec::MultisetHash;
 use crate::engine::address::TableAddress;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
 use crate::engine::frame::Piece;
@@ -11,6 +12,22 @@ use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
+
+/// A set of entries, whatever their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::engine) struct EntrySet(MultisetHash);
+
+impl EntrySet {
+    /// Adds an entry.
+    pub(in crate::engine) fn add(&mut self, entry: &Entry) {
+        self.0.add(&entry.to_bytes());
+    }
+
+    /// How many there are.
+    pub(in crate::engine) fn count(&self) -> u64 {
+        self.0.count()
+    }
+}
 
 /// Checks every page by itself and, at the level of structure, the order of all
 /// entries, the bounds of every page, that each page is reached exactly once,

@@ -8,6 +8,7 @@ use super::node::{META_PAGE, Meta, Node, NodeMut};
 use super::{Entry, TreePlace};
 use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::page::reseal;
 use crate::error::{Error, Result};
 use crate::file::{DiskFile, DiskWriter};
 
@@ -108,7 +109,7 @@ impl TreeWriter {
             true => Entry::MIN,
             false => Node::new(page).entry(0),
         };
-        NodeMut::new(page).seal(&self.place.address, self.next, self.lsn);
+        reseal(page, &self.place.address, (self.next, self.lsn));
         Ok((low, self.put(page)?))
     }
 

@@ -1,0 +1,178 @@
+//! The index from primary key to row (format page, "Page files"). It is there
+//! once a table was opened for writing.
+
+use std::path::{Path, PathBuf};
+
+use super::chain::{ChainReader, walk_row_of};
+use super::heap::{RowPlace, State};
+use super::page_files::{PageFiles, PagePlace};
+use super::page_source::PageSource;
+use crate::codec::{ByteWriter, ContentHash};
+use crate::engine::address::Lsn;
+use crate::engine::layout::TableCounts;
+use crate::engine::live::Access;
+use crate::engine::paths::TablePlace;
+use crate::engine::tree::{
+    Entry, EntrySet, Sorter, Tree, TreePlace, TreeWriter, key_digest, verify_tree,
+};
+use crate::engine::verify::{Level, TableCheck};
+use crate::error::{Damage, Error, Result};
+use crate::finding::Code;
+
+/// The index of a table in its directory.
+fn index_path(dir: &Path) -> PathBuf {
+    dir.join("key.index")
+}
+
+/// An index that is being written.
+fn new_path(dir: &Path) -> PathBuf {
+    dir.join("key.index.new")
+}
+
+/// Where the index of a table is.
+pub(super) fn index_place(place: &PagePlace) -> TreePlace {
+    TreePlace {
+        disk: place.disk.clone(),
+        path: index_path(&place.dir),
+        address: place.address,
+    }
+}
+
+/// Says of which state of the table an index is: from one compaction to the
+/// next, no two states have the same counts.
+pub(super) fn stamp(counts: TableCounts, page_count: u32) -> u64 {
+    let mut w = ByteWriter::new();
+    w.u64(counts.rows);
+    w.u64(counts.live);
+    w.u32(page_count);
+    let [low @ .., _, _, _, _, _, _, _, _] = ContentHash::of(w.as_slice()).0.to_le_bytes();
+    u64::from_le_bytes(low)
+}
+
+/// The entry of a row.
+pub(super) fn entry(key: &[u8], place: RowPlace) -> Entry {
+    Entry {
+        key: key_digest(key),
+        value: place.id().0,
+    }
+}
+
+/// Opens the index of a table; one that is missing, damaged or of another state
+/// is written anew from the rows.
+///
+/// # Errors
+/// When a row cannot be read; I/O errors.
+pub(super) fn open(
+    table: &TablePlace,
+    key: usize,
+    place: &PagePlace,
+    stamp: u64,
+    access: &Access,
+) -> Result<Tree> {
+    let new = new_path(&place.dir);
+    if place.disk.kind(&new)?.is_some() {
+        place.disk.remove_file(&new)?;
+    }
+    match Tree::open(index_place(place), &access.pool) {
+        Ok(Some(tree)) if tree.stamp() == stamp => return Ok(tree),
+        Ok(_) | Err(Error::Damage(_)) => {}
+        Err(other) => return Err(other),
+    }
+    let mut entries = Sorter::new(&place.dir);
+    visible_keys(place, table.arity, key, |entry| entries.push(entry))?;
+    let path = new.clone();
+    let mut tree = TreeWriter::create(
+        TreePlace {
+            path,
+            ..index_place(place)
+        },
+        Lsn::default(),
+    )?;
+    entries.finish(|entry| tree.push(entry))?;
+    let synced = tree.finish(stamp)?.sync();
+    synced.map_err(|error| Error::io("sync", &new, error))?;
+    place.disk.rename(&new, &index_path(&place.dir))?;
+    place.disk.sync_dir(&place.dir)?;
+    let tree = Tree::open(index_place(place), &access.pool)?;
+    tree.ok_or_else(|| {
+        let missing = std::io::ErrorKind::NotFound.into();
+        Error::io("open", &index_path(&place.dir), missing)
+    })
+}
+
+/// The entry of each visible row, in stored order.
+fn visible_keys(
+    place: &PagePlace,
+    arity: usize,
+    key: usize,
+    mut take: impl FnMut(Entry) -> Result<()>,
+) -> Result<()> {
+    let mut pages = PageFiles::new(place.clone());
+    let mut joined = ChainReader::new(PageFiles::new(place.clone()));
+    let mut page = 0;
+    while pages.load(page)? {
+        let mut next = 0;
+        let heap = pages.heap(pages.first(), page)?;
+        while let Some(tuple) = heap.and_then(|heap| heap.next(&mut next)) {
+            let row = match tuple.state {
+                State::Row => tuple.piece.bytes,
+                State::Head => {
+                    joined.read_tuple(&tuple, page, |_| {})?;
+                    joined.row()
+                }
+                // Rows move when they end.
+                State::Moved | State::MovedRow | State::MovedHead => continue,
+            };
+            let (walked, value) = walk_row_of(&tuple, row, arity, Some(key))?;
+            let slot = tuple.slot;
+            if let Some(value) = value.filter(|_| walked.visible) {
+                take(entry(value, RowPlace { page, slot }))?;
+            }
+        }
+        page = page.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Checks an index, if there is one, and holds it against the table: `entries`
+/// are those of the visible rows, if all rows were read.
+pub(super) fn verify(
+    place: &PagePlace,
+    stamp: Option<u64>,
+    entries: Option<EntrySet>,
+    level: Level,
+    check: &mut TableCheck<'_>,
+) -> Result<()> {
+    let Some(file) = check.open_if_there(&index_path(&place.dir))? else {
+        return Ok(());
+    };
+    let mut found = EntrySet::default();
+    let take = |entry: &Entry| found.add(entry);
+    let meta = verify_tree(&file, &place.address, level, check, take)?;
+    let (Some(meta), Some(stamp)) = (meta, stamp) else {
+        return Ok(());
+    };
+    let damage = |found: String, expected: String| Damage {
+        file: file.path().to_owned(),
+        offset: 0,
+        code: Code::DerivedDiffers,
+        found,
+        expected,
+    };
+    if meta.stamp != stamp {
+        let found = format!("stamp {:016x}", meta.stamp);
+        check.damaged(&damage(found, format!("{stamp:016x}, as the table has")));
+    } else if let Some(expected) = entries
+        && expected != found
+    {
+        let found = format!("other rows, {} of them", meta.entry_count);
+        let expected = format!("exactly the {} visible ones", expected.count());
+        check.damaged(&damage(found, expected));
+    }
+    Ok(())
+}
+
+/// Whether a table has an index that verification has to look at.
+pub(super) fn is_there(place: &PagePlace) -> Result<bool> {
+    Ok(place.disk.kind(&index_path(&place.dir))?.is_some())
+}
