@@ -1,6 +1,7 @@
 //! Makes the changes of a batch, once or again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,18 +57,22 @@ impl<'d> CarryOut<'d> {
                 cut.map_err(|error| Error::io("cut", &path, error))
             }
             Change::Rename { from, to } => {
-                let (from, to) = (self.locate(from)?, self.locate(to)?);
+                let to = self.locate(to)?.ok_or_else(|| missing(to))?;
                 self.files.remove(&to);
                 // Missing: it has its new name already, which may not be durable.
-                if self.disk.kind(&from)?.is_some() {
-                    self.disk.rename(&from, &to)?;
+                if let Some(from) = self.locate(from)? {
+                    if self.disk.kind(&from)?.is_some() {
+                        self.disk.rename(&from, &to)?;
+                    }
+                    self.touch(&from);
                 }
-                self.touch(&from);
                 self.touch(&to);
                 Ok(())
             }
             Change::Remove { path } => {
-                let path = self.locate(path)?;
+                let Some(path) = self.locate(path)? else {
+                    return Ok(());
+                };
                 self.files.remove(&path);
                 if self.disk.kind(&path)?.is_some() {
                     self.disk.remove_file(&path)?;
@@ -76,7 +81,7 @@ impl<'d> CarryOut<'d> {
                 Ok(())
             }
             Change::CreateDir { path } => {
-                let path = self.locate(path)?;
+                let path = self.locate(path)?.ok_or_else(|| missing(path))?;
                 if self.disk.kind(&path)? != Some(EntryKind::Dir) {
                     self.disk.create_dir(&path)?;
                 }
@@ -84,7 +89,9 @@ impl<'d> CarryOut<'d> {
                 Ok(())
             }
             Change::RemoveDir { path } => {
-                let path = self.locate(path)?;
+                let Some(path) = self.locate(path)? else {
+                    return Ok(());
+                };
                 if self.disk.kind(&path)?.is_some() {
                     self.disk.remove_dir(&path)?;
                 }
@@ -113,14 +120,21 @@ impl<'d> CarryOut<'d> {
         Ok(())
     }
 
-    /// The full path, every directory on the way being one.
-    fn locate(&self, path: &Path) -> Result<PathBuf> {
-        let full = self.root.join(path);
-        let above = path.ancestors().skip(1).filter(|dir| *dir != Path::new(""));
-        for dir in above {
-            check_dir(self.disk, &self.root.join(dir))?;
+    /// The full path, every directory on the way being one; `None` when one of
+    /// them is missing.
+    fn locate(&self, path: &Path) -> Result<Option<PathBuf>> {
+        let above: Vec<_> = path.ancestors().skip(1).collect();
+        for dir in above.into_iter().rev() {
+            let dir = self.root.join(dir);
+            if self.disk.kind(&dir)?.is_none() {
+                return Ok(None);
+            }
+            // The root may be a link: the user named it.
+            if dir != self.root {
+                check_dir(self.disk, &dir)?;
+            }
         }
-        Ok(full)
+        Ok(Some(self.root.join(path)))
     }
 
     fn file(&mut self, path: &Path) -> Result<(PathBuf, Arc<dyn DiskFile>)> {
@@ -128,7 +142,7 @@ impl<'d> CarryOut<'d> {
         if let Some(file) = self.files.get(&full) {
             return Ok((full, file.clone()));
         }
-        let full = self.locate(path)?;
+        let full = self.locate(path)?.ok_or_else(|| missing(path))?;
         if self.files.len() >= OPEN_FILES {
             self.close_files()?;
         }
@@ -145,6 +159,10 @@ impl<'d> CarryOut<'d> {
     fn touch(&mut self, path: &Path) {
         self.dirs.extend(path.parent().map(Path::to_owned));
     }
+}
+
+fn missing(path: &Path) -> Error {
+    Error::io("change", path, ErrorKind::NotFound.into())
 }
 
 #[cfg(test)]

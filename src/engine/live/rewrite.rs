@@ -46,6 +46,8 @@ impl LiveStore {
             ..place.clone()
         };
         let counts = self.files.write(&new, Lsn::default(), rows)?;
+        // Derived files are made when a table is opened for changes.
+        drop(self.files.live(&new, counts, &self.access)?);
         let mut files = Vec::new();
         for path in self.files.present_files(&new)? {
             let synced = self.disk.open_write(&path)?.sync();

@@ -98,7 +98,7 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
-    access: Access,
+    pub(super) access: Access,
     catalog: RwLock<LiveCatalog>,
     writer: Mutex<Writer>,
     /// Held for as long as the store is open.
