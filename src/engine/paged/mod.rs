@@ -24,7 +24,7 @@ use super::layout::{TableCounts, TableFiles};
 use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::RowStream;
 
 pub use page_files::MAX_PAGES_PER_FILE;
