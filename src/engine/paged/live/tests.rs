@@ -195,6 +195,7 @@ impl Bench {
         let counts = TableCounts {
             rows: versions.len() as u64,
             live: live.count() as u64,
+            ..TableCounts::default()
         };
         let rows = versions.iter().map(|version| bytes_of(&version.row));
         (rows.collect(), counts)
