@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::options::{Common, parse};
-use super::{attribute, exit, upgrade};
+use super::{attribute, compact, exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ pub struct MigrateCli {
 enum Command {
     Upgrade(upgrade::UpgradeArgs),
     Attribute(attribute::AttributeArgs),
+    Compact(compact::CompactArgs),
 }
 
 /// Runs `rustdb-migrate` on the process's arguments.
@@ -29,6 +30,7 @@ pub fn run_migrate() -> ExitCode {
     let result = match cli.command {
         Command::Upgrade(args) => upgrade::run(&args, &cli.common),
         Command::Attribute(args) => attribute::run(&args),
+        Command::Compact(args) => compact::run(&args, &cli.common),
     };
     exit::finish("rustdb-migrate", result)
 }

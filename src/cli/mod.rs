@@ -3,6 +3,7 @@
 
 mod attribute;
 mod check;
+mod compact;
 mod diff;
 mod dump;
 mod dump_schema;

@@ -3,6 +3,7 @@
 
 pub mod attribute;
 pub mod check;
+pub mod compact;
 pub mod constraints;
 pub mod content;
 pub mod convert;

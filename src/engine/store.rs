@@ -167,6 +167,11 @@ impl Store {
         self.control.shape.layout
     }
 
+    /// Pages of one file of the layout paged; `None` in other layouts.
+    pub fn pages_per_file(&self) -> Option<u32> {
+        Some(self.control.shape.pages_per_file).filter(|pages| *pages > 0)
+    }
+
     /// What it was made from.
     pub fn origin(&self) -> &Origin {
         &self.control.origin

@@ -153,11 +153,6 @@ impl SimDisk {
         self.state.lock().unwrap().fail_at = None;
     }
 
-    /// Changes made so far.
-    pub fn changes(&self) -> u64 {
-        self.state.lock().unwrap().changes
-    }
-
     /// The power goes, and comes back.
     pub fn crash(&self, random: &mut Random) {
         let mut state = self.state.lock().unwrap();

@@ -39,7 +39,7 @@ fn a_scan_of_ten_times_the_pool_leaves_the_hot_pages_there() {
         });
     }
     // Pages of the scan are used for each of their rows.
-    let mut scan = |pages: std::ops::Range<u32>| {
+    let scan = |pages: std::ops::Range<u32>| {
         let mut missed = 0;
         for page in pages {
             let loaded: Vec<_> = (0..5).map(|_row| loads(&pool, cold, page)).collect();

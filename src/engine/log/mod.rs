@@ -6,10 +6,8 @@ mod record;
 mod segment;
 mod writer;
 
-pub(in crate::engine) use reader::{LogEnd, LogReader, Tail};
-pub(in crate::engine) use record::{
-    EndedVersion, Entry, Inserted, LOG_RECORD_HEAD_LEN, Owner, RecordHead,
-};
+pub(in crate::engine) use reader::{LogEnd, LogReader};
+pub(in crate::engine) use record::{EndedVersion, Entry, Inserted, Owner};
 pub(in crate::engine) use segment::{LOG_DIR, SEGMENT_HEAD_LEN, SegmentFile};
 pub(in crate::engine) use writer::LogWriter;
 
@@ -17,5 +15,5 @@ pub(in crate::engine) use writer::LogWriter;
 #[cfg(test)]
 pub(super) const LIMITS: [(&str, u64); 2] = [
     ("SEGMENT_HEAD_LEN", SEGMENT_HEAD_LEN as u64),
-    ("LOG_RECORD_HEAD_LEN", LOG_RECORD_HEAD_LEN as u64),
+    ("LOG_RECORD_HEAD_LEN", record::LOG_RECORD_HEAD_LEN as u64),
 ];

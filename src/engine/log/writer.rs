@@ -83,11 +83,6 @@ impl LogWriter {
         self.end
     }
 
-    /// Everything before this position is on disk.
-    pub(in crate::engine) fn durable(&self) -> Lsn {
-        self.durable
-    }
-
     /// Adds a record and gives its position. It is on disk after the next
     /// [`sync`](Self::sync).
     ///

@@ -17,7 +17,6 @@ use crate::codec::ByteWriter;
 use crate::file::Disk;
 
 pub(super) use key::key_digest;
-pub(super) use range::EntryRange;
 pub(super) use sorter::Sorter;
 pub(super) use tree_file::Tree;
 pub(super) use verify::{EntrySet, verify_tree};

@@ -45,6 +45,7 @@ impl Tree {
     ///
     /// # Errors
     /// Damage; I/O errors.
+    #[cfg(test)]
     pub(in crate::engine) fn first_from(&self, key: u128) -> Result<Option<Entry>> {
         self.range(key..=u128::MAX).next().transpose()
     }

@@ -1,0 +1,102 @@
+//! `rustdb-migrate compact`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::commands::compact::{CompactReport, compact, compact_into};
+use crate::commands::upgrade::Outcome;
+use crate::finding::Finding;
+use crate::render::{escape, findings_text, table_text};
+
+use super::Exit;
+use super::options::{Common, Format};
+use super::output::Output;
+
+/// Drops dead row versions, packs what is left, and writes indexes anew
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+In place, a crash leaves each table as before or as after; run it again to go on. What is \
+packed already is not touched. Free space maps and indexes that are damaged or missing are \
+written anew.
+
+Examples:
+  rustdb-migrate compact new
+  rustdb-migrate compact new --output packed")]
+pub struct CompactArgs {
+    /// Directory in one of our layouts
+    dir: PathBuf,
+    /// Write a compact copy to TARGET, and leave DIR as it is
+    #[arg(long, value_name = "TARGET")]
+    output: Option<PathBuf>,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Document<'c> {
+    path: String,
+    #[serde(flatten)]
+    report: &'c CompactReport,
+    findings: &'c [Finding],
+}
+
+/// Runs the subcommand.
+pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
+    let (report, findings, exit) = match &args.output {
+        None => (compact(&args.dir)?, Vec::new(), Exit::Done),
+        Some(target) => {
+            let (report, written) = compact_into(&args.dir, target)?;
+            let exit = match written.outcome {
+                Outcome::Done | Outcome::Planned => Exit::Done,
+                Outcome::NeedsDecision => Exit::NeedsDecision,
+                _ => Exit::Damage,
+            };
+            (report, written.findings, exit)
+        }
+    };
+    let mut out = Output::new(common)?;
+    match args.format {
+        Format::Json => out.json(&Document {
+            path: args.dir.display().to_string(),
+            report: &report,
+            findings: &findings,
+        })?,
+        Format::Text => {
+            if !common.quiet {
+                let text = findings_text(&findings, common.verbose);
+                std::io::stderr().write_all(text.as_bytes())?;
+                show(&mut out, &report)?;
+            }
+        }
+    }
+    out.finish()?;
+    Ok(exit)
+}
+
+fn show(out: &mut Output, report: &CompactReport) -> anyhow::Result<()> {
+    let arrow = |(before, after): (u64, u64)| format!("{before} -> {after}");
+    let rows = report.tables.iter().map(|table| {
+        vec![
+            escape(&table.database),
+            escape(&table.table),
+            arrow(table.rows),
+            arrow(table.bytes),
+        ]
+    });
+    let text = table_text(&["database", "table", "rows", "bytes"], rows);
+    out.write_all(text.as_bytes())?;
+    match report.changed {
+        true => writeln!(
+            out,
+            "{} rows, {} bytes, log {} bytes",
+            arrow(report.rows),
+            arrow(report.bytes),
+            arrow(report.log_bytes)
+        )?,
+        false => writeln!(out, "everything is packed already; nothing was changed")?,
+    }
+    Ok(())
+}
