@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::options::{Common, parse};
-use super::{check, diff, dump, exit, hash, info, verify, wal};
+use super::{check, diff, dump, exit, hash, info, page, stats, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
@@ -22,10 +22,12 @@ enum Command {
     Info(info::InfoArgs),
     Dump(dump::DumpArgs),
     Wal(wal::WalArgs),
+    Page(page::PageArgs),
     Verify(verify::VerifyArgs),
     Diff(diff::DiffArgs),
     Hash(hash::HashArgs),
     Check(check::CheckArgs),
+    Stats(stats::StatsArgs),
 }
 
 /// Runs `rustdb-inspect` on the process's arguments.
@@ -35,10 +37,12 @@ pub fn run_inspect() -> ExitCode {
         Command::Info(args) => info::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Wal(args) => wal::run(&args, &common),
+        Command::Page(args) => page::run(&args, &common),
         Command::Verify(args) => verify::run(&args, &common),
         Command::Diff(args) => diff::run(&args, &common),
         Command::Hash(args) => hash::run(&args, &common),
         Command::Check(args) => check::run(&args, &common),
+        Command::Stats(args) => stats::run(&args, &common),
     };
     exit::finish("rustdb-inspect", result)
 }

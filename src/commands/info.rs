@@ -229,7 +229,11 @@ fn sorted<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
     names
 }
 
-fn table_bytes(directory: &Directory, database: usize, table: usize) -> Result<u64> {
+/// Bytes of a table: of its files, or of its rows in a snapshot.
+///
+/// # Errors
+/// I/O errors.
+pub(super) fn table_bytes(directory: &Directory, database: usize, table: usize) -> Result<u64> {
     let mut bytes = 0_u64;
     match directory.backend() {
         Backend::Legacy { recovery, .. } => {

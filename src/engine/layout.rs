@@ -14,7 +14,7 @@ use super::paths::TablePlace;
 use super::per_table::PerTable;
 use super::verify::{Level, TableCheck};
 use crate::error::{Error, Result};
-use crate::model::RowStream;
+use crate::model::{PageStream, RowStream};
 
 /// How the rows of a table lie in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,15 @@ impl Layout {
             Layout::Paged => "paged",
             Layout::PerTable => "per-table",
             Layout::Append => "append",
+        }
+    }
+
+    /// What its files are made of.
+    pub fn page_name(self) -> &'static str {
+        match self {
+            Layout::Paged => "page",
+            Layout::PerTable => "block",
+            Layout::Append => "record",
         }
     }
 
@@ -207,6 +216,15 @@ pub(super) trait TableFiles: fmt::Debug + Send + Sync {
         counts: TableCounts,
         access: &Access,
     ) -> Result<Box<dyn LiveTable>>;
+
+    /// The pages, records or blocks of the table from number `from` on, to be
+    /// shown; with values if `with_rows`.
+    fn pages<'t>(
+        &self,
+        table: &'t TablePlace,
+        counts: TableCounts,
+        shown: (u64, bool),
+    ) -> Result<Box<dyn PageStream + 't>>;
 
     /// Checks every byte of every file of the table; damage goes to `check`,
     /// and only I/O errors are returned.

@@ -9,7 +9,7 @@ use super::packed_time::{
 };
 use crate::codec::{ByteWriter, Cursor, Flaw, unzigzag, zigzag};
 use crate::finding::Code;
-use crate::model::{RowBatch, RowRef, ValueRef};
+use crate::model::{Row, RowBatch, RowRef, ValueRef};
 
 /// Set in the flags of a row that has an xmax.
 const HAS_XMAX: u8 = 1;
@@ -396,6 +396,16 @@ pub(super) fn decode_row<'a>(
         Err(_) => batch.abandon_row(),
     }
     decoded
+}
+
+/// One row that has `bytes` for itself; `None` when they are no such row.
+pub(super) fn decode_alone(bytes: &[u8], arity: usize) -> Option<Row> {
+    let text_len = walk_row(&mut Cursor::new(bytes), arity).ok()?.text_len;
+    let mut room = vec![0; text_len];
+    let mut batch = RowBatch::new();
+    let mut arena = TextArena::new(&mut room);
+    decode_row(&mut Cursor::new(bytes), arity, &mut arena, &mut batch).ok()?;
+    batch.rows().next().map(|row| row.to_owned())
 }
 
 #[inline]

@@ -16,7 +16,7 @@ use super::sealed;
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile};
 use crate::finding::{Code, Finding};
-use crate::model::{Catalog, RowSource, RowStream};
+use crate::model::{Catalog, PageStream, RowSource, RowStream};
 use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
@@ -188,6 +188,22 @@ impl Store {
     /// `Usage` for a table that is not there; I/O errors.
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
         self.files.files(&self.known(database, table)?.place)
+    }
+
+    /// The pages, records or blocks of a table from number `from` on, to be
+    /// shown; with values if `with_rows`. Damage is part of what is shown.
+    ///
+    /// # Errors
+    /// `Usage` for a table that is not there; I/O errors.
+    pub fn pages(
+        &self,
+        (database, table): (usize, usize),
+        from: u64,
+        with_rows: bool,
+    ) -> Result<Box<dyn PageStream + '_>> {
+        let stored = self.known(database, table)?;
+        let shown = (from, with_rows);
+        self.files.pages(&stored.place, stored.counts, shown)
     }
 
     fn table(&self, database: usize, table: usize) -> Option<&StoredTable> {

@@ -7,6 +7,7 @@ mod directory;
 mod encode;
 mod family;
 mod page_file;
+mod page_view;
 mod resume;
 mod rows;
 mod salvage;
@@ -18,6 +19,7 @@ pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_
 pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
 pub use family::Family;
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
+pub use page_view::LegacyPageViews;
 pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use salvage::{Loss, Salvaged, salvage_snapshot};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};

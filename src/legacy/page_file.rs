@@ -15,13 +15,17 @@ use crate::model::{Row, RowBatch, RowStream};
 pub const PAGE_DATA_LEN: usize = 8192;
 /// Bytes of the header: table id, page number, free space, slot count, lower,
 /// upper, checksum.
-const HEADER_LEN: usize = 4 + 4 + 2 + 2 + 2 + 2 + 4;
+pub(super) const HEADER_LEN: usize = 4 + 4 + 2 + 2 + 2 + 2 + 4;
 /// Bytes of a slot: offset, length, whether it is used.
-const SLOT_LEN: usize = 2 + 2 + 1;
+pub(super) const SLOT_LEN: usize = 2 + 2 + 1;
+/// Bytes of the count of slots, and of the length of the data area.
+pub(super) const SLOT_COUNT_LEN: usize = 8;
+pub(super) const DATA_LEN_LEN: usize = 8;
 /// Most slots that a page can hold, each of at least one byte.
 const MAX_SLOTS: usize = PAGE_DATA_LEN;
 /// Most bytes of a page file.
-const MAX_PAGE_FILE_LEN: u64 = (HEADER_LEN + 8 + MAX_SLOTS * SLOT_LEN + 8 + PAGE_DATA_LEN) as u64;
+pub(super) const MAX_PAGE_FILE_LEN: u64 =
+    (HEADER_LEN + SLOT_COUNT_LEN + MAX_SLOTS * SLOT_LEN + DATA_LEN_LEN + PAGE_DATA_LEN) as u64;
 
 /// The header of a legacy page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +173,21 @@ fn damage(path: &Path, bytes: &[u8], flaw: Flaw) -> Error {
     }
 }
 
+/// The damage of a slot in a page whose data area starts at `data_start`.
+pub(super) fn slot_damage(path: &Path, data_start: u64, slot: &LegacySlot, flaw: &Flaw) -> Damage {
+    let code = match flaw {
+        Flaw::Bad { code, .. } => *code,
+        Flaw::Short { .. } => Code::Truncated,
+    };
+    Damage {
+        file: path.to_owned(),
+        offset: data_start.saturating_add(slot.offset.into()),
+        code,
+        found: format!("a slot of {} bytes", slot.len),
+        expected: "one row".into(),
+    }
+}
+
 /// The page files of one table, in page order.
 #[derive(Debug, Clone)]
 pub struct PageDir {
@@ -234,23 +253,13 @@ impl PageRows<'_> {
             }
             Err(other) => return Err(other),
         };
-        let data_start = HEADER_LEN + 8 + page.slots.len() * SLOT_LEN + 8;
+        let data_start = HEADER_LEN + SLOT_COUNT_LEN + page.slots.len() * SLOT_LEN + DATA_LEN_LEN;
         for slot in &page.slots {
             match page.row(slot) {
                 Ok(row) => self.page.extend(row),
                 Err(flaw) => {
-                    let offset = data_start as u64 + u64::from(slot.offset);
-                    let code = match flaw {
-                        Flaw::Bad { code, .. } => code,
-                        Flaw::Short { .. } => Code::Truncated,
-                    };
-                    self.lost.push(Damage {
-                        file: file.path().to_owned(),
-                        offset,
-                        code,
-                        found: format!("a slot of {} bytes", slot.len),
-                        expected: "one row".into(),
-                    });
+                    let damage = slot_damage(file.path(), data_start as u64, slot, &flaw);
+                    self.lost.push(damage);
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod operation;
+mod page_view;
 mod privilege;
 mod row;
 mod schema;
@@ -10,6 +11,9 @@ mod value;
 
 pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, User};
 pub use operation::Operation;
+pub use page_view::{
+    Field, FieldSpec, FieldStyle, PageEnd, PageRow, PageSlot, PageStream, PageView,
+};
 pub use privilege::{Privilege, PrivilegeMap};
 pub use row::{Row, RowBatch, RowRef, RowSource, RowStream};
 pub use schema::{Column, DataType, ForeignKey, Table};

@@ -67,6 +67,13 @@ pub(super) fn push_value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
     }
 }
 
+/// A value as part of a document, in the form of JSON lines.
+pub fn json_value(value: &ValueRef<'_>) -> serde_json::Value {
+    let mut bytes = Vec::new();
+    push_value(&mut bytes, value);
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
 /// Appends `"<redacted len:N>"`, or null: whether a value is there shows.
 pub(super) fn push_redacted_value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
     if let ValueRef::Null = value {

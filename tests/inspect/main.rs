@@ -12,5 +12,6 @@ mod diff;
 mod dump;
 mod hostile;
 mod info;
+mod page;
 mod verify;
 mod wal;

@@ -12,17 +12,21 @@ mod tests;
 mod verify;
 mod writer;
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
+use self::ends::EndList;
 use super::address::Lsn;
 use super::frame::MAGIC_LEN;
 use super::layout::{TableCounts, TableFiles};
 use super::paths::TablePlace;
 use super::tree::TreePlace;
 use super::verify::{Level, TableCheck};
+use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::live::{Access, LiveTable};
-use crate::error::Result;
-use crate::model::RowStream;
+use crate::engine::row_block::BlockViews;
+use crate::error::{Error, Result};
+use crate::model::{PageStream, RowStream};
 
 /// After the encoded name of a table.
 const SUFFIX: &str = ".dat";
@@ -83,6 +87,32 @@ impl TableFiles for Append {
         access: &Access,
     ) -> Result<Box<dyn LiveTable>> {
         Ok(Box::new(live::LiveAppend::open(table, counts, access)?))
+    }
+
+    fn pages<'t>(
+        &self,
+        table: &'t TablePlace,
+        counts: TableCounts,
+        (from, with_rows): (u64, bool),
+    ) -> Result<Box<dyn PageStream + 't>> {
+        let file = table.open(SUFFIX)?;
+        let end = file.len().min(counts.data_len);
+        // Damaged ends are shown where they stand.
+        let ends = match reader::collect_ends(&file, &table.address, end) {
+            Err(Error::Damage(_)) => EndList::default(),
+            ends => ends?,
+        };
+        Ok(Box::new(BlockViews::<record::RecordHead> {
+            file,
+            address: table.address,
+            arity: table.arity,
+            rest: FILE_HEADER_LEN as u64..end,
+            number: 0,
+            from,
+            with_rows,
+            ends: Box::new(move |index| ends.get(index)),
+            head: PhantomData,
+        }))
     }
 
     fn verify(

@@ -2,14 +2,15 @@
 
 use std::ops::RangeInclusive;
 
-use super::ends::{MAX_END_LEN, MIN_END_LEN};
+use super::ends::{MAX_END_LEN, MIN_END_LEN, read_ends};
 use crate::codec::{ByteWriter, Cursor};
 use crate::engine::address::Lsn;
 use crate::engine::frame::{CRC_LEN, Piece};
-use crate::engine::row_block::{Extent, Head};
+use crate::engine::row_block::{Extent, Head, ShownHead};
 use crate::engine::row_codec::{MAX_ROW_LEN, MIN_ROW_LEN};
-use crate::error::Damage;
+use crate::error::{Damage, Result};
 use crate::finding::Code;
+use crate::model::{FieldSpec, FieldStyle, PageEnd};
 
 /// First bytes of a record.
 const MAGIC: &[u8; 4] = b"RREC";
@@ -53,10 +54,39 @@ impl RecordHead {
     pub(super) fn kind(&self) -> RecordKind {
         self.kind
     }
+}
 
-    /// The record of our log that this one comes from.
-    pub(super) fn lsn(&self) -> Lsn {
-        self.lsn
+impl ShownHead for RecordHead {
+    const FIELDS: &'static [FieldSpec] = &[
+        FieldSpec::new("magic", 0, 4, FieldStyle::Letters),
+        FieldSpec::new("length", 4, 4, FieldStyle::Number),
+        FieldSpec::new("count", 8, 4, FieldStyle::Number),
+        FieldSpec::new("kind", KIND_OFFSET, 1, FieldStyle::Number),
+        FieldSpec::new("zeros", ZEROS_OFFSET, ZEROS_LEN, FieldStyle::Hex),
+        FieldSpec::new("lsn", ZEROS_OFFSET + ZEROS_LEN, 8, FieldStyle::Number),
+        FieldSpec::new("first row", FIRST_ROW_OFFSET, 8, FieldStyle::Number),
+        FieldSpec::new("checksum", FIRST_ROW_OFFSET + 8, CRC_LEN, FieldStyle::Hex),
+    ];
+
+    fn kind_name(&self) -> &'static str {
+        match self.kind {
+            RecordKind::Rows => "rows",
+            RecordKind::Ends => "ends",
+        }
+    }
+
+    fn ends(&self, payload: &Piece<'_>) -> Option<Result<Vec<PageEnd>>> {
+        let of_ends = self.kind == RecordKind::Ends;
+        of_ends.then(|| {
+            let mut ends = Vec::new();
+            let expected = (self.extent.row_count, self.extent.first_row);
+            read_ends(payload, expected, |end| {
+                let (index, xmax) = (end.index, end.xmax);
+                ends.push(PageEnd { index, xmax });
+                Ok(())
+            })?;
+            Ok(ends)
+        })
     }
 }
 

@@ -15,6 +15,7 @@ mod reader;
 mod row_pages;
 mod run_writer;
 mod verify;
+mod views;
 mod writer;
 
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
 use crate::error::Result;
-use crate::model::RowStream;
+use crate::model::{PageStream, RowStream};
 
 pub use page_files::MAX_PAGES_PER_FILE;
 use page_files::PagePlace;
@@ -99,6 +100,17 @@ impl TableFiles for Paged {
         let place = self.place(table);
         let reader = reader::TableReader::open(place, table.arity, counts)?;
         Ok(Box::new(reader))
+    }
+
+    fn pages<'t>(
+        &self,
+        table: &'t TablePlace,
+        _counts: TableCounts,
+        (from, with_rows): (u64, bool),
+    ) -> Result<Box<dyn PageStream + 't>> {
+        let shown = (from, with_rows);
+        let views = views::PageViews::new(self.place(table), table.arity, shown);
+        Ok(Box::new(views))
     }
 
     fn verify(

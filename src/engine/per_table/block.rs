@@ -3,9 +3,10 @@
 use crate::codec::{ByteWriter, Cursor};
 use crate::engine::address::Lsn;
 use crate::engine::frame::{CRC_LEN, Piece};
-use crate::engine::row_block::{Extent, Head};
+use crate::engine::row_block::{Extent, Head, ShownHead};
 use crate::error::Damage;
 use crate::finding::Code;
+use crate::model::{FieldSpec, FieldStyle};
 
 /// First bytes of a block.
 const MAGIC: &[u8; 4] = b"RBLK";
@@ -17,6 +18,20 @@ pub(super) const MAX_SHARED_LEN: usize = 64 * 1024 - BLOCK_HEADER_LEN;
 /// What stands before the rows of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BlockHead(Extent);
+
+impl ShownHead for BlockHead {
+    const FIELDS: &'static [FieldSpec] = &[
+        FieldSpec::new("magic", 0, 4, FieldStyle::Letters),
+        FieldSpec::new("length", 4, 4, FieldStyle::Number),
+        FieldSpec::new("count", 8, 4, FieldStyle::Number),
+        FieldSpec::new("first row", 12, 8, FieldStyle::Number),
+        FieldSpec::new("checksum", 20, CRC_LEN, FieldStyle::Hex),
+    ];
+
+    fn kind_name(&self) -> &'static str {
+        "rows"
+    }
+}
 
 impl Head for BlockHead {
     const LEN: usize = BLOCK_HEADER_LEN;

@@ -10,6 +10,7 @@ mod trailer;
 mod verify;
 mod writer;
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use super::address::Lsn;
@@ -18,8 +19,10 @@ use super::layout::{TableCounts, TableFiles};
 use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
+use crate::engine::file_header::FILE_HEADER_LEN;
+use crate::engine::row_block::BlockViews;
 use crate::error::Result;
-use crate::model::RowStream;
+use crate::model::{PageStream, RowStream};
 
 /// After the encoded name of a table.
 const SUFFIX: &str = ".db";
@@ -62,6 +65,27 @@ impl TableFiles for PerTable {
         _access: &Access,
     ) -> Result<Box<dyn LiveTable>> {
         Ok(Box::new(live::LivePerTable::open(table, counts)?))
+    }
+
+    fn pages<'t>(
+        &self,
+        table: &'t TablePlace,
+        _counts: TableCounts,
+        (from, with_rows): (u64, bool),
+    ) -> Result<Box<dyn PageStream + 't>> {
+        let file = table.open(SUFFIX)?;
+        let end = file.len().saturating_sub(trailer::TRAILER_LEN as u64);
+        Ok(Box::new(BlockViews::<block::BlockHead> {
+            file,
+            address: table.address,
+            arity: table.arity,
+            rest: FILE_HEADER_LEN as u64..end,
+            number: 0,
+            from,
+            with_rows,
+            ends: Box::new(|_| Ok(None)),
+            head: PhantomData,
+        }))
     }
 
     fn verify(

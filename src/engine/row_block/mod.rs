@@ -1,11 +1,13 @@
 //! Rows in blocks: a head, and rows without a gap, under one checksum. Blocks
 //! follow one another in a file; layouts differ in what their heads state.
 
+mod views;
 mod walk;
 mod writer;
 
 use std::ops::RangeInclusive;
 
+pub(super) use views::{BlockViews, ShownHead};
 pub(super) use walk::BlockWalk;
 pub(super) use writer::BlockWriter;
 
