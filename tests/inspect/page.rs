@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions};
+use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -288,4 +290,87 @@ fn the_space_of_every_table_is_accounted_for() {
     assert!(stats["unit"].is_null());
     assert_eq!(stats["tables"][2]["table"], "customers");
     assert!(stats["tables"][2]["bytes"].as_u64().unwrap() > 100);
+}
+
+/// A store of the table shop.users with rows of this many letters, the first
+/// `ended` of them ended.
+fn changed(layout: Layout, letters: usize, (rows, ended): (i64, usize)) -> TempDir {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("new");
+    fs::create_dir(&dir).unwrap();
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: 1,
+    };
+    let store = LiveStore::create(&dir, layout.into(), &origin, StoreOptions::default()).unwrap();
+    store.create_database("shop").unwrap();
+    let column = |name: &str, data_type, primary_key| Column {
+        name: name.into(),
+        data_type,
+        nullable: !primary_key,
+        primary_key,
+        unique: false,
+        foreign_key: None,
+    };
+    let users = Table {
+        name: "users".into(),
+        columns: vec![
+            column("id", DataType::Integer, true),
+            column("name", DataType::Text, false),
+        ],
+        sequences: vec![],
+        owner: None,
+    };
+    let users = store.create_table("shop", users).unwrap();
+    let name = "x".repeat(letters);
+    let insert = |id| {
+        let values = [ValueRef::Integer(id), ValueRef::Text(&name)];
+        store.insert(&users, &values, 1).unwrap()
+    };
+    let ids: Vec<_> = (0..rows).map(insert).collect();
+    for id in &ids[..ended] {
+        store.delete(&users, *id, 1 << 60).unwrap();
+    }
+    store.checkpoint().unwrap();
+    scratch
+}
+
+#[test]
+fn ends_of_versions_are_shown_where_they_stand_and_at_their_rows() {
+    for layout in [Layout::Append, Layout::Paged, Layout::PerTable] {
+        let scratch = changed(layout, 3, (3, 1));
+        let dir = text(&scratch.path().join("new"));
+        let page = inspect(["page", &dir, "shop.users", "--format=json"]).exits(0);
+        let pages = page.json()["pages"].clone();
+        let row = &pages[0]["rows"][0];
+        assert_eq!(
+            (&row["visible"], &row["xmax"]),
+            (&json!(false), &json!(1_u64 << 60))
+        );
+        assert_eq!(pages[0]["rows"][1]["visible"], true);
+        if layout == Layout::Append {
+            assert_eq!(pages[1]["kind"], "ends");
+            assert_eq!(pages[1]["ends"], json!([{"row": 0, "xmax": 1_u64 << 60}]));
+        }
+        let stats = inspect(["stats", &dir, "--format=json"]).exits(0).json();
+        let table = &stats["tables"][0];
+        assert_eq!((&table["live"], &table["dead"]), (&json!(2), &json!(1)));
+    }
+}
+
+#[test]
+fn a_row_that_has_moved_is_shown_in_both_places() {
+    let scratch = changed(Layout::Paged, 130, (100, 60));
+    let dir = text(&scratch.path().join("new"));
+    let page = inspect(["page", &dir, "shop.users", "--format=json"]).exits(0);
+    let page = page.json();
+    let slots = page["pages"].as_array().unwrap().iter();
+    let states: Vec<_> = slots
+        .flat_map(|page| page["slots"].as_array().unwrap())
+        .map(|slot| slot["state"].as_str().unwrap().to_owned())
+        .collect();
+    let moved = states.iter().filter(|s| s.starts_with("moved to slot"));
+    let here = states.iter().filter(|s| *s == "moved here");
+    assert_eq!(moved.clone().count(), here.count());
+    assert!(moved.count() > 0);
 }

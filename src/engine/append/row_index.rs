@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::ends::End;
 use super::reader::collect_ends;
 use super::stored_rows::visible_rows;
 use super::{INDEX_SUFFIX, NEW_INDEX_SUFFIX, index_place};
@@ -15,8 +16,6 @@ use crate::engine::paths::TablePlace;
 use crate::engine::tree::{Entry, Sorter, Tree, TreePlace, TreeWriter, key_digest};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
-
-use super::ends::End;
 
 /// An index, as long as it can be relied on. Damage in it costs time and no
 /// answer: whoever is told nothing looks at the rows, and the next checkpoint

@@ -56,7 +56,8 @@ pub(in crate::engine) struct Access {
 /// An error of `insert` or `end` leaves the table in an unknown state: the
 /// store that owns it takes no further changes.
 pub(in crate::engine) trait LiveTable: fmt::Debug + Send + Sync {
-    /// Versions with all changes.
+    /// Versions with all changes. What it says of the files beside that is as
+    /// the last checkpoint leaves them, from the moment it was called.
     fn counts(&self) -> TableCounts;
 
     /// Adds a visible version. `at` is where the log says it went: a replay

@@ -225,3 +225,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_ended_row_is_the_row_with_its_xmax() {
+    for (xmin, xmax) in [(1, 0), (300, 1 << 40), (u64::MAX, u64::MAX)] {
+        let visible = Row {
+            xmin,
+            ..row(vec![Value::Text("a".into()), Value::Null])
+        };
+        let ended = Row {
+            xmax: Some(xmax),
+            ..visible.clone()
+        };
+        let mut w = ByteWriter::new();
+        end_row(&mut w, &encoded(&visible), xmax).unwrap();
+        assert_eq!(w.as_slice(), encoded(&ended));
+        // Once is enough.
+        let again = end_row(&mut ByteWriter::new(), &encoded(&ended), 5);
+        assert!(matches!(again, Err(Flaw::Bad { at: 0, .. })));
+    }
+    assert_eq!(
+        end_row(&mut ByteWriter::new(), &[], 5),
+        Err(Flaw::Short { need: 1 })
+    );
+}
