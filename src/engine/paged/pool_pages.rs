@@ -44,17 +44,12 @@ impl PoolPages {
             check_len(&file, place.pages_per_file, index + 1 == file_count)?;
             page_count += whole_pages(&file);
         }
-        let page_count = u32::try_from(page_count).ok();
-        let Some(page_count) = page_count.filter(|count| *count <= NO_PAGE) else {
+        // All numbers but that of no page are good.
+        let Ok(page_count) = u32::try_from(page_count) else {
             let found = format!("{file_count} page files");
             let expected = format!("at most {NO_PAGE} pages");
-            return Err(Error::damage(
-                &place.dir,
-                0,
-                Code::OutOfRange,
-                found,
-                expected,
-            ));
+            let code = Code::OutOfRange;
+            return Err(Error::damage(&place.dir, 0, code, found, expected));
         };
         Ok(PoolPages {
             place,
@@ -111,10 +106,11 @@ impl PoolPages {
             bytes,
         };
         let bounds = PageHeader::open(&page, &self.place.address, number)?.bounds(&page)?;
-        Ok(match bounds.kind {
-            PageKind::Heap => HeapPage::new(page, bounds).map(drop)?,
+        match bounds.kind {
+            PageKind::Heap => drop(HeapPage::new(page, bounds)?),
             _ => check_overflow(&page, bounds)?,
-        })
+        }
+        Ok(())
     }
 
     fn file(&self, index: u32) -> Result<Arc<dyn DiskFile>> {

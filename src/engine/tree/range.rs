@@ -40,15 +40,6 @@ impl Tree {
         let entries = self.range(key..=key);
         entries.map(|entry| Ok(entry?.value)).collect()
     }
-
-    /// The first entry of a key or a greater one.
-    ///
-    /// # Errors
-    /// Damage; I/O errors.
-    #[cfg(test)]
-    pub(in crate::engine) fn first_from(&self, key: u128) -> Result<Option<Entry>> {
-        self.range(key..=u128::MAX).next().transpose()
-    }
 }
 
 impl EntryRange<'_> {
