@@ -112,7 +112,13 @@ impl Control {
         if padding.iter().any(|byte| *byte != 0) {
             return Err(fields.damage(at, Code::OutOfRange, "padding in use", "zeros"));
         }
+        let at = fields.position();
         let last = Lsn(fields.read(Cursor::u64)?);
+        if last >= checkpoint_at && last != Lsn::default() {
+            let found = format!("a last record at {}", last.0);
+            let expected = format!("one before the checkpoint at {}", checkpoint_at.0);
+            return Err(fields.damage(at, Code::OutOfRange, found, expected));
+        }
         let pages_per_file = fields.read(Cursor::u32)?;
         let Some(shape) = Shape::new(layout, pages_per_file) else {
             let found = format!("{pages_per_file} pages per file of the layout {layout}");

@@ -12,7 +12,7 @@ use crate::finding::Code;
 use crate::model::{Row, RowBatch, RowRef, ValueRef};
 
 /// Set in the flags of a row that has an xmax.
-const HAS_XMAX: u8 = 1;
+pub(super) const HAS_XMAX: u8 = 1;
 
 /// Most bytes of a row in a layout that states its length.
 pub(super) const MAX_ROW_LEN: u64 = 1 << 30;
@@ -47,7 +47,7 @@ mod tag {
 pub(super) const SMALL_INT_TAG: u8 = tag::SMALL_INT;
 pub(super) const INTEGER_TAG: u8 = tag::INTEGER;
 
-type Read<T> = Result<T, Flaw>;
+pub(super) type Read<T> = Result<T, Flaw>;
 
 /// Appends one row.
 pub(super) fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
@@ -312,55 +312,6 @@ fn walk_values<'a>(
         visible: head.xmax.is_none(),
         text_len,
     })
-}
-
-/// Appends a visible row as the version that `xmax` ended.
-///
-/// # Errors
-/// When the bytes do not start as a visible row does.
-pub(super) fn end_row(w: &mut ByteWriter, row: &[u8], xmax: u64) -> Read<()> {
-    let mut c = Cursor::new(row);
-    let flags = c.u8()?;
-    if flags != 0 {
-        return Cursor::bad(0, Code::BadTag, flags.into(), "flags of a visible row");
-    }
-    let xmin = c.varint()?;
-    w.u8(HAS_XMAX);
-    w.varint(xmin);
-    w.varint(xmax);
-    w.raw(c.take(c.remaining())?);
-    Ok(())
-}
-
-/// What the first bytes of a row say, up to its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RowStart {
-    /// The transaction that made it.
-    pub xmin: u64,
-    /// Whether a user sees it.
-    pub visible: bool,
-    /// Bytes that its xmax takes; 0 when it has none.
-    pub xmax_len: usize,
-}
-
-impl RowStart {
-    /// Reads flags, xmin and xmax.
-    ///
-    /// # Errors
-    /// When the bytes are none of them.
-    pub(super) fn read(c: &mut Cursor<'_>) -> Read<Self> {
-        let visible = c.u8()? & HAS_XMAX == 0;
-        let xmin = c.varint()?;
-        let at = c.position();
-        if !visible {
-            c.varint()?;
-        }
-        Ok(RowStart {
-            xmin,
-            visible,
-            xmax_len: c.position() - at,
-        })
-    }
 }
 
 /// Whether a row was decoded.

@@ -1,16 +1,15 @@
 //! Checks a directory of ours: every checksum, every place, every byte
 //! accounted for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::address::{LogPosition, Lsn};
 use super::catalog_file::{Global, Metadata, check_dir};
 use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
 use super::layout::TableFiles;
 use super::live::{Mode, recover};
-use super::log::{LOG_DIR, LogEnd, LogReader, SEGMENT_HEAD_LEN, SegmentFile};
+use super::log_check::LogCheck;
 use super::paths::{GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile, is_missing};
@@ -122,7 +121,14 @@ impl Run<'_> {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
         };
-        self.log(cluster_id)?;
+        let mut log = LogCheck {
+            disk: &self.disk,
+            dir: self.dir,
+            report: self.report,
+            coverage: &mut self.coverage,
+            known: &mut self.known,
+        };
+        log.run(cluster_id)?;
         // Files are looked at as the last batch of the log leaves them.
         let recovered = recover(&self.disk, self.dir, Mode::Read);
         if let Some(recovered) = absorb(recovered, self.dir, &mut Report::new())? {
@@ -184,68 +190,6 @@ impl Run<'_> {
         }
     }
 
-    /// Checks every record of the log.
-    fn log(&mut self, cluster_id: u128) -> Result<()> {
-        let listed = SegmentFile::list(&*self.disk, self.dir);
-        let path = self.dir.join(LOG_DIR);
-        let Some(segments) = absorb(listed, &path, self.report)? else {
-            return Ok(());
-        };
-        self.known.insert(path);
-        let Some(first) = segments.first() else {
-            return Ok(());
-        };
-        // Whole records of a segment, to their end.
-        let mut checked: BTreeMap<PathBuf, u64> = BTreeMap::new();
-        let walked = self.walk_log(cluster_id, first.start, &mut checked);
-        let end = absorb(walked, &first.path, self.report)?;
-        let tail = end.and_then(|end| end.tail);
-        if let Some(tail) = tail {
-            let detail = format!("{} bytes behind the last whole record", tail.len);
-            let finding = Finding::new(Code::TornTail).file(&tail.segment.path);
-            self.report.add(finding.offset(tail.offset).detail(detail));
-        }
-        for segment in segments {
-            let opened = SourceFile::open_on(&*self.disk, &segment.path);
-            if let Some(file) = absorb(opened, &segment.path, self.report)? {
-                let checked = checked.get(&segment.path).copied().unwrap_or_default();
-                self.coverage.add(&segment.path, file.len(), checked);
-            }
-            self.known.insert(segment.path);
-        }
-        Ok(())
-    }
-
-    fn walk_log(
-        &mut self,
-        cluster_id: u128,
-        start: Lsn,
-        checked: &mut BTreeMap<PathBuf, u64>,
-    ) -> Result<LogEnd> {
-        let mut reader = {
-            // The head of the first segment says which record is before it.
-            let from = LogPosition {
-                at: start,
-                ..LogPosition::default()
-            };
-            LogReader::open(&self.disk, self.dir, cluster_id, from)?
-        };
-        loop {
-            let Some(record) = reader.advance()? else {
-                // Of a segment without records, its head.
-                if let Some((segment, _)) = reader.place() {
-                    let head = checked.entry(segment.to_owned()).or_default();
-                    *head = (*head).max(SEGMENT_HEAD_LEN as u64);
-                }
-                return Ok(reader.end());
-            };
-            if let Some((segment, offset)) = reader.place() {
-                checked.insert(segment.to_owned(), offset + record.len());
-            }
-            reader.entry()?;
-        }
-    }
-
     /// Takes the result of reading a file under one checksum.
     fn whole_file<T>(&mut self, path: &Path, read: Result<T>) -> Result<Option<T>> {
         self.known.insert(path.to_owned());
@@ -291,7 +235,8 @@ impl Run<'_> {
 }
 
 impl Coverage {
-    fn add(&mut self, path: &Path, len: u64, checked: u64) {
+    /// Counts a file.
+    pub(super) fn add(&mut self, path: &Path, len: u64, checked: u64) {
         self.files.push(FileCoverage {
             path: path.to_owned(),
             len,
@@ -302,7 +247,7 @@ impl Coverage {
 }
 
 /// Turns what is wrong with a file into a finding; other errors stay errors.
-fn absorb<T>(result: Result<T>, path: &Path, report: &mut Report) -> Result<Option<T>> {
+pub(super) fn absorb<T>(result: Result<T>, path: &Path, report: &mut Report) -> Result<Option<T>> {
     let finding = match result {
         Ok(value) => return Ok(Some(value)),
         Err(Error::Damage(damage)) => Finding::from(&*damage),

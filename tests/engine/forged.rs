@@ -189,8 +189,9 @@ fn patch_slots(dir: &Path, at: usize, with: &[u8]) {
 
 #[test]
 fn control_slots_that_no_writer_produces_are_refused() {
-    let cases: [(usize, &[u8], Code); 9] = [
+    let cases: [(usize, &[u8], Code); 10] = [
         (44, &[1], Code::OutOfRange),
+        (4079, &[1], Code::OutOfRange),
         (4087, &[1], Code::OutOfRange),
         (4088, &[1], Code::OutOfRange),
         (8, &[2], Code::UnsupportedVersion),

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::batch::Batch;
 use super::carry_out::CarryOut;
-use super::store::{LiveCatalog, LiveStore, Writer};
+use super::catalog::LiveCatalog;
+use super::store::{LiveStore, Writer};
 use crate::engine::log::{Entry, Owner};
 use crate::engine::paths::{GLOBAL_NAME, METADATA_NAME};
 use crate::error::Result;

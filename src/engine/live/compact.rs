@@ -143,7 +143,7 @@ impl RowStream for Visible<'_> {
     }
 }
 
-impl super::store::LiveCatalog {
+impl super::catalog::LiveCatalog {
     /// Takes in what a table's files hold.
     pub(super) fn set_counts(&mut self, owner: crate::engine::log::Owner, counts: TableCounts) {
         let database = self.databases.iter_mut().find(|db| db.id == owner.database);

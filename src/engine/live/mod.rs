@@ -3,6 +3,7 @@
 
 mod batch;
 mod carry_out;
+mod catalog;
 mod changed_disk;
 mod changes;
 mod checkpoint;

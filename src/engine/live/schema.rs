@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use super::catalog::{LiveCatalog, LiveDatabase};
 use super::compact::clear_leftovers;
 use super::dropped::Dropped;
 use super::handle::TableHandle;
-use super::store::{LiveCatalog, LiveDatabase, LiveStore, Writer};
+use super::store::{LiveStore, Writer};
 use crate::engine::catalog_file::{DatabaseEntry, Metadata, TableEntry};
 use crate::engine::layout::TableCounts;
 use crate::engine::log::Owner;

@@ -8,7 +8,8 @@ use crate::engine::page::{
     Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageKind, UPPER_OFFSET, check_zero, put,
     seal_page,
 };
-use crate::engine::row_codec::{MAX_ROW_LEN, RowStart};
+use crate::engine::row_codec::MAX_ROW_LEN;
+use crate::engine::row_start::RowStart;
 use crate::error::{Damage, Result};
 use crate::finding::Code;
 
