@@ -9,7 +9,11 @@ use super::packed_time::{
 };
 use crate::codec::{ByteWriter, Cursor, Flaw, unzigzag, zigzag};
 use crate::finding::Code;
-use crate::model::{Row, RowBatch, RowRef, ValueRef};
+use crate::model::{RowBatch, RowRef, ValueRef};
+
+mod one_row;
+
+pub(super) use one_row::{decode_alone, end_row};
 
 /// Set in the flags of a row that has an xmax.
 pub(super) const HAS_XMAX: u8 = 1;
@@ -347,16 +351,6 @@ pub(super) fn decode_row<'a>(
         Err(_) => batch.abandon_row(),
     }
     decoded
-}
-
-/// One row that has `bytes` for itself; `None` when they are no such row.
-pub(super) fn decode_alone(bytes: &[u8], arity: usize) -> Option<Row> {
-    let text_len = walk_row(&mut Cursor::new(bytes), arity).ok()?.text_len;
-    let mut room = vec![0; text_len];
-    let mut batch = RowBatch::new();
-    let mut arena = TextArena::new(&mut room);
-    decode_row(&mut Cursor::new(bytes), arity, &mut arena, &mut batch).ok()?;
-    batch.rows().next().map(|row| row.to_owned())
 }
 
 #[inline]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions};
+use rustdb_migrate::engine::{Layout, LiveStore, Origin, Store, StoreOptions};
 use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -304,7 +304,7 @@ fn changed(layout: Layout, letters: usize, (rows, ended): (i64, usize)) -> TempD
     };
     let store = LiveStore::create(&dir, layout.into(), &origin, StoreOptions::default()).unwrap();
     store.create_database("shop").unwrap();
-    let column = |name: &str, data_type, primary_key| Column {
+    let column = |name: &str, data_type, primary_key: bool| Column {
         name: name.into(),
         data_type,
         nullable: !primary_key,
@@ -332,6 +332,14 @@ fn changed(layout: Layout, letters: usize, (rows, ended): (i64, usize)) -> TempD
         store.delete(&users, *id, 1 << 60).unwrap();
     }
     store.checkpoint().unwrap();
+    drop((users, store));
+    // A program that another test starts holds the lock until it runs.
+    let free = || Store::open(&dir).is_ok();
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(10));
+    assert!((0..500).any(|_| free() || {
+        pause();
+        false
+    }));
     scratch
 }
 
