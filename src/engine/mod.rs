@@ -26,7 +26,6 @@ mod row_block;
 mod row_changes;
 mod row_codec;
 mod row_run;
-mod row_start;
 mod sealed;
 mod store;
 mod tree;

@@ -13,7 +13,7 @@ use crate::model::{RowBatch, RowRef, ValueRef};
 
 mod one_row;
 
-pub(super) use one_row::{decode_alone, end_row};
+pub(super) use one_row::{RowStart, decode_alone, end_row};
 
 /// Set in the flags of a row that has an xmax.
 pub(super) const HAS_XMAX: u8 = 1;

@@ -17,7 +17,7 @@ use crate::engine::layout::TableCounts;
 use crate::engine::live::{Access, Batch, Ended, LiveTable, NewRow, RowId};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
-use crate::engine::row_start::end_row;
+use crate::engine::row_codec::end_row;
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::model::RowStream;

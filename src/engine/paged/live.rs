@@ -19,7 +19,7 @@ use crate::engine::live::{Access, Batch, Ended, LiveTable, NewRow, RowId};
 use crate::engine::page::{PageKind, bounds_of};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::MAX_ROW_LEN;
-use crate::engine::row_start::{RowStart, end_row};
+use crate::engine::row_codec::{RowStart, end_row};
 use crate::engine::tree::{Tree, key_digest};
 use crate::error::{Error, Result};
 use crate::model::RowStream;

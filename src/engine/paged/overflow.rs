@@ -9,7 +9,7 @@ use crate::engine::page::{
     seal_page,
 };
 use crate::engine::row_codec::MAX_ROW_LEN;
-use crate::engine::row_start::RowStart;
+use crate::engine::row_codec::RowStart;
 use crate::error::{Damage, Result};
 use crate::finding::Code;
 

@@ -18,7 +18,7 @@ pub(in crate::engine) use row_checks::{checked_row, key_of, misplaced};
 use crate::codec::ByteWriter;
 use crate::engine::frame::Piece;
 use crate::engine::row_block::Head;
-use crate::engine::row_start::end_row;
+use crate::engine::row_codec::end_row;
 use crate::error::Result;
 
 /// Bytes that an end takes in memory, about.

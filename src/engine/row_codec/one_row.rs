@@ -25,7 +25,7 @@ pub(in crate::engine) fn end_row(w: &mut ByteWriter, row: &[u8], xmax: u64) -> R
 
 /// What the first bytes of a row say, up to its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RowStart {
+pub(in crate::engine) struct RowStart {
     /// The transaction that made it.
     pub xmin: u64,
     /// Whether a user sees it.

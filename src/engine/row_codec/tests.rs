@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::row_start::end_row;
+use crate::engine::row_codec::end_row;
 use crate::model::{Row, Value};
 use proptest::prelude::*;
 
