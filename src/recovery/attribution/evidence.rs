@@ -9,8 +9,8 @@
 use crate::model::{DataType, Operation, Row, Value};
 
 use super::check::Lookup;
-use super::problem::{Proof, Record, Slot, number};
-use super::state::State;
+use super::problem::{Proof, Record, number};
+use super::state::Database;
 use super::table::{Columns, Table, counts_up};
 
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
@@ -72,8 +72,7 @@ pub(super) type Part = (&'static str, f64);
 /// The weight of an INSERT that takes effect.
 pub(super) fn insert(
     lookup: &Lookup<'_, '_>,
-    state: &State,
-    slot: Slot,
+    database: &Database,
     record: &Record<'_>,
     table: &Table,
     row: &Row,
@@ -105,7 +104,7 @@ pub(super) fn insert(
         }
         if let Some(key) = &column.foreign_key {
             let name = lookup.problem.name_id(&key.table);
-            let parent = name.and_then(|name| state.table(slot, name));
+            let parent = name.and_then(|name| database.table(name));
             let rows = parent.map_or(1, Table::count).max(1);
             parts.push(("reference", -share(rows).ln()));
         }

@@ -18,7 +18,9 @@ mod evidence;
 mod exact;
 mod explain;
 mod facts;
+mod fading;
 mod habit;
+mod hashed;
 mod horizon;
 mod paged_vec;
 mod problem;
@@ -26,6 +28,7 @@ mod solver;
 mod state;
 mod statement;
 mod table;
+mod turn;
 mod verdict;
 
 use std::fmt;
