@@ -100,6 +100,8 @@ pub struct Attributed {
     pub evidence: Vec<&'static str>,
     /// Whether the user wants it kept aside, whoever owns it.
     pub quarantined: bool,
+    /// Whether everything before it is known to be logged.
+    pub past_logged: bool,
 }
 
 impl Attributed {
