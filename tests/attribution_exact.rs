@@ -96,11 +96,7 @@ fn run(
                 _ => false,
             };
         }
-        Operation::Insert(name, row) => {
-            if !insertable(tables, name, row, statement) {
-                return false;
-            }
-        }
+        Operation::Insert(name, row) if !insertable(tables, name, row, statement) => return false,
         _ => {}
     }
     let name = match operation {

@@ -140,7 +140,7 @@ impl<'a> Applying<'a> {
         };
         let xmax = self.runs.at(attributed.record).max_xmin;
         match self.overlay.apply(database, operation, xmax) {
-            Effect::Applied => self.note_shifts(attributed, database, &name, operation),
+            Effect::Applied => self.note_shifts(attributed, database, &name, &record.operation),
             Effect::None(reason) => {
                 attributed.no_effect = Some(reason);
                 self.report
@@ -227,8 +227,14 @@ impl<'a> Applying<'a> {
     ) {
         let table = operation.table().unwrap_or_default();
         match operation {
-            Operation::Insert { .. } | Operation::Update { .. } if attributed.past_logged => {
-                if let Some(table) = self.overlay.table(database, table) {
+            Operation::Insert { .. } | Operation::Update { .. } => {
+                let Some(table) = self.overlay.table(database, table) else {
+                    return;
+                };
+                if let Operation::Insert { .. } = operation {
+                    self.shifts.inserted(name, table.state());
+                }
+                if attributed.past_logged {
                     self.shifts.none_until(name, table.state());
                 }
             }

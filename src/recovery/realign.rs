@@ -11,28 +11,32 @@
 //!
 //! The rule of proof, for an index past the snapshot's rows:
 //! - The row is meant whose bounds leave one shift, and that one fits.
-//! - An UPDATE means the one allowed version that holds the primary key of the
-//!   new row, when exactly one does, dead versions counted. The shift of that
-//!   version is known from then on.
+//! - An UPDATE means the version that holds the primary key of the new row, when
+//!   it is the only one since the snapshot that does, dead ones counted; when an
+//!   INSERT pushed it, so that no visible row of the snapshot held the key; when
+//!   it is allowed; and when the new row differs from it in one column at most.
+//!   Its shift is known from then on.
 //! - A row that was never logged is meant when no version is allowed; for an
-//!   UPDATE also when neither an allowed one nor a later one holds the key and
-//!   no allowed one is equal but for the key and one other column. (A later one
-//!   may hold it where a ROLLBACK undid logged rows, so that the index counts
-//!   too few.)
+//!   UPDATE also when no version holds the key, and no allowed one differs in
+//!   the key and at most one other column.
 //! - Everything else is unproven.
 //!
-//! The second and third point take it that the UPDATE did not give an unlogged
-//! row the key of another one, which the server would let pass. Therefore a
-//! record read so is at best probable, never certain.
+//! An UPDATE inside a transaction can have pushed another version of the same
+//! key. One that selects by the key finds both, the earlier first, and is read
+//! rightly; the demand on the other columns is against one that selects by
+//! something else. What remains takes it that no UPDATE sets one value twice in
+//! that way, nor gives an unlogged row the key of another one. Therefore a record
+//! read so is at best probable, never certain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Operation, Row};
 
 use super::TableState;
 
-/// Row versions of a table that are looked through for one record.
-const LOOKED_AT: usize = 4096;
+/// Row versions that a table can have got since the snapshot for one to be
+/// looked for among them.
+const LOOKED_AT: usize = 16_384;
 
 /// The row that a record ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +55,33 @@ pub(super) struct Shifts {
     tables: BTreeMap<(String, String), Known>,
 }
 
-/// Shifts by position among the rows logged since the snapshot.
+/// What is known of a table's rows, by position among those logged since the
+/// snapshot.
 #[derive(Debug, Default)]
 struct Known {
     shifts: BTreeMap<usize, u64>,
+    /// Those that an INSERT pushed.
+    inserted: BTreeSet<usize>,
 }
 
 impl Shifts {
+    /// The last row was pushed by an INSERT.
+    pub(super) fn inserted(&mut self, database: &str, state: &TableState) {
+        if let Some(last) = state.appended.len().checked_sub(1) {
+            self.known(database, state).inserted.insert(last);
+        }
+    }
+
     /// Everything was logged until now: no row of the table is shifted.
     pub(super) fn none_until(&mut self, database: &str, state: &TableState) {
         if let Some(last) = state.appended.len().checked_sub(1) {
-            let key = (database.to_owned(), state.schema.name.clone());
-            let known = self.tables.entry(key).or_default();
-            known.shifts = BTreeMap::from([(last, 0)]);
+            self.known(database, state).shifts = BTreeMap::from([(last, 0)]);
         }
+    }
+
+    fn known(&mut self, database: &str, state: &TableState) -> &mut Known {
+        let key = (database.to_owned(), state.schema.name.clone());
+        self.tables.entry(key).or_default()
     }
 
     /// The table is no longer the one it was.
@@ -87,55 +104,46 @@ impl Shifts {
         let Some(place) = index.checked_sub(state.base_count) else {
             return Meant::Row(index);
         };
-        let key = (database.to_owned(), state.schema.name.clone());
-        let known = self.tables.entry(key).or_default();
-        let allowed = known.allowed(state, place);
         let index_of = |at: usize| state.base_count.saturating_add(at as u64);
+        if state.appended.len() > LOOKED_AT {
+            return Meant::Unproven(Some(index));
+        }
+        let known = self.known(database, state);
+        let allowed = known.allowed(state, place);
         if let Some(at) = allowed.iter().find(|at| known.is_known(**at)) {
             return Meant::Row(index_of(*at));
         }
-        let likeliest = allowed.last().copied();
-        if allowed.is_empty() {
+        let Some(likeliest) = allowed.last().copied() else {
             return Meant::Unlogged;
-        }
-        let unproven = Meant::Unproven(likeliest.map(index_of));
-        let (Some(new), Some(column), true) = (new, key_column(state), allowed.len() <= LOOKED_AT)
-        else {
-            return unproven;
         };
-        let same_key = |at: &&usize| {
-            let old = state.appended.get(**at);
-            old.is_some_and(|old| old.values.get(column) == new.values.get(column))
+        let (Some(new), Some(column)) = (new, key_column(state)) else {
+            return Meant::Unproven(Some(index_of(likeliest)));
         };
-        let holding: Vec<usize> = allowed.iter().filter(same_key).copied().collect();
-        match holding.as_slice() {
-            [only] => {
-                known
-                    .shifts
-                    .insert(*only, place.saturating_sub(*only as u64));
-                Meant::Row(index_of(*only))
+        let key = new.values.get(column);
+        let versions = state.appended.iter().enumerate();
+        let holding = versions.filter(|(_, old)| old.values.get(column) == key);
+        match holding.collect::<Vec<_>>().as_slice() {
+            [(at, old)]
+                if known.inserted.contains(at)
+                    && allowed.contains(at)
+                    && alike(old, new, column) =>
+            {
+                known.shifts.insert(*at, place.saturating_sub(*at as u64));
+                Meant::Row(index_of(*at))
             }
             [] => {
-                let after = usize::try_from(place)
-                    .unwrap_or(usize::MAX)
-                    .saturating_add(1);
-                let later = state.appended.get(after..).unwrap_or_default();
-                if later
-                    .iter()
-                    .any(|row| row.values.get(column) == new.values.get(column))
-                {
-                    return unproven;
-                }
-                let rows = allowed
-                    .iter()
-                    .filter_map(|at| Some((*at, state.appended.get(*at)?)));
-                let alike = rows.rev().find(|(_, old)| alike(old, new, column));
-                match alike {
-                    Some((at, _)) => Meant::Unproven(Some(index_of(at))),
-                    None => Meant::Unlogged,
-                }
+                let mut rows = allowed.iter().rev();
+                let alike = rows.find(|at| {
+                    let old = state.appended.get(**at);
+                    old.is_some_and(|old| alike(old, new, column))
+                });
+                alike.map_or(Meant::Unlogged, |at| Meant::Unproven(Some(index_of(*at))))
             }
-            [.., last] => Meant::Unproven(Some(index_of(*last))),
+            holding => {
+                let mut allowed = holding.iter().rev().filter(|(at, _)| allowed.contains(at));
+                let likeliest = allowed.next().map_or(likeliest, |(at, _)| *at);
+                Meant::Unproven(Some(index_of(likeliest)))
+            }
         }
     }
 }
@@ -155,8 +163,7 @@ impl Known {
         self.at_least(at) == self.at_most(at)
     }
 
-    /// Positions of the versions that can stand at a place, ascending; one more
-    /// than are looked at where there are too many.
+    /// Positions of the versions that can stand at a place, ascending.
     fn allowed(&self, state: &TableState, place: u64) -> Vec<usize> {
         let end = usize::try_from(place)
             .unwrap_or(usize::MAX)
@@ -165,7 +172,7 @@ impl Known {
         for at in (0..end.min(state.appended.len())).rev() {
             let shift = place.saturating_sub(at as u64);
             // Shifts fall towards the front, and the index would ask for more.
-            if shift > self.at_most(at) || allowed.len() > LOOKED_AT {
+            if shift > self.at_most(at) {
                 break;
             }
             if shift >= self.at_least(at) {
@@ -234,6 +241,20 @@ mod tests {
         }
     }
 
+    /// Every row pushed by an INSERT.
+    fn shifts_of(state: &TableState) -> Shifts {
+        let mut shifts = Shifts::default();
+        shifts.known("d", state).inserted = (0..state.appended.len()).collect();
+        shifts
+    }
+
+    /// A row with another value in one column.
+    fn changed(key: i64) -> Row {
+        let mut row = row(key, key * 10);
+        row.values[1] = Value::Integer(-1);
+        row
+    }
+
     fn update(index: u64, row: Row) -> Operation {
         let table = "t".into();
         Operation::Update { table, index, row }
@@ -254,10 +275,10 @@ mod tests {
     #[test]
     fn the_only_version_with_the_key_is_meant_and_fixes_its_shift() {
         let state = state(5, &[1, 2, 3, 4]);
-        let mut shifts = Shifts::default();
+        let mut shifts = shifts_of(&state);
         // The rows 2 and 4 are two places further on than known.
         assert_eq!(
-            shifts.meant("d", &state, &update(8, row(2, 0))),
+            shifts.meant("d", &state, &update(8, changed(2))),
             Meant::Row(6)
         );
         assert_eq!(
@@ -265,7 +286,7 @@ mod tests {
             Meant::Unproven(Some(7))
         );
         assert_eq!(
-            shifts.meant("d", &state, &update(10, row(4, 0))),
+            shifts.meant("d", &state, &update(10, changed(4))),
             Meant::Row(8)
         );
         // What lies between two equal shifts has the same one.
@@ -280,7 +301,7 @@ mod tests {
     #[test]
     fn a_key_that_no_version_holds_is_that_of_an_unlogged_row() {
         let state = state(5, &[1, 2]);
-        let mut shifts = Shifts::default();
+        let mut shifts = shifts_of(&state);
         assert_eq!(
             shifts.meant("d", &state, &update(7, row(9, 500))),
             Meant::Unlogged
@@ -293,8 +314,22 @@ mod tests {
     #[test]
     fn a_key_that_two_versions_hold_proves_nothing() {
         let state = state(0, &[1, 1, 2]);
-        let meant = Shifts::default().meant("d", &state, &update(3, row(1, 0)));
+        let meant = shifts_of(&state).meant("d", &state, &update(3, changed(1)));
         assert_eq!(meant, Meant::Unproven(Some(1)));
+    }
+
+    #[test]
+    fn a_version_that_an_update_pushed_proves_nothing() {
+        let state = state(0, &[1, 2]);
+        let meant = Shifts::default().meant("d", &state, &update(1, changed(1)));
+        assert_eq!(meant, Meant::Unproven(Some(0)));
+    }
+
+    #[test]
+    fn two_other_values_prove_nothing() {
+        let state = state(0, &[1, 2]);
+        let meant = shifts_of(&state).meant("d", &state, &update(1, row(1, 5)));
+        assert_eq!(meant, Meant::Unproven(Some(0)));
     }
 
     #[test]

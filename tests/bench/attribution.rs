@@ -37,11 +37,6 @@ fn main() {
         histories::write(&workload.server, dir.path());
         let records = workload.server.truth.len();
         drop(workload);
-        if let Ok(keep) = std::env::var("KEEP") {
-            let _ = std::fs::create_dir_all(&keep);
-            histories::write(&Workload::long(tail, databases).server, Path::new(&keep));
-            continue;
-        }
         let Figures { seconds, peak_mib } = solve(dir.path());
         // How much faster than the tail the time grows: 1 is in proportion.
         let exponent = before.map_or(f64::NAN, |(fewer, less)| {
