@@ -9,9 +9,10 @@
 use crate::model::{DataType, Operation, Row, Value};
 
 use super::check::Lookup;
+use super::columns::{Columns, counts_up};
 use super::problem::{Proof, Record, number};
 use super::state::Database;
-use super::table::{Columns, Table, counts_up};
+use super::table::Table;
 
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
 const FAILED: f64 = -4.0;

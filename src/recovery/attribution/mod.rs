@@ -11,6 +11,7 @@ mod beam;
 mod bounds;
 mod candidates;
 mod check;
+mod columns;
 mod component;
 mod decision_file;
 mod decisions;

@@ -7,34 +7,14 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::ByteWriter;
-use crate::model::{Column, DataType, Operation, Value};
+use crate::model::{Column, Operation, Value};
 
 use super::base::BaseTable;
+use super::columns::{ColumnId, Columns, counts_up};
 use super::fading::Fading;
 use super::horizon::Horizon;
 use super::paged_vec::PagedVec;
 use super::problem::{Problem, Record, index, number};
-
-/// A column by where it came from, so that a name given twice stays two columns.
-pub(super) type ColumnId = u32;
-
-/// Columns added by record n have the number ADDED + n.
-const ADDED: u32 = 1 << 24;
-
-/// Whether the values of a column are likely to count up.
-pub(super) fn counts_up(column: &Column) -> bool {
-    let integer = matches!(column.data_type, DataType::Integer | DataType::SmallInt);
-    column.data_type.is_serial() || (integer && column.is_key())
-}
-
-/// The columns of a table at a moment.
-#[derive(Debug, Clone)]
-pub(super) struct Columns {
-    /// Their definitions.
-    pub list: Vec<Column>,
-    /// Their identities.
-    pub ids: Vec<ColumnId>,
-}
 
 /// A row pushed since the snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -346,7 +326,7 @@ impl Table {
                     return;
                 };
                 let mut columns = columns.as_ref().clone();
-                change_columns(&mut columns, operation, number_of_record);
+                columns.change(operation, number_of_record);
                 self.epochs.push(Rc::new(columns));
                 self.lineage = descend(self.lineage, record.shape);
             }
@@ -407,25 +387,4 @@ fn descend(lineage: u64, change: u64) -> u64 {
     bytes.u64(lineage);
     bytes.u64(change);
     xxh3_64(bytes.as_slice())
-}
-
-fn change_columns(columns: &mut Columns, operation: &Operation, number_of_record: u32) {
-    match operation {
-        Operation::AddColumn { column, .. } => {
-            columns.list.push(column.clone());
-            columns.ids.push(ADDED.saturating_add(number_of_record));
-        }
-        Operation::DropColumn { column, .. } => {
-            if let Some(at) = columns.list.iter().position(|c| c.name == *column) {
-                columns.list.remove(at);
-                columns.ids.remove(at);
-            }
-        }
-        Operation::RenameColumn { old, new, .. } => {
-            if let Some(column) = columns.list.iter_mut().find(|c| c.name == *old) {
-                column.name.clone_from(new);
-            }
-        }
-        _ => {}
-    }
 }
