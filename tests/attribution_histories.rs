@@ -1,10 +1,21 @@
 //! Attribution over generated histories whose truth is known.
 //!
 //! `RUSTDB_HISTORIES` sets how many histories of each kind are run; without it
-//! a small number, so that the suite stays quick. The full count is 1000 (11,000
-//! histories in all), in a release build. `RUSTDB_KIND` and `RUSTDB_SEED` narrow
-//! it to one kind and to the seeds from one on; `RUSTDB_TAIL` sets how many
-//! records the long tails have.
+//! a small number, so that the suite stays quick. `RUSTDB_KIND` and `RUSTDB_SEED`
+//! narrow it to one kind and to the seeds from one on; `RUSTDB_TAIL` sets how
+//! many records the long tails have.
+//!
+//! The whole proof, 11,000 histories, brute force over thousands of small ones,
+//! and the real directories where there are any, is one command:
+//!
+//! ```text
+//! RUSTDB_HISTORIES=1000 RUSTDB_CORPUS=DIR cargo test --release \
+//!     --test attribution_histories --test attribution_exact \
+//!     --test attribution_unlogged --test attribution_corpus -- --nocapture
+//! ```
+//!
+//! It prints, for each kind, how many of the best candidates are right
+//! (`forced`, what `--on-ambiguous best` takes) and what was claimed.
 
 #![allow(
     missing_docs,
@@ -80,8 +91,8 @@ fn certain_is_never_wrong_and_probable_is_calibrated() {
                     claim.attributed.candidates.iter().find(|c| {
                         c.ruled_out.is_some() && c.database.as_deref() == Some(&claim.truth)
                     });
-                let proven = kind != Kind::Transactions;
-                assert!(!proven || ruled_out.is_none(), "{at}: {ruled_out:?}");
+                // Whose it was is always among the consistent assignments.
+                assert!(ruled_out.is_none(), "{at}: {ruled_out:?}");
                 score.count(&claim);
                 all.count(&claim);
             }
@@ -93,6 +104,7 @@ fn certain_is_never_wrong_and_probable_is_calibrated() {
     }
     eprintln!("all: forced {}/{} {:?}", all.forced, all.records, all.words);
     let (right, wrong) = (all.of("probable-right"), all.of("probable-WRONG"));
+    eprintln!("probable: {right} right, {wrong} wrong");
     assert!(
         wrong * 20 <= right + wrong,
         "{wrong} of {} probable are wrong",

@@ -137,7 +137,6 @@ fn every_family_is_recovered_exactly_when_told_whose_the_new_table_is() {
 }
 
 #[test]
-#[ignore = "attribution does not weigh foreign keys yet"]
 fn every_family_is_recovered_exactly_by_its_foreign_keys() {
     for fixture in of_class(Class::Decidable)
         .iter()

@@ -2,10 +2,13 @@
 
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::WalRecord;
+use crate::model::Operation;
 use crate::report::Report;
 
 use super::attribution::{Attributed, Confidence, OnAmbiguous};
 use super::plan::Request;
+use super::realign::{Meant, Shifts, at_index};
+use super::runs::Transactions;
 use super::taint::Taint;
 use super::{Effect, Overlay, RunMap};
 
@@ -28,7 +31,22 @@ pub(super) struct Applying<'a> {
     runs: &'a RunMap,
     report: &'a mut Report,
     taint: Taint,
+    shifts: Shifts,
+    /// The first record whose row index may count rows that nobody logged.
+    unlogged_from: usize,
     set_aside: Vec<SetAside>,
+}
+
+/// What is left of a record once its row is looked for.
+enum Reading {
+    /// It means what it says.
+    AsLogged,
+    /// It means this.
+    Realigned(Operation),
+    /// It ended a row that was never logged, and nothing else.
+    NoEffect,
+    /// Nothing proves which row it ended.
+    Unproven,
 }
 
 impl<'a> Applying<'a> {
@@ -44,8 +62,15 @@ impl<'a> Applying<'a> {
             runs,
             report,
             taint: Taint::default(),
+            shifts: Shifts::default(),
+            unlogged_from: usize::MAX,
             set_aside: Vec::new(),
         }
+    }
+
+    /// Says what is known of transactions beside the tail.
+    pub(super) fn transactions(&mut self, transactions: Option<Transactions>) {
+        self.unlogged_from = transactions.map_or(usize::MAX, |found| found.from);
     }
 
     /// The records that were set aside, in log order.
@@ -95,9 +120,27 @@ impl<'a> Applying<'a> {
             return;
         }
         let database = self.overlay.database_or_new(&name);
+        let realigned;
+        let operation = match self.read(attributed, database, &name, record) {
+            Reading::AsLogged => operation,
+            Reading::Realigned(other) => {
+                realigned = other;
+                &realigned
+            }
+            Reading::NoEffect => return,
+            Reading::Unproven => {
+                let finding = finding(Code::Ambiguous)
+                    .severity(self.undecided_severity())
+                    .detail("its row index counts rows that were never logged, and nothing proves which row is meant");
+                attributed.database = None;
+                attributed.confidence = Confidence::Ambiguous;
+                self.set_aside(attributed, record, finding);
+                return;
+            }
+        };
         let xmax = self.runs.at(attributed.record).max_xmin;
         match self.overlay.apply(database, operation, xmax) {
-            Effect::Applied => {}
+            Effect::Applied => self.note_shifts(attributed, database, &name, &record.operation),
             Effect::None(reason) => {
                 attributed.no_effect = Some(reason);
                 self.report
@@ -112,6 +155,97 @@ impl<'a> Applying<'a> {
                 attributed.confidence = Confidence::Orphan;
                 self.set_aside(attributed, record, finding.detail(reason));
             }
+        }
+    }
+
+    /// What a record means where rows that nobody logged may stand before the
+    /// row it points at.
+    fn read(
+        &mut self,
+        attributed: &mut Attributed,
+        database: usize,
+        name: &str,
+        record: &WalRecord,
+    ) -> Reading {
+        let (table, index, new) = match &record.operation {
+            Operation::Update { table, index, row } => (table, *index, Some(row)),
+            Operation::Delete { table, index } => (table, *index, None),
+            _ => return Reading::AsLogged,
+        };
+        let state = self.overlay.table(database, table).map(|t| t.state());
+        let fits = |columns: usize| new.is_none_or(|row| row.values.len() == columns);
+        let Some(state) = state.filter(|state| fits(state.schema.columns.len())) else {
+            return Reading::AsLogged;
+        };
+        let suspect = attributed.record >= self.unlogged_from || index >= state.row_count();
+        if attributed.past_logged || !suspect || self.unlogged_from == usize::MAX {
+            return Reading::AsLogged;
+        }
+        let finding = Finding::new(Code::UnloggedRows).database(name).table(table);
+        let finding = finding.sequence(record.sequence);
+        let guess = self.request.on_ambiguous == OnAmbiguous::Best
+            || attributed.confidence == Confidence::Assigned;
+        let meant = match self.shifts.meant(name, state, &record.operation) {
+            Meant::Unproven(likeliest) if guess => likeliest.map_or(Meant::Unlogged, Meant::Row),
+            meant => meant,
+        };
+        match (meant, new) {
+            (Meant::Row(meant), _) if meant == index => Reading::AsLogged,
+            (Meant::Row(meant), _) => {
+                attributed.evidence.push("realigned");
+                let detail = format!("row index {index} is that of the row known as {meant}");
+                self.report.add(finding.detail(detail));
+                Reading::Realigned(at_index(&record.operation, meant))
+            }
+            (Meant::Unlogged, new) => {
+                attributed.evidence.push("unlogged-row");
+                let detail = format!("row index {index} is that of a row that was never logged");
+                self.report.add(finding.detail(detail));
+                match new {
+                    // The new version is all that is known of the row.
+                    Some(row) => Reading::Realigned(Operation::Insert {
+                        table: table.clone(),
+                        row: row.clone(),
+                    }),
+                    None => {
+                        attributed.no_effect = Some("the row it ended was never logged");
+                        Reading::NoEffect
+                    }
+                }
+            }
+            (Meant::Unproven(_), _) => Reading::Unproven,
+        }
+    }
+
+    /// Keeps what a record says of the places of later rows.
+    fn note_shifts(
+        &mut self,
+        attributed: &Attributed,
+        database: usize,
+        name: &str,
+        operation: &Operation,
+    ) {
+        let table = operation.table().unwrap_or_default();
+        match operation {
+            Operation::Insert { .. } | Operation::Update { .. } => {
+                let Some(table) = self.overlay.table(database, table) else {
+                    return;
+                };
+                if let Operation::Insert { .. } = operation {
+                    self.shifts.inserted(name, table.state());
+                }
+                if attributed.past_logged {
+                    self.shifts.none_until(name, table.state());
+                }
+            }
+            Operation::RenameTable { new, .. } => {
+                self.shifts.forget(name, table);
+                self.shifts.forget(name, new);
+            }
+            Operation::CreateTable { .. } | Operation::DropTable { .. } => {
+                self.shifts.forget(name, table);
+            }
+            _ => {}
         }
     }
 

@@ -12,6 +12,7 @@ mod overlay;
 mod overlay_reader;
 mod pages;
 mod plan;
+mod realign;
 mod repair;
 mod replay;
 mod runs;

@@ -70,9 +70,11 @@ impl Recovery {
         };
         let mut cut = ground.cut.clone();
         let runs = RunMap::new(&legacy.wal);
-        if let Some((before, after)) = runs.transactions_in(&legacy.wal, &cut.tail) {
+        let transactions = runs.transactions_in(&legacy.wal, &cut.tail);
+        if let Some(transactions) = transactions {
             report.add(Finding::new(Code::UnloggedRows).detail(format!(
-                "transaction ids rose from {before} to {after} after the last checkpoint"
+                "transaction ids rose from {} to {} after the last checkpoint",
+                transactions.before, transactions.after
             )));
         }
         let mut attribution = attribution::attribute(
@@ -101,7 +103,8 @@ impl Recovery {
             repair.report(legacy, &again, &mut report);
             cut.tail.splice(..0, repair.tail.iter().copied());
         }
-        let applying = Applying::new(&mut overlay, request, &runs, &mut report);
+        let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
+        applying.transactions(transactions);
         set_aside.extend(apply(legacy, applying, &mut attribution));
         attribution.tail.splice(..0, again.tail);
         overlay.finish();

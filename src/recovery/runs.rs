@@ -21,6 +21,17 @@ pub struct RunPoint {
     pub max_xmin: u64,
 }
 
+/// Transactions that ran beside the tail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transactions {
+    /// The largest xmin before the tail.
+    pub before: u64,
+    /// The largest xmin of the tail.
+    pub after: u64,
+    /// The first record that may have been written after one of them began.
+    pub from: usize,
+}
+
 impl RunMap {
     /// Finds the runs: xmin never falls within one. A new segment alone is no
     /// proof of a restart, because a full segment is followed by a new one too;
@@ -51,24 +62,29 @@ impl RunMap {
     }
 
     /// Transactions that began in the newest run after its last record before
-    /// the tail, as xmin before and after. Each BEGIN adds one and logs nothing.
-    /// Since 2.0 every statement takes a number of its own: where xmin rises by
-    /// one from each pushed row to the next, nothing is missing between them.
-    pub fn transactions_in(&self, wal: &Wal, tail: &[usize]) -> Option<(u64, u64)> {
+    /// the tail. Each BEGIN adds one to xmin and logs nothing. Since 2.0 every
+    /// statement takes a number of its own: where xmin rises by one from each
+    /// pushed row to the next, nothing is missing between them.
+    pub fn transactions_in(&self, wal: &Wal, tail: &[usize]) -> Option<Transactions> {
         let (first, last) = (*tail.first()?, self.at(*tail.last()?));
         let start = first.checked_sub(1).map(|before| self.at(before));
         let before = start
             .filter(|start| start.run == last.run)
             .map_or(1, |start| start.max_xmin);
         let records = tail.iter().filter(|at| self.at(**at).run == last.run);
-        let pushed: Vec<u64> = records
-            .filter_map(|at| Some(wal.records.get(*at)?.operation.pushed_row()?.xmin))
+        let pushed: Vec<(usize, u64)> = records
+            .filter_map(|at| Some((*at, wal.records.get(*at)?.operation.pushed_row()?.xmin)))
             .collect();
         let numbered = pushed.len() > 1
             && pushed
                 .windows(2)
-                .all(|pair| matches!(pair, [a, b] if a.checked_add(1) == Some(*b)));
-        (last.max_xmin > before && !numbered).then_some((before, last.max_xmin))
+                .all(|pair| matches!(pair, [(_, a), (_, b)] if a.checked_add(1) == Some(*b)));
+        let logged = pushed.iter().rfind(|(_, xmin)| *xmin <= before);
+        (last.max_xmin > before && !numbered).then_some(Transactions {
+            before,
+            after: last.max_xmin,
+            from: logged.map_or(first, |(at, _)| at.saturating_add(1)),
+        })
     }
 
     /// The place of a record, by its position in [`Wal::records`].

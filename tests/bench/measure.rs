@@ -3,11 +3,16 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// What the kernel counts processor time in, on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// What one run took.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     /// Wall time.
     pub seconds: f64,
+    /// Processor time, which other processes do not stretch.
+    pub cpu_seconds: f64,
     /// Highest resident memory, in MiB.
     pub peak_mib: f64,
 }
@@ -22,8 +27,17 @@ pub fn measure(command: &mut Command) -> Figures {
         .spawn()
         .unwrap();
     let status = format!("/proc/{}/status", child.id());
+    let stat = format!("/proc/{}/stat", child.id());
     let mut peak_kib = 0.0f64;
+    let mut ticks = 0.0f64;
     let exit = loop {
+        if let Ok(text) = std::fs::read_to_string(&stat) {
+            // The 14th and 15th field; the second is the name, in parentheses.
+            let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+            let times = fields.split_whitespace().skip(11).take(2);
+            let spent: f64 = times.filter_map(|field| field.parse::<f64>().ok()).sum();
+            ticks = ticks.max(spent);
+        }
         if let Ok(text) = std::fs::read_to_string(&status) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
@@ -37,6 +51,7 @@ pub fn measure(command: &mut Command) -> Figures {
     assert!(exit.success(), "{command:?} ended with {exit}");
     Figures {
         seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: ticks / TICKS_PER_SECOND,
         peak_mib: peak_kib / 1024.0,
     }
 }
@@ -45,6 +60,7 @@ pub fn measure(command: &mut Command) -> Figures {
 pub fn medians(pairs: &[(Figures, f64)]) -> Figures {
     Figures {
         seconds: median(pairs.iter().map(|(figures, _)| figures.seconds)),
+        cpu_seconds: median(pairs.iter().map(|(figures, _)| figures.cpu_seconds)),
         peak_mib: median(pairs.iter().map(|(figures, _)| figures.peak_mib)),
     }
 }

@@ -93,7 +93,9 @@ fn row(name: &str, len: u64, runs: u64, command: &[&str], reference: &dyn Fn(&Pa
         let figures = measure(Command::new(program).args(args));
         pairs.push((figures, reference_time));
     }
-    let Figures { seconds, peak_mib } = measure::medians(&pairs);
+    let Figures {
+        seconds, peak_mib, ..
+    } = measure::medians(&pairs);
     println!(
         "{name:<28} {seconds:>8.2} {:>8.2} {peak_mib:>8.1} {:>9.2}x",
         len as f64 / 1e9 / seconds,

@@ -16,6 +16,8 @@ mod random;
 pub mod server;
 pub mod workload;
 
+use std::path::Path;
+
 use rustdb_migrate::legacy::LegacyDir;
 use rustdb_migrate::model::Operation;
 use rustdb_migrate::recovery::attribution::{Attributed, attribute};
@@ -36,13 +38,18 @@ pub fn solve(server: &Server) -> Vec<Claim> {
     solve_counting(server).0
 }
 
-/// The same, and how many states were looked at.
+/// Writes the files of a server into a directory.
+pub fn write(server: &Server, dir: &Path) {
+    let (snapshot, log) = server.files();
+    std::fs::write(dir.join("server_instance.db"), snapshot).unwrap();
+    std::fs::create_dir(dir.join("wal")).unwrap();
+    std::fs::write(dir.join("wal/000000006b000000.wal"), log).unwrap();
+}
+
+/// The same as [`solve`], and how many states were looked at.
 pub fn solve_counting(server: &Server) -> (Vec<Claim>, usize) {
     let dir = tempfile::tempdir().unwrap();
-    let (snapshot, log) = server.files();
-    std::fs::write(dir.path().join("server_instance.db"), snapshot).unwrap();
-    std::fs::create_dir(dir.path().join("wal")).unwrap();
-    std::fs::write(dir.path().join("wal/000000006b000000.wal"), log).unwrap();
+    write(server, dir.path());
     let family = match server.release {
         server::Release::V1_3 => rustdb_migrate::legacy::Family::V1_3,
         _ => rustdb_migrate::legacy::Family::V1_4,

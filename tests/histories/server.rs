@@ -1,6 +1,8 @@
 //! A small model of the server by its documented rules: what a statement does
 //! to memory and what it logs. Nothing of the crate's replay.
 
+use std::collections::BTreeMap;
+
 use super::bytes::{Column, DataType, Databases, Operation, Row, Table, Value, record, snapshot};
 
 /// What a release logs.
@@ -25,8 +27,26 @@ pub struct Server {
     snapshot: Vec<u8>,
     /// The database of every record since the last checkpoint.
     pub truth: Vec<(u64, String)>,
+    /// The databases at the last checkpoint, and what was logged since.
+    pub held: Databases,
+    pub tail: Vec<Operation>,
+    /// By database and table, where each row version comes from.
+    origins: BTreeMap<(String, String), Vec<Origin>>,
+    /// By sequence, which row version a logged UPDATE or DELETE ended.
+    pub ended: BTreeMap<u64, Origin>,
     /// Whether anything was done in a transaction since the last checkpoint.
     pub unlogged: bool,
+}
+
+/// Where a row version comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The snapshot, at this index.
+    Snapshot(u64),
+    /// The record of this sequence.
+    Logged(u64),
+    /// A transaction.
+    Unlogged,
 }
 
 pub type Predicate<'f> = &'f dyn Fn(&[Value]) -> bool;
@@ -45,6 +65,10 @@ impl Server {
             log: Vec::new(),
             snapshot: Vec::new(),
             truth: Vec::new(),
+            held: Databases::new(),
+            tail: Vec::new(),
+            origins: BTreeMap::new(),
+            ended: BTreeMap::new(),
             unlogged: false,
         };
         server.checkpoint();
@@ -62,6 +86,17 @@ impl Server {
         self.log
             .extend(record(self.sequence, &operation, self.unique()));
         self.truth.clear();
+        self.tail.clear();
+        self.ended.clear();
+        self.held = self.databases.clone();
+        self.origins.clear();
+        for (database, tables) in &self.databases {
+            for (name, table) in tables {
+                let rows = (0..table.rows.len() as u64).map(Origin::Snapshot);
+                let key = (database.clone(), name.clone());
+                self.origins.insert(key, rows.collect());
+            }
+        }
         self.unlogged = false;
     }
 
@@ -79,11 +114,37 @@ impl Server {
         self.in_transaction = false;
     }
 
+    /// Which row version a logged record ends, and where a pushed one comes from.
+    fn trace(&mut self, database: &str, operation: &Operation) {
+        let logged = !self.in_transaction;
+        let (table, index) = match operation {
+            Operation::Insert(table, _) => (table, None),
+            Operation::Update(table, index, _) | Operation::Delete(table, index) => {
+                (table, Some(*index as usize))
+            }
+            _ => return,
+        };
+        let key = (database.to_owned(), table.clone());
+        let origins = self.origins.entry(key).or_default();
+        if let (true, Some(index)) = (logged, index) {
+            // Rows of one UPDATE are pushed after its last record.
+            self.ended.insert(self.sequence + 1, origins[index]);
+        }
+        if !matches!(operation, Operation::Delete(..)) {
+            origins.push(match logged {
+                true => Origin::Logged(self.sequence + 1),
+                false => Origin::Unlogged,
+            });
+        }
+    }
+
     fn append(&mut self, database: &str, operation: Operation) {
+        self.trace(database, &operation);
         if self.in_transaction {
             self.unlogged = true;
             return;
         }
+        self.tail.push(operation.clone());
         self.sequence += 1;
         self.log
             .extend(record(self.sequence, &operation, self.unique()));

@@ -92,8 +92,42 @@ const WORDS: [&str; 22] = [
 impl Workload {
     /// Runs a history up to a kill.
     pub fn run(kind: Kind, seed: u64) -> Self {
+        let mut workload = Workload::filled(kind, seed, 0);
+        workload.tail();
+        workload
+    }
+
+    /// A history with a tail of few statements.
+    pub fn brief(kind: Kind, seed: u64, statements: u64) -> Self {
+        let mut workload = Workload::filled(kind, seed, 0);
+        (0..statements).for_each(|_| workload.statement());
+        workload
+    }
+
+    /// A history of one database, with transactions between: nothing but the
+    /// rows that were never logged is in doubt.
+    pub fn unlogged(kind: Kind, seed: u64) -> Self {
+        let mut workload = Workload::filled(kind, seed, 1);
+        for _ in 0..10 + workload.random.below(40) {
+            if workload.random.chance(8) {
+                workload.server.begin();
+                (0..1 + workload.random.below(4)).for_each(|_| workload.statement());
+                workload.server.commit();
+            }
+            workload.statement();
+            if workload.server.truth.len() > 110 {
+                break;
+            }
+        }
+        workload
+    }
+
+    /// Databases with rows, right after a checkpoint; `databases` says how
+    /// many, 0 that the kind does.
+    fn filled(kind: Kind, seed: u64, databases: u64) -> Self {
         let mut random = Random::new(seed);
         let count = match kind {
+            _ if databases > 0 => databases,
             Kind::Many => 5 + random.below(4),
             Kind::Late => 1 + random.below(2),
             Kind::Reshaped => 2 + random.below(2),
@@ -130,7 +164,6 @@ impl Workload {
         };
         workload.fill();
         workload.server.checkpoint();
-        workload.tail();
         workload
     }
 

@@ -140,7 +140,7 @@ impl Bounds<'_, '_> {
             _ => usize::MAX,
         };
         if let Some(&inserted) = self.inserted.get(&(slot, name, view.epoch, at, hash)) {
-            let ended = view.enders.last().is_some_and(|ender| *ender > inserted);
+            let ended = view.last_ender.is_some_and(|ender| ender > inserted);
             if inserted < run_start && !ended {
                 return true;
             }
@@ -157,12 +157,16 @@ impl Bounds<'_, '_> {
         };
         let visible = places.rows.iter().filter(|(_, visible)| *visible);
         visible.into_iter().any(|(row, _)| {
-            let Some(ends) = self.ends.get(&(slot, name, *row)) else {
+            let Some(ends) = self.ends.get(&(name, *row)) else {
                 return true;
             };
-            ends.iter().all(|(ender, new)| {
-                let keeps = new.as_ref().is_some_and(|new| new.get(at) == Some(&hash));
-                let ended_again = view.enders.last().is_some_and(|last| last > ender);
+            let mut ends = ends
+                .iter()
+                .filter(|end| end.open.binary_search(&slot).is_ok());
+            ends.all(|end| {
+                let new = end.new.as_ref();
+                let keeps = new.is_some_and(|new| new.get(at) == Some(&hash));
+                let ended_again = view.last_ender.is_some_and(|last| last > end.at);
                 keeps && !ended_again
             })
         })
@@ -183,7 +187,10 @@ impl Bounds<'_, '_> {
         let Some(at) = base.column(column) else {
             return true;
         };
-        let brought = |hash: &u64| self.brought.contains(&(slot, name, *hash));
+        let brought = |hash: &u64| {
+            let brought = self.brought.get(&(name, *hash));
+            brought.is_some_and(|slots| slots.binary_search(&slot).is_ok())
+        };
         hashes
             .iter()
             .any(|hash| base.places(at, *hash).is_some() || brought(hash))

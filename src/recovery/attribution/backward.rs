@@ -2,8 +2,12 @@
 //! database of each record.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::problem::{Slot, index};
+
+/// Shares below this are not told.
+const TOLD: f64 = 1e-7;
 
 /// What the search says of a component.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +22,42 @@ pub(super) struct Beliefs {
     pub effects: Vec<f64>,
     /// States looked at.
     pub states: usize,
+    /// Records whose shares are settled.
+    tidy: usize,
+}
+
+impl Beliefs {
+    /// Nothing known yet of so many records.
+    pub fn new(len: usize) -> Self {
+        Beliefs {
+            best: vec![Slot::MAX; len],
+            shares: vec![Vec::new(); len],
+            starts: vec![true; len],
+            effects: vec![0.0; len],
+            tidy: 0,
+            states: 0,
+        }
+    }
+
+    /// Notes one statement of the likeliest assignment.
+    pub fn choose(&mut self, places: Range<usize>, slot: Slot) {
+        for place in places.clone() {
+            let (best, starts) = (self.best.get_mut(place), self.starts.get_mut(place));
+            if let (Some(best), Some(starts)) = (best, starts) {
+                (*best, *starts) = (slot, place == places.start);
+            }
+        }
+    }
+
+    /// Forgets shares too small to be told; the records below `before` are settled.
+    pub fn settled(&mut self, before: usize) {
+        let shares = self.shares.get_mut(self.tidy..before);
+        for shares in shares.into_iter().flatten() {
+            shares.retain(|(_, share)| *share >= TOLD);
+            shares.shrink_to_fit();
+        }
+        self.tidy = before.max(self.tidy);
+    }
 }
 
 /// One way to a node.
@@ -40,7 +80,7 @@ pub(super) struct Done {
     /// Logarithms of the likelihood of all ways to each node.
     pub totals: Vec<f64>,
     /// The ways to each node.
-    pub origins: Vec<Vec<Origin>>,
+    pub origins: Vec<Box<[Origin]>>,
 }
 
 /// Nodes of one place from which the way back starts.
@@ -114,6 +154,7 @@ pub(super) fn walk_back(
             spread(&mut shares, place, share, *total, origins);
         }
     }
+    beliefs.settled(before);
 }
 
 fn note(beliefs: &mut Beliefs, place: usize, origin: &Origin, part: f64) {

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
 use crate::model::{Operation, RowRef, RowStream, Table, ValueRef};
 
+use super::hashed::HashedMap;
 use super::problem::{NameId, Problem, Slot, hash, number, reference_hashes};
 
 /// Places of one value that are kept; a value that stands more often separates
@@ -45,7 +46,7 @@ pub(super) struct BaseTable {
     /// Value hashes of the rows that records point at, and whether they are visible.
     pub rows: HashMap<u64, (Rc<[u64]>, bool)>,
     /// Places of the values that records ask for, by column and hash.
-    places: HashMap<(usize, u64), Places>,
+    places: HashedMap<(usize, u64), Places>,
     /// Largest integer of each column, where there is one.
     pub largest: Vec<Option<i64>>,
 }
@@ -135,7 +136,7 @@ impl Base {
                     count: extent.count,
                     live: extent.live,
                     rows: HashMap::new(),
-                    places: HashMap::new(),
+                    places: HashedMap::default(),
                     largest: vec![None; table.columns.len()],
                 };
                 found.push((read, extent));

@@ -1,18 +1,19 @@
-//! Forward search over merged states, and the way back: which assignment is the
-//! likeliest as a whole, and how much of all likelihood agrees with it record
-//! by record.
+//! Forward search over merged states: which assignment is the likeliest as a
+//! whole. What the way back makes of it is in [`backward`](super::backward).
 //!
 //! The width is bounded, so a share is an estimate; it never proves anything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::backward::{Beliefs, Done, Layer, Origin, log_sum, walk_back};
 use super::evidence;
-use super::habit::{Habits, Regime};
-use super::paged_vec::PagedVec;
-use super::problem::{Slot, number};
-use super::state::State;
-use super::statement::{Reading, Readings, after};
+use super::habit::{Habits, Priors, Regime};
+use super::hashed::HashedMap;
+use super::problem::{Slot, index, number};
+use super::state::{Database, State};
+use super::statement::Readings;
+use super::turn::{Turn, Turns};
 
 /// Readings weighed in all, over which the width is spread.
 const READINGS_MAX: usize = 3_000_000;
@@ -29,22 +30,28 @@ pub(super) const NOWHERE: Slot = Slot::MAX;
 /// another component.
 pub(super) type Neighbours = Vec<Option<Option<Slot>>>;
 
+/// One state that can be reached, and how likely it is.
 struct Node {
-    state: State,
+    /// The state it is reached from, or the state itself where nothing changed.
+    state: Rc<State>,
+    /// The database that is another in the state.
+    changed: Option<(Slot, Rc<Database>)>,
     /// Logarithm of the likelihood of all ways here.
     total: f64,
-    /// The same of the likeliest way, and that way.
+    /// The same of the likeliest way, and its last step.
     best: f64,
-    history: PagedVec<Step>,
+    route: Route,
     before: Option<Slot>,
     regime: Regime,
     origins: Vec<Origin>,
 }
 
+/// The last step of the likeliest way to a node.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct Route {
+    layer: u32,
+    node: u32,
     slot: Slot,
-    starts: bool,
 }
 
 type Key = (u128, Option<Slot>, Regime);
@@ -52,7 +59,7 @@ type Key = (u128, Option<Slot>, Regime);
 /// Nodes of one place that wait to be expanded.
 struct Pending {
     nodes: Vec<Node>,
-    by_key: HashMap<Key, usize>,
+    by_key: HashedMap<Key, usize>,
     /// The largest total.
     best: f64,
 }
@@ -61,10 +68,21 @@ impl Default for Pending {
     fn default() -> Self {
         Pending {
             nodes: Vec::new(),
-            by_key: HashMap::new(),
+            by_key: HashedMap::default(),
             best: f64::NEG_INFINITY,
         }
     }
+}
+
+/// One step from a node.
+struct Step<'s> {
+    place: usize,
+    /// The node's position among those of its place.
+    at: usize,
+    node: &'s Node,
+    slot: Slot,
+    weight: f64,
+    effect: bool,
 }
 
 /// A search over one component.
@@ -91,14 +109,12 @@ impl Search<'_, '_> {
     /// Searches from the state of the snapshot on.
     pub fn run(&self, first: State) -> Beliefs {
         let width = self.width();
+        let mut priors = Priors::new(self.habits);
         let mut pending: BTreeMap<usize, Pending> = BTreeMap::new();
         pending.insert(0, self.start(first));
         let mut done: BTreeMap<usize, Done> = BTreeMap::new();
-        let mut beliefs = Beliefs {
-            shares: vec![Vec::new(); self.len()],
-            effects: vec![0.0; self.len()],
-            ..Beliefs::default()
-        };
+        let mut routes: Vec<Vec<Route>> = vec![Vec::new(); self.len() + 1];
+        let mut beliefs = Beliefs::new(self.len());
         while let Some((place, waiting)) = pending.pop_first() {
             // Weights only ever lower a likelihood, so what is behind and below
             // cannot catch up.
@@ -106,21 +122,19 @@ impl Search<'_, '_> {
             let mut nodes = waiting.nodes;
             prune(&mut nodes, width, ahead.fold(waiting.best, f64::max) - SPAN);
             beliefs.states += nodes.len();
+            if let Some(routes) = routes.get_mut(place) {
+                *routes = nodes.iter().map(|node| node.route).collect();
+            }
             if place >= self.len() {
-                self.finish(&nodes, &mut done, &mut beliefs);
+                self.finish(&nodes, &mut done, &mut beliefs, &routes);
                 break;
             }
-            self.expand_all(place, &nodes, &mut pending);
-            done.insert(
-                place,
-                Done {
-                    totals: nodes.iter().map(|node| node.total).collect(),
-                    origins: nodes.into_iter().map(|node| node.origins).collect(),
-                },
-            );
+            nodes.iter_mut().for_each(Node::arrive);
+            self.expand(place, &nodes, &mut priors, &mut pending);
+            done.insert(place, finished(nodes));
             let oldest = done.first_key_value().map_or(place, |(oldest, _)| *oldest);
             if place - oldest >= WINDOW {
-                self.settle(&pending, &mut done, &mut beliefs, oldest + WINDOW / 2);
+                settle(&pending, &mut done, &mut beliefs, oldest + WINDOW / 2);
             }
         }
         beliefs
@@ -131,33 +145,59 @@ impl Search<'_, '_> {
             Some(Some(before)) => *before,
             _ => None,
         };
-        let mut pending = Pending {
+        let first = Rc::new(first);
+        let regimes = self.habits.regimes().iter();
+        let nodes = regimes.map(|(regime, share)| Node {
+            state: first.clone(),
+            changed: None,
+            total: share.ln(),
+            best: share.ln(),
+            route: Route {
+                layer: 0,
+                node: 0,
+                slot: NOWHERE,
+            },
+            before,
+            regime: *regime,
+            origins: Vec::new(),
+        });
+        Pending {
+            nodes: nodes.collect(),
+            by_key: HashedMap::default(),
             best: 0.0,
-            ..Pending::default()
-        };
-        for (regime, share) in self.habits.regimes() {
-            pending.nodes.push(Node {
-                state: first.clone(),
-                total: share.ln(),
-                best: share.ln(),
-                history: PagedVec::new(),
-                before,
-                regime: *regime,
-                origins: Vec::new(),
-            });
         }
-        pending
     }
 
-    fn expand_all(&self, place: usize, nodes: &[Node], pending: &mut BTreeMap<usize, Pending>) {
+    fn expand(
+        &self,
+        place: usize,
+        nodes: &[Node],
+        priors: &mut Priors<'_>,
+        pending: &mut BTreeMap<usize, Pending>,
+    ) {
+        let open = self.readings.candidates.open.get(place);
+        let open = open.map_or(&[][..], Vec::as_slice);
+        let mut turns = Turns::new(self.readings, place, open);
+        let versions: Vec<Vec<usize>> = nodes
+            .iter()
+            .map(|node| turns.versions(&node.state))
+            .collect();
         let mut expanded = false;
-        for (at, node) in nodes.iter().enumerate() {
-            let open = self.readings.candidates.open.get(place);
-            for &slot in open.into_iter().flatten() {
-                for reading in self.readings.of(&node.state, slot, place) {
+        for ((at, node), versions) in nodes.iter().enumerate().zip(&versions) {
+            // What the state is to the records after each length of statement.
+            let mut sums = BTreeMap::new();
+            for (&slot, version) in open.iter().zip(versions) {
+                for turn in turns.of(*version) {
                     expanded = true;
-                    let origin = (number(place), number(at));
-                    self.follow(place, node, slot, Some(&reading), origin, pending);
+                    let step = Step {
+                        place,
+                        at,
+                        node,
+                        slot,
+                        weight: turn.weight,
+                        effect: turn.effect,
+                    };
+                    self.follow(&step, Some(turn), &mut sums, priors, pending);
                 }
             }
         }
@@ -165,117 +205,86 @@ impl Search<'_, '_> {
             return;
         }
         for (at, node) in nodes.iter().enumerate() {
-            self.follow(
+            let step = Step {
                 place,
+                at,
                 node,
-                NOWHERE,
-                None,
-                (number(place), number(at)),
-                pending,
-            );
+                slot: NOWHERE,
+                weight: evidence::NOWHERE,
+                effect: false,
+            };
+            self.follow(&step, None, &mut BTreeMap::new(), priors, pending);
         }
     }
 
-    /// Adds what follows a node by one reading.
+    /// Adds what follows a node by one step.
     fn follow(
         &self,
-        place: usize,
-        node: &Node,
-        slot: Slot,
-        reading: Option<&Reading>,
-        (layer, at): (u32, u32),
+        step: &Step<'_>,
+        turn: Option<&Turn>,
+        sums: &mut BTreeMap<usize, u128>,
+        priors: &mut Priors<'_>,
         pending: &mut BTreeMap<usize, Pending>,
     ) {
-        let next = reading.map_or(place + 1, |reading| after(place, reading));
-        let weight = reading.map_or(evidence::NOWHERE, Reading::weight);
-        let before = match self.neighbours.get(place) {
-            Some(Some(outside)) => *outside,
-            _ => node.before,
-        };
-        let known = if slot == NOWHERE {
-            node.before
-        } else {
-            Some(slot)
-        };
-        let prior = |regime: Regime| match slot {
-            NOWHERE => self.habits.switch(node.regime, regime),
-            slot => {
-                self.habits.prior(regime, before, slot) + self.habits.switch(node.regime, regime)
-            }
-        };
-        let weights = self.habits.regimes().iter();
-        let weights: Vec<(Regime, f64)> = weights
-            .map(|(regime, _)| (*regime, weight + prior(*regime)))
-            .collect();
+        let next = turn.map_or(step.place + 1, |turn| turn.next);
         let waiting = pending.entry(next).or_default();
         let floor = waiting.best - SPAN;
-        if weights
-            .iter()
-            .all(|(_, weight)| node.total + weight < floor)
-        {
-            return;
-        }
-        let state = self.after(place, next, node, slot, reading);
-        let lookup = self.readings.lookup;
-        let now = self
-            .readings
-            .record(next)
-            .map_or(u32::MAX, |(at, _)| number(at));
-        let digest = state.digest(lookup.problem, lookup.horizon, now);
-        let mut history = node.history.clone();
-        for step in place..next {
-            history.push(Step {
-                slot,
-                starts: step == place,
-            });
-        }
-        for (regime, weight) in weights {
-            let origin = Origin {
-                layer,
-                node: at,
-                slot,
-                weight,
-                effect: reading.is_some_and(|reading| reading.effect),
+        let before = match self.neighbours.get(step.place) {
+            Some(Some(outside)) => *outside,
+            _ => step.node.before,
+        };
+        let known = match step.slot {
+            NOWHERE => step.node.before,
+            slot => Some(slot),
+        };
+        for (regime, _) in self.habits.regimes() {
+            let prior = match step.slot {
+                NOWHERE => 0.0,
+                slot => priors.of(*regime, before, slot),
             };
-            let reached = Node {
-                state: state.clone(),
-                total: node.total + weight,
-                best: node.best + weight,
-                history: history.clone(),
-                before: known,
-                regime,
-                origins: vec![origin],
-            };
-            waiting.add((digest, known, regime), reached);
-        }
-    }
-
-    fn after(
-        &self,
-        place: usize,
-        next: usize,
-        node: &Node,
-        slot: Slot,
-        reading: Option<&Reading>,
-    ) -> State {
-        let mut state = node.state.clone();
-        if reading.is_some_and(|reading| reading.effect) {
-            for place in place..next {
-                if let Some((at, record)) = self.readings.record(place) {
-                    state.apply(slot, record, number(at));
-                }
+            let weight = step.weight + prior + self.habits.switch(step.node.regime, *regime);
+            if step.node.total + weight < floor {
+                continue;
             }
+            let sum = sums.entry(next).or_insert_with(|| {
+                let now = self.readings.number(next);
+                let horizon = self.readings.lookup.horizon;
+                step.node.state.digest(horizon, now)
+            });
+            let change = turn.map(|turn| turn.change(&self.readings, step.slot));
+            let digest = change.map_or(*sum, |change| sum.wrapping_add(change.digest));
+            let origin = Origin {
+                layer: number(step.place),
+                node: number(step.at),
+                slot: step.slot,
+                weight,
+                effect: step.effect,
+            };
+            let changed = change.and_then(|change| change.database.as_ref());
+            waiting.reach((digest, known, *regime), step, origin, changed);
         }
-        state
     }
 
     /// The way back from the last place: shares of what was not settled yet.
-    fn finish(&self, nodes: &[Node], done: &mut BTreeMap<usize, Done>, beliefs: &mut Beliefs) {
-        let Some(best) = nodes.iter().max_by(|a, b| a.best.total_cmp(&b.best)) else {
-            return;
-        };
-        beliefs.best = best.history.iter().map(|step| step.slot).collect();
-        beliefs.starts = best.history.iter().map(|step| step.starts).collect();
+    fn finish(
+        &self,
+        nodes: &[Node],
+        done: &mut BTreeMap<usize, Done>,
+        beliefs: &mut Beliefs,
+        routes: &[Vec<Route>],
+    ) {
+        let numbered = nodes.iter().enumerate();
+        // The first of equals, whatever the number of nodes.
+        let best = numbered.max_by(|(at, a), (bt, b)| a.best.total_cmp(&b.best).then(at.cmp(bt)));
+        let (mut place, mut node) = (self.len(), best.map_or(0, |(at, _)| at));
+        while let Some(route) = routes.get(place).and_then(|routes| routes.get(node)) {
+            let from = index(route.layer);
+            if from >= place {
+                break;
+            }
+            beliefs.choose(from..place, route.slot);
+            (place, node) = (from, index(route.node));
+        }
         let last = Layer {
             place: self.len(),
             origins: nodes.iter().map(|node| node.origins.as_slice()).collect(),
@@ -284,47 +293,80 @@ impl Search<'_, '_> {
         walk_back(&[last], done, beliefs, self.len());
         done.clear();
     }
+}
 
-    /// The way back from what is pending, far enough behind it to be settled.
-    fn settle(
-        &self,
-        pending: &BTreeMap<usize, Pending>,
-        done: &mut BTreeMap<usize, Done>,
-        beliefs: &mut Beliefs,
-        before: usize,
-    ) {
-        let fronts: Vec<Layer<'_>> = pending
-            .iter()
-            .map(|(place, waiting)| Layer {
-                place: *place,
-                origins: waiting.nodes.iter().map(|n| n.origins.as_slice()).collect(),
-                totals: waiting.nodes.iter().map(|n| n.total).collect(),
-            })
-            .collect();
-        walk_back(&fronts, done, beliefs, before);
-        *done = done.split_off(&before);
+impl Node {
+    /// Makes the state what it is after the step that led here.
+    fn arrive(&mut self) {
+        if let Some((slot, database)) = self.changed.take() {
+            let mut state = self.state.as_ref().clone();
+            state.set(slot, database);
+            self.state = Rc::new(state);
+        }
     }
 }
 
 impl Pending {
-    fn add(&mut self, key: Key, node: Node) {
-        self.best = self.best.max(node.total);
-        let Some(at) = self.by_key.get(&key) else {
-            self.by_key.insert(key, self.nodes.len());
-            self.nodes.push(node);
-            return;
+    /// Notes that a node is reached by one more way.
+    fn reach(&mut self, key: Key, step: &Step<'_>, origin: Origin, changed: Option<&Rc<Database>>) {
+        let total = step.node.total + origin.weight;
+        let best = step.node.best + origin.weight;
+        let route = Route {
+            layer: origin.layer,
+            node: origin.node,
+            slot: origin.slot,
         };
-        let Some(known) = self.nodes.get_mut(*at) else {
+        if let Some(known) = self.by_key.get(&key).and_then(|at| self.nodes.get_mut(*at)) {
+            known.total = log_sum(known.total, total);
+            known.origins.push(origin);
+            if best > known.best {
+                (known.best, known.route) = (best, route);
+            }
+            self.best = self.best.max(known.total);
             return;
-        };
-        known.total = log_sum(known.total, node.total);
-        self.best = self.best.max(known.total);
-        known.origins.extend(node.origins);
-        if node.best > known.best {
-            known.best = node.best;
-            known.history = node.history;
         }
+        self.best = self.best.max(total);
+        self.by_key.insert(key, self.nodes.len());
+        self.nodes.push(Node {
+            state: step.node.state.clone(),
+            changed: changed.map(|database| (step.slot, database.clone())),
+            total,
+            best,
+            route,
+            before: key.1,
+            regime: key.2,
+            origins: vec![origin],
+        });
     }
+}
+
+/// The way back from what is pending, far enough behind it to be settled.
+fn settle(
+    pending: &BTreeMap<usize, Pending>,
+    done: &mut BTreeMap<usize, Done>,
+    beliefs: &mut Beliefs,
+    before: usize,
+) {
+    let fronts = pending.iter().map(|(place, waiting)| Layer {
+        place: *place,
+        origins: waiting.nodes.iter().map(|n| n.origins.as_slice()).collect(),
+        totals: waiting.nodes.iter().map(|n| n.total).collect(),
+    });
+    walk_back(&fronts.collect::<Vec<_>>(), done, beliefs, before);
+    *done = done.split_off(&before);
+}
+
+/// What remains of nodes that are expanded.
+fn finished(nodes: Vec<Node>) -> Done {
+    let mut layer = Done {
+        totals: nodes.iter().map(|node| node.total).collect(),
+        // Collected anew: collecting in place would keep the room of the nodes.
+        origins: Vec::with_capacity(nodes.len()),
+    };
+    for node in nodes {
+        layer.origins.push(node.origins.into_boxed_slice());
+    }
+    layer
 }
 
 /// Keeps the likeliest nodes, best first.

@@ -8,6 +8,7 @@ use crate::model::{Column, Operation, Row};
 
 use super::base::{Base, BaseTable, only};
 use super::component::Component;
+use super::hashed::HashedMap;
 use super::problem::{NameId, Problem, Proof, Record, Slot, reference_hashes};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub(super) struct View {
     pub epoch: u32,
     /// Rows that can have been pushed since the snapshot.
     pub pushed_max: u64,
-    /// Records that can have ended a row pushed since the snapshot.
-    pub enders: Vec<usize>,
+    /// The last record that can have ended a row pushed since the snapshot.
+    pub last_ender: Option<usize>,
 }
 
 impl View {
@@ -42,7 +43,7 @@ impl View {
             columns: Rc::new(Vec::new()),
             epoch: 0,
             pushed_max: 0,
-            enders: Vec::new(),
+            last_ender: None,
         }
     }
 
@@ -54,7 +55,7 @@ impl View {
             columns: Rc::new(base.table.columns.clone()),
             epoch: 0,
             pushed_max: 0,
-            enders: Vec::new(),
+            last_ender: None,
         }
     }
 
@@ -66,23 +67,31 @@ impl View {
 /// Database, table, changes of its columns so far, column, value.
 type InsertedKey = (Slot, NameId, u32, usize, u64);
 
-/// A record that ended a row, with the hashes of the new version's values where
-/// there is one.
-pub(super) type End = (usize, Option<Rc<[u64]>>);
+/// A record that can have ended a row.
+#[derive(Debug)]
+pub(super) struct End {
+    /// The record.
+    pub at: usize,
+    /// The hashes of the new version's values, where there is one.
+    pub new: Option<Rc<[u64]>>,
+    /// The databases whose row it can have been, ascending.
+    pub open: Rc<[Slot]>,
+}
 
 /// Bounds at a moment.
 pub(super) struct Bounds<'p, 'w> {
     pub problem: &'p Problem<'w>,
     pub renames: bool,
-    pub views: HashMap<(Slot, NameId), View>,
+    pub views: HashedMap<(Slot, NameId), View>,
     /// Table names that a database without a file can own by now.
     pub ownable: HashSet<NameId>,
-    /// Records that can have ended a row of the snapshot.
-    pub ends: HashMap<(Slot, NameId, u64), Vec<End>>,
+    /// Records that can have ended a row of the snapshot, by table name and row.
+    pub ends: HashMap<(NameId, u64), Vec<End>>,
     /// Keys inserted for certain: the record that did.
-    pub inserted: HashMap<InsertedKey, usize>,
-    /// Values that some push can have brought, where a foreign key asks for them.
-    pub brought: HashSet<(Slot, NameId, u64)>,
+    pub inserted: HashedMap<InsertedKey, usize>,
+    /// Databases to which some push can have brought a value, where a foreign
+    /// key asks for it, ascending.
+    pub brought: HashedMap<(NameId, u64), Rc<[Slot]>>,
     pub asked: HashSet<u64>,
     /// The start of the run of inserts into one table that reaches the last
     /// record: rows of one statement are not checked against one another.
@@ -92,7 +101,7 @@ pub(super) struct Bounds<'p, 'w> {
 impl<'p, 'w> Bounds<'p, 'w> {
     /// The bounds before the first record.
     pub fn new(problem: &'p Problem<'w>, base: &'p Base, component: &Component) -> Self {
-        let mut views = HashMap::new();
+        let mut views = HashedMap::default();
         for table in &base.tables {
             if component.looked_up.contains(&table.name) {
                 views.insert((table.slot, table.name), View::of_base(table));
@@ -122,8 +131,8 @@ impl<'p, 'w> Bounds<'p, 'w> {
             views,
             ownable: HashSet::new(),
             ends: HashMap::new(),
-            inserted: HashMap::new(),
-            brought: HashSet::new(),
+            inserted: HashedMap::default(),
+            brought: HashedMap::default(),
             asked,
             insert_run: None,
         }
@@ -162,16 +171,18 @@ impl<'p, 'w> Bounds<'p, 'w> {
                 _ => {}
             }
         }
-        let snapshot_databases = self.problem.snapshot_databases;
-        for &slot in open.iter().filter(|slot| **slot < snapshot_databases) {
+        let named = open.partition_point(|slot| *slot < self.problem.snapshot_databases);
+        let open = open.get(..named).unwrap_or_default();
+        if let Operation::Update { index, .. } | Operation::Delete { index, .. } = record.operation
+        {
+            self.ended(at, record, open, *index);
+        }
+        self.brings(record, open);
+        for &slot in open {
             match record.operation {
                 Operation::Insert { row, .. } => self.pushed(at, record, slot, resolved, row),
-                Operation::Update { index, .. } => {
-                    self.ended(at, record, slot, *index);
-                    self.brings(record, slot);
-                    self.view_mut(slot, record.table).pushed_max += 1;
-                }
-                Operation::Delete { index, .. } => self.ended(at, record, slot, *index),
+                Operation::Update { .. } => self.view_mut(slot, record.table).pushed_max += 1,
+                Operation::Delete { .. } => {}
                 _ => self.reshaped(record, slot, resolved),
             }
         }
@@ -181,18 +192,27 @@ impl<'p, 'w> Bounds<'p, 'w> {
         self.views.entry((slot, name)).or_insert_with(View::absent)
     }
 
-    fn brings(&mut self, record: &Record<'_>, slot: Slot) {
-        for hash in record
-            .values
-            .iter()
-            .filter(|hash| self.asked.contains(hash))
-        {
-            self.brought.insert((slot, record.table, *hash));
+    fn brings(&mut self, record: &Record<'_>, open: &[Slot]) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let open: Rc<[Slot]> = open.into();
+        for hash in record.values.iter() {
+            if !self.asked.contains(hash) {
+                continue;
+            }
+            let known = self.brought.entry((record.table, *hash));
+            let known = known.or_insert_with(|| open.clone());
+            if open.iter().any(|slot| known.binary_search(slot).is_err()) {
+                let mut all: Vec<Slot> = known.iter().chain(open.iter()).copied().collect();
+                all.sort_unstable();
+                all.dedup();
+                *known = all.into();
+            }
         }
     }
 
     fn pushed(&mut self, at: usize, record: &Record<'_>, slot: Slot, resolved: bool, row: &Row) {
-        self.brings(record, slot);
         let view = self
             .views
             .entry((slot, record.table))
@@ -214,19 +234,21 @@ impl<'p, 'w> Bounds<'p, 'w> {
         }
     }
 
-    fn ended(&mut self, at: usize, record: &Record<'_>, slot: Slot, index: u64) {
-        let view = self
-            .views
-            .entry((slot, record.table))
-            .or_insert_with(View::absent);
-        if index >= view.base_count() {
-            view.enders.push(at);
-            return;
+    /// A row was ended: one of the snapshot, or one pushed since.
+    fn ended(&mut self, at: usize, record: &Record<'_>, open: &[Slot], index: u64) {
+        for &slot in open {
+            let view = self.view_mut(slot, record.table);
+            if index >= view.base_count() {
+                view.last_ender = Some(at);
+            }
         }
         let new = matches!(record.operation, Operation::Update { .. });
-        let new = new.then(|| record.values.clone());
-        let ends = self.ends.entry((slot, record.table, index)).or_default();
-        ends.push((at, new));
+        let ends = self.ends.entry((record.table, index)).or_default();
+        ends.push(End {
+            at,
+            new: new.then(|| record.values.clone()),
+            open: open.into(),
+        });
     }
 
     /// A change of the schema: exact where only this database can be meant.

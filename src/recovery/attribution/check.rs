@@ -1,11 +1,11 @@
-//! One record against one hypothetical state.
+//! One record against one hypothetical state of a database.
 
 use crate::model::{Column, Operation, Row};
 
 use super::facts::Fact;
 use super::horizon::Horizon;
-use super::problem::{Problem, Record, Slot, reference_hashes};
-use super::state::State;
+use super::problem::{Problem, Record, reference_hashes};
+use super::state::Database;
 use super::table::Table;
 
 /// What a record would have done to a database.
@@ -29,20 +29,14 @@ pub(super) struct Lookup<'p, 'w> {
 }
 
 impl Lookup<'_, '_> {
-    /// Checks a record against a state. Keys are compared with rows pushed by
+    /// Checks a record against a database. Keys are compared with rows pushed by
     /// records before `keys_before` only: rows of one statement are not checked
     /// against one another.
-    pub fn check(
-        &self,
-        state: &State,
-        slot: Slot,
-        record: &Record<'_>,
-        keys_before: u32,
-    ) -> Outcome {
-        let table = state.table(slot, record.table);
+    pub fn check(&self, database: &Database, record: &Record<'_>, keys_before: u32) -> Outcome {
+        let table = database.table(record.table);
         match (record.operation, table) {
             (Operation::CreateTable { schema, .. }, table) => {
-                if let Some(fact) = self.check_references(state, slot, record, &schema.columns) {
+                if let Some(fact) = self.check_references(database, record, &schema.columns) {
                     return Outcome::Breaks(fact);
                 }
                 match table {
@@ -52,14 +46,13 @@ impl Lookup<'_, '_> {
             }
             (Operation::DropTable { .. }, None) => Outcome::NoEffect,
             (_, None) => Outcome::Breaks(Fact::NoTable),
-            (_, Some(table)) => self.check_table(state, slot, record, table, keys_before),
+            (_, Some(table)) => self.check_table(database, record, table, keys_before),
         }
     }
 
     fn check_table(
         &self,
-        state: &State,
-        slot: Slot,
+        database: &Database,
         record: &Record<'_>,
         table: &Table,
         keys_before: u32,
@@ -73,7 +66,7 @@ impl Lookup<'_, '_> {
                 if row.values.len() != columns.list.len() {
                     return Outcome::NoEffect;
                 }
-                self.check_row(state, slot, record, table, row, keys_before)
+                self.check_row(database, record, table, row, keys_before)
             }
             Operation::Update { index, row, .. } => match row.values.len() == columns.list.len() {
                 true => past_end(table, *index),
@@ -94,7 +87,7 @@ impl Lookup<'_, '_> {
                 _ => None,
             },
             Operation::RenameTable { .. } => {
-                let taken = record.renamed_to.and_then(|new| state.table(slot, new));
+                let taken = record.renamed_to.and_then(|new| database.table(new));
                 taken.map(|_| Fact::NameTaken)
             }
             Operation::CreateTable { .. }
@@ -106,8 +99,7 @@ impl Lookup<'_, '_> {
 
     fn check_row(
         &self,
-        state: &State,
-        slot: Slot,
+        database: &Database,
         record: &Record<'_>,
         table: &Table,
         row: &Row,
@@ -129,7 +121,7 @@ impl Lookup<'_, '_> {
             };
             let parent = problem
                 .name_id(&key.table)
-                .and_then(|name| state.table(slot, name));
+                .and_then(|name| database.table(name));
             let Some(parent) = parent else {
                 return Some(Fact::NoReference);
             };
@@ -151,8 +143,7 @@ impl Lookup<'_, '_> {
 
     fn check_references(
         &self,
-        state: &State,
-        slot: Slot,
+        database: &Database,
         record: &Record<'_>,
         columns: &[Column],
     ) -> Option<Fact> {
@@ -164,7 +155,7 @@ impl Lookup<'_, '_> {
             if name == record.table {
                 continue;
             }
-            let parent = state.table(slot, name).and_then(Table::columns);
+            let parent = database.table(name).and_then(Table::columns);
             let mut columns = parent.map_or(&[][..], |columns| &columns.list).iter();
             if !columns.any(|column| column.name == key.column && column.primary_key) {
                 return Some(Fact::NoReferencedKey);

@@ -178,6 +178,7 @@ mod tests {
             }],
             evidence: Vec::new(),
             quarantined: false,
+            past_logged: true,
         };
         let mut text = String::new();
         decision_line(&mut text, 7, "Insert", "l\n#og", &known);

@@ -9,9 +9,10 @@
 use crate::model::{DataType, Operation, Row, Value};
 
 use super::check::Lookup;
-use super::problem::{Proof, Record, Slot, number};
-use super::state::State;
-use super::table::{Columns, Table, counts_up};
+use super::columns::{Columns, counts_up};
+use super::problem::{Proof, Record, number};
+use super::state::Database;
+use super::table::Table;
 
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
 const FAILED: f64 = -4.0;
@@ -72,8 +73,7 @@ pub(super) type Part = (&'static str, f64);
 /// The weight of an INSERT that takes effect.
 pub(super) fn insert(
     lookup: &Lookup<'_, '_>,
-    state: &State,
-    slot: Slot,
+    database: &Database,
     record: &Record<'_>,
     table: &Table,
     row: &Row,
@@ -105,7 +105,7 @@ pub(super) fn insert(
         }
         if let Some(key) = &column.foreign_key {
             let name = lookup.problem.name_id(&key.table);
-            let parent = name.and_then(|name| state.table(slot, name));
+            let parent = name.and_then(|name| database.table(name));
             let rows = parent.map_or(1, Table::count).max(1);
             parts.push(("reference", -share(rows).ln()));
         }

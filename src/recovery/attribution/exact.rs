@@ -3,19 +3,20 @@
 //!
 //! Only hard facts count here, and only where everything is logged. A database
 //! that no file names is free to own what the candidates leave it. When the
-//! search would grow too large it gives up, and claims nothing.
+//! search would grow too large it ends early, and rules out less.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::base::Base;
 use super::candidates::Candidates;
 use super::check::{Lookup, Outcome};
 use super::component::Component;
+use super::hashed::HashedMap;
 use super::horizon::{Asks, Horizon};
 use super::problem::{Problem, Proof, Record, Slot, index, number};
-use super::state::State;
+use super::state::{Database, State};
 
-/// States of one moment; above, the search gives up.
+/// States of one moment; above, the search ends.
 const STATES_MAX: usize = 4_000;
 /// Steps from state to state in all.
 const STEPS_MAX: usize = 400_000;
@@ -36,8 +37,9 @@ struct Layer {
     origins: Vec<Vec<(u32, Slot)>>,
 }
 
-/// Searches the records whose past is fully logged; `None` when that is too
-/// much, or when no assignment is consistent.
+/// Searches the records whose past is fully logged, as far as that is feasible:
+/// what is consistent with the records looked at is all that can be consistent
+/// with the whole. `None` when no assignment is consistent.
 pub(super) fn search(
     problem: &Problem<'_>,
     base: &Base,
@@ -50,31 +52,36 @@ pub(super) fn search(
         problem,
         horizon: &horizon,
     };
-    let records: Vec<(usize, &Record<'_>)> = component
+    let records = component
         .records
         .iter()
         .filter_map(|at| problem.records.get(*at).map(|record| (*at, record)))
-        .take_while(|(_, record)| record.proof == Proof::Everything)
-        .collect();
+        .take_while(|(_, record)| record.proof == Proof::Everything);
     let first = State::of_base(problem, base, |name| component.looked_up.contains(&name));
     let mut layers = vec![Layer {
         states: vec![first],
         origins: vec![Vec::new()],
     }];
     let (mut steps, mut states) = (0, 1);
-    for (place, (at, record)) in records.iter().enumerate() {
+    for (place, (at, record)) in records.enumerate() {
         let open = candidates.open.get(place)?;
-        let keys_before = insert_runs.get(*at).copied()?;
+        let keys_before = insert_runs.get(at).copied()?;
         let layer = layers.last()?;
         steps += layer.states.len().saturating_mul(open.len());
         if steps > STEPS_MAX {
+            break;
+        }
+        let next = advance(&lookup, layer, record, at, open, keys_before);
+        states += next.states.len();
+        if next.states.is_empty() {
             return None;
         }
-        let next = advance(&lookup, layer, record, *at, open, keys_before)?;
-        states += next.states.len();
+        if next.states.len() > STATES_MAX {
+            break;
+        }
         // The states themselves are needed no longer, only how they connect.
         if let Some(done) = layers.last_mut() {
-            done.states.clear();
+            done.states = Vec::new();
         }
         layers.push(next);
     }
@@ -84,6 +91,10 @@ pub(super) fn search(
     })
 }
 
+/// What a record makes of one version of a database: the change of the state's
+/// digest, and the database where it changes.
+type Made = Option<(u128, Option<Rc<Database>>)>;
+
 fn advance(
     lookup: &Lookup<'_, '_>,
     layer: &Layer,
@@ -91,27 +102,37 @@ fn advance(
     at: usize,
     open: &[Slot],
     keys_before: u32,
-) -> Option<Layer> {
-    let mut merged: HashMap<u128, usize> = HashMap::new();
+) -> Layer {
+    let mut merged: HashedMap<u128, usize> = HashedMap::default();
+    let mut versions: HashedMap<(Slot, u128), Made> = HashedMap::default();
     let mut next = Layer {
         states: Vec::new(),
         origins: Vec::new(),
     };
-    for (from, state) in layer.states.iter().enumerate() {
-        for &slot in open {
-            let named = slot < lookup.problem.snapshot_databases;
-            let outcome = match named {
-                true => lookup.check(state, slot, record, keys_before),
-                false => Outcome::NoEffect,
+    let (horizon, now) = (lookup.horizon, number(at));
+    let known: Vec<Vec<u128>> = layer
+        .states
+        .iter()
+        .map(|state| state.digests(open, horizon, now))
+        .collect();
+    for ((from, state), known) in layer.states.iter().enumerate().zip(known) {
+        let sum = state.digest(horizon, now + 1);
+        for (&slot, known) in open.iter().zip(known) {
+            let Some(database) = state.database(slot) else {
+                continue;
             };
-            let mut after = state.clone();
-            match outcome {
-                Outcome::Breaks(_) => continue,
-                Outcome::NoEffect => {}
-                Outcome::Applies => after.apply(slot, record, number(at)),
-            }
-            let digest = after.digest(lookup.problem, lookup.horizon, number(at + 1));
+            let made = versions
+                .entry((slot, known))
+                .or_insert_with(|| make(lookup, database, slot, (at, record), keys_before));
+            let Some((change, changed)) = made else {
+                continue;
+            };
+            let digest = sum.wrapping_add(*change);
             let place = *merged.entry(digest).or_insert_with(|| {
+                let mut after = state.clone();
+                if let Some(database) = changed {
+                    after.set(slot, database.clone());
+                }
                 next.states.push(after);
                 next.origins.push(Vec::new());
                 next.states.len() - 1
@@ -120,9 +141,37 @@ fn advance(
                 origins.push((number(from), slot));
             }
         }
+        if next.states.len() > STATES_MAX {
+            break;
+        }
     }
-    let feasible = !next.states.is_empty() && next.states.len() <= STATES_MAX;
-    feasible.then_some(next)
+    next
+}
+
+/// `None` where the record breaks a fact.
+fn make(
+    lookup: &Lookup<'_, '_>,
+    database: &Database,
+    slot: Slot,
+    (at, record): (usize, &Record<'_>),
+    keys_before: u32,
+) -> Made {
+    // A database that no file names is free to do anything.
+    let outcome = match slot < lookup.problem.snapshot_databases {
+        true => lookup.check(database, record, keys_before),
+        false => Outcome::NoEffect,
+    };
+    match outcome {
+        Outcome::Breaks(_) => None,
+        Outcome::NoEffect => Some((0, None)),
+        Outcome::Applies => {
+            let (horizon, next) = (lookup.horizon, number(at + 1));
+            let after = database.after(horizon, std::iter::once((at, record)));
+            let before = database.digest(slot, horizon, next);
+            let change = after.digest(slot, horizon, next).wrapping_sub(before);
+            Some((change, Some(after)))
+        }
+    }
 }
 
 /// The databases on some way from the first state to a last one.

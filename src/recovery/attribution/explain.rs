@@ -2,7 +2,7 @@
 //! along the likeliest assignment.
 
 use super::evidence::Part;
-use super::problem::{Slot, number};
+use super::problem::Slot;
 use super::state::State;
 use super::statement::{Reading, Readings};
 
@@ -45,8 +45,9 @@ pub(super) fn weigh_along(
             if !chosen && (share(place, slot) < EXPLAINED || all.len() >= EXPLAINED_MAX) {
                 continue;
             }
-            let Some(reading) = likeliest(readings.of(&state, slot, place), chosen.then_some(len))
-            else {
+            let Some(reading) = state.database(slot).and_then(|database| {
+                likeliest(readings.of(database, slot, place), chosen.then_some(len))
+            }) else {
                 continue;
             };
             all.push((slot, reading.parts.clone()));
@@ -60,11 +61,12 @@ pub(super) fn weigh_along(
         if let (Some(slot), Some(reading)) = (choice.slot, taken)
             && reading.effect
         {
-            for place in place..place + len {
-                if let Some((at, record)) = readings.record(place) {
-                    state.apply(slot, record, number(at));
-                }
-            }
+            let records = (place..place + len).filter_map(|place| readings.record(place));
+            let horizon = readings.lookup.horizon;
+            let database = state
+                .database(slot)
+                .map(|known| known.after(horizon, records));
+            database.into_iter().for_each(|now| state.set(slot, now));
         }
         place += len;
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::problem::{Slot, number};
+use super::problem::{Slot, index, number};
 
 /// Weight of the even spread against what was counted.
 const SPREAD: f64 = 1.0;
@@ -117,5 +117,32 @@ impl Habits {
             }
         };
         chance.max(1e-6).ln()
+    }
+}
+
+/// [`Habits::prior`] by what was asked already.
+pub(super) struct Priors<'h> {
+    habits: &'h Habits,
+    known: HashMap<(Regime, Option<Slot>), Vec<f64>>,
+}
+
+impl<'h> Priors<'h> {
+    /// Nothing asked yet.
+    pub fn new(habits: &'h Habits) -> Self {
+        Priors {
+            habits,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The logarithm of the chance that a statement is in `to`.
+    pub fn of(&mut self, regime: Regime, before: Option<Slot>, to: Slot) -> f64 {
+        let known = self.known.entry((regime, before)).or_default();
+        if let Some(prior) = known.get(index(to)) {
+            return *prior;
+        }
+        let habits = self.habits;
+        known.extend((number(known.len())..=to).map(|to| habits.prior(regime, before, to)));
+        known.last().copied().unwrap_or_default()
     }
 }

@@ -7,11 +7,16 @@ use crate::model::Operation;
 
 use super::base::Base;
 use super::component::Component;
+use super::hashed::HashedMap;
 use super::problem::{Problem, number, reference_hashes};
 
 /// Pushes of one value that are looked through; a value more frequent than
 /// this separates nothing.
 const PUSHES_MAX: usize = 256;
+
+/// Stages into which the records are divided at most, which bounds what a
+/// table needs to know of the rows that later records can notice.
+const STAGES_MAX: usize = 1024;
 
 /// Per component: the last record that asks for a row or a value.
 #[derive(Debug, Default)]
@@ -20,9 +25,10 @@ pub(super) struct Horizon {
     pub last_index: u32,
     /// The last Insert, where sequences count as evidence.
     pub last_insert: u32,
+    stage_bits: u32,
     pointed: HashMap<u64, u32>,
-    asked: HashMap<u64, u32>,
-    pushes: HashMap<u64, Vec<u32>>,
+    asked: HashedMap<u64, u32>,
+    pushes: HashedMap<u64, Vec<u32>>,
 }
 
 /// What a search asks of the states it merges.
@@ -37,7 +43,10 @@ pub(super) enum Asks {
 impl Horizon {
     /// Looks through a component's records.
     pub fn new(problem: &Problem<'_>, base: &Base, component: &Component, asks: Asks) -> Self {
-        let mut horizon = Horizon::default();
+        let mut horizon = Horizon {
+            stage_bits: stage_bits(problem.records.len()),
+            ..Horizon::default()
+        };
         for &at in &component.records {
             let Some(record) = problem.records.get(at) else {
                 continue;
@@ -86,6 +95,19 @@ impl Horizon {
         }
     }
 
+    /// The stage of a record.
+    pub fn stage(&self, record: u32) -> u32 {
+        record >> self.stage_bits
+    }
+
+    /// The first record of a stage; `u32::MAX` for one past any record.
+    pub fn begin_of(&self, stage: u32) -> u32 {
+        stage
+            .checked_shl(self.stage_bits)
+            .filter(|at| at >> self.stage_bits == stage)
+            .unwrap_or(u32::MAX)
+    }
+
     /// The last record that points at a row index.
     pub fn last_pointed(&self, at: u64) -> u32 {
         self.pointed.get(&at).copied().unwrap_or(0)
@@ -109,4 +131,11 @@ impl Horizon {
             Some(_) => None,
         }
     }
+}
+
+/// The binary logarithm of the records of a stage.
+fn stage_bits(records: usize) -> u32 {
+    (0..31)
+        .find(|bits| records >> bits <= STAGES_MAX)
+        .unwrap_or(31)
 }

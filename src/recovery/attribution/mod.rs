@@ -11,6 +11,7 @@ mod beam;
 mod bounds;
 mod candidates;
 mod check;
+mod columns;
 mod component;
 mod decision_file;
 mod decisions;
@@ -18,7 +19,9 @@ mod evidence;
 mod exact;
 mod explain;
 mod facts;
+mod fading;
 mod habit;
+mod hashed;
 mod horizon;
 mod paged_vec;
 mod problem;
@@ -26,6 +29,7 @@ mod solver;
 mod state;
 mod statement;
 mod table;
+mod turn;
 mod verdict;
 
 use std::fmt;
@@ -97,6 +101,8 @@ pub struct Attributed {
     pub evidence: Vec<&'static str>,
     /// Whether the user wants it kept aside, whoever owns it.
     pub quarantined: bool,
+    /// Whether everything before it is known to be logged.
+    pub past_logged: bool,
 }
 
 impl Attributed {

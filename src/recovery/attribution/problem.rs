@@ -47,6 +47,8 @@ pub(super) struct Record<'w> {
     pub renamed_to: Option<NameId>,
     /// Hashes of the pushed row's values.
     pub values: Rc<[u64]>,
+    /// The hash of what a statement on the schema does; 0 for other records.
+    pub shape: u64,
     /// What is known of the state before it.
     pub proof: Proof,
     /// Whether the record before it in the log is the one before it here.
@@ -115,6 +117,7 @@ impl<'w> Problem<'w> {
                     .iter()
                     .map(|v| hash(&mut bytes, &v.as_ref()))
                     .collect(),
+                shape: shape(&record.operation),
                 proof: proofs.at(position),
                 follows: before.is_some_and(|before| before + 1 == position),
                 decision,
@@ -157,6 +160,18 @@ fn slot_of(databases: &mut Vec<String>, name: &str) -> Slot {
     }
     databases.push(name.to_owned());
     number(databases.len() - 1)
+}
+
+/// Equal for statements on a schema that do the same to a table.
+fn shape(operation: &Operation) -> u64 {
+    let text = match operation {
+        Operation::CreateTable { schema, .. } => format!("{:?}", schema.columns),
+        Operation::AddColumn { column, .. } => format!("+{column:?}"),
+        Operation::DropColumn { column, .. } => format!("-{column:?}"),
+        Operation::RenameColumn { old, new, .. } => format!("{old:?}={new:?}"),
+        _ => return 0,
+    };
+    xxh3_64(text.as_bytes())
 }
 
 /// A count or position as a number; saturates far above any real log.

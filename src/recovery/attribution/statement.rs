@@ -12,12 +12,16 @@ use super::check::{Lookup, Outcome};
 use super::component::Component;
 use super::evidence::{self, Part, Selecting};
 use super::facts::Fact;
-use super::problem::{Problem, Proof, Record, Slot};
-use super::state::State;
+use super::problem::{Problem, Proof, Record, Slot, number};
+use super::state::Database;
 use super::table::Table;
 
 /// Records of one statement that are looked at.
 const STATEMENT_MAX: usize = 4096;
+
+/// The weight of what an UPDATE changed below which the predicates that select
+/// its row are not looked for: none could make up for it.
+const UNLIKE: f64 = -15.0;
 
 /// One reading of a record and its followers, in one database.
 #[derive(Debug, Clone)]
@@ -59,15 +63,21 @@ impl<'p, 'w> Readings<'p, 'w> {
         self.problem().records.get(at).map(|record| (at, record))
     }
 
+    /// The number in [`Problem::records`] of the record at a place; `u32::MAX`
+    /// past the last one.
+    pub fn number(&self, place: usize) -> u32 {
+        self.record(place).map_or(u32::MAX, |(at, _)| number(at))
+    }
+
     /// Every reading of the record at `place` in a database.
-    pub fn of(&self, state: &State, slot: Slot, place: usize) -> Vec<Reading> {
+    pub fn of(&self, database: &Database, slot: Slot, place: usize) -> Vec<Reading> {
         let Some((at, record)) = self.record(place) else {
             return Vec::new();
         };
         // Rows of one statement are hardly ever equal in a key, so here they
         // are checked against one another.
         let keys_before = u32::try_from(at).unwrap_or(u32::MAX);
-        let outcome = self.lookup.check(state, slot, record, keys_before);
+        let outcome = self.lookup.check(database, record, keys_before);
         let mut parts = Vec::new();
         if let Outcome::Breaks(fact) = outcome {
             match unless_unlogged(fact, record.proof) {
@@ -75,13 +85,13 @@ impl<'p, 'w> Readings<'p, 'w> {
                 None => return Vec::new(),
             }
         }
-        let table = state.table(slot, record.table);
+        let table = database.table(record.table);
         match (record.operation, table) {
             (Operation::Insert { row, .. }, Some(table)) => {
                 if outcome == Outcome::NoEffect {
                     parts.push(("failed-statement", evidence::FAILED_INSERT));
                 } else {
-                    evidence::insert(&self.lookup, state, slot, record, table, row, &mut parts);
+                    evidence::insert(&self.lookup, database, record, table, row, &mut parts);
                 }
                 vec![Reading {
                     len: 1,
@@ -95,7 +105,7 @@ impl<'p, 'w> Readings<'p, 'w> {
             _ => {
                 let unknown = slot == self.problem().unknown();
                 let effect = outcome == Outcome::Applies;
-                evidence::reshape(record, unknown, state.has_tables(slot), effect, &mut parts);
+                evidence::reshape(record, unknown, database.has_tables(), effect, &mut parts);
                 vec![Reading {
                     len: 1,
                     parts,
@@ -117,6 +127,18 @@ impl<'p, 'w> Readings<'p, 'w> {
         let Some(columns) = table.columns() else {
             return Vec::new();
         };
+        if let Operation::Update { .. } = record.operation {
+            let mut parts = parts.to_vec();
+            evidence::set(&self.changed(place, 1, table, &[first]), 1, &mut parts);
+            let reading = Reading {
+                len: 1,
+                parts,
+                effect: true,
+            };
+            if reading.weight() < UNLIKE {
+                return vec![reading];
+            }
+        }
         let run = self.run(slot, place, record, table);
         let mut by_len: Vec<(usize, Vec<Selecting>)> = Vec::new();
         for (column, id) in columns.list.iter().zip(&columns.ids) {

@@ -4,36 +4,17 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::ByteWriter;
-use crate::model::{Column, DataType, Operation, Value};
+use crate::model::{Column, Operation, Value};
 
 use super::base::BaseTable;
+use super::columns::{ColumnId, Columns, counts_up};
+use super::fading::Fading;
 use super::horizon::Horizon;
 use super::paged_vec::PagedVec;
 use super::problem::{Problem, Record, index, number};
-
-/// A column by where it came from, so that a name given twice stays two columns.
-pub(super) type ColumnId = u32;
-
-/// Columns added by record n have the number ADDED + n.
-const ADDED: u32 = 1 << 24;
-
-/// Whether the values of a column are likely to count up.
-pub(super) fn counts_up(column: &Column) -> bool {
-    let integer = matches!(column.data_type, DataType::Integer | DataType::SmallInt);
-    column.data_type.is_serial() || (integer && column.is_key())
-}
-
-/// The columns of a table at a moment.
-#[derive(Debug, Clone)]
-pub(super) struct Columns {
-    /// Their definitions.
-    pub list: Vec<Column>,
-    /// Their identities.
-    pub ids: Vec<ColumnId>,
-}
 
 /// A row pushed since the snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -42,25 +23,47 @@ pub(super) struct Pushed {
     pub record: u32,
     /// Whether it was ended.
     pub ended: bool,
+    /// The last record that can notice it.
+    until: u32,
     /// Which of the table's column lists it was written under.
     epoch: u32,
+}
+
+/// A digest, and the records from which and before which it holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    pub from: u32,
+    pub until: u32,
+    pub digest: u128,
+}
+
+impl Known {
+    /// The digest, where it holds.
+    pub fn at(&self, now: u32) -> Option<u128> {
+        (self.from..self.until)
+            .contains(&now)
+            .then_some(self.digest)
+    }
 }
 
 /// One table of one database.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     base: Option<Rc<BaseTable>>,
+    /// What the table came from and every change of its columns, as a hash.
+    lineage: u64,
     /// Column lists, the newest last.
     epochs: Vec<Rc<Columns>>,
     /// Rows of the snapshot that were ended since, ascending.
     ended: Vec<u64>,
     pushed: PagedVec<Pushed>,
+    /// Changed rows that later records can notice.
+    noticed: Fading,
     /// Row versions that are visible.
     live: u64,
     /// Next values by column: of sequences, and of keys that an application counts up.
     sequences: Vec<(ColumnId, i64)>,
-    /// The record until which the digest holds, and the digest.
-    digest: Cell<(u32, u128)>,
+    digest: Cell<Known>,
 }
 
 impl Table {
@@ -79,17 +82,19 @@ impl Table {
         });
         Table {
             sequences: sequences.collect(),
+            lineage: descend(0, u64::from(base.name)),
             live: base.live,
+            noticed: Fading::default(),
             base: Some(base.clone()),
             epochs: vec![Rc::new(columns)],
             ended: Vec::new(),
             pushed: PagedVec::new(),
-            digest: Cell::new((0, 0)),
+            digest: Cell::default(),
         }
     }
 
     /// A table created since, without rows.
-    pub fn created(columns: &[Column]) -> Self {
+    pub fn created(columns: &[Column], shape: u64) -> Self {
         let serial = columns.iter().zip(0..);
         Table {
             sequences: serial
@@ -97,14 +102,16 @@ impl Table {
                 .map(|(_, id)| (id, 1))
                 .collect(),
             base: None,
+            lineage: descend(1, shape),
             live: 0,
+            noticed: Fading::default(),
             epochs: vec![Rc::new(Columns {
                 list: columns.to_vec(),
                 ids: (0..number(columns.len())).collect(),
             })],
             ended: Vec::new(),
             pushed: PagedVec::new(),
-            digest: Cell::new((0, 0)),
+            digest: Cell::default(),
         }
     }
 
@@ -263,121 +270,121 @@ impl Table {
         }
     }
 
-    fn push(&mut self, record: u32) {
-        let epoch = number(self.epochs.len().saturating_sub(1));
-        self.live = self.live.saturating_add(1);
-        self.pushed.push(Pushed {
-            record,
+    fn push(&mut self, horizon: &Horizon, record: &Record<'_>, number_of_record: u32) {
+        let at = self.count();
+        let asked = horizon.last_asked(&record.values);
+        let pushed = Pushed {
+            record: number_of_record,
             ended: false,
-            epoch,
-        });
+            until: asked.max(horizon.last_pointed(at)),
+            epoch: number(self.epochs.len().saturating_sub(1)),
+        };
+        let stage = horizon.stage(pushed.until);
+        self.noticed.add(stage, row_digest(at, Some(&pushed)));
+        self.live = self.live.saturating_add(1);
+        self.pushed.push(pushed);
     }
 
-    fn end(&mut self, at: u64) {
-        if at < self.base_count() {
-            if let Err(place) = self.ended.binary_search(&at) {
-                self.ended.insert(place, at);
-                let was_visible = self.base.as_ref().is_some_and(|base| base.is_visible(at));
-                self.live = self.live.saturating_sub(u64::from(was_visible));
+    fn end(&mut self, horizon: &Horizon, at: u64) {
+        let base_count = self.base_count();
+        if at >= base_count {
+            let place = usize::try_from(at - base_count).unwrap_or(usize::MAX);
+            if let Some(pushed) = self.pushed.get_mut(place).filter(|pushed| !pushed.ended) {
+                let stage = horizon.stage(pushed.until);
+                self.noticed.remove(stage, row_digest(at, Some(pushed)));
+                pushed.ended = true;
+                self.noticed.add(stage, row_digest(at, Some(pushed)));
+                self.live = self.live.saturating_sub(1);
             }
             return;
         }
-        let at = usize::try_from(at - self.base_count()).unwrap_or(usize::MAX);
-        if let Some(pushed) = self.pushed.get_mut(at) {
-            self.live = self.live.saturating_sub(u64::from(!pushed.ended));
-            pushed.ended = true;
-        }
+        let (Some(base), Err(place)) = (&self.base, self.ended.binary_search(&at)) else {
+            return;
+        };
+        self.live = self.live.saturating_sub(u64::from(base.is_visible(at)));
+        let until = base.row(at).map_or(0, |values| horizon.last_asked(values));
+        self.ended.insert(place, at);
+        self.noticed.add(horizon.stage(until), row_digest(at, None));
     }
 
     /// Changes the table by one record that takes effect on it.
-    pub fn apply(&mut self, record: &Record<'_>, number_of_record: u32) {
-        self.digest.set((0, 0));
+    pub fn apply(&mut self, horizon: &Horizon, record: &Record<'_>, number_of_record: u32) {
+        self.digest.set(Known::default());
+        self.noticed.fade(horizon.stage(number_of_record));
         match record.operation {
             Operation::Insert { row, .. } => {
                 self.advance(&row.values);
-                self.push(number_of_record);
+                self.push(horizon, record, number_of_record);
             }
             Operation::Update { index, .. } => {
-                self.end(*index);
-                self.push(number_of_record);
+                self.end(horizon, *index);
+                self.push(horizon, record, number_of_record);
             }
-            Operation::Delete { index, .. } => self.end(*index),
+            Operation::Delete { index, .. } => self.end(horizon, *index),
             operation => {
                 let Some(columns) = self.epochs.last() else {
                     return;
                 };
                 let mut columns = columns.as_ref().clone();
-                change_columns(&mut columns, operation, number_of_record);
+                columns.change(operation, number_of_record);
                 self.epochs.push(Rc::new(columns));
+                self.lineage = descend(self.lineage, record.shape);
             }
         }
     }
 
-    /// What later records can notice of the table: two tables of one digest
-    /// are one to them. A row matters as long as a record points at it or asks
-    /// for a value it holds.
-    pub fn digest(&self, problem: &Problem<'_>, horizon: &Horizon, now: u32) -> u128 {
-        let (until, known) = self.digest.get();
-        if now < until {
+    /// What records from `now` on can notice of the table: two tables of one
+    /// digest are one to them. A row matters as long as a record points at it
+    /// or asks for a value it holds.
+    pub fn digest(&self, horizon: &Horizon, now: u32) -> Known {
+        let known = self.digest.get();
+        if known.at(now).is_some() {
             return known;
         }
         let mut bytes = ByteWriter::new();
-        let mut until = u32::MAX;
+        let (rows, until) = self.noticed.sum_from(horizon.stage(now));
+        let mut until = horizon.begin_of(until);
         let mut matters = |last: u32| {
-            let live = last >= now;
-            if live {
-                until = until.min(last + 1);
+            let matters = last >= now;
+            if matters {
+                until = until.min(last.saturating_add(1));
             }
-            live
+            matters
         };
+        bytes.u64(self.lineage);
+        bytes.u128(rows);
         if matters(horizon.last_index) {
             bytes.u64(self.count());
         }
         if matters(horizon.last_insert) {
             self.sequences.iter().for_each(|(_, next)| bytes.i64(*next));
         }
-        bytes.count(self.epochs.len());
-        bytes.count(self.columns().map_or(0, |columns| columns.ids.len()));
-        for at in &self.ended {
-            let values = self.base.as_ref().and_then(|base| base.row(*at));
-            let last = values.map_or(0, |values| horizon.last_asked(values));
-            if matters(last) {
-                bytes.u64(*at);
-            }
-        }
-        for (at, pushed) in self.pushed.iter().enumerate() {
-            let place = self.base_count().saturating_add(at as u64);
-            let values = problem.records.get(index(pushed.record)).map(|r| &r.values);
-            let asked = values.map_or(0, |values| horizon.last_asked(values));
-            if matters(asked.max(horizon.last_pointed(place))) {
-                bytes.u64(place);
-                bytes.bool(pushed.ended);
-                bytes.u32(pushed.record);
-            }
-        }
-        let digest = xxh3_128(bytes.as_slice());
-        self.digest.set((until, digest));
-        digest
+        let known = Known {
+            from: now,
+            until,
+            digest: xxh3_128(bytes.as_slice()),
+        };
+        self.digest.set(known);
+        known
     }
 }
 
-fn change_columns(columns: &mut Columns, operation: &Operation, number_of_record: u32) {
-    match operation {
-        Operation::AddColumn { column, .. } => {
-            columns.list.push(column.clone());
-            columns.ids.push(ADDED.saturating_add(number_of_record));
-        }
-        Operation::DropColumn { column, .. } => {
-            if let Some(at) = columns.list.iter().position(|c| c.name == *column) {
-                columns.list.remove(at);
-                columns.ids.remove(at);
-            }
-        }
-        Operation::RenameColumn { old, new, .. } => {
-            if let Some(column) = columns.list.iter_mut().find(|c| c.name == *old) {
-                column.name.clone_from(new);
-            }
-        }
-        _ => {}
+/// A changed row as one term of a sum, so that the order of changes is all one.
+fn row_digest(at: u64, pushed: Option<&Pushed>) -> u128 {
+    let mut bytes = ByteWriter::new();
+    bytes.u64(at);
+    if let Some(pushed) = pushed {
+        bytes.u32(pushed.record);
+        bytes.u32(pushed.epoch);
+        bytes.bool(pushed.ended);
     }
+    xxh3_128(bytes.as_slice())
+}
+
+/// A hash of what was, and what came to it.
+fn descend(lineage: u64, change: u64) -> u64 {
+    let mut bytes = ByteWriter::new();
+    bytes.u64(lineage);
+    bytes.u64(change);
+    xxh3_64(bytes.as_slice())
 }

@@ -62,6 +62,7 @@ fn claim(
         candidates: candidates(problem, solved),
         evidence: Vec::new(),
         quarantined: false,
+        past_logged: record.proof == Proof::Everything,
     };
     match (decision, record.decision) {
         (Some(Decision::Quarantine), _) => {
