@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &["error"]),
     ("report", &["error", "finding"]),
     ("codec", &["error", "finding", "model"]),
+    ("postgres", &["codec", "error", "finding", "model"]),
     ("file", &["codec", "error", "finding", "model"]),
     (
         "legacy",
@@ -35,7 +36,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "render",
-        &["codec", "error", "file", "finding", "model", "report"],
+        &[
+            "codec", "error", "file", "finding", "model", "postgres", "report",
+        ],
     ),
     (
         "recovery",
@@ -46,14 +49,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "codec", "engine", "error", "file", "finding", "legacy", "model", "recovery", "report",
+            "codec", "engine", "error", "file", "finding", "legacy", "model", "postgres",
+            "recovery", "report",
         ],
     ),
     (
         "cli",
         &[
-            "commands", "error", "finding", "legacy", "model", "recovery", "render", "report",
-            "engine",
+            "commands", "error", "finding", "legacy", "model", "postgres", "recovery", "render",
+            "report", "engine",
         ],
     ),
     ("lib", &[]),

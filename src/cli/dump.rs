@@ -8,17 +8,25 @@ use clap::ValueEnum;
 
 use crate::commands::Directory;
 use crate::commands::dump::{Chosen, RowSink, Selection, dump};
+use crate::commands::export::ExportOptions;
 use crate::model::RowBatch;
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
 use super::dump_schema::{SchemaOptions, dump_schema};
+use super::dump_sql::{SqlOptions, dump_sql};
 use super::options::{Common, Reading};
 use super::output::{Output, note, warn};
 
 /// Writes rows or schemas to stdout
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
+With sql, the default, psql loads the output into PostgreSQL 15 (psql -v ON_ERROR_STOP=1 -f -): \
+a database for each database, with types, keys, owners and grants. Before the first line every row is looked \
+at, so that the load does not fail half way: a column whose values its type would refuse becomes wider, a \
+constraint that rows break is left out, a name that PostgreSQL cannot take is replaced. Each is said on stderr and in a \
+comment. Users, roles, owners and grants come with the whole directory only.
+
 With csv exactly one table must be chosen, because every table has its own columns. \
 NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
 
@@ -49,7 +57,7 @@ pub struct DumpArgs {
     /// Also row versions that are no longer visible, each with xmin and xmax
     #[arg(long, conflicts_with = "schema_only")]
     include_dead: bool,
-    /// Show password hashes with --schema-only
+    /// Show password hashes, with --schema-only or as comments of sql
     #[arg(long, conflicts_with = "redact")]
     with_secrets: bool,
     /// Values as <redacted len:N>: safe to attach to a ticket
@@ -70,11 +78,13 @@ enum DumpFormat {
 
 /// Runs the subcommand.
 pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
-    if args.format == DumpFormat::Sql {
-        bail!("--format sql is not there yet; choose --format jsonl or --format csv");
-    }
-    if args.typed && args.format == DumpFormat::Csv {
+    if args.typed && args.format != DumpFormat::Jsonl {
         bail!("--typed goes with --format jsonl only");
+    }
+    if args.include_dead && args.format == DumpFormat::Sql {
+        bail!(
+            "a table of PostgreSQL holds no dead row versions; --include-dead goes with --format jsonl or csv"
+        );
     }
     let directory = Directory::open(&args.dir, &args.reading.open_options()?)?;
     let selection = Selection {
@@ -84,6 +94,17 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     let chosen = selection.choose(directory.catalog())?;
     let findings = directory.findings();
     warn(&findings, common);
+    if args.format == DumpFormat::Sql {
+        let options = SqlOptions {
+            schema_only: args.schema_only,
+            export: ExportOptions {
+                secrets: args.with_secrets,
+                redact: args.redact,
+            },
+        };
+        dump_sql(&directory, &selection, &chosen, options, common)?;
+        return Ok(Exit::from(&findings));
+    }
     let out = Output::new(common)?;
     if args.schema_only {
         let options = SchemaOptions {

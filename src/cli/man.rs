@@ -44,6 +44,10 @@ const INSPECT_EXAMPLES: &[ExampleText] = &[
         "Shows what a data directory is and what it holds.",
     ),
     (
+        "rustdb-inspect dump data",
+        "Writes everything as a script that psql loads into PostgreSQL 15.",
+    ),
+    (
         "rustdb-inspect dump data --format jsonl --typed --table shop.orders",
         "Writes the rows of one table, one JSON object a line.",
     ),

@@ -6,6 +6,7 @@ mod check;
 mod diff;
 mod dump;
 mod dump_schema;
+mod dump_sql;
 mod exit;
 mod hash;
 mod info;

@@ -8,6 +8,7 @@ pub mod content;
 pub mod convert;
 pub mod diff;
 pub mod dump;
+pub mod export;
 pub mod info;
 pub mod schema;
 pub mod upgrade;

@@ -7,6 +7,7 @@ mod escape;
 mod findings;
 mod json;
 mod jsonl;
+pub mod sql;
 mod table;
 mod time;
 mod value;
