@@ -9,10 +9,11 @@ use clap::ValueEnum;
 use crate::commands::Directory;
 use crate::commands::dump::{Chosen, RowSink, Selection, dump};
 use crate::commands::export::ExportOptions;
-use crate::model::RowBatch;
+use crate::model::{Database, RowBatch, Table};
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
+use super::dump_files::dump_files;
 use super::dump_schema::{SchemaOptions, dump_schema};
 use super::dump_sql::{SqlOptions, dump_sql};
 use super::options::{Common, Reading};
@@ -27,7 +28,8 @@ at, so that the load does not fail half way: a column whose values its type woul
 constraint that rows break is left out, a name that PostgreSQL cannot take is replaced. Each is said on stderr and in a \
 comment. Users, roles, owners and grants come with the whole directory only.
 
-With csv exactly one table must be chosen, because every table has its own columns. \
+With csv exactly one table must be chosen, because every table has its own columns; or -o names a directory to write, \
+which appears when it is complete. Names become file names as in the target layouts, rustdb-format(5). \
 NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
 
 A table that holds the same column name twice shows the second as name#2.
@@ -60,6 +62,9 @@ pub struct DumpArgs {
     /// Show password hashes, with --schema-only or as comments of sql
     #[arg(long, conflicts_with = "redact")]
     with_secrets: bool,
+    /// Write csv into this new directory, one file a table: DATABASE/TABLE.csv
+    #[arg(short, long, value_name = "DIR", conflicts_with = "schema_only")]
+    output: Option<PathBuf>,
     /// Values as <redacted len:N>: safe to attach to a ticket
     #[arg(long)]
     redact: bool,
@@ -80,6 +85,9 @@ enum DumpFormat {
 pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.typed && args.format != DumpFormat::Jsonl {
         bail!("--typed goes with --format jsonl only");
+    }
+    if args.output.is_some() && args.format != DumpFormat::Csv {
+        bail!("-o goes with --format csv only");
     }
     if args.include_dead && args.format == DumpFormat::Sql {
         bail!(
@@ -126,17 +134,21 @@ fn dump_rows(
     directory: &Directory,
     chosen: &[Chosen<'_>],
 ) -> anyhow::Result<()> {
-    if args.format == DumpFormat::Csv && chosen.len() != 1 {
-        bail!(
-            "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE",
-            chosen.len()
-        );
-    }
     let options = RowOptions {
         typed: args.typed,
         versions: args.include_dead,
         redact: args.redact,
     };
+    if let Some(target) = &args.output {
+        drop(out);
+        return dump_files(directory, chosen, target, options, common);
+    }
+    if args.format == DumpFormat::Csv && chosen.len() != 1 {
+        bail!(
+            "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE, or a directory with -o",
+            chosen.len()
+        );
+    }
     let mut writer = RowWriter {
         out,
         lines: Vec::new(),
@@ -172,18 +184,7 @@ impl RowSink<anyhow::Error> for RowWriter<'_> {
         let Chosen {
             database, table, ..
         } = chosen;
-        let names = distinct_names(table);
-        for (column, name) in table.columns.iter().zip(&names) {
-            if column.name != *name {
-                note(
-                    &format!(
-                        "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
-                        database.name, table.name, column.name
-                    ),
-                    self.common,
-                );
-            }
-        }
+        note_names(database, table, self.common);
         match &mut self.form {
             Form::Json(rows) => *rows = Some(JsonRows::new(&database.name, table, self.options)),
             Form::Csv(rows) => {
@@ -210,5 +211,19 @@ impl RowSink<anyhow::Error> for RowWriter<'_> {
         }
         self.out.write_all(&self.lines)?;
         Ok(())
+    }
+}
+
+/// Says which columns are shown under another name.
+pub(super) fn note_names(database: &Database, table: &Table, common: &Common) {
+    let names = distinct_names(table);
+    for (column, name) in table.columns.iter().zip(&names) {
+        if column.name != *name {
+            let text = format!(
+                "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
+                database.name, table.name, column.name
+            );
+            note(&text, common);
+        }
     }
 }

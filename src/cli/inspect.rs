@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::man::Program;
 use super::options::{Common, parse};
-use super::{check, diff, dump, exit, hash, info, verify, wal};
+use super::{check, completions, diff, dump, exit, explain, hash, info, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
@@ -26,11 +27,13 @@ enum Command {
     Diff(diff::DiffArgs),
     Hash(hash::HashArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
-    let InspectCli { common, command } = parse();
+    let InspectCli { common, command } = parse(Program::Inspect.command_with_examples());
     let result = match command {
         Command::Info(args) => info::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
@@ -39,6 +42,8 @@ pub fn run_inspect() -> ExitCode {
         Command::Diff(args) => diff::run(&args, &common),
         Command::Hash(args) => hash::run(&args, &common),
         Command::Check(args) => check::run(&args, &common),
+        Command::Explain(args) => explain::run(&args, &common),
+        Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
     };
     exit::finish("rustdb-inspect", result)
 }

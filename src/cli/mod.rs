@@ -3,16 +3,21 @@
 
 mod attribute;
 mod check;
+mod completions;
 mod diff;
 mod dump;
+mod dump_files;
 mod dump_schema;
 mod dump_sql;
+mod examples;
 mod exit;
+mod explain;
 mod hash;
 mod info;
 mod inspect;
 mod man;
 mod migrate;
+mod next_steps;
 mod options;
 mod output;
 mod upgrade;

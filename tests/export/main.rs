@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod csv;
 mod loaded;
 mod postgres;
 mod sql;

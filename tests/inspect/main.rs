@@ -10,6 +10,7 @@ mod support;
 mod check;
 mod diff;
 mod dump;
+mod explain;
 mod hostile;
 mod info;
 mod verify;
