@@ -80,6 +80,11 @@ pub(super) const INSPECT: &[ExampleText] = &[
         "rustdb-inspect check fixtures",
         "Compares every data directory below fixtures with what is written down about it.",
     ),
+    #[cfg(feature = "report")]
+    (
+        "rustdb-inspect report data -o report.html",
+        "Writes one page to read in a browser: what was found and what to do next.",
+    ),
     (
         "rustdb-inspect explain torn-tail",
         "Says what a code of a finding means and what to do.",

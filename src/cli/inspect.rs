@@ -27,6 +27,8 @@ enum Command {
     Diff(diff::DiffArgs),
     Hash(hash::HashArgs),
     Check(check::CheckArgs),
+    #[cfg(feature = "report")]
+    Report(super::report::ReportArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -42,6 +44,8 @@ pub fn run_inspect() -> ExitCode {
         Command::Diff(args) => diff::run(&args, &common),
         Command::Hash(args) => hash::run(&args, &common),
         Command::Check(args) => check::run(&args, &common),
+        #[cfg(feature = "report")]
+        Command::Report(args) => super::report::run(&args, &common),
         Command::Explain(args) => explain::run(&args, &common),
         Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
     };

@@ -20,6 +20,10 @@ mod migrate;
 mod next_steps;
 mod options;
 mod output;
+#[cfg(feature = "report")]
+mod report;
+#[cfg(feature = "report")]
+mod report_timeline;
 mod upgrade;
 mod verify;
 mod wal;

@@ -7,22 +7,44 @@ use crate::commands::upgrade::{Outcome, UpgradeReport};
 use crate::finding::{Code, Finding};
 use crate::render::escape;
 
-/// Lines of a command each; none where there is nothing to decide.
+/// What stands in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// Only the user can decide.
+    Decision,
+    /// The source is damaged.
+    Damage,
+}
+
+/// Lines of a command each; none where nothing stands in the way.
 pub(super) fn next_steps(
     report: &UpgradeReport,
     source: &std::path::Path,
     words: impl Iterator<Item = OsString>,
 ) -> Vec<String> {
-    let again = command_line(words);
+    let obstacle = match report.outcome {
+        Outcome::NeedsDecision => Obstacle::Decision,
+        Outcome::Damaged => Obstacle::Damage,
+        _ => return Vec::new(),
+    };
     let source = quoted(&source.to_string_lossy());
-    match report.outcome {
-        Outcome::NeedsDecision => decisions(&report.findings, &source, &again),
-        Outcome::Damaged => vec![
+    steps(obstacle, &report.findings, &source, &command_line(words))
+}
+
+/// The commands that lead on; `source` and `again`, the upgrade, are quoted.
+pub(super) fn steps(
+    obstacle: Obstacle,
+    findings: &[Finding],
+    source: &str,
+    again: &str,
+) -> Vec<String> {
+    match obstacle {
+        Obstacle::Decision => decisions(findings, source, again),
+        Obstacle::Damage => vec![
             format!("rustdb-inspect verify {source}"),
             format!("{again} --salvage --dry-run"),
             format!("{again} --salvage"),
         ],
-        _ => Vec::new(),
     }
 }
 
@@ -77,7 +99,7 @@ fn command_line(words: impl Iterator<Item = OsString>) -> String {
 
 /// A word of a command line, between quotes where a shell would read it
 /// otherwise.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -5,6 +5,8 @@ mod columns;
 mod csv;
 mod escape;
 mod findings;
+#[cfg(feature = "report")]
+pub mod html;
 mod json;
 mod jsonl;
 pub mod sql;

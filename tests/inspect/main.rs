@@ -13,5 +13,6 @@ mod dump;
 mod explain;
 mod hostile;
 mod info;
+mod report;
 mod verify;
 mod wal;
