@@ -59,7 +59,7 @@ impl Names {
                 continue;
             };
             let (source, name) = change.rsplit_once(" is ").unwrap();
-            let name = name[1..name.len() - 1].to_owned();
+            let name = unescaped(&name[1..name.len() - 1]);
             if let Some(source) = source.strip_prefix("database ") {
                 names.databases.insert(source.to_owned(), name);
             } else if let Some(source) = source.strip_prefix("table ") {
@@ -80,6 +80,25 @@ impl Names {
         let changed = self.tables.get(&(database, format!("{source:?}")));
         changed.cloned().unwrap_or_else(|| source.to_owned())
     }
+}
+
+/// A text as it was before `{:?}`.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, chars.as_str().strip_prefix("u{")) {
+            ('\\', Some(rest)) => {
+                let (digits, rest) = rest.split_once('}').unwrap();
+                let code = u32::from_str_radix(digits, 16).unwrap();
+                plain.push(char::from_u32(code).unwrap());
+                chars = rest.chars();
+            }
+            ('\\', None) => plain.push(chars.next().unwrap()),
+            _ => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// Asserts that a server holds these rows, whose values are `[tag, value]`, and

@@ -7,9 +7,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../histories/random.rs"]
+mod random;
+
 mod csv;
 mod loaded;
 mod postgres;
 mod sql;
 mod sql_access;
 mod sql_edges;
+mod sql_random;

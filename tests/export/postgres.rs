@@ -218,20 +218,22 @@ impl Postgres {
             .collect()
     }
 
-    /// Makes room for another directory; roles stay.
+    /// Makes room for another directory.
     pub fn clear(&self) {
-        let quoted = |name: String| name.replace('"', "\"\"");
-        let drops: Vec<String> = self
-            .databases()
-            .into_iter()
-            .map(|name| format!("DROP DATABASE \"{}\";\n", quoted(name)))
-            .collect();
-        let output = self.run("postgres", &drops.concat());
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let roles =
+            "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres'";
+        let quoted = |name: &String| name.replace('"', "\"\"");
+        let mut drops = String::new();
+        for name in self.databases() {
+            drops.push_str(&format!("DROP DATABASE \"{}\";\n", quoted(&name)));
+        }
+        for record in self.query("postgres", roles) {
+            let name = record[0].as_ref().unwrap();
+            drops.push_str(&format!("DROP ROLE \"{}\";\n", quoted(name)));
+        }
+        let output = self.run("postgres", &drops);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::model::{Column, DataType, Family, Row, Since, Table, Value};
 use crate::support::run::{dumped, inspect, text};
 
 /// A table of one column `c`, its values, and the type that it must have.
-type Edge = (DataType, Vec<Value>, &'static str);
+pub type Edge = (DataType, Vec<Value>, &'static str);
 
 fn numeric(text: &str) -> Value {
     Value::Numeric(text.into())
@@ -301,10 +301,14 @@ fn documents() -> Vec<Edge> {
     ]
 }
 
+pub fn edges() -> Vec<Edge> {
+    [numbers(), texts(), moments(), documents()].concat()
+}
+
 #[test]
 fn a_value_never_stops_the_load_and_widens_its_column_only_where_it_must() {
     let mut server = fresh(Family::V1_4);
-    let edges: Vec<Edge> = [numbers(), texts(), moments(), documents()].concat();
+    let edges = edges();
     for (at, (of, values, _)) in edges.iter().enumerate() {
         let name = format!("t{at:03}");
         let made = table(&name, vec![column("c", of.clone())]);
@@ -343,7 +347,7 @@ fn a_value_never_stops_the_load_and_widens_its_column_only_where_it_must() {
     );
 }
 
-fn row(values: Vec<Value>) -> Row {
+pub fn row(values: Vec<Value>) -> Row {
     Row {
         values,
         xmin: 1,
