@@ -9,6 +9,7 @@
 //! | 5 | [`commands`] | one use case a file, over one logical view of any directory |
 //! | 4 | [`recovery`] | what a crash and the old server's rules mean |
 //! | 3 | [`legacy`], [`engine`], [`render`] | the old bytes; our bytes; output for people and programs |
+//! | 2 | [`postgres`] | what a PostgreSQL server takes: names, types, equality |
 //! | 2 | [`codec`], [`file`](mod@file), [`report`] | bytes, files and findings, no formats |
 //! | 1 | [`model`], [`error`], [`finding`] | the vocabulary |
 //!
@@ -24,6 +25,7 @@ pub mod file;
 pub mod finding;
 pub mod legacy;
 pub mod model;
+pub mod postgres;
 pub mod recovery;
 pub mod render;
 pub mod report;

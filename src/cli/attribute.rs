@@ -13,10 +13,6 @@ use super::options::Reading;
 ///
 /// `rustdb-migrate upgrade --attribution FILE` obeys the file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  rustdb-migrate attribute data -o decisions
-  rustdb-migrate upgrade data new --to per-table --attribution decisions")]
 pub struct AttributeArgs {
     /// Data directory that a server left
     source: PathBuf,

@@ -19,11 +19,7 @@ use super::output::Output;
 #[command(after_long_help = "\
 In place, a crash leaves each table as before or as after; run it again to go on. What is \
 packed already is not touched. Free space maps and indexes that are damaged or missing are \
-written anew.
-
-Examples:
-  rustdb-migrate compact new
-  rustdb-migrate compact new --output packed")]
+written anew.")]
 pub struct CompactArgs {
     /// Directory in one of our layouts
     dir: PathBuf,

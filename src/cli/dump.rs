@@ -8,18 +8,28 @@ use clap::ValueEnum;
 
 use crate::commands::Directory;
 use crate::commands::dump::{Chosen, RowSink, Selection, dump};
-use crate::model::RowBatch;
+use crate::commands::export::ExportOptions;
+use crate::model::{Database, RowBatch, Table};
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
+use super::dump_files::dump_files;
 use super::dump_schema::{SchemaOptions, dump_schema};
+use super::dump_sql::{SqlOptions, dump_sql};
 use super::options::{Common, Reading};
 use super::output::{Output, note, warn};
 
 /// Writes rows or schemas to stdout
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-With csv exactly one table must be chosen, because every table has its own columns. \
+With sql, the default, psql loads the output into PostgreSQL 15 (psql -v ON_ERROR_STOP=1 -f -): \
+a database for each database, with types, keys, owners and grants. Before the first line every row is looked \
+at, so that the load does not fail half way: a column whose values its type would refuse becomes wider, a \
+constraint that rows break is left out, a name that PostgreSQL cannot take is replaced. Each is said on stderr and in a \
+comment. Users, roles, owners and grants come with the whole directory only.
+
+With csv exactly one table must be chosen, because every table has its own columns; or -o names a directory to write, \
+which appears when it is complete. Names become file names as in the target layouts, rustdb-format(5). \
 NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
 
 A table that holds the same column name twice shows the second as name#2.
@@ -49,9 +59,12 @@ pub struct DumpArgs {
     /// Also row versions that are no longer visible, each with xmin and xmax
     #[arg(long, conflicts_with = "schema_only")]
     include_dead: bool,
-    /// Show password hashes with --schema-only
+    /// Show password hashes, with --schema-only or as comments of sql
     #[arg(long, conflicts_with = "redact")]
     with_secrets: bool,
+    /// Write csv into this new directory, one file a table: DATABASE/TABLE.csv
+    #[arg(short, long, value_name = "DIR", conflicts_with = "schema_only")]
+    output: Option<PathBuf>,
     /// Values as <redacted len:N>: safe to attach to a ticket
     #[arg(long)]
     redact: bool,
@@ -70,11 +83,16 @@ enum DumpFormat {
 
 /// Runs the subcommand.
 pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
-    if args.format == DumpFormat::Sql {
-        bail!("--format sql is not there yet; choose --format jsonl or --format csv");
-    }
-    if args.typed && args.format == DumpFormat::Csv {
+    if args.typed && args.format != DumpFormat::Jsonl {
         bail!("--typed goes with --format jsonl only");
+    }
+    if args.output.is_some() && args.format != DumpFormat::Csv {
+        bail!("-o goes with --format csv only");
+    }
+    if args.include_dead && args.format == DumpFormat::Sql {
+        bail!(
+            "a table of PostgreSQL holds no dead row versions; --include-dead goes with --format jsonl or csv"
+        );
     }
     let directory = Directory::open(&args.dir, &args.reading.open_options()?)?;
     let selection = Selection {
@@ -84,6 +102,17 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     let chosen = selection.choose(directory.catalog())?;
     let findings = directory.findings();
     warn(&findings, common);
+    if args.format == DumpFormat::Sql {
+        let options = SqlOptions {
+            schema_only: args.schema_only,
+            export: ExportOptions {
+                secrets: args.with_secrets,
+                redact: args.redact,
+            },
+        };
+        dump_sql(&directory, &selection, &chosen, options, common)?;
+        return Ok(Exit::from(&findings));
+    }
     let out = Output::new(common)?;
     if args.schema_only {
         let options = SchemaOptions {
@@ -105,17 +134,21 @@ fn dump_rows(
     directory: &Directory,
     chosen: &[Chosen<'_>],
 ) -> anyhow::Result<()> {
-    if args.format == DumpFormat::Csv && chosen.len() != 1 {
-        bail!(
-            "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE",
-            chosen.len()
-        );
-    }
     let options = RowOptions {
         typed: args.typed,
         versions: args.include_dead,
         redact: args.redact,
     };
+    if let Some(target) = &args.output {
+        drop(out);
+        return dump_files(directory, chosen, target, options, common);
+    }
+    if args.format == DumpFormat::Csv && chosen.len() != 1 {
+        bail!(
+            "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE, or a directory with -o",
+            chosen.len()
+        );
+    }
     let mut writer = RowWriter {
         out,
         lines: Vec::new(),
@@ -151,18 +184,7 @@ impl RowSink<anyhow::Error> for RowWriter<'_> {
         let Chosen {
             database, table, ..
         } = chosen;
-        let names = distinct_names(table);
-        for (column, name) in table.columns.iter().zip(&names) {
-            if column.name != *name {
-                note(
-                    &format!(
-                        "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
-                        database.name, table.name, column.name
-                    ),
-                    self.common,
-                );
-            }
-        }
+        note_names(database, table, self.common);
         match &mut self.form {
             Form::Json(rows) => *rows = Some(JsonRows::new(&database.name, table, self.options)),
             Form::Csv(rows) => {
@@ -189,5 +211,19 @@ impl RowSink<anyhow::Error> for RowWriter<'_> {
         }
         self.out.write_all(&self.lines)?;
         Ok(())
+    }
+}
+
+/// Says which columns are shown under another name.
+pub(super) fn note_names(database: &Database, table: &Table, common: &Common) {
+    let names = distinct_names(table);
+    for (column, name) in table.columns.iter().zip(&names) {
+        if column.name != *name {
+            let text = format!(
+                "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
+                database.name, table.name, column.name
+            );
+            note(&text, common);
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::man::Program;
 use super::options::{Common, parse};
-use super::{check, diff, dump, exit, hash, info, page, stats, verify, wal};
+use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
@@ -28,11 +29,15 @@ enum Command {
     Hash(hash::HashArgs),
     Check(check::CheckArgs),
     Stats(stats::StatsArgs),
+    #[cfg(feature = "report")]
+    Report(super::report::ReportArgs),
+    Explain(explain::ExplainArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
-    let InspectCli { common, command } = parse();
+    let InspectCli { common, command } = parse(Program::Inspect.command_with_examples());
     let result = match command {
         Command::Info(args) => info::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
@@ -43,6 +48,10 @@ pub fn run_inspect() -> ExitCode {
         Command::Hash(args) => hash::run(&args, &common),
         Command::Check(args) => check::run(&args, &common),
         Command::Stats(args) => stats::run(&args, &common),
+        #[cfg(feature = "report")]
+        Command::Report(args) => super::report::run(&args, &common),
+        Command::Explain(args) => explain::run(&args, &common),
+        Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
     };
     exit::finish("rustdb-inspect", result)
 }

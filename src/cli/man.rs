@@ -9,6 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::finding::Code;
 
+use super::examples::{self, ExampleText, with_examples};
 use super::{InspectCli, MigrateCli};
 
 /// A program with a man page.
@@ -19,59 +20,6 @@ pub enum Program {
     /// `rustdb-inspect`.
     Inspect,
 }
-
-/// A command line and what it does.
-type ExampleText = (&'static str, &'static str);
-
-const MIGRATE_EXAMPLES: &[ExampleText] = &[
-    (
-        "rustdb-migrate upgrade data new --to per-table --dry-run",
-        "Says what an upgrade would find and write, and writes nothing.",
-    ),
-    (
-        "rustdb-migrate upgrade data new --to per-table",
-        "Writes a copied data directory into a new one, one file a table.",
-    ),
-    (
-        "rustdb-migrate upgrade data new --to per-table --assign orders=shop",
-        "The same, where only the user knows whose the records of orders are.",
-    ),
-];
-
-const INSPECT_EXAMPLES: &[ExampleText] = &[
-    (
-        "rustdb-inspect info data",
-        "Shows what a data directory is and what it holds.",
-    ),
-    (
-        "rustdb-inspect dump data --format jsonl --typed --table shop.orders",
-        "Writes the rows of one table, one JSON object a line.",
-    ),
-    (
-        "rustdb-inspect dump data --format jsonl --redact",
-        "Writes all rows with lengths in place of values, to attach to a ticket.",
-    ),
-    (
-        "rustdb-inspect wal data --attribute --from 100",
-        "Shows the log from record 100 on, and whose each record was.",
-    ),
-    (
-        "rustdb-inspect wal data --explain 104",
-        "Shows why record 104 belongs to its database and not to another.",
-    ),
-    (
-        "rustdb-inspect verify data new",
-        "Checks two directories, and exits with 1 if either is damaged.",
-    ),
-    (
-        "rustdb-inspect diff data new",
-        "Shows what two directories hold differently, and exits with 1 if anything.",
-    ),
-    (
-        "rustdb-inspect check fixtures",
-        "Compares every data directory below fixtures with what is written down about it.",
-    ),
-];
 
 const EXIT_STATUS: &[(&str, &str)] = &[
     (
@@ -101,7 +49,7 @@ impl Program {
         }
     }
 
-    fn command(self) -> Command {
+    pub(super) fn command(self) -> Command {
         match self {
             Program::Migrate => MigrateCli::command(),
             Program::Inspect => InspectCli::command(),
@@ -110,9 +58,14 @@ impl Program {
 
     fn examples(self) -> &'static [ExampleText] {
         match self {
-            Program::Migrate => MIGRATE_EXAMPLES,
-            Program::Inspect => INSPECT_EXAMPLES,
+            Program::Migrate => examples::MIGRATE,
+            Program::Inspect => examples::INSPECT,
         }
+    }
+
+    /// The definition whose help ends with examples, as the program runs it.
+    pub fn command_with_examples(self) -> Command {
+        with_examples(self.command(), self.examples())
     }
 
     /// The command lines of the page's EXAMPLES.
@@ -158,7 +111,7 @@ pub fn man_page(program: Program) -> io::Result<String> {
     let mut end = Roff::new();
     exit_status(&mut end);
     findings(&mut end);
-    examples(&mut end, program);
+    example_lines(&mut end, program);
     see_also(&mut end, program);
     text.push_str(&end.render());
     Ok(one_preamble(&text))
@@ -213,7 +166,7 @@ fn findings(roff: &mut Roff) {
     }
 }
 
-fn examples(roff: &mut Roff, program: Program) {
+fn example_lines(roff: &mut Roff, program: Program) {
     roff.control("SH", ["EXAMPLES"]);
     for (line, meaning) in program.examples() {
         entry(roff, line, meaning);

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::man::Program;
 use super::options::{Common, parse};
-use super::{attribute, compact, exit, upgrade};
+use super::{attribute, compact, completions, exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
 #[derive(Debug, Parser)]
@@ -22,15 +23,17 @@ enum Command {
     Upgrade(upgrade::UpgradeArgs),
     Attribute(attribute::AttributeArgs),
     Compact(compact::CompactArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
-    let cli: MigrateCli = parse();
+    let cli: MigrateCli = parse(Program::Migrate.command_with_examples());
     let result = match cli.command {
         Command::Upgrade(args) => upgrade::run(&args, &cli.common),
         Command::Attribute(args) => attribute::run(&args),
         Command::Compact(args) => compact::run(&args, &cli.common),
+        Command::Completions(args) => completions::run(Program::Migrate, &args, &cli.common),
     };
     exit::finish("rustdb-migrate", result)
 }

@@ -4,19 +4,29 @@
 mod attribute;
 mod check;
 mod compact;
+mod completions;
 mod diff;
 mod dump;
+mod dump_files;
 mod dump_schema;
+mod dump_sql;
+mod examples;
 mod exit;
+mod explain;
 mod hash;
 mod info;
 mod inspect;
 mod man;
 mod migrate;
+mod next_steps;
 mod options;
 mod output;
 mod page;
 mod page_json;
+#[cfg(feature = "report")]
+mod report;
+#[cfg(feature = "report")]
+mod report_timeline;
 mod stats;
 mod upgrade;
 mod verify;

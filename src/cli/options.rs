@@ -95,9 +95,9 @@ pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::R
     Ok(decisions)
 }
 
-/// Parses the process's arguments. `--color` is looked for beforehand, so that
+/// Parses the process's arguments by a program's definition. `--color` is looked for beforehand, so that
 /// help and usage errors obey it too.
-pub fn parse<P: clap::Parser>() -> P {
+pub fn parse<P: clap::Parser>(command: clap::Command) -> P {
     let mut words = std::env::args_os().skip(1).peekable();
     let mut color = ColorChoice::Auto;
     while let Some(word) = words.next() {
@@ -111,6 +111,6 @@ pub fn parse<P: clap::Parser>() -> P {
             color = choice;
         }
     }
-    let matches = P::command().color(color).get_matches();
+    let matches = command.color(color).get_matches();
     P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

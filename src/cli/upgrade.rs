@@ -14,15 +14,11 @@ use crate::recovery::{OnAmbiguous, Request};
 use crate::render::{escape, findings_text, table_text};
 
 use super::Exit;
+use super::next_steps::next_steps;
 use super::options::{Common, Format, decisions};
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  rustdb-migrate upgrade data new --to per-table
-  rustdb-migrate upgrade data new --to per-table --dry-run
-  rustdb-migrate upgrade data old --to snapshot --release 1.4.1 --numeric text")]
 pub struct UpgradeArgs {
     /// Data directory to read; it is never changed
     source: PathBuf,
@@ -95,7 +91,12 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
             serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
             writeln!(out)?;
         }
-        Format::Text => show(&report, common)?,
+        Format::Text => {
+            show(&report, common)?;
+            if !common.quiet {
+                show_next(&report, args)?;
+            }
+        }
     }
     Ok(match report.outcome {
         Outcome::Damaged | Outcome::DoneWithLoss | Outcome::PlannedWithLoss => Exit::Damage,
@@ -145,6 +146,19 @@ fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
     let mut text = serde_json::to_vec_pretty(report)?;
     text.push(b'\n');
     fs_err::write(file, text).context("--report")
+}
+
+/// What to run next, where something stands in the way.
+fn show_next(report: &UpgradeReport, args: &UpgradeArgs) -> io::Result<()> {
+    let steps = next_steps(report, &args.source, std::env::args_os());
+    let mut err = io::stderr().lock();
+    if !steps.is_empty() {
+        writeln!(err, "next, one of:")?;
+    }
+    for step in steps {
+        writeln!(err, "  {}", escape(&step))?;
+    }
+    Ok(())
 }
 
 fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {

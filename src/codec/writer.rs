@@ -119,3 +119,10 @@ impl ByteWriter {
         self.raw(bytes);
     }
 }
+
+impl From<Vec<u8>> for ByteWriter {
+    /// Goes on behind bytes that are there, in their allocation.
+    fn from(bytes: Vec<u8>) -> Self {
+        ByteWriter { bytes }
+    }
+}

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::{Catalog, Database, RowBatch, RowSource, Table};
 
+use super::nearest;
 use super::schema::{databases_by_name, tables_by_name};
 
 /// Which tables to show; without names, all.
@@ -120,34 +121,10 @@ fn is_qualified(name: &str, database: &str, table: &str) -> bool {
 }
 
 fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Error {
-    let nearest = known
-        .into_iter()
-        .min_by_key(|one| (distance(name, one), *one));
-    let hint = match nearest {
-        Some(nearest) => format!("; the nearest name is {nearest:?}"),
-        None => "; there is none at all".to_owned(),
-    };
-    Error::Usage(format!("found no {what} {name:?}{hint}"))
-}
-
-/// Characters of a name that are compared: keeps the cost of long ones bounded.
-const COMPARED_CHARS: usize = 64;
-
-/// Edit distance: how many characters must be added, taken away or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(COMPARED_CHARS).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(COMPARED_CHARS).enumerate() {
-        let mut next = vec![i.saturating_add(1)];
-        for ((cb, above), diagonal) in b.iter().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or_default();
-            let changed = diagonal.saturating_add(usize::from(ca != *cb));
-            let added = left.min(*above).saturating_add(1);
-            next.push(changed.min(added));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
+    Error::Usage(format!(
+        "found no {what} {name:?}{}",
+        nearest::hint(name, known)
+    ))
 }
 
 /// Streams the chosen tables into a sink, one after the other.
@@ -167,18 +144,4 @@ pub fn dump<E: From<Error>>(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_distance_counts_single_edits() {
-        assert_eq!(distance("orders", "orders"), 0);
-        assert_eq!(distance("order", "orders"), 1);
-        assert_eq!(distance("odrers", "orders"), 2);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", ""), 3);
-    }
 }

@@ -202,6 +202,29 @@ codes! {
         "A date, timestamp, decimal or JSON value is not written as its type is."
         "Content is kept as it is; a typed target may refuse it, check the row named.";
 
+    // What another server cannot take as it stands.
+    TypeWidened "type-widened" Warning
+        "A column holds values that its declared type would refuse or change, so the dump gives it a wider type."
+        "Nothing is lost; correct the values after the load and change the type with ALTER TABLE.";
+    ConstraintLeftOut "constraint-left-out" Warning
+        "A NOT NULL, PRIMARY KEY, UNIQUE or FOREIGN KEY that visible rows break, or that the server of the dump cannot hold, was left out of the dump."
+        "Correct the rows after the load and add the constraint with ALTER TABLE; the detail names them.";
+    NameChanged "name-changed" Warning
+        "The server of the dump cannot take a name, so the dump uses another in its place."
+        "Use the new name, or rename it after the load; the detail gives both.";
+    TableAsJson "table-as-json" Warning
+        "A table is wider than the server of the dump takes, so the dump holds each row as one JSON object."
+        "Nothing is lost; take the columns that are needed from the JSON objects after the load.";
+    AccessLeftOut "access-left-out" Warning
+        "An owner, a grant or a membership names somebody who does not exist, or leads in a circle, and was left out of the dump."
+        "Grant it after the load, if it is still wanted.";
+    SequenceLeftOut "sequence-left-out" Warning
+        "A sequence belongs to no column that can draw from it, and was left out of the dump."
+        "Create it after the load, if it is still wanted; the detail gives its next value.";
+    ViewAsComment "view-as-comment" Info
+        "Views are written in the SQL of the old server, so the dump holds them as comments."
+        "Write the view anew in the SQL of the new server.";
+
     // Our own files.
     ChecksumMismatch "checksum-mismatch" Error
         "Bytes differ from the checksum that was written with them."

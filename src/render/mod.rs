@@ -6,8 +6,11 @@ mod csv;
 mod escape;
 mod findings;
 mod hex;
+#[cfg(feature = "report")]
+pub mod html;
 mod json;
 mod jsonl;
+pub mod sql;
 mod table;
 mod time;
 mod value;

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use serde_json::{Value as Json, json};
 
 use crate::support::content::{column, customer, fresh, int, populated, table, text as words};
+use crate::support::csv::csv;
 use crate::support::disk::on_disk;
 use crate::support::model::{DataType, Family, Value};
 use crate::support::run::{
@@ -111,37 +112,6 @@ fn databases_and_tables_stand_in_name_order_and_rows_in_stored_order() {
     let mut sorted = places.clone();
     sorted.sort();
     assert_eq!(places, sorted);
-}
-
-/// Fields of one CSV record: the text, and whether it was quoted.
-type Field = (String, bool);
-
-/// A reader of CSV that tells bare from quoted fields.
-fn csv(text: &str) -> Vec<Vec<Field>> {
-    let mut records = Vec::new();
-    let (mut record, mut field) = (Vec::new(), (String::new(), false));
-    let mut inside = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if inside && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.0.push('"');
-            }
-            '"' => {
-                inside = !inside;
-                field.1 = true;
-            }
-            ',' if !inside => record.push(std::mem::take(&mut field)),
-            '\n' if !inside => {
-                record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
-            }
-            c => field.0.push(c),
-        }
-    }
-    assert!(!inside && record.is_empty() && field.0.is_empty());
-    records
 }
 
 #[test]
@@ -263,12 +233,6 @@ fn a_name_that_is_not_there_ends_with_the_nearest_one() {
     let run = inspect(["dump", &directory, "--format=jsonl", "--database=shap"]).exits(2);
     assert!(run.stderr.contains("\"shop\""), "{}", run.stderr);
     assert_eq!(run.stdout, "");
-}
-
-#[test]
-fn sql_says_which_formats_there_are() {
-    let run = inspect(["dump", &data("fresh")]).exits(2);
-    assert!(run.stderr.contains("jsonl") && run.stderr.contains("csv"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod arbitrary;
 pub mod builder;
 pub mod content;
 pub mod convert;
+pub mod csv;
 pub mod damaged;
 pub mod disk;
 pub mod hostile;

@@ -2,7 +2,8 @@
 //!
 //! Values are compared by hashes of 128 bits over tag and value. A set holds at
 //! most about [`MAX_KEYS`] of them; a larger column is read several times, each
-//! time for another part of the hashes.
+//! time for another part of the hashes. When two values are equal is said by a
+//! [`KeyOf`]: the server goes by tag and value, other servers do not.
 
 use crate::codec::{ByteWriter, ContentHash};
 use crate::error::Result;
@@ -14,13 +15,18 @@ use super::{Tally, each_visible, key_sets};
 /// Values held at once: 64 MiB of hashes.
 pub(super) const MAX_KEYS: u64 = 4 * 1024 * 1024;
 
-/// One column of one table.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ColumnAt {
+/// Appends bytes that are the same for equal values; false for what equals nothing.
+pub(in crate::commands) type KeyOf<'k> = &'k dyn Fn(&mut Vec<u8>, &ValueRef<'_>) -> bool;
+
+/// One column of one table, and when two of its values are equal.
+#[derive(Clone, Copy)]
+pub(in crate::commands) struct ColumnAt<'k> {
     /// Positions of database and table.
     pub table: (usize, usize),
     /// Position of the column.
     pub column: usize,
+    /// When two values are equal.
+    pub key: KeyOf<'k>,
 }
 
 /// The hashes of one part of a column's visible values, sorted.
@@ -33,15 +39,20 @@ pub(super) struct KeySet {
 
 impl KeySet {
     /// Reads part `part` of `parts`.
-    pub(super) fn read(rows: &dyn RowSource, at: ColumnAt, part: u64, parts: u64) -> Result<Self> {
+    pub(super) fn read(
+        rows: &dyn RowSource,
+        at: ColumnAt<'_>,
+        part: u64,
+        parts: u64,
+    ) -> Result<Self> {
         let mut set = KeySet {
             hashes: Vec::new(),
             part,
             parts,
         };
-        let mut scratch = ByteWriter::new();
+        let mut scratch = Vec::new();
         each_visible(rows, at, |_, value| {
-            if let Some(hash) = key_hash(value, &mut scratch)
+            if let Some(hash) = key_hash(at.key, value, &mut scratch)
                 && set.covers(hash)
             {
                 set.hashes.push(hash);
@@ -75,18 +86,24 @@ impl KeySet {
     }
 }
 
-/// Tag and value; `None` for NULL, which equals nothing.
-fn key_hash(value: &ValueRef<'_>, scratch: &mut ByteWriter) -> Option<u128> {
+/// As the server goes by: tag and value, and NULL equals nothing.
+pub(super) fn stored_key(out: &mut Vec<u8>, value: &ValueRef<'_>) -> bool {
     if let ValueRef::Null = value {
-        return None;
+        return false;
     }
+    let mut writer = ByteWriter::from(std::mem::take(out));
+    encode_value(&mut writer, value);
+    *out = writer.into_vec();
+    true
+}
+
+fn key_hash(key: KeyOf<'_>, value: &ValueRef<'_>, scratch: &mut Vec<u8>) -> Option<u128> {
     scratch.clear();
-    encode_value(scratch, value);
-    Some(ContentHash::of(scratch.as_slice()).0)
+    key(scratch, value).then(|| ContentHash::of(scratch).0)
 }
 
 /// Visible rows whose value another visible row has too.
-pub(super) fn repeated(rows: &dyn RowSource, at: ColumnAt) -> Result<Tally> {
+pub(in crate::commands) fn repeated(rows: &dyn RowSource, at: ColumnAt<'_>) -> Result<Tally> {
     let mut all = Tally::default();
     for set in key_sets(rows, at) {
         let mut set = set?;
@@ -99,7 +116,11 @@ pub(super) fn repeated(rows: &dyn RowSource, at: ColumnAt) -> Result<Tally> {
 }
 
 /// Visible rows whose value no visible row of the referenced column has.
-pub(super) fn missing(rows: &dyn RowSource, at: ColumnAt, referenced: ColumnAt) -> Result<Tally> {
+pub(in crate::commands) fn missing(
+    rows: &dyn RowSource,
+    at: ColumnAt<'_>,
+    referenced: ColumnAt<'_>,
+) -> Result<Tally> {
     let mut all = Tally::default();
     for set in key_sets(rows, referenced) {
         let set = set?;
@@ -110,11 +131,11 @@ pub(super) fn missing(rows: &dyn RowSource, at: ColumnAt, referenced: ColumnAt) 
     Ok(all)
 }
 
-fn among(rows: &dyn RowSource, at: ColumnAt, wanted: impl Fn(u128) -> bool) -> Result<Tally> {
+fn among(rows: &dyn RowSource, at: ColumnAt<'_>, wanted: impl Fn(u128) -> bool) -> Result<Tally> {
     let mut tally = Tally::default();
-    let mut scratch = ByteWriter::new();
+    let mut scratch = Vec::new();
     each_visible(rows, at, |index, value| {
-        if key_hash(value, &mut scratch).is_some_and(&wanted) {
+        if key_hash(at.key, value, &mut scratch).is_some_and(&wanted) {
             tally.add(index);
         }
     })?;

@@ -2,9 +2,8 @@
 //! the text of values. Rows that break a promise are content all the same: the
 //! server made such rows itself, so these are warnings.
 
-mod keys;
+pub(super) mod keys;
 mod rows;
-mod text_form;
 
 use std::collections::BTreeSet;
 
@@ -20,8 +19,8 @@ use keys::{ColumnAt, KeySet};
 
 /// How many rows of a kind were found, and where the first ones are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Tally {
-    count: u64,
+pub(super) struct Tally {
+    pub(super) count: u64,
     first: Vec<u64>,
 }
 
@@ -29,7 +28,7 @@ struct Tally {
 const ROWS_NAMED: usize = 5;
 
 impl Tally {
-    fn add(&mut self, row: u64) {
+    pub(super) fn add(&mut self, row: u64) {
         self.count = self.count.saturating_add(1);
         if self.first.len() < ROWS_NAMED {
             self.first.push(row);
@@ -37,7 +36,7 @@ impl Tally {
     }
 
     /// `3 rows ...: row versions 1, 5, 9`: never a value of one.
-    fn text(&self, what: &str) -> String {
+    pub(super) fn text(&self, what: &str) -> String {
         let first: Vec<String> = self.first.iter().map(u64::to_string).collect();
         let more = match u64::try_from(self.first.len()) {
             Ok(named) if named < self.count => ", ...",
@@ -210,19 +209,21 @@ impl TableCheck<'_> {
         Ok(())
     }
 
-    fn column(&self, column: usize) -> ColumnAt {
+    fn column(&self, column: usize) -> ColumnAt<'static> {
         ColumnAt {
             table: self.at,
             column,
+            key: &keys::stored_key,
         }
     }
 
-    fn referenced(&self, key: &ForeignKey) -> Option<ColumnAt> {
+    fn referenced(&self, key: &ForeignKey) -> Option<ColumnAt<'static>> {
         let table = self.database.table_index(&key.table)?;
         let column = self.database.tables.get(table)?.column_index(&key.column)?;
         Some(ColumnAt {
             table: (self.at.0, table),
             column,
+            key: &keys::stored_key,
         })
     }
 }
@@ -230,7 +231,7 @@ impl TableCheck<'_> {
 /// Values of the visible rows of one column.
 fn each_visible(
     rows: &dyn RowSource,
-    at: ColumnAt,
+    at: ColumnAt<'_>,
     mut each: impl FnMut(u64, &crate::model::ValueRef<'_>),
 ) -> Result<()> {
     let mut stream = rows.open_rows(at.table.0, at.table.1)?;
@@ -247,7 +248,10 @@ fn each_visible(
 }
 
 /// Bounded sets of the values of a column, one after the other.
-fn key_sets(rows: &dyn RowSource, at: ColumnAt) -> impl Iterator<Item = Result<KeySet>> + '_ {
+fn key_sets<'r>(
+    rows: &'r dyn RowSource,
+    at: ColumnAt<'r>,
+) -> impl Iterator<Item = Result<KeySet>> + 'r {
     let count = rows.row_count(at.table.0, at.table.1);
     let parts = count.div_ceil(keys::MAX_KEYS).max(1);
     (0..parts).map(move |part| KeySet::read(rows, at, part, parts))

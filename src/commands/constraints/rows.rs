@@ -1,9 +1,10 @@
 //! What one pass over a table's visible rows tells.
 
+use crate::codec::is_well_formed;
 use crate::error::Result;
 use crate::model::{Column, DataType, Database, RowSource, Table, ValueRef};
 
-use super::{Tally, text_form};
+use super::Tally;
 
 /// What was found in one column.
 #[derive(Debug, Default)]
@@ -72,7 +73,7 @@ impl<'c> ColumnCheck<'c> {
             ValueRef::Enum { type_name, label } if !self.is_label(type_name, label) => {
                 self.findings.bad_labels.add(row);
             }
-            ref other if !text_form::is_well_formed(other) => self.findings.bad_texts.add(row),
+            ref other if !is_well_formed(other) => self.findings.bad_texts.add(row),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use crate::model::ValueRef;
 
 /// Whether a value that is stored as text has the form of its type. Values of
 /// other types always do.
-pub(super) fn is_well_formed(value: &ValueRef<'_>) -> bool {
+pub fn is_well_formed(value: &ValueRef<'_>) -> bool {
     match *value {
         ValueRef::Numeric(text) => is_decimal(text),
         ValueRef::Date(text) => is_date(text),

@@ -1,0 +1,172 @@
+//! `rustdb-inspect report`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bytesize::ByteSize;
+
+use crate::commands::file_outside;
+use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
+use crate::commands::wal::{Log, open_log};
+use crate::error::Class;
+use crate::finding::Severity;
+use crate::render::html::{DatabasePart, Page, TablePart, page_html};
+use crate::render::utc_text;
+
+use super::Exit;
+use super::next_steps::{Obstacle, quoted, steps};
+use super::options::{Common, Reading};
+use super::output::{note, word};
+use super::report_timeline::timeline;
+
+/// Writes what a directory is and what was found into one HTML page
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The page needs neither a network nor scripts, and holds no value of a row: names of databases, tables and columns only. \
+Each record of the log is a sign: a letter and a colour for its database, square when that is certain, round when it is probable.")]
+pub struct ReportArgs {
+    /// Data directory, legacy or upgraded
+    dir: PathBuf,
+    /// File to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
+    file_outside(&args.output, &args.dir)?;
+    let options = args.reading.open_options()?;
+    let info = info(&args.dir, &options)?;
+    let log = match info.wal {
+        Some(_) => Some(open_log(&args.dir, &options)?),
+        None => None,
+    };
+    let page = page(&info, log.as_ref());
+    fs_err::write(&args.output, page_html(&page)).context("--output")?;
+    note(&format!("{} written", args.output.display()), common);
+    Ok(Exit::from(&info.report))
+}
+
+fn page(info: &Info, log: Option<&Log>) -> Page {
+    let (verdict, obstacle) = match info.report.class() {
+        Some(Class::NeedsDecision) => (
+            "a decision is needed. Nothing is damaged, but only you can say what the findings leave open.",
+            Some(Obstacle::Decision),
+        ),
+        Some(_) => (
+            "something is damaged or missing; --salvage keeps what can be kept.",
+            Some(Obstacle::Damage),
+        ),
+        None if info.report.worst().is_some() => {
+            ("nothing stands in the way; see the findings below.", None)
+        }
+        None => ("nothing was found that needs attention.", None),
+    };
+    let source = quoted(&info.path);
+    let target = quoted(&format!("{}-new", info.path.trim_end_matches('/')));
+    let again = format!("rustdb-migrate upgrade {source} {target}");
+    let next = match (obstacle, log) {
+        (Some(obstacle), _) => steps(obstacle, info.findings(), &source, &again),
+        (None, Some(_)) => {
+            let mut next = vec![
+                again.clone(),
+                format!("rustdb-inspect dump {source} > dump.sql"),
+            ];
+            if info
+                .findings()
+                .iter()
+                .any(|finding| finding.code.is_replay())
+            {
+                // An earlier start of the server did something that can be undone.
+                next.insert(0, format!("{again} --repair-replay --dry-run"));
+            }
+            next
+        }
+        (None, None) => vec![
+            format!("rustdb-inspect verify {source}"),
+            format!("rustdb-inspect dump {source} > dump.sql"),
+        ],
+    };
+    Page {
+        title: info.path.clone(),
+        verdict: verdict.to_owned(),
+        // What only waits for a decision is no damage.
+        worst: match obstacle {
+            Some(Obstacle::Decision) => Some(Severity::Warning),
+            _ => info.report.worst(),
+        },
+        next,
+        facts: facts(info),
+        databases: info.databases.as_ref().map(|databases| {
+            let part = |database: &DatabaseInfo| DatabasePart {
+                name: database.database.clone(),
+                tables: database.tables.iter().map(table).collect(),
+            };
+            databases.iter().map(part).collect()
+        }),
+        timeline: log.map(timeline),
+        findings: info.findings().to_vec(),
+    }
+}
+
+fn table(table: &TableInfo) -> TablePart {
+    TablePart {
+        name: table.table.clone(),
+        columns: table.schema.columns.len(),
+        live: table.live,
+        dead: table.dead,
+        size: ByteSize(table.bytes).to_string(),
+        bytes: table.bytes,
+    }
+}
+
+fn facts(info: &Info) -> Vec<(&'static str, String)> {
+    let kind = match &info.layout {
+        Some(layout) => format!("written by rustdb-migrate as {layout}"),
+        None => "left by a RustDB server".to_owned(),
+    };
+    let mut facts = vec![
+        ("kind", kind),
+        ("family", info.family.clone()),
+        ("files", format!("{}, {}", info.files, ByteSize(info.bytes))),
+    ];
+    if let Some(totals) = &info.totals {
+        facts.push((
+            "holds",
+            format!(
+                "{} databases, {} tables, {} rows, {} dead row versions",
+                totals.databases, totals.tables, totals.live, totals.dead
+            ),
+        ));
+    }
+    for (label, names) in [("users", &info.users), ("roles", &info.roles)] {
+        if !names.is_empty() {
+            facts.push((label, names.join(", ")));
+        }
+    }
+    let Some(wal) = &info.wal else {
+        return facts;
+    };
+    facts.push((
+        "log",
+        format!(
+            "{} segments, {}, {} records, {}",
+            wal.segments.len(),
+            ByteSize(wal.bytes),
+            wal.records,
+            wal.verdict
+        ),
+    ));
+    if let (Some(first), Some(last)) = (wal.first_timestamp, wal.last_timestamp) {
+        facts.push((
+            "times",
+            format!("{} to {} UTC", utc_text(first), utc_text(last)),
+        ));
+    }
+    if let Some(cut) = &wal.cut {
+        facts.push(("tail", format!("{} records, by {}", wal.tail, word(cut))));
+    }
+    facts
+}

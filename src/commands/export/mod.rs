@@ -1,0 +1,195 @@
+//! `dump --format sql`: decides before the first line what PostgreSQL is given,
+//! so that a load never fails half way.
+//!
+//! One pass over the visible rows of each table finds which types its columns
+//! can have; further ones, which keys and foreign keys hold. Nothing of the rows
+//! is kept.
+
+mod access;
+mod constraints;
+mod survey;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::model::{DataType, Database};
+use crate::postgres::plan::{DatabasePlan, Script};
+use crate::postgres::{EnumType, NameRules, assign_names};
+
+use super::Directory;
+use super::dump::{Chosen, Selection};
+use super::schema::databases_by_name;
+
+use access::Accounts;
+use tables::TablePlanner;
+
+/// What a script is to hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExportOptions {
+    /// Hashes of passwords, as comments.
+    pub secrets: bool,
+    /// Lengths in place of values, so every column is text.
+    pub redact: bool,
+}
+
+/// Decides what is created for the chosen tables and their databases. Users,
+/// roles, owners and grants come with the whole directory only.
+///
+/// # Errors
+/// When rows cannot be read, or one is too long for COPY.
+pub fn plan_script(
+    directory: &Directory,
+    selection: &Selection,
+    chosen: &[Chosen<'_>],
+    options: ExportOptions,
+) -> Result<Script> {
+    let catalog = directory.catalog();
+    let mut script = Script::default();
+    let accounts = selection
+        .wants_all()
+        .then(|| Accounts::plan(catalog, options, &mut script));
+    let wanted: Vec<(usize, &Database)> = databases_by_name(catalog)
+        .into_iter()
+        .filter(|(d, database)| {
+            selection.wants_database(&database.name) || chosen.iter().any(|one| one.at.0 == *d)
+        })
+        .collect();
+    let names = wanted.iter().map(|(_, database)| database.name.as_str());
+    let names = assign_names(names, NameRules::Database, &mut BTreeSet::new());
+    for ((d, database), name) in wanted.into_iter().zip(names) {
+        let mut planner = DatabasePlanner {
+            directory,
+            database,
+            accounts: accounts.as_ref(),
+            options,
+            plan: DatabasePlan {
+                name,
+                access: None,
+                enums: Vec::new(),
+                tables: Vec::new(),
+                views: Vec::new(),
+                notes: Vec::new(),
+            },
+        };
+        let tables: Vec<&Chosen<'_>> = chosen.iter().filter(|one| one.at.0 == d).collect();
+        planner.plan(&tables, selection.wants_database(&database.name))?;
+        script.databases.push(planner.plan);
+    }
+    Ok(script)
+}
+
+struct DatabasePlanner<'p> {
+    directory: &'p Directory,
+    database: &'p Database,
+    accounts: Option<&'p Accounts>,
+    options: ExportOptions,
+    plan: DatabasePlan,
+}
+
+impl DatabasePlanner<'_> {
+    fn plan(&mut self, tables: &[&Chosen<'_>], whole: bool) -> Result<()> {
+        let source = &self.database.name;
+        self.note_name("database", source, &self.plan.name.clone());
+        if let Some(accounts) = self.accounts {
+            self.plan.access = Some(accounts.of_database(source, &mut self.plan.notes));
+        }
+        // Tables first: their names are what people type.
+        let mut used = BTreeSet::new();
+        let names = tables.iter().map(|one| one.table.name.as_str());
+        let names = assign_names(names, NameRules::Relation, &mut used);
+        let enums = match self.options.redact {
+            true => BTreeMap::new(),
+            false => self.enum_types(tables, whole, &mut used),
+        };
+        for (one, name) in tables.iter().zip(names) {
+            let planner = TablePlanner {
+                directory: self.directory,
+                chosen: one,
+                enums: &enums,
+                accounts: self.accounts,
+                options: self.options,
+                used: &mut used,
+                notes: Vec::new(),
+            };
+            self.plan.tables.push(planner.plan(name)?);
+        }
+        self.plan.enums = enums.into_values().collect();
+        constraints::plan(self.directory, tables, &mut self.plan, self.options)?;
+        if whole {
+            self.views();
+        }
+        Ok(())
+    }
+
+    /// The types of the database, and those that only a column still knows.
+    fn enum_types(
+        &mut self,
+        tables: &[&Chosen<'_>],
+        whole: bool,
+        used: &mut BTreeSet<String>,
+    ) -> BTreeMap<String, Arc<EnumType>> {
+        let mut of_columns: BTreeMap<&str, &[String]> = BTreeMap::new();
+        for column in tables.iter().flat_map(|one| &one.table.columns) {
+            if let DataType::Enum { name, labels } = &column.data_type {
+                of_columns.entry(name).or_insert(labels);
+            }
+        }
+        let mut wanted: BTreeMap<&str, &[String]> = BTreeMap::new();
+        for (name, labels) in &self.database.enums {
+            if whole || of_columns.contains_key(name.as_str()) {
+                wanted.insert(name, labels);
+            }
+        }
+        for (name, labels) in of_columns {
+            wanted.entry(name).or_insert(labels);
+        }
+        wanted.retain(|name, labels| match EnumType::refused(labels) {
+            None => true,
+            Some(why) => {
+                let detail = format!("enum type {name:?} is text: {why}");
+                let note = Finding::new(Code::TypeWidened);
+                self.plan
+                    .notes
+                    .push(note.database(&self.database.name).detail(detail));
+                false
+            }
+        });
+        let names = assign_names(wanted.keys().copied(), NameRules::Relation, used);
+        let mut types = BTreeMap::new();
+        for ((source, labels), name) in wanted.into_iter().zip(names) {
+            self.note_name("enum type", source, &name);
+            let labels = labels.to_vec();
+            types.insert(source.to_owned(), Arc::new(EnumType { name, labels }));
+        }
+        types
+    }
+
+    fn views(&mut self) {
+        let mut views = self.database.views.clone();
+        views.sort();
+        for (name, sql) in views {
+            let note = Finding::new(Code::ViewAsComment).database(&self.database.name);
+            self.plan.notes.push(note.detail(format!("view {name:?}")));
+            let sql = match self.options.redact {
+                true => String::new(),
+                false => sql,
+            };
+            self.plan.views.push((name, sql));
+        }
+    }
+
+    fn note_name(&mut self, what: &str, source: &str, name: &str) {
+        let note = changed_name(what, source, name);
+        let note = note.map(|note| note.database(&self.database.name));
+        self.plan.notes.extend(note);
+    }
+}
+
+/// A note if a name is not the source's.
+fn changed_name(what: &str, source: &str, name: &str) -> Option<Finding> {
+    (source != name)
+        .then(|| Finding::new(Code::NameChanged).detail(format!("{what} {source:?} is {name:?}")))
+}

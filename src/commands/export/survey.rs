@@ -1,0 +1,151 @@
+//! One pass over a table's visible rows: which types its columns can have.
+
+use crate::error::{Error, Result};
+use crate::model::{RowRef, RowSource, Table, ValueRef};
+use crate::postgres::{
+    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, PgType, fits, row_head_len,
+};
+
+use super::super::constraints::Tally;
+
+/// Bytes that a value which is not text takes in a line at most.
+const SHORT_LEN: usize = 48;
+
+/// What was found in one column.
+#[derive(Debug)]
+pub(super) struct ColumnSurvey {
+    /// Types, the closest first, each with whether every value so far fits.
+    types: Vec<(PgType, bool)>,
+    /// Rows whose value the closest type does not take.
+    pub misfits: Tally,
+    /// Rows that hold NULL.
+    pub nulls: Tally,
+    /// Bytes of the longest value.
+    pub max_len: usize,
+    /// The highest integer.
+    pub highest: Option<i64>,
+}
+
+impl ColumnSurvey {
+    fn new(types: Vec<PgType>) -> Self {
+        ColumnSurvey {
+            types: types.into_iter().map(|of| (of, true)).collect(),
+            misfits: Tally::default(),
+            nulls: Tally::default(),
+            max_len: 0,
+            highest: None,
+        }
+    }
+
+    fn value(&mut self, row: u64, value: &ValueRef<'_>) {
+        match *value {
+            ValueRef::Null => return self.nulls.add(row),
+            ValueRef::SmallInt(v) => self.highest = self.highest.max(Some(v.into())),
+            ValueRef::Integer(v) => self.highest = self.highest.max(Some(v)),
+            _ => {}
+        }
+        self.max_len = self.max_len.max(len_of(value));
+        for (position, (of, takes_all)) in self.types.iter_mut().enumerate() {
+            // A type that is out needs no look, except to count what the first refuses.
+            if (*takes_all || position == 0) && !fits(value, of) {
+                *takes_all = false;
+                if position == 0 {
+                    self.misfits.add(row);
+                }
+            }
+        }
+    }
+
+    /// The closest type that takes every value, and the closest of all.
+    pub(super) fn chosen(&self) -> Option<(&PgType, &PgType)> {
+        let (closest, _) = self.types.first()?;
+        let (chosen, _) = self.types.iter().find(|(_, takes_all)| *takes_all)?;
+        Some((chosen, closest))
+    }
+}
+
+/// What was found in one table.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// One a column.
+    pub columns: Vec<ColumnSurvey>,
+    /// Whether the table has more or wider columns than PostgreSQL takes.
+    pub too_wide: bool,
+}
+
+/// Looks at the visible rows of a table; `types` are what each column can have.
+///
+/// # Errors
+/// When rows cannot be read, or one is longer than COPY reads.
+pub(super) fn survey(
+    rows: &dyn RowSource,
+    at: (usize, usize),
+    table: &Table,
+    types: Vec<Vec<PgType>>,
+) -> Result<Survey> {
+    let mut survey = Survey {
+        columns: types.into_iter().map(ColumnSurvey::new).collect(),
+        too_wide: table.columns.len() > MAX_COLUMNS,
+    };
+    let head_len = row_head_len(table.columns.len());
+    let may_be_wide = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));
+    let may_be_wide = may_be_wide > MAX_INLINE_ROW;
+    let mut stream = rows.open_rows(at.0, at.1)?;
+    let mut index = 0_u64;
+    while let Some(batch) = stream.next_batch()? {
+        for row in batch.rows() {
+            if row.is_visible() {
+                for (column, value) in survey.columns.iter_mut().zip(row.values) {
+                    column.value(index, value);
+                }
+                check_line(&row, index, table)?;
+                if may_be_wide && head_len.saturating_add(inline_len(&row)) > MAX_INLINE_ROW {
+                    survey.too_wide = true;
+                }
+            }
+            index = index.saturating_add(1);
+        }
+    }
+    Ok(survey)
+}
+
+/// A bound of a value's bytes as text.
+fn len_of(value: &ValueRef<'_>) -> usize {
+    match *value {
+        ValueRef::Numeric(text)
+        | ValueRef::Text(text)
+        | ValueRef::Char(text)
+        | ValueRef::Date(text)
+        | ValueRef::Timestamp(text)
+        | ValueRef::TimestampTz(text)
+        | ValueRef::Json(text)
+        | ValueRef::Enum { label: text, .. } => text.len(),
+        ValueRef::Bytea(bytes) => bytes.len().saturating_mul(2),
+        ValueRef::Null => 0,
+        _ => SHORT_LEN,
+    }
+}
+
+/// A bound of what the values take in their page.
+fn inline_len(row: &RowRef<'_>) -> usize {
+    let of_value = |value: &ValueRef<'_>| match value {
+        ValueRef::Null => 0,
+        value => len_of(value).saturating_add(8).min(INLINE_LEN),
+    };
+    row.values.iter().map(of_value).sum()
+}
+
+/// Every character may need an escape, and bytes two digits each.
+fn check_line(row: &RowRef<'_>, index: u64, table: &Table) -> Result<()> {
+    let bytes = row.values.iter().fold(0_usize, |sum, value| {
+        sum.saturating_add(len_of(value).saturating_mul(2).saturating_add(4))
+    });
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes <= MAX_COPY_LINE) {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "table {:?}, row version {index}: found about {bytes} bytes, expected at most {MAX_COPY_LINE}, \
+         which is what PostgreSQL reads in one row; choose other tables with --table, or --format jsonl",
+        table.name
+    )))
+}

@@ -1,0 +1,180 @@
+//! One table in the names and types of PostgreSQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::model::{Column, DataType, Table};
+use crate::postgres::plan::{ColumnPlan, SequencePlan, TablePlan};
+use crate::postgres::{EnumType, NameRules, PgType, assign_names, candidates};
+
+use super::super::Directory;
+use super::super::dump::Chosen;
+use super::access::Accounts;
+use super::survey::{ColumnSurvey, survey};
+use super::{ExportOptions, changed_name};
+
+/// The column of a table that holds its rows as JSON.
+const JSON_COLUMN: &str = "row";
+
+pub(super) struct TablePlanner<'p> {
+    pub directory: &'p Directory,
+    pub chosen: &'p Chosen<'p>,
+    pub enums: &'p BTreeMap<String, Arc<EnumType>>,
+    pub accounts: Option<&'p Accounts>,
+    pub options: ExportOptions,
+    /// Names of tables, types and sequences.
+    pub used: &'p mut BTreeSet<String>,
+    pub notes: Vec<Finding>,
+}
+
+impl TablePlanner<'_> {
+    /// Reads the rows once and decides; constraints over several rows come later.
+    pub(super) fn plan(mut self, name: String) -> Result<TablePlan> {
+        let table = self.chosen.table;
+        self.note(changed_name("table", &table.name, &name));
+        let types = table.columns.iter().map(|column| self.candidates(column));
+        let found = survey(self.directory, self.chosen.at, table, types.collect())?;
+        let names = table.columns.iter().map(|column| column.name.as_str());
+        let names = assign_names(names, NameRules::Column, &mut BTreeSet::new());
+        let mut columns = Vec::new();
+        for ((column, survey), column_name) in table.columns.iter().zip(&found.columns).zip(names) {
+            columns.push(self.column(&name, column, survey, column_name, found.too_wide));
+        }
+        if found.too_wide {
+            let detail = format!("found {} columns", table.columns.len());
+            self.note(Some(Finding::new(Code::TableAsJson).detail(detail)));
+        }
+        self.other_sequences(table, found.too_wide);
+        let access = self
+            .accounts
+            .map(|accounts| accounts.of_table(self.chosen.database, table, &mut self.notes));
+        Ok(TablePlan {
+            at: self.chosen.at,
+            name,
+            columns,
+            as_json: found.too_wide.then(|| JSON_COLUMN.to_owned()),
+            keys: Vec::new(),
+            foreign_keys: Vec::new(),
+            access,
+            notes: self.notes,
+        })
+    }
+
+    fn candidates(&self, column: &Column) -> Vec<PgType> {
+        if self.options.redact {
+            return vec![PgType::TextBytes];
+        }
+        let enum_type = match &column.data_type {
+            DataType::Enum { name, .. } => self.enums.get(name).cloned(),
+            _ => None,
+        };
+        candidates(&column.data_type, enum_type)
+    }
+
+    fn column(
+        &mut self,
+        table: &str,
+        column: &Column,
+        survey: &ColumnSurvey,
+        name: String,
+        too_wide: bool,
+    ) -> ColumnPlan {
+        let (chosen, closest) = survey.chosen().unwrap_or((&PgType::Text, &PgType::Text));
+        let mut plan = ColumnPlan {
+            source: column.name.clone(),
+            name,
+            of: chosen.clone(),
+            not_null: !column.nullable && survey.nulls.count == 0,
+            has_null: survey.nulls.count > 0,
+            max_len: survey.max_len,
+            sequence: None,
+        };
+        self.note(changed_name("column", &column.name, &plan.name));
+        if self.options.redact {
+            plan.of = PgType::Text;
+            return plan;
+        }
+        if too_wide {
+            return plan;
+        }
+        if chosen != closest {
+            self.note_widened(column, survey, chosen);
+        }
+        if !column.nullable && survey.nulls.count > 0 {
+            let nulls = survey.nulls.text("hold NULL");
+            let detail = format!("NOT NULL {:?}: {nulls}", column.name);
+            self.note(Some(Finding::new(Code::ConstraintLeftOut).detail(detail)));
+        }
+        plan.sequence = self.sequence(table, column, survey, &plan);
+        plan
+    }
+
+    fn note_widened(&mut self, column: &Column, survey: &ColumnSurvey, chosen: &PgType) {
+        let what = format!("hold what {} would refuse or change", column.data_type);
+        let form = match chosen {
+            PgType::TextBytes => " of the text in UTF-8, because it holds a NUL",
+            _ => "",
+        };
+        let detail = format!(
+            "column {:?} is {chosen}{form}: {}",
+            column.name,
+            survey.misfits.text(&what)
+        );
+        self.note(Some(Finding::new(Code::TypeWidened).detail(detail)));
+    }
+
+    fn sequence(
+        &mut self,
+        table: &str,
+        column: &Column,
+        survey: &ColumnSurvey,
+        plan: &ColumnPlan,
+    ) -> Option<SequencePlan> {
+        if !column.data_type.is_serial() {
+            return None;
+        }
+        let next = self.chosen.table.sequence(&column.name).unwrap_or(1);
+        if plan.of != PgType::BigInt {
+            self.note_sequence(&column.name, next, "its column is no longer an integer");
+            return None;
+        }
+        if let Some(highest) = survey.highest.filter(|highest| next <= *highest) {
+            let detail = format!(
+                "column {:?}: found next value {next}, expected more than {highest}",
+                column.name
+            );
+            self.note(Some(Finding::new(Code::SequenceBehind).detail(detail)));
+        }
+        let wanted = format!("{table}_{}_seq", plan.name);
+        let names = assign_names([wanted.as_str()], NameRules::Relation, self.used);
+        let name = names.into_iter().next()?;
+        Some(SequencePlan { name, next })
+    }
+
+    /// Sequences whose column is gone or is no SERIAL; of a table that is too
+    /// wide, all.
+    fn other_sequences(&mut self, table: &Table, too_wide: bool) {
+        let mut sequences: Vec<&(String, i64)> = table.sequences.iter().collect();
+        sequences.sort();
+        for (name, next) in sequences {
+            let mut columns = table.columns.iter();
+            let is_drawn = columns.any(|one| one.name == *name && one.data_type.is_serial());
+            if too_wide || !is_drawn {
+                self.note_sequence(name, *next, "no SERIAL column has its name");
+            }
+        }
+    }
+
+    fn note_sequence(&mut self, name: &str, next: i64, why: &str) {
+        let detail = format!("sequence of {name:?}, next value {next}: {why}");
+        self.note(Some(Finding::new(Code::SequenceLeftOut).detail(detail)));
+    }
+
+    fn note(&mut self, note: Option<Finding>) {
+        let (database, table) = (&self.chosen.database.name, &self.chosen.table.name);
+        let note = note.map(|note| note.database(database).table(table));
+        self.notes.extend(note);
+    }
+}

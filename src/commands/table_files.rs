@@ -1,0 +1,55 @@
+//! A new directory with one file a table, that is there whole or not at all.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+
+use crate::error::Result;
+use crate::file::{Staging, create_dir, create_file, encode_name};
+
+use super::dump::Chosen;
+
+/// The directory under construction.
+#[derive(Debug)]
+pub struct TableFiles {
+    staging: Staging,
+    databases: BTreeSet<usize>,
+}
+
+impl TableFiles {
+    /// Opens a directory that is to be `target`.
+    ///
+    /// # Errors
+    /// As [`Staging::create`].
+    pub fn create(target: &Path, source: &Path) -> Result<Self> {
+        Ok(TableFiles {
+            staging: Staging::create(target, source)?,
+            databases: BTreeSet::new(),
+        })
+    }
+
+    /// The new file `DATABASE/TABLE.suffix` of a table, the names encoded.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn file(&mut self, chosen: &Chosen<'_>, suffix: &str) -> Result<File> {
+        let (d, t) = chosen.at;
+        let database = self
+            .staging
+            .path()
+            .join(encode_name(&chosen.database.name, d));
+        if self.databases.insert(d) {
+            create_dir(&database)?;
+        }
+        let name = encode_name(&chosen.table.name, t);
+        create_file(&database.join(format!("{name}.{suffix}")))
+    }
+
+    /// Syncs the files and gives the directory its name.
+    ///
+    /// # Errors
+    /// As [`Staging::publish`].
+    pub fn publish(self) -> Result<()> {
+        self.staging.publish()
+    }
+}

@@ -1,0 +1,162 @@
+//! When two values are equal to PostgreSQL, whose keys know neither the stored
+//! tag nor trailing zeros.
+
+use crate::codec::push_text;
+use crate::model::ValueRef;
+
+use super::PgType;
+use super::decimal::Decimal;
+
+/// Bytes of the longest value that an index takes for sure: an entry must fit
+/// into a third of a page.
+pub const MAX_KEY_LEN: usize = 2600;
+
+/// Appends bytes that are equal for equal values of a column of this type;
+/// false for NULL, which equals nothing.
+pub fn push_key(out: &mut Vec<u8>, value: &ValueRef<'_>, of: &PgType) -> bool {
+    if let ValueRef::Null = value {
+        return false;
+    }
+    let start = out.len();
+    match of {
+        PgType::SmallInt | PgType::BigInt | PgType::Numeric(_) => push_number(out, value),
+        PgType::Double => push_double(out, value),
+        PgType::Date | PgType::Timestamp | PgType::TimestampTz => {
+            push_text(out, value);
+            cut_moment(out, start);
+        }
+        PgType::Char(_) => {
+            push_text(out, value);
+            while out.len() > start && out.ends_with(b" ") {
+                out.pop();
+            }
+        }
+        PgType::Bytea => {
+            push_text(out, value);
+            out.get_mut(start..)
+                .unwrap_or_default()
+                .make_ascii_lowercase();
+        }
+        _ => push_text(out, value),
+    }
+    true
+}
+
+fn push_number(out: &mut Vec<u8>, value: &ValueRef<'_>) {
+    let printed;
+    let text = match *value {
+        ValueRef::SmallInt(v) => {
+            printed = v.to_string();
+            &printed
+        }
+        ValueRef::Integer(v) => {
+            printed = v.to_string();
+            &printed
+        }
+        ValueRef::Real(v) => {
+            // Never with an exponent.
+            printed = v.to_string();
+            &printed
+        }
+        ValueRef::Numeric(text) | ValueRef::Text(text) => text,
+        _ => "",
+    };
+    match Decimal::parse(text) {
+        Some(decimal) => decimal.push_canonical(out),
+        None => out.extend_from_slice(text.as_bytes()),
+    }
+}
+
+fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
+    let double = match *value {
+        ValueRef::Real(v) => v,
+        ValueRef::SmallInt(v) => v.into(),
+        // What fits a double at all gives back its digits.
+        ValueRef::Integer(v) => v.to_string().parse().unwrap_or(f64::NAN),
+        ValueRef::Numeric(text) => text.parse().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    };
+    let one = match double.is_nan() {
+        true => f64::NAN,
+        // Minus zero becomes zero.
+        false => double + 0.0,
+    };
+    out.extend_from_slice(&one.to_bits().to_be_bytes());
+}
+
+/// Without the zone, midnight and trailing zeros.
+fn cut_moment(out: &mut Vec<u8>, start: usize) {
+    if out.ends_with(b"Z") {
+        out.pop();
+    }
+    if out.get(start..).is_some_and(|text| text.contains(&b'.')) {
+        while out.ends_with(b"0") {
+            out.pop();
+        }
+        if out.ends_with(b".") {
+            out.pop();
+        }
+    }
+    if out.ends_with(b"T00:00:00") {
+        out.truncate(out.len().saturating_sub(b"T00:00:00".len()));
+    }
+}
+
+/// Whether a foreign key from a column of one type to a column of another can
+/// be created.
+pub fn comparable(from: &PgType, to: &PgType) -> bool {
+    use PgType::{
+        BigInt, Boolean, Bytea, Char, Date, Double, Enum, Numeric, SmallInt, Text, TextBytes,
+        Timestamp, TimestampTz, Uuid, Varchar,
+    };
+    match (from, to) {
+        (SmallInt | BigInt, SmallInt | BigInt | Numeric(_)) => true,
+        (Numeric(_), Numeric(_)) | (Double, Double) => true,
+        (Text | Varchar(_), Text | Varchar(_)) | (Char(_), Char(_)) => true,
+        (Enum(a), Enum(b)) => a.name == b.name,
+        (Boolean, Boolean)
+        | (Date, Date)
+        | (Timestamp, Timestamp)
+        | (TimestampTz, TimestampTz)
+        | (Uuid, Uuid)
+        | (Bytea, Bytea)
+        | (TextBytes, TextBytes) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_does_not_know_the_tag() {
+        let same = |a: ValueRef<'_>, b: ValueRef<'_>, of: PgType| {
+            let (mut x, mut y) = (Vec::new(), Vec::new());
+            assert!(push_key(&mut x, &a, &of) && push_key(&mut y, &b, &of));
+            x == y
+        };
+        use ValueRef::{Char, Date, Integer, Numeric, Real, SmallInt, Text, Timestamp};
+        assert!(same(SmallInt(5), Integer(5), PgType::BigInt));
+        assert!(same(SmallInt(5), Numeric("5.00"), PgType::Numeric(None)));
+        assert!(same(Real(5.0), Numeric("5"), PgType::Numeric(None)));
+        assert!(!same(
+            Real(f64::INFINITY),
+            Real(f64::NAN),
+            PgType::Numeric(None)
+        ));
+        assert!(same(Real(0.0), Real(-0.0), PgType::Double));
+        assert!(same(Real(0.5), Numeric("0.50"), PgType::Double));
+        assert!(same(Text("2025-01-02"), Date("2025-01-02"), PgType::Text));
+        let midnight = Timestamp("2025-01-02T00:00:00.000");
+        assert!(same(midnight, Date("2025-01-02"), PgType::Timestamp));
+        let (a, b) = (
+            Timestamp("2025-01-02T03:04:10"),
+            Timestamp("2025-01-02T03:04:1"),
+        );
+        assert!(!same(a, b, PgType::Timestamp));
+        assert!(same(Char("a "), Char("a  "), PgType::Char(3)));
+        assert!(!same(Text("a "), Text("a"), PgType::Text));
+        assert!(!push_key(&mut Vec::new(), &ValueRef::Null, &PgType::Text));
+    }
+}

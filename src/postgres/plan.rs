@@ -1,0 +1,146 @@
+//! What is to be created, in the names and types of PostgreSQL, with a note
+//! for everything that differs from the source.
+
+use std::sync::Arc;
+
+use crate::finding::Finding;
+use crate::model::Privilege;
+
+use super::{EnumType, PgType};
+
+/// Everything that a script creates.
+#[derive(Debug, Default)]
+pub struct Script {
+    /// Users and roles, in order of creation.
+    pub roles: Vec<RolePlan>,
+    /// Role and member, none of them in a circle.
+    pub memberships: Vec<(String, String)>,
+    /// What differs about users and roles.
+    pub notes: Vec<Finding>,
+    /// The databases, in name order.
+    pub databases: Vec<DatabasePlan>,
+}
+
+impl Script {
+    /// Everything that differs from the source.
+    pub fn notes(&self) -> impl Iterator<Item = &Finding> {
+        let databases = self.databases.iter().flat_map(|database| {
+            let tables = database.tables.iter().flat_map(|table| &table.notes);
+            database.notes.iter().chain(tables)
+        });
+        self.notes.iter().chain(databases)
+    }
+}
+
+/// A user or role.
+#[derive(Debug)]
+pub struct RolePlan {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a user.
+    pub login: bool,
+    /// SUPERUSER.
+    pub superuser: bool,
+    /// CREATEDB.
+    pub create_db: bool,
+    /// CREATEROLE.
+    pub create_role: bool,
+    /// The hash of a user's password, where it is to be shown.
+    pub password_hash: Option<String>,
+}
+
+/// Who may do what with a database or table.
+#[derive(Debug, Default)]
+pub struct AccessPlan {
+    /// The owner, if it exists.
+    pub owner: Option<String>,
+    /// Privileges by role.
+    pub grants: Vec<(String, Vec<Privilege>)>,
+}
+
+/// One database.
+#[derive(Debug)]
+pub struct DatabasePlan {
+    /// Its name.
+    pub name: String,
+    /// Who may do what, unless accounts are left out.
+    pub access: Option<AccessPlan>,
+    /// Its enum types, in name order.
+    pub enums: Vec<Arc<EnumType>>,
+    /// Its tables, in name order.
+    pub tables: Vec<TablePlan>,
+    /// Views and their SQL, in name order.
+    pub views: Vec<(String, String)>,
+    /// What differs about the database itself.
+    pub notes: Vec<Finding>,
+}
+
+/// One table.
+#[derive(Debug)]
+pub struct TablePlan {
+    /// Its positions in the catalog.
+    pub at: (usize, usize),
+    /// Its name.
+    pub name: String,
+    /// Its columns; of a table that is too wide, the names only matter.
+    pub columns: Vec<ColumnPlan>,
+    /// The one column that holds each row as a JSON object, of a table that is
+    /// wider than PostgreSQL takes.
+    pub as_json: Option<String>,
+    /// Constraints over its own rows.
+    pub keys: Vec<KeyPlan>,
+    /// Constraints over the rows of another.
+    pub foreign_keys: Vec<ForeignKeyPlan>,
+    /// Who may do what, unless accounts are left out.
+    pub access: Option<AccessPlan>,
+    /// What differs about the table.
+    pub notes: Vec<Finding>,
+}
+
+/// One column.
+#[derive(Debug)]
+pub struct ColumnPlan {
+    /// Its name in the source.
+    pub source: String,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: PgType,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// Whether a visible row holds NULL.
+    pub has_null: bool,
+    /// A bound of the bytes of its longest value as text.
+    pub max_len: usize,
+    /// The sequence that gives its default.
+    pub sequence: Option<SequencePlan>,
+}
+
+/// The sequence of a SERIAL column.
+#[derive(Debug)]
+pub struct SequencePlan {
+    /// Its name.
+    pub name: String,
+    /// The value that it hands out next.
+    pub next: i64,
+}
+
+/// PRIMARY KEY or UNIQUE over one column.
+#[derive(Debug)]
+pub struct KeyPlan {
+    /// The position of the column.
+    pub column: usize,
+    /// Whether it is the primary key.
+    pub primary: bool,
+}
+
+/// REFERENCES.
+#[derive(Debug)]
+pub struct ForeignKeyPlan {
+    /// The position of the column.
+    pub column: usize,
+    /// The referenced table.
+    pub table: String,
+    /// The referenced column.
+    pub referenced: String,
+}

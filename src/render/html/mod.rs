@@ -1,0 +1,292 @@
+//! A report as one page of HTML: no script, nothing loaded from elsewhere.
+
+mod style;
+mod timeline;
+
+use std::collections::BTreeMap;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::finding::{Code, Finding, Severity};
+
+use super::escape;
+
+pub use timeline::{Mark, RecordMark, Sureness, Timeline};
+
+/// Findings of one code whose places are shown.
+const SHOWN_PER_CODE: usize = 20;
+
+/// What a page says.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The directory.
+    pub title: String,
+    /// How it stands, in a sentence.
+    pub verdict: String,
+    /// The heaviest severity, if anything was found.
+    pub worst: Option<Severity>,
+    /// Commands to run next.
+    pub next: Vec<String>,
+    /// Label and text.
+    pub facts: Vec<(&'static str, String)>,
+    /// The databases; absent when no snapshot can be read.
+    pub databases: Option<Vec<DatabasePart>>,
+    /// The log of a legacy directory.
+    pub timeline: Option<Timeline>,
+    /// Everything found.
+    pub findings: Vec<Finding>,
+}
+
+/// One database.
+#[derive(Debug)]
+pub struct DatabasePart {
+    /// Its name.
+    pub name: String,
+    /// Its tables.
+    pub tables: Vec<TablePart>,
+}
+
+/// One table.
+#[derive(Debug)]
+pub struct TablePart {
+    /// Its name.
+    pub name: String,
+    /// Number of columns.
+    pub columns: usize,
+    /// Visible row versions.
+    pub live: u64,
+    /// Row versions that are not visible.
+    pub dead: u64,
+    /// Its size in words.
+    pub size: String,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// The page as text.
+pub fn page_html(page: &Page) -> String {
+    let title = escape(&page.title);
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                meta name="color-scheme" content="light dark";
+                title { "RustDB report: " (title) }
+                style { (PreEscaped(style::CSS)) }
+            }
+            body {
+                main {
+                    h1 { "RustDB directory " code { (title) } }
+                    (summary(page))
+                    (contents(page))
+                    @if let Some(timeline) = &page.timeline { (timeline::section(timeline)) }
+                    (findings(&page.findings))
+                }
+                footer { "rustdb-inspect " (env!("CARGO_PKG_VERSION")) }
+            }
+        }
+    };
+    markup.into_string()
+}
+
+/// What was found, and what to do next.
+fn summary(page: &Page) -> Markup {
+    let class = severity_class(page.worst);
+    html! {
+        section class={ "verdict " (class) } {
+            p { strong { (severity_word(page.worst)) } " " (page.verdict) }
+        }
+        @if !page.next.is_empty() {
+            section {
+                h2 { "What to do next" }
+                p { "One of these commands:" }
+                @for line in &page.next { pre { (escape(line)) } }
+            }
+        }
+        section {
+            h2 { "The directory" }
+            table class="facts" {
+                @for (label, text) in &page.facts {
+                    tr { th scope="row" { (label) } td { (escape(text)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The heaviest finding by a sign and a word, so that colour is never alone.
+fn severity_word(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Error) => "\u{2716} Error:",
+        Some(Severity::Warning) => "\u{25b2} Warning:",
+        Some(Severity::Info) | None => "\u{2714} In order:",
+    }
+}
+
+fn severity_class(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Error) => "error",
+        Some(Severity::Warning) => "warning",
+        Some(Severity::Info) | None => "fine",
+    }
+}
+
+/// Databases and tables with their sizes.
+fn contents(page: &Page) -> Markup {
+    let Some(databases) = &page.databases else {
+        return html! {
+            section {
+                h2 { "Databases" }
+                p { "No snapshot can be read, so it is not known which tables there are." }
+            }
+        };
+    };
+    let tables = || databases.iter().flat_map(|database| &database.tables);
+    let largest = tables().map(|table| table.bytes).max().unwrap_or(0).max(1);
+    html! {
+        section {
+            h2 { "Databases" }
+            @if databases.is_empty() { p { "There is none." } }
+            @for database in databases {
+                h3 { (escape(&database.name)) }
+                @if database.tables.is_empty() { p { "No tables." } } @else {
+                    table class="tables" {
+                        thead {
+                            tr {
+                                th scope="col" { "Table" }
+                                th scope="col" class="number" { "Columns" }
+                                th scope="col" class="number" { "Rows" }
+                                th scope="col" class="number" { "Dead versions" }
+                                th scope="col" class="number" { "Size" }
+                                th scope="col" { "Share" }
+                            }
+                        }
+                        tbody {
+                            @for table in &database.tables { (table_row(table, largest)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table_row(table: &TablePart, largest: u64) -> Markup {
+    // At most 100, as no table is larger than the largest.
+    let percent = u128::from(table.bytes) * 100 / u128::from(largest);
+    html! {
+        tr {
+            td { (escape(&table.name)) }
+            td class="number" { (table.columns) }
+            td class="number" { (table.live) }
+            td class="number" { (table.dead) }
+            td class="number" { (table.size) }
+            td {
+                svg class="bar" viewBox="0 0 100 8" role="img" aria-label={ (percent) " % of the largest" } {
+                    rect class="bar-back" x="0" y="0" width="100" height="8" {}
+                    rect class="bar-fill" x="0" y="0" width=(percent) height="8" {}
+                }
+            }
+        }
+    }
+}
+
+/// Findings by code, each explained once.
+fn findings(findings: &[Finding]) -> Markup {
+    let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_code.entry(finding.code).or_default().push(finding);
+    }
+    html! {
+        section {
+            h2 { "Findings" }
+            @if by_code.is_empty() { p { "None." } }
+            @for (code, findings) in &by_code {
+                @let worst = findings.iter().map(|finding| finding.severity).max();
+                article class=(severity_class(worst)) {
+                    h3 {
+                        (severity_word(worst)) " " code { (code) }
+                        @if findings.len() > 1 { " (" (findings.len()) ")" }
+                    }
+                    p { (code.meaning()) }
+                    p { strong { "What to do: " } (code.remedy()) }
+                    ul {
+                        @for finding in findings.iter().take(SHOWN_PER_CODE) {
+                            li { (place(finding)) }
+                        }
+                        @if findings.len() > SHOWN_PER_CODE {
+                            li { "and " (findings.len() - SHOWN_PER_CODE) " more" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn place(finding: &Finding) -> String {
+    let mut parts = Vec::new();
+    if let Some(file) = &finding.file {
+        parts.push(escape(&file.display().to_string()));
+    }
+    if let Some(offset) = finding.offset {
+        parts.push(format!("offset {offset}"));
+    }
+    if let Some(database) = &finding.database {
+        parts.push(format!("database {}", escape(database)));
+    }
+    if let Some(table) = &finding.table {
+        parts.push(format!("table {}", escape(table)));
+    }
+    if let Some(sequence) = finding.sequence {
+        parts.push(format!("record {sequence}"));
+    }
+    let place = parts.join(", ");
+    match &finding.detail {
+        Some(detail) if place.is_empty() => escape(detail),
+        Some(detail) => format!("{place}: {}", escape(detail)),
+        None if place.is_empty() => "the directory as a whole".to_owned(),
+        None => place,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_files_stays_text() {
+        let hostile = "<script>alert(1)</script>\"'&\u{1b}[31m\u{202e}";
+        let page = Page {
+            title: hostile.into(),
+            next: vec![hostile.into()],
+            facts: vec![("users", hostile.into())],
+            databases: Some(vec![DatabasePart {
+                name: hostile.into(),
+                tables: vec![TablePart {
+                    name: hostile.into(),
+                    columns: 1,
+                    live: 2,
+                    dead: 3,
+                    size: "4 B".into(),
+                    bytes: 4,
+                }],
+            }]),
+            findings: vec![
+                Finding::new(Code::TornTail)
+                    .file(hostile)
+                    .database(hostile)
+                    .table(hostile)
+                    .detail(hostile),
+            ],
+            ..Page::default()
+        };
+        let html = page_html(&page);
+        assert!(!html.contains("<script"), "{html}");
+        assert!(!html.contains('\u{1b}') && !html.contains('\u{202e}'));
+        assert_eq!(html.matches("&lt;script&gt;").count(), 9, "{html}");
+    }
+}

@@ -1,0 +1,19 @@
+//! What `dump` writes, loaded into the programs it is written for, and read
+//! back through them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::string_slice, clippy::print_stdout)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../histories/random.rs"]
+mod random;
+
+mod csv;
+mod loaded;
+mod postgres;
+mod sql;
+mod sql_access;
+mod sql_edges;
+mod sql_random;

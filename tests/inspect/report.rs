@@ -1,0 +1,109 @@
+//! `report`: one page that says what `info` and `wal` say.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::hostile;
+use crate::support::run::{Run, data, fixture_names, inspect, text, tree};
+
+/// The page of a directory and how the command ended.
+fn page(directory: &str, scratch: &Path) -> (Run, String) {
+    let file = scratch.join("report.html");
+    let run = inspect(["report", directory, "-o", &text(&file)]);
+    let page = fs::read_to_string(&file).unwrap_or_default();
+    let _ = fs::remove_file(file);
+    (run, page)
+}
+
+#[test]
+fn every_fixture_has_a_page_that_ends_as_info_does() {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in fixture_names() {
+        let directory = data(&name);
+        let before = tree(Path::new(&directory));
+        let info = inspect(["info", &directory, "--format=json"]);
+        let (run, page) = page(&directory, scratch.path());
+        assert_eq!(run.code, info.code, "{name}: {}", run.stderr);
+        assert_eq!(tree(Path::new(&directory)), before, "{name}");
+        assert!(
+            page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"),
+            "{name}"
+        );
+        let info = info.json();
+        for finding in info["findings"].as_array().unwrap() {
+            let code = finding["code"].as_str().unwrap();
+            assert!(
+                page.contains(&format!("<code>{code}</code>")),
+                "{name}: {code}"
+            );
+        }
+        for foreign in [
+            "<script", "http://", "https://", "url(", "@import", " src=", " href=",
+        ] {
+            assert!(!page.contains(foreign), "{name}: {foreign}");
+        }
+    }
+}
+
+#[test]
+fn every_record_of_a_small_tail_has_its_sign() {
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = data("family_1_4");
+    let (_, page) = page(&directory, scratch.path());
+    let log = inspect(["wal", &directory, "--format=jsonl", "--attribute"]).exits(0);
+    let mut seen = 0;
+    for line in log.lines() {
+        if line["state"] != "tail" {
+            continue;
+        }
+        let says = format!(
+            "<title>record {}: {} {}, database {}, {}</title>",
+            line["sequence"],
+            line["op"].as_str().unwrap(),
+            line["table"].as_str().unwrap(),
+            line["database"].as_str().unwrap(),
+            line["confidence"].as_str().unwrap(),
+        );
+        assert_eq!(page.matches(&says).count(), 1, "{says}");
+        seen += 1;
+    }
+    assert!(seen > 8, "{seen}");
+}
+
+#[test]
+fn damage_checkpoints_and_what_to_do_are_on_the_page() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (run, page_of_damage) = page(&data("wal_damaged_middle"), scratch.path());
+    run.exits(1);
+    assert!(page_of_damage.contains("<title>damage: 111 bytes at offset 32</title>"));
+    assert!(page_of_damage.contains("--salvage --dry-run</pre>"));
+    assert!(page_of_damage.contains(": checkpoint, "));
+    let (run, page_of_twins) = page(&data("twins"), scratch.path());
+    run.exits(3);
+    assert!(page_of_twins.contains("--assign notes=left</pre>"));
+    let (run, page_of_torn) = page(&data("torn_tail"), scratch.path());
+    run.exits(0);
+    assert!(page_of_torn.contains("<title>torn tail: 106 bytes"));
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (run, page) = page(&data("hostile_names"), scratch.path());
+    run.exits(0);
+    assert!(!page.contains('\u{1b}') && !page.contains('\0') && !page.contains('\u{202e}'));
+    // Each is a database, and the heading of its tables.
+    let headings = page.matches("<h3>").count();
+    let findings = page.matches("<article").count();
+    assert_eq!(headings - findings, hostile::names().len() + 1);
+}
+
+#[test]
+fn no_page_is_written_into_the_directory_it_is_about() {
+    let files = crate::support::disk::on_disk(&crate::support::disk::killed());
+    let directory = text(files.path());
+    let inside = text(&files.path().join("report.html"));
+    let before = tree(files.path());
+    inspect(["report", &directory, "-o", &inside]).exits(2);
+    assert_eq!(tree(files.path()), before);
+}
