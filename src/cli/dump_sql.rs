@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::commands::Directory;
 use crate::commands::dump::{Chosen, Selection};
 use crate::commands::export::{ExportOptions, plan_script};
+use crate::finding::{Finding, Severity};
 use crate::model::RowSource;
 use crate::postgres::plan::TablePlan;
 use crate::render::sql::{
@@ -40,7 +41,14 @@ pub(super) fn dump_sql(
     warn(&notes, common);
     let mut out = Output::new(common)?;
     let mut text = Vec::new();
-    push_header(&mut text, options.export.redact);
+    let missing: Vec<Finding> = directory
+        .findings()
+        .findings()
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .cloned()
+        .collect();
+    push_header(&mut text, &missing, options.export.redact);
     push_roles(&mut text, &script);
     for database in &script.databases {
         push_database(&mut text, database);

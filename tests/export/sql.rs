@@ -222,6 +222,20 @@ fn redacted_rows_load_and_show_no_value() {
 }
 
 #[test]
+fn a_script_says_itself_that_records_are_missing() {
+    let open = inspect(["dump", &data("twins")]).exits(3).stdout;
+    assert_eq!(
+        open.matches("-- ambiguous-attribution: candidates: ")
+            .count(),
+        3
+    );
+    let decided = inspect(["dump", &data("twins"), "--assign=notes=left"])
+        .exits(0)
+        .stdout;
+    assert!(!decided.contains("ambiguous"));
+}
+
+#[test]
 fn dead_versions_have_no_place_in_a_script() {
     let run = inspect(["dump", &data("family_1_4"), "--include-dead"]).exits(2);
     assert!(run.stderr.contains("jsonl"), "{}", run.stderr);

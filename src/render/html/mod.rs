@@ -287,6 +287,6 @@ mod tests {
         let html = page_html(&page);
         assert!(!html.contains("<script"), "{html}");
         assert!(!html.contains('\u{1b}') && !html.contains('\u{202e}'));
-        assert_eq!(html.matches("&lt;script&gt;").count(), 9, "{html}");
+        assert_eq!(html.matches("&lt;script&gt;").count(), 10, "{html}");
     }
 }

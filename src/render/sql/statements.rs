@@ -1,5 +1,6 @@
 //! Databases, types, tables and constraints.
 
+use crate::finding::Finding;
 use crate::postgres::plan::{ColumnPlan, DatabasePlan, SequencePlan, TablePlan};
 use crate::postgres::{quote_ident, quote_literal};
 
@@ -21,8 +22,9 @@ const SESSION: &[&str] = &[
     "SET search_path = '';",
 ];
 
-/// Appends what comes first.
-pub fn push_header(out: &mut Vec<u8>, redacted: bool) {
+/// Appends what comes first; `missing` is what was found that keeps rows out of
+/// the script, so that it says so wherever it is taken.
+pub fn push_header(out: &mut Vec<u8>, missing: &[Finding], redacted: bool) {
     push_comment(
         out,
         "RustDB data for PostgreSQL 15. Load it as a superuser:\n\
@@ -34,6 +36,13 @@ pub fn push_header(out: &mut Vec<u8>, redacted: bool) {
             out,
             "Values are redacted: every column is text and has no constraints.",
         );
+    }
+    if !missing.is_empty() {
+        push_comment(
+            out,
+            "The source is not whole, or records of its log wait for a decision:",
+        );
+        push_notes(out, missing);
     }
     push_line(out, "\\set ON_ERROR_STOP on");
     push_session(out);
