@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use crate::engine::address::Lsn;
 use crate::engine::layout::Layout;
 use crate::engine::live::Batch;
-use crate::engine::row_changes::tests::{Bench, row};
+use crate::engine::row_changes::bench::{Bench, row};
 use crate::finding::Code;
 
 /// A table with rows of its file, ends beside them, and an index of several

@@ -1,10 +1,13 @@
 //! Rows and ends of versions that no file holds yet, for the layouts that
 //! number the rows of a table.
 
+#[cfg(test)]
+#[path = "bench/tests.rs"]
+pub(in crate::engine) mod bench;
 mod merged;
 mod row_checks;
 #[cfg(test)]
-pub(in crate::engine) mod tests;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
