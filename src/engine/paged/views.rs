@@ -51,6 +51,9 @@ const STATES: [&str; 8] = [
     "state 7",
 ];
 
+/// The file of a page, the page's offset there, and its bytes.
+type PageBytes = (Arc<SourceFile>, u64, Vec<u8>);
+
 /// The pages of a table.
 pub(super) struct PageViews {
     place: PagePlace,
@@ -74,7 +77,7 @@ impl PageViews {
 
     /// The bytes of a page, as far as they are there, with their file and
     /// offset; `None` when nothing of it is.
-    fn page(&mut self, number: u32) -> Result<Option<(Arc<SourceFile>, u64, Vec<u8>)>> {
+    fn page(&mut self, number: u32) -> Result<Option<PageBytes>> {
         let (index, in_file) = self.place.split(number);
         let file = match &self.open {
             Some((open, file)) if *open == index => file.clone(),
