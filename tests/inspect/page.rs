@@ -88,9 +88,9 @@ fn hex_shows_every_byte_of_the_file_once() {
     let (_, hex) = shown(&scratch, &["shop.customers", "--format", "hex"]);
     let mut bytes = Vec::new();
     for line in hex.lines().filter(|line| !line.starts_with("page ")) {
-        let offset = usize::from_str_radix(&line[..8], 16).unwrap();
+        let offset = usize::from_str_radix(line.get(..8).unwrap(), 16).unwrap();
         assert_eq!(offset, bytes.len(), "{line}");
-        let digits = line.get(10..57).unwrap_or(&line[10..]).trim();
+        let digits = line.get(10..57).or(line.get(10..)).unwrap().trim();
         match digits.strip_suffix(" zeros") {
             Some(count) => bytes.extend(vec![0; count.parse().unwrap()]),
             None => bytes.extend(
