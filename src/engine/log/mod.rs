@@ -1,6 +1,7 @@
 //! Our log (format page, "Our log"): what happened since the last checkpoint,
 //! and the batches of file changes that checkpoints make.
 
+mod change;
 mod reader;
 mod record;
 mod segment;
