@@ -1,0 +1,261 @@
+//! Bytes written for single-row inserts, by layout and by the old scheme:
+//! `cargo bench --bench amplification -- [MOST_BYTES]`.
+//!
+//! 10,000 inserts of one row, a checkpoint every 100, into one of ten equal
+//! tables of 1 MB, 10 MB and so on together. The old server writes the whole
+//! snapshot at each checkpoint; here that is a plain write of as many bytes and
+//! a sync, which is less than it does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation
+)]
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use rustdb_migrate::codec::ByteWriter;
+use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
+use rustdb_migrate::error::Result;
+use rustdb_migrate::file::{Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceEntry};
+use rustdb_migrate::legacy::encode_row;
+use rustdb_migrate::model::{
+    Catalog, Column, DataType, Database, RowBatch, RowRef, RowSource, RowStream, Table, ValueRef,
+};
+
+const INSERTS: u64 = 10_000;
+const CHECKPOINT_EVERY: u64 = 100;
+const TABLES: usize = 10;
+const TEXT: &str = "a row of a hundred bytes or so, as they are usual in small shops";
+
+/// Counts the bytes that are written to the files of this machine.
+#[derive(Debug, Clone, Default)]
+struct Counting {
+    written: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct CountedFile {
+    file: Arc<dyn DiskFile>,
+    written: Arc<AtomicU64>,
+}
+
+impl Counting {
+    fn counted(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(CountedFile {
+            file,
+            written: self.written.clone(),
+        })
+    }
+}
+
+impl Disk for Counting {
+    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        LocalDisk.open(path)
+    }
+    fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        LocalDisk.open_write(path).map(|file| self.counted(file))
+    }
+    fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        LocalDisk.create(path).map(|file| self.counted(file))
+    }
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        LocalDisk.create_dir(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        LocalDisk.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        LocalDisk.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        LocalDisk.remove_dir(path)
+    }
+    fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
+        LocalDisk.entries(dir)
+    }
+    fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
+        LocalDisk.kind(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        LocalDisk.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
+        LocalDisk.lock(path, lock)
+    }
+}
+
+impl DiskFile for CountedFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.written
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.file.write_all_at(bytes, offset)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+fn catalog() -> Catalog {
+    let column = |name: &str, data_type: DataType, primary_key: bool| Column {
+        name: name.into(),
+        data_type,
+        nullable: !primary_key,
+        primary_key,
+        unique: false,
+        foreign_key: None,
+    };
+    let table = |number: usize| Table {
+        name: format!("t{number}"),
+        columns: vec![
+            column("id", DataType::Integer, true),
+            column("text", DataType::Text, false),
+        ],
+        sequences: Vec::new(),
+        owner: None,
+    };
+    Catalog {
+        databases: vec![Database {
+            name: "shop".into(),
+            tables: (0..TABLES).map(table).collect(),
+            enums: Vec::new(),
+            views: Vec::new(),
+            table_grants: Vec::new(),
+        }],
+        ..Catalog::default()
+    }
+}
+
+/// So many rows in each table.
+struct Rows(u64);
+
+struct Stream(std::ops::Range<u64>);
+
+impl RowSource for Rows {
+    fn row_count(&self, _: usize, _: usize) -> u64 {
+        self.0
+    }
+    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+        Ok(Box::new(Stream(0..self.0)))
+    }
+}
+
+fn values(id: u64) -> [ValueRef<'static>; 2] {
+    [ValueRef::Integer(id as i64), ValueRef::Text(TEXT)]
+}
+
+impl RowStream for Stream {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let mut batch = RowBatch::new();
+        for id in self.0.by_ref().take(1000) {
+            values(id)
+                .into_iter()
+                .for_each(|value| batch.push_value(value));
+            batch.end_row(1, None);
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+}
+
+/// Bytes of a row in a snapshot.
+fn legacy_row_len() -> u64 {
+    let mut w = ByteWriter::new();
+    encode_row(
+        &mut w,
+        &RowRef {
+            values: &values(1),
+            xmin: 1,
+            xmax: None,
+        },
+    );
+    w.len() as u64
+}
+
+/// Bytes and seconds for each checkpoint of a layout.
+fn layout(layout: Layout, rows: u64) -> (u64, f64) {
+    let parent = tempfile::tempdir().unwrap();
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: 1,
+    };
+    create(parent.path(), layout, &catalog(), &Rows(rows), &origin).unwrap();
+    let disk = Counting::default();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut options = StoreOptions::default();
+    options.checkpoint_every = CHECKPOINT_EVERY;
+    let store = LiveStore::open_on(&shared, parent.path(), options).unwrap();
+    let table = store.table("shop", "t0").unwrap();
+    // The first look for a key may build an index.
+    table.read().find(&ValueRef::Integer(0)).unwrap();
+    let before = disk.written.load(Ordering::Relaxed);
+    let start = Instant::now();
+    for id in rows..rows + INSERTS {
+        store.insert(&table, &values(id), 2).unwrap();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let bytes = disk.written.load(Ordering::Relaxed) - before;
+    let checkpoints = INSERTS / CHECKPOINT_EVERY;
+    (bytes / checkpoints, seconds / checkpoints as f64)
+}
+
+/// Bytes and seconds to write a snapshot once.
+fn whole_file(rows: u64) -> (u64, f64) {
+    let bytes = legacy_row_len() * rows * TABLES as u64;
+    let parent = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(parent.path().join("snapshot")).unwrap();
+    let chunk = vec![7; 1 << 20];
+    let start = Instant::now();
+    let mut left = bytes;
+    while left > 0 {
+        let len = left.min(chunk.len() as u64) as usize;
+        io::Write::write_all(&mut &file, chunk.get(..len).unwrap()).unwrap();
+        left -= len as u64;
+    }
+    file.sync_all().unwrap();
+    (bytes, start.elapsed().as_secs_f64())
+}
+
+fn main() {
+    let most = std::env::args().find_map(|arg| arg.parse::<u64>().ok());
+    let most = most.unwrap_or(100_000_000);
+    println!(
+        "{INSERTS} inserts of one row into one of {TABLES} equal tables, a checkpoint every \
+         {CHECKPOINT_EVERY}: kilobytes written and milliseconds, for each checkpoint\n"
+    );
+    println!("| size | whole file | per-table | append | paged |");
+    println!("|---|---|---|---|---|");
+    let mut size = 1_000_000;
+    while size <= most {
+        let rows = size / (legacy_row_len() * TABLES as u64);
+        let cell = |(bytes, seconds): (u64, f64)| {
+            format!(
+                "{:.0} KB, {:.1} ms",
+                bytes as f64 / 1000.0,
+                seconds * 1000.0
+            )
+        };
+        let layouts = [Layout::PerTable, Layout::Append, Layout::Paged];
+        let cells = layouts.map(|of| cell(layout(of, rows)));
+        let [per_table, append, paged] = cells;
+        println!(
+            "| {} MB | {} | {per_table} | {append} | {paged} |",
+            size / 1_000_000,
+            cell(whole_file(rows))
+        );
+        size *= 10;
+    }
+}
