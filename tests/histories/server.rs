@@ -118,9 +118,25 @@ impl Server {
     fn trace(&mut self, database: &str, operation: &Operation) {
         let logged = !self.in_transaction;
         let (table, index) = match operation {
-            Operation::Insert(table, _) => (table, None),
+            Operation::Insert(table, row) => {
+                let columns = self.table(database, table).map(|table| table.columns.len());
+                if columns != Some(row.values.len()) {
+                    return;
+                }
+                (table, None)
+            }
             Operation::Update(table, index, _) | Operation::Delete(table, index) => {
                 (table, Some(*index as usize))
+            }
+            Operation::DropTable(table) => {
+                self.origins.remove(&(database.to_owned(), table.clone()));
+                return;
+            }
+            Operation::Rename(old, new) => {
+                let moved = self.origins.remove(&(database.to_owned(), old.clone()));
+                let key = (database.to_owned(), new.clone());
+                self.origins.insert(key, moved.unwrap_or_default());
+                return;
             }
             _ => return,
         };
