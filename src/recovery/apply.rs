@@ -135,6 +135,10 @@ impl<'a> Applying<'a> {
                 attributed.database = None;
                 attributed.confidence = Confidence::Ambiguous;
                 self.set_aside(attributed, record, finding);
+                // Nor is there a place at which it could be taken up later.
+                if let Some(aside) = self.set_aside.last_mut() {
+                    aside.rows_before.clear();
+                }
                 return;
             }
         };
@@ -185,21 +189,24 @@ impl<'a> Applying<'a> {
         let finding = finding.sequence(record.sequence);
         let guess = self.request.on_ambiguous == OnAmbiguous::Best
             || attributed.confidence == Confidence::Assigned;
-        let meant = match self.shifts.meant(name, state, &record.operation) {
-            Meant::Unproven(likeliest) if guess => likeliest.map_or(Meant::Unlogged, Meant::Row),
-            meant => meant,
+        let (meant, how) = match self.shifts.meant(name, state, &record.operation) {
+            Meant::Unproven(likeliest) if guess => {
+                let meant = likeliest.map_or(Meant::Unlogged, Meant::Row);
+                (meant, "is taken for, without proof,")
+            }
+            meant => (meant, "is"),
         };
         match (meant, new) {
             (Meant::Row(meant), _) if meant == index => Reading::AsLogged,
             (Meant::Row(meant), _) => {
                 attributed.evidence.push("realigned");
-                let detail = format!("row index {index} is that of the row known as {meant}");
+                let detail = format!("row index {index} {how} that of the row known as {meant}");
                 self.report.add(finding.detail(detail));
                 Reading::Realigned(at_index(&record.operation, meant))
             }
             (Meant::Unlogged, new) => {
                 attributed.evidence.push("unlogged-row");
-                let detail = format!("row index {index} is that of a row that was never logged");
+                let detail = format!("row index {index} {how} that of a row that was never logged");
                 self.report.add(finding.detail(detail));
                 match new {
                     // The new version is all that is known of the row.
