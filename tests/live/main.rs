@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod large;
 mod model;
 mod random;
 mod sim_disk;
