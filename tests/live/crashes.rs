@@ -122,7 +122,7 @@ fn brief(model: &crate::model::Model) -> String {
 /// How many runs: `RUSTDB_CRASH_RUNS`, or what fits a test.
 fn runs(layout: Layout) {
     let set = std::env::var("RUSTDB_CRASH_RUNS").ok();
-    let runs: u64 = set.map_or(300, |text| text.parse().unwrap());
+    let runs: u64 = set.map_or(3_334, |text| text.parse().unwrap());
     let first: u64 = std::env::var("RUSTDB_SEED").map_or(1, |text| text.parse().unwrap());
     (first..first + runs).for_each(|seed| run(layout, seed));
 }

@@ -58,14 +58,14 @@ impl Default for StoreOptions {
 /// use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions};
 /// use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
 ///
-/// # fn main() -> rustdb_migrate::Result<()> {
+/// # fn main() -> rustdb_migrate::error::Result<()> {
 /// # let parent = tempfile::tempdir().unwrap();
 /// # let dir = parent.path().join("data");
 /// # std::fs::create_dir(&dir).unwrap();
 /// let origin = Origin { family: "2.3".into(), cluster_id: 1 };
 /// let store = LiveStore::create(&dir, Layout::Paged.into(), &origin, StoreOptions::default())?;
 /// store.create_database("shop")?;
-/// let column = |name: &str, data_type, primary_key| Column {
+/// let column = |name: &str, data_type: DataType, primary_key: bool| Column {
 ///     name: name.into(),
 ///     data_type,
 ///     nullable: !primary_key,
