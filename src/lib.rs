@@ -9,7 +9,7 @@
 //! | 5 | [`commands`] | one use case a file, over one logical view of any directory |
 //! | 4 | [`recovery`] | what a crash and the old server's rules mean |
 //! | 3 | [`legacy`], [`engine`], [`render`] | the old bytes; our bytes; output for people and programs |
-//! | 2 | [`codec`], [`file`](mod@file), [`report`] | bytes, files and findings, no formats |
+//! | 2 | [`codec`], [`file`](mod@file), [`report`], [`work`] | bytes, files, findings and threads, no formats |
 //! | 1 | [`model`], [`error`], [`finding`] | the vocabulary |
 //!
 //! The on-disk formats, read and written, are described byte by byte in
@@ -27,3 +27,4 @@ pub mod model;
 pub mod recovery;
 pub mod render;
 pub mod report;
+pub mod work;

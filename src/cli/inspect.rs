@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::options::{Common, parse};
+use super::progress::shown;
 use super::{check, diff, dump, exit, hash, info, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
@@ -31,7 +32,8 @@ enum Command {
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
     let InspectCli { common, command } = parse();
-    let result = match command {
+    let streams = matches!(command, Command::Dump(_) | Command::Wal(_));
+    let result = shown(&common, streams, || match command {
         Command::Info(args) => info::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Wal(args) => wal::run(&args, &common),
@@ -39,6 +41,6 @@ pub fn run_inspect() -> ExitCode {
         Command::Diff(args) => diff::run(&args, &common),
         Command::Hash(args) => hash::run(&args, &common),
         Command::Check(args) => check::run(&args, &common),
-    };
+    });
     exit::finish("rustdb-inspect", result)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::options::{Common, parse};
+use super::progress::shown;
 use super::{attribute, exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
@@ -26,9 +27,10 @@ enum Command {
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
     let cli: MigrateCli = parse();
-    let result = match cli.command {
-        Command::Upgrade(args) => upgrade::run(&args, &cli.common),
-        Command::Attribute(args) => attribute::run(&args),
-    };
+    let common = &cli.common;
+    let result = shown(common, false, || match cli.command {
+        Command::Upgrade(args) => upgrade::run(&args, common),
+        Command::Attribute(args) => attribute::run(&args, common),
+    });
     exit::finish("rustdb-migrate", result)
 }

@@ -14,6 +14,7 @@ mod man;
 mod migrate;
 mod options;
 mod output;
+mod progress;
 mod upgrade;
 mod verify;
 mod wal;

@@ -2,10 +2,15 @@
 
 mod content_hash;
 mod cursor;
+mod plain;
 mod varint;
 mod writer;
 
 pub use content_hash::{ContentHash, MultisetHash};
 pub use cursor::{Cursor, Flaw};
+pub use plain::{
+    MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, PlainReader, buffer_rows, encode_row, encode_value,
+    is_ascii, read_arity, read_plain_value, split_counted, walk_plain_row,
+};
 pub use varint::{unzigzag, zigzag};
 pub use writer::ByteWriter;

@@ -10,6 +10,7 @@ mod append;
 mod catalog_file;
 mod control;
 mod create;
+mod encoded;
 mod file_header;
 mod frame;
 mod layout;
@@ -31,7 +32,7 @@ pub use layout::{CreateOptions, Layout};
 pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
-pub use verify::{Coverage, FileCoverage, Level, verify};
+pub use verify::{Coverage, FileCoverage, Level, len_on_disk, verify, verify_on};
 
 #[cfg(test)]
 mod tests {

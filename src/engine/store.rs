@@ -11,7 +11,8 @@ use super::paths::{GLOBAL_NAME, TablePlace, database_dir};
 use super::sealed;
 use crate::error::{Error, Result};
 use crate::file::{Disk, LocalDisk, SourceFile};
-use crate::model::{Catalog, RowSource, RowStream};
+use crate::finding::Code;
+use crate::model::{Catalog, RowPart, RowSource, RowStream};
 
 /// A read-only view of a directory of ours.
 #[derive(Debug)]
@@ -131,6 +132,36 @@ impl RowSource for Store {
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         let stored = self.known(database, table)?;
         self.files.open(&stored.place, stored.counts)
+    }
+
+    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
+        let stored = self.known(database, table)?;
+        self.files.parts(&stored.place, stored.counts)
+    }
+
+    fn open_part(
+        &self,
+        database: usize,
+        table: usize,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream + '_>> {
+        let stored = self.known(database, table)?;
+        self.files.open_part(&stored.place, stored.counts, part)
+    }
+
+    fn check_total(&self, database: usize, table: usize, rows: u64, live: u64) -> Result<()> {
+        let stored = self.known(database, table)?;
+        let found = TableCounts { rows, live };
+        if found == stored.counts {
+            return Ok(());
+        }
+        Err(Error::damage(
+            &stored.place.file(""),
+            0,
+            Code::CountMismatch,
+            found.to_string(),
+            format!("{}, as the catalog says", stored.counts),
+        ))
     }
 }
 

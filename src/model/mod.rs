@@ -11,6 +11,8 @@ mod value;
 pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, User};
 pub use operation::Operation;
 pub use privilege::{Privilege, PrivilegeMap};
-pub use row::{Row, RowBatch, RowRef, RowSource, RowStream};
+pub use row::{
+    PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
+};
 pub use schema::{Column, DataType, ForeignKey, Table};
 pub use value::{Value, ValueRef};

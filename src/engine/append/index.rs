@@ -14,6 +14,7 @@ use crate::engine::paths::TablePlace;
 use crate::error::{Damage, Error, Result};
 use crate::file::{DiskWriter, SourceFile, Window};
 use crate::finding::Code;
+use crate::work::Threads;
 
 /// After the encoded name of a table.
 pub(super) const SUFFIX: &str = ".index";
@@ -38,7 +39,7 @@ pub(super) const INDEX_BLOCK_ENTRIES: usize =
 pub(super) fn write_index(
     table: &TablePlace,
     lsn: Lsn,
-    entries: Sorter,
+    (entries, threads): (Sorter, Threads),
     data_len: u64,
 ) -> Result<()> {
     let path = table.file(SUFFIX);
@@ -52,7 +53,7 @@ pub(super) fn write_index(
     };
     let address = table.address;
     writer.put(&FileHeader { address, lsn }.encode(MAGIC))?;
-    entries.finish(|entry| writer.push(&entry))?;
+    entries.finish(threads, |entry| writer.push(&entry))?;
     writer.finish(data_len)
 }
 

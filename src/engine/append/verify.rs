@@ -32,7 +32,7 @@ pub(super) fn verify_table(
             file,
             table,
             data,
-            structure: level == Level::Structure,
+            structure: level >= Level::Links,
             entries: EntrySet::default(),
             last: None,
             whole: true,
@@ -80,7 +80,7 @@ fn verify_data(
     let mut walk = RecordWalk {
         records: records(&file, table.address),
         table,
-        structure: level == Level::Structure,
+        structure: level >= Level::Links,
         found: TableCounts::default(),
         entries: EntrySet::default(),
         scratch: ByteWriter::new(),

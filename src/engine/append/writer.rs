@@ -4,46 +4,64 @@ use super::entry::{Entry, Sorter};
 use super::index::write_index;
 use super::record::RecordHead;
 use super::{MAGIC, SUFFIX};
-use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
-use crate::engine::layout::TableCounts;
+use crate::engine::encoded::EncodedRows;
+use crate::engine::layout::{TableCounts, TableWriter};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::BlockWriter;
-use crate::engine::row_codec::encode_value;
 use crate::error::Result;
-use crate::model::RowStream;
+use crate::work::Threads;
 
-/// Writes the files of a table and says what they hold.
+/// Starts the files of a table.
 ///
 /// # Errors
-/// When a file is there or cannot be written, the stream fails, or a row does
-/// not fit the table.
-pub(super) fn write_table(
+/// When a file is there or cannot be written.
+pub(super) fn start(
     table: &TablePlace,
     lsn: Lsn,
-    rows: &mut dyn RowStream,
-) -> Result<TableCounts> {
-    let mut writer = BlockWriter::<RecordHead>::create(table, (SUFFIX, MAGIC), lsn)?;
-    let mut entries = table.key.map(|key| (key, Sorter::new(&table.dir)));
-    let mut key_bytes = ByteWriter::new();
-    while let Some(batch) = rows.next_batch()? {
-        for row in batch.rows() {
-            writer.push(&row)?;
-            if let Some((key, entries)) = &mut entries
-                && row.is_visible()
-                && let Some(value) = row.values.get(*key)
-            {
-                key_bytes.clear();
-                encode_value(&mut key_bytes, value);
-                entries.push(Entry::new(key_bytes.as_slice(), writer.block_offset()))?;
+    threads: Threads,
+) -> Result<Box<dyn TableWriter + '_>> {
+    Ok(Box::new(Writer {
+        table,
+        lsn,
+        threads,
+        records: BlockWriter::create(table, (SUFFIX, MAGIC), lsn)?,
+        entries: table.key.map(|_| Sorter::new(&table.dir)),
+    }))
+}
+
+struct Writer<'t> {
+    table: &'t TablePlace,
+    lsn: Lsn,
+    threads: Threads,
+    records: BlockWriter<'t, RecordHead>,
+    entries: Option<Sorter>,
+}
+
+impl TableWriter for Writer<'_> {
+    fn push(&mut self, rows: &EncodedRows) -> Result<()> {
+        let entries = &mut self.entries;
+        self.records.push(rows, |range, offset| {
+            let Some(entries) = entries else {
+                return Ok(());
+            };
+            let visible = rows.rows().iter().zip(rows.keys());
+            let visible = visible.skip(range.start).take(range.len());
+            for (_, key) in visible.filter(|(row, _)| row.visible) {
+                let key = *key;
+                entries.push(Entry { key, offset })?;
             }
+            Ok(())
+        })
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<TableCounts> {
+        self.records.end_block()?;
+        let counts = self.records.counts();
+        let data_len = self.records.finish()?;
+        if let Some(entries) = self.entries {
+            write_index(self.table, self.lsn, (entries, self.threads), data_len)?;
         }
+        Ok(counts)
     }
-    writer.end_block()?;
-    let counts = writer.counts();
-    let data_len = writer.finish()?;
-    if let Some((_, entries)) = entries {
-        write_index(table, lsn, entries, data_len)?;
-    }
-    Ok(counts)
 }

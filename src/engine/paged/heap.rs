@@ -209,11 +209,12 @@ impl HeapBuilder {
         let len = first.len() + second.len();
         self.upper -= len.max(MIN_TUPLE_ROOM);
         put(&mut self.bytes, self.upper, first);
-        put(&mut self.bytes, self.upper + first.len(), second);
-        let offset = narrow(self.upper).to_le_bytes();
-        let length = (narrow(len) | state << LENGTH_BITS).to_le_bytes();
-        put(&mut self.bytes, self.lower, &offset);
-        put(&mut self.bytes, self.lower + 2, &length);
+        if !second.is_empty() {
+            put(&mut self.bytes, self.upper + first.len(), second);
+        }
+        let [a, b] = narrow(self.upper).to_le_bytes();
+        let [c, d] = (narrow(len) | state << LENGTH_BITS).to_le_bytes();
+        put(&mut self.bytes, self.lower, &[a, b, c, d]);
         self.lower += SLOT_LEN;
     }
 

@@ -1,22 +1,25 @@
 //! Reads the rows of a table, page by page and slot by slot.
 
 use super::heap::{HeapPage, SlotCursor, Tuple};
-use super::overflow::{ChainReader, check_overflow};
+use super::overflow::{ChainReader, NO_PAGE, check_overflow};
 use super::page::{PageHeader, PageKind};
-use super::page_files::{PageFiles, PagePlace};
+use super::page_files::{PageFiles, PagePlace, whole_pages};
 use crate::codec::Cursor;
 use crate::engine::address::TableAddress;
 use crate::engine::catalog_file::check_dir;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::row_codec::{Decoded, TextArena, decode_row, walk_row};
+use crate::engine::row_codec::{Decoded, TextArena, decode_plain, decode_row, walk_row};
 use crate::engine::row_run::{check_end, reserve_text};
 use crate::error::{Damage, Error, Result};
+use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{RowBatch, RowStream};
+use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
 
 /// Most pages whose rows share a batch.
 const BATCH_PAGES: usize = 8;
+/// Pages of a part.
+const PART_PAGES: u64 = 64;
 
 /// Checks a page; the line pointers of a heap page, `None` for an overflow
 /// page.
@@ -67,6 +70,10 @@ pub(super) struct TableReader {
     /// Where the next tuple is.
     page: u32,
     slots: SlotCursor,
+    /// The page that is not read any more.
+    end: u32,
+    /// Whether all pages are read.
+    whole: bool,
     arena: Vec<u8>,
 }
 
@@ -80,27 +87,35 @@ enum Next {
 }
 
 impl TableReader {
-    /// Opens the pages of a table.
+    /// Opens some or all pages of a table.
     ///
     /// # Errors
     /// When its directory is missing or something else; I/O errors.
-    pub(super) fn open(place: PagePlace, arity: usize, counts: TableCounts) -> Result<Self> {
+    pub(super) fn open(
+        place: PagePlace,
+        arity: usize,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Self> {
         check_dir(&*place.disk, &place.dir)?;
+        let page = |number: u64| u32::try_from(number).unwrap_or(NO_PAGE);
         Ok(TableReader {
             pages: PageFiles::new(place.clone()),
             chain: ChainReader::new(PageFiles::new(place)),
             arity,
             expected: counts,
             counts: TableCounts::default(),
-            page: 0,
+            page: page(part.from),
             slots: SlotCursor::START,
+            end: page(part.to),
+            whole: *part == RowPart::ALL,
             arena: Vec::new(),
         })
     }
 
     /// Goes to the next tuple, and makes room for its texts.
     fn seek(&mut self) -> Result<Next> {
-        while self.pages.load(self.page)? {
+        while self.page < self.end && self.pages.load(self.page)? {
             let page = open_page(self.pages.first(), self.pages.address(), self.page)?;
             let mut after = self.slots;
             match page.map_or(Ok(None), |page| page.next(&mut after))? {
@@ -128,6 +143,9 @@ impl TableReader {
     }
 
     fn check_end(&self) -> Result<()> {
+        if !self.whole {
+            return Ok(());
+        }
         let place = self.pages.place();
         if self.page == 0 && self.expected.rows > 0 {
             let error = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -141,7 +159,7 @@ impl TableReader {
     fn rows(&mut self) -> Result<RowBatch<'_>> {
         let mut arena = TextArena::new(&mut self.arena);
         let mut batch = RowBatch::new();
-        for page in self.pages.at_hand().take(BATCH_PAGES) {
+        for page in self.pages.at_hand().take(pages_left(self.page, self.end)) {
             let heap = open_page(page, self.pages.address(), self.page)?;
             loop {
                 let before = self.slots;
@@ -197,4 +215,73 @@ impl RowStream for TableReader {
             Next::End => Ok(None),
         }
     }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        while buffer.is_empty() {
+            if self.page >= self.end || !self.pages.load(self.page)? {
+                self.check_end()?;
+                return Ok(None);
+            }
+            for page in self.pages.at_hand().take(pages_left(self.page, self.end)) {
+                let heap = open_page(page, self.pages.address(), self.page)?;
+                while let Some(tuple) = heap.map_or(Ok(None), |heap| heap.next(&mut self.slots))? {
+                    let row = match tuple {
+                        Tuple::Row(row) => row,
+                        Tuple::Head(head) => {
+                            self.chain.read(&head, self.page, |_| {})?;
+                            head.walk(self.chain.row(), self.arity)?;
+                            Piece {
+                                bytes: self.chain.row(),
+                                ..page
+                            }
+                        }
+                    };
+                    let mut c = Cursor::new(row.bytes);
+                    let decoded = decode_plain(&mut c, self.arity, buffer);
+                    let visible = decoded.map_err(|flaw| row.flaw(flaw))?;
+                    check_end(&row, &c)?;
+                    self.counts.add(visible);
+                }
+                self.page = self.page.saturating_add(1);
+                self.slots = SlotCursor::START;
+            }
+        }
+        Ok(Some(buffer.rows()))
+    }
+}
+
+/// Most pages of the next batch.
+fn pages_left(page: u32, end: u32) -> usize {
+    let left = usize::try_from(end.saturating_sub(page));
+    left.unwrap_or(BATCH_PAGES).min(BATCH_PAGES)
+}
+
+/// The pages of a table in parts. The last one has no end: what is there too
+/// much is met.
+///
+/// # Errors
+/// When a file cannot be opened.
+pub(super) fn parts(place: &PagePlace) -> Result<Vec<RowPart>> {
+    let Some(last) = place.file_count().checked_sub(1) else {
+        return Ok(vec![RowPart::ALL]);
+    };
+    let file = SourceFile::open_on(&*place.disk, &place.file(last))?;
+    let before = last.saturating_mul(place.pages_per_file.into());
+    let page_count = before
+        .saturating_add(whole_pages(&file))
+        .min(NO_PAGE.into());
+    let count = page_count.div_ceil(PART_PAGES).max(1);
+    let parts = (0..count).map(|part| RowPart {
+        place: 0,
+        from: part * PART_PAGES,
+        to: match part + 1 == count {
+            true => u64::MAX,
+            false => (part + 1) * PART_PAGES,
+        },
+    });
+    Ok(parts.collect())
 }

@@ -4,7 +4,7 @@
 mod walk;
 mod writer;
 
-pub(super) use walk::BlockWalk;
+pub(super) use walk::{BlockWalk, block_parts};
 pub(super) use writer::BlockWriter;
 
 use super::address::{Lsn, TableAddress};
