@@ -10,7 +10,7 @@
 //! | 4 | [`recovery`] | what a crash and the old server's rules mean |
 //! | 3 | [`legacy`], [`engine`], [`render`] | the old bytes; our bytes; output for people and programs |
 //! | 2 | [`postgres`] | what a PostgreSQL server takes: names, types, equality |
-//! | 2 | [`codec`], [`file`](mod@file), [`report`] | bytes, files and findings, no formats |
+//! | 2 | [`codec`], [`file`](mod@file), [`report`], [`work`] | bytes, files, findings and threads, no formats |
 //! | 1 | [`model`], [`error`], [`finding`] | the vocabulary |
 //!
 //! The on-disk formats, read and written, are described byte by byte in
@@ -29,3 +29,4 @@ pub mod postgres;
 pub mod recovery;
 pub mod render;
 pub mod report;
+pub mod work;

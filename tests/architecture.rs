@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("finding", &[]),
     ("model", &["error"]),
     ("report", &["error", "finding"]),
+    ("work", &[]),
     ("codec", &["error", "finding", "model"]),
     ("postgres", &["codec", "error", "finding", "model"]),
     ("file", &["codec", "error", "finding", "model"]),
@@ -32,7 +33,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "engine",
-        &["codec", "error", "file", "finding", "model", "report"],
+        &[
+            "codec", "error", "file", "finding", "model", "report", "work",
+        ],
     ),
     (
         "render",
@@ -50,14 +53,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "commands",
         &[
             "codec", "engine", "error", "file", "finding", "legacy", "model", "postgres",
-            "recovery", "report",
+            "recovery", "report", "work",
         ],
     ),
     (
         "cli",
         &[
             "commands", "error", "finding", "legacy", "model", "postgres", "recovery", "render",
-            "report", "engine",
+            "report", "engine", "work",
         ],
     ),
     ("lib", &[]),
@@ -194,7 +197,7 @@ fn the_library_neither_panics_nor_prints() {
 fn only_the_command_line_knows_its_libraries() {
     for (path, text) in files() {
         let code = code(&path, &text);
-        for library in ["anyhow", "clap", "clap_complete", "clap_mangen"] {
+        for library in ["anyhow", "clap", "clap_complete", "clap_mangen", "indicatif"] {
             let uses = code.contains(&format!("{library}::"));
             assert!(!uses || module(&path) == "cli", "src/{path} uses {library}");
         }

@@ -7,7 +7,7 @@ use crate::commands::attribute::attribute;
 use crate::commands::file_outside;
 
 use super::Exit;
-use super::options::Reading;
+use super::options::{Common, Reading};
 
 /// Writes which database each WAL record belongs to, as a decision file to edit
 ///
@@ -24,11 +24,11 @@ pub struct AttributeArgs {
 }
 
 /// Runs the subcommand.
-pub fn run(args: &AttributeArgs) -> anyhow::Result<Exit> {
+pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
     if let Some(file) = &args.output {
         file_outside(file, &args.source)?;
     }
-    let file = attribute(&args.source, &args.reading.open_options()?)?;
+    let file = attribute(&args.source, &args.reading.open_options(common)?)?;
     match &args.output {
         Some(path) => fs_err::write(path, file.text)?,
         None => io::stdout().lock().write_all(file.text.as_bytes())?,

@@ -92,7 +92,7 @@ struct ValueLine {
 
 /// Runs the subcommand.
 pub fn run(args: &DiffArgs, common: &Common) -> anyhow::Result<Exit> {
-    let options = args.reading.open_options()?;
+    let options = args.reading.open_options(common)?;
     let a = Directory::open(&args.a, &options)?;
     let b = Directory::open(&args.b, &options)?;
     let found = diff(

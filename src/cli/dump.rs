@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::commands::Directory;
-use crate::commands::dump::{Chosen, RowSink, Selection, dump};
+use crate::commands::dump::{Chosen, Selection, TextSink, dump_text};
 use crate::commands::export::ExportOptions;
-use crate::model::{Database, RowBatch, Table};
+use crate::commands::{Directory, Phase};
+use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
@@ -94,7 +94,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
             "a table of PostgreSQL holds no dead row versions; --include-dead goes with --format jsonl or csv"
         );
     }
-    let directory = Directory::open(&args.dir, &args.reading.open_options()?)?;
+    let directory = Directory::open(&args.dir, &args.reading.open_options(common)?)?;
     let selection = Selection {
         databases: args.database.clone(),
         tables: args.table.clone(),
@@ -149,67 +149,55 @@ fn dump_rows(
             chosen.len()
         );
     }
-    let mut writer = RowWriter {
-        out,
-        lines: Vec::new(),
-        options,
-        common,
-        form: match args.format {
-            DumpFormat::Csv => Form::Csv(CsvRows::new(options)),
-            _ => Form::Json(None),
-        },
+    let json = chosen
+        .iter()
+        .map(|one| JsonRows::new(&one.database.name, one.table, options));
+    let json: Vec<_> = json.collect();
+    let csv = (args.format == DumpFormat::Csv).then(|| CsvRows::new(options));
+    let render = |table: usize, batch: &RowBatch<'_>, text: &mut Vec<u8>| {
+        let shown = |row: &RowRef<'_>| options.versions || row.is_visible();
+        match (&csv, json.get(table)) {
+            (Some(csv), _) => {
+                let rows = batch.rows().filter(shown);
+                rows.for_each(|row| csv.push(text, &row));
+            }
+            (None, Some(json)) => {
+                let rows = batch.rows().filter(shown);
+                rows.for_each(|row| json.push(text, &row));
+            }
+            (None, None) => {}
+        }
     };
-    dump(directory, chosen, &mut writer)?;
+    directory.begin(Phase::Writing);
+    let mut writer = TextWriter { out, csv, common };
+    let source = (directory as &dyn RowSource, directory.threads());
+    dump_text(source, chosen, render, &mut writer)?;
     writer.out.finish()?;
     Ok(())
 }
 
-enum Form {
-    /// Made anew for each table.
-    Json(Option<JsonRows>),
-    Csv(CsvRows),
-}
-
-struct RowWriter<'c> {
+struct TextWriter<'c> {
     out: Output,
-    /// The lines of one batch.
-    lines: Vec<u8>,
-    options: RowOptions,
+    csv: Option<CsvRows>,
     common: &'c Common,
-    form: Form,
 }
 
-impl RowSink<anyhow::Error> for RowWriter<'_> {
+impl TextSink<anyhow::Error> for TextWriter<'_> {
     fn table(&mut self, chosen: &Chosen<'_>) -> anyhow::Result<()> {
         let Chosen {
             database, table, ..
         } = chosen;
         note_names(database, table, self.common);
-        match &mut self.form {
-            Form::Json(rows) => *rows = Some(JsonRows::new(&database.name, table, self.options)),
-            Form::Csv(rows) => {
-                let mut header = Vec::new();
-                rows.push_header(&mut header, table);
-                self.out.write_all(&header)?;
-            }
+        if let Some(rows) = &self.csv {
+            let mut header = Vec::new();
+            rows.push_header(&mut header, table);
+            self.out.write_all(&header)?;
         }
         Ok(())
     }
 
-    fn rows(&mut self, batch: &RowBatch<'_>) -> anyhow::Result<()> {
-        self.lines.clear();
-        for row in batch.rows() {
-            if !row.is_visible() && !self.options.versions {
-                continue;
-            }
-            match &mut self.form {
-                Form::Json(Some(rows)) => rows.push(&mut self.lines, &row),
-                // A table is announced before its rows.
-                Form::Json(None) => {}
-                Form::Csv(rows) => rows.push(&mut self.lines, &row),
-            }
-        }
-        self.out.write_all(&self.lines)?;
+    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+        self.out.write_all(text)?;
         Ok(())
     }
 }

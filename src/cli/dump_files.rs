@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::commands::Directory;
-use crate::commands::dump::{Chosen, RowSink, dump};
+use crate::commands::dump::{Chosen, TextSink, dump_text};
 use crate::commands::table_files::TableFiles;
-use crate::model::RowBatch;
+use crate::commands::{Directory, Phase};
+use crate::model::{RowBatch, RowRef, RowSource};
 use crate::render::{CsvRows, RowOptions};
 
 use super::dump::note_names;
@@ -22,15 +22,21 @@ pub(super) fn dump_files(
     options: RowOptions,
     common: &Common,
 ) -> anyhow::Result<()> {
+    let rows = CsvRows::new(options);
+    let render = |_: usize, batch: &RowBatch<'_>, text: &mut Vec<u8>| {
+        let shown = |row: &RowRef<'_>| options.versions || row.is_visible();
+        let shown = batch.rows().filter(shown);
+        shown.for_each(|row| rows.push(text, &row));
+    };
     let mut writer = FileWriter {
         files: TableFiles::create(target, directory.path())?,
         file: None,
-        rows: CsvRows::new(options),
-        versions: options.versions,
-        lines: Vec::new(),
+        rows: &rows,
         common,
     };
-    dump(directory, chosen, &mut writer)?;
+    directory.begin(Phase::Writing);
+    let source = (directory as &dyn RowSource, directory.threads());
+    dump_text(source, chosen, render, &mut writer)?;
     writer.close()?;
     writer.files.publish()?;
     note(
@@ -44,10 +50,7 @@ struct FileWriter<'c> {
     files: TableFiles,
     /// That of the table at hand.
     file: Option<BufWriter<File>>,
-    rows: CsvRows,
-    versions: bool,
-    /// The lines of one batch.
-    lines: Vec<u8>,
+    rows: &'c CsvRows,
     common: &'c Common,
 }
 
@@ -58,31 +61,22 @@ impl FileWriter<'_> {
         }
         Ok(())
     }
-
-    fn write(&mut self) -> anyhow::Result<()> {
-        if let Some(file) = &mut self.file {
-            file.write_all(&self.lines)?;
-        }
-        self.lines.clear();
-        Ok(())
-    }
 }
 
-impl RowSink<anyhow::Error> for FileWriter<'_> {
+impl TextSink<anyhow::Error> for FileWriter<'_> {
     fn table(&mut self, chosen: &Chosen<'_>) -> anyhow::Result<()> {
         self.close()?;
         note_names(chosen.database, chosen.table, self.common);
         self.file = Some(BufWriter::new(self.files.file(chosen, "csv")?));
-        self.rows.push_header(&mut self.lines, chosen.table);
-        self.write()
+        let mut header = Vec::new();
+        self.rows.push_header(&mut header, chosen.table);
+        self.text(&header)
     }
 
-    fn rows(&mut self, batch: &RowBatch<'_>) -> anyhow::Result<()> {
-        for row in batch.rows() {
-            if row.is_visible() || self.versions {
-                self.rows.push(&mut self.lines, &row);
-            }
+    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(text)?;
         }
-        self.write()
+        Ok(())
     }
 }

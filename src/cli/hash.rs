@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::commands::Directory;
 use crate::commands::content::{Content, hash_content};
+use crate::commands::{Directory, Phase};
 use crate::finding::Finding;
 use crate::render::escape;
 
@@ -43,8 +43,9 @@ struct Document<'c> {
 
 /// Runs the subcommand.
 pub fn run(args: &HashArgs, common: &Common) -> anyhow::Result<Exit> {
-    let directory = Directory::open(&args.dir, &args.reading.open_options()?)?;
-    let content = hash_content(directory.catalog(), &directory)?;
+    let directory = Directory::open(&args.dir, &args.reading.open_options(common)?)?;
+    directory.begin(Phase::Checking);
+    let content = hash_content(directory.catalog(), &directory, directory.threads())?;
     let findings = directory.findings();
     let mut out = Output::new(common)?;
     match args.format {

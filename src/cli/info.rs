@@ -36,7 +36,7 @@ struct Document<'i> {
 
 /// Runs the subcommand.
 pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
-    let info = info(&args.dir, &args.reading.open_options()?)?;
+    let info = info(&args.dir, &args.reading.open_options(common)?)?;
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => out.json(&Document {

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::man::Program;
 use super::options::{Common, parse};
+use super::progress::shown;
 use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
@@ -38,7 +39,8 @@ enum Command {
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
     let InspectCli { common, command } = parse(Program::Inspect.command_with_examples());
-    let result = match command {
+    let streams = matches!(command, Command::Dump(_) | Command::Wal(_));
+    let result = shown(&common, streams, || match command {
         Command::Info(args) => info::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
         Command::Wal(args) => wal::run(&args, &common),
@@ -52,6 +54,6 @@ pub fn run_inspect() -> ExitCode {
         Command::Report(args) => super::report::run(&args, &common),
         Command::Explain(args) => explain::run(&args, &common),
         Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
-    };
+    });
     exit::finish("rustdb-inspect", result)
 }

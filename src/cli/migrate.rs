@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::man::Program;
 use super::options::{Common, parse};
+use super::progress::shown;
 use super::{attribute, compact, completions, exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
@@ -29,11 +30,12 @@ enum Command {
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
     let cli: MigrateCli = parse(Program::Migrate.command_with_examples());
-    let result = match cli.command {
-        Command::Upgrade(args) => upgrade::run(&args, &cli.common),
-        Command::Attribute(args) => attribute::run(&args),
-        Command::Compact(args) => compact::run(&args, &cli.common),
-        Command::Completions(args) => completions::run(Program::Migrate, &args, &cli.common),
-    };
+    let common = &cli.common;
+    let result = shown(common, false, || match cli.command {
+        Command::Upgrade(args) => upgrade::run(&args, common),
+        Command::Attribute(args) => attribute::run(&args, common),
+        Command::Compact(args) => compact::run(&args, common),
+        Command::Completions(args) => completions::run(Program::Migrate, &args, common),
+    });
     exit::finish("rustdb-migrate", result)
 }

@@ -28,6 +28,7 @@ mod report;
 #[cfg(feature = "report")]
 mod report_timeline;
 mod stats;
+mod progress;
 mod upgrade;
 mod verify;
 mod wal;

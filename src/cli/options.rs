@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ColorChoice, ValueEnum};
 
-use crate::commands::OpenOptions;
+use crate::commands::{OpenOptions, Progress};
 use crate::legacy::Family;
 use crate::recovery::{Decisions, Request};
+use crate::work::Threads;
+
+use super::progress::ShowProgress;
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -31,6 +34,12 @@ pub struct Common {
     /// Colour in what people read: by default on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+    /// Whether to show how far long work is, on stderr
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub progress: ShowProgress,
+    /// Where the work tells how far it is.
+    #[arg(skip)]
+    pub watch: Progress,
 }
 
 /// How to read a data directory.
@@ -39,6 +48,9 @@ pub struct Reading {
     /// Show the snapshot alone, without applying the WAL
     #[arg(long)]
     pub no_wal: bool,
+    /// Threads that read at once [default: one a processor, at most 8]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<Threads>,
     #[command(flatten)]
     pub deciding: Deciding,
 }
@@ -59,9 +71,11 @@ pub struct Deciding {
 
 impl Reading {
     /// The options in the terms of the library.
-    pub fn open_options(&self) -> anyhow::Result<OpenOptions> {
+    pub fn open_options(&self, common: &Common) -> anyhow::Result<OpenOptions> {
         let mut options = self.deciding.open_options()?;
+        options.progress = common.watch.clone();
         options.recovery.without_wal = self.no_wal;
+        options.threads = self.threads.unwrap_or_default();
         Ok(options)
     }
 }
@@ -75,6 +89,8 @@ impl Deciding {
                 decisions: decisions(&self.assign, self.attribution.as_deref())?,
                 ..Request::default()
             },
+            threads: Threads::default(),
+            progress: Progress::default(),
         })
     }
 }

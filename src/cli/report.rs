@@ -37,7 +37,7 @@ pub struct ReportArgs {
 /// Runs the subcommand.
 pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
     file_outside(&args.output, &args.dir)?;
-    let options = args.reading.open_options()?;
+    let options = args.reading.open_options(common)?;
     let info = info(&args.dir, &options)?;
     let log = match info.wal {
         Some(_) => Some(open_log(&args.dir, &options)?),

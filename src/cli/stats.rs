@@ -40,7 +40,7 @@ struct Document<'s> {
 
 /// Runs the subcommand.
 pub fn run(args: &StatsArgs, common: &Common) -> anyhow::Result<Exit> {
-    let stats = stats(&args.dir, &args.reading.open_options()?)?;
+    let stats = stats(&args.dir, &args.reading.open_options(common)?)?;
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => out.json(&Document {

@@ -12,6 +12,7 @@ use crate::engine::{Layout, MAX_PAGES_PER_FILE};
 use crate::legacy::Family;
 use crate::recovery::{OnAmbiguous, Request};
 use crate::render::{escape, findings_text, table_text};
+use crate::work::Threads;
 
 use super::Exit;
 use super::next_steps::next_steps;
@@ -57,6 +58,9 @@ pub struct UpgradeArgs {
     /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
     #[arg(long, value_name = "FAMILY")]
     from_family: Option<Family>,
+    /// Threads that work at once; what is written does not depend on it [default: one a processor, at most 8]
+    #[arg(long, value_name = "N")]
+    threads: Option<Threads>,
     /// Report everything the run would do, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,7 +81,7 @@ fn pages_per_file() -> clap::builder::RangedI64ValueParser<u32> {
 
 /// Runs the subcommand.
 pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
-    let options = options(args)?;
+    let options = options(args, common)?;
     if let Some(file) = &args.report {
         file_outside(file, &args.source)?;
     }
@@ -105,7 +109,7 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
     })
 }
 
-fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
+fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions> {
     if args.to != Target::Snapshot && (args.release.is_some() || args.numeric != Numeric::Keep) {
         bail!("--release and --numeric go with --to snapshot only");
     }
@@ -133,6 +137,8 @@ fn options(args: &UpgradeArgs) -> anyhow::Result<UpgradeOptions> {
                 salvage: args.salvage,
                 repair_replay: args.repair_replay,
             },
+            threads: args.threads.unwrap_or_default(),
+            progress: common.watch.clone(),
         },
         family,
         numeric: args.numeric,

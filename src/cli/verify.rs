@@ -88,7 +88,7 @@ struct FileLine {
 
 /// Runs the subcommand.
 pub fn run(args: &VerifyArgs, common: &Common) -> anyhow::Result<Exit> {
-    let options = args.reading.open_options()?;
+    let options = args.reading.open_options(common)?;
     let level = args.level.into();
     let mut out = Output::new(common)?;
     let mut exit = Exit::Done;

@@ -39,7 +39,12 @@ pub struct MultisetHash {
 impl MultisetHash {
     /// Adds one item by its bytes.
     pub fn add(&mut self, item: &[u8]) {
-        self.sum = self.sum.wrapping_add(xxh3_128(item));
+        self.add_hash(ContentHash::of(item));
+    }
+
+    /// Adds one item by its hash.
+    pub fn add_hash(&mut self, item: ContentHash) {
+        self.sum = self.sum.wrapping_add(item.0);
         self.count = self.count.wrapping_add(1);
     }
 

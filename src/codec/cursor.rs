@@ -53,6 +53,11 @@ impl<'a> Cursor<'a> {
         self.bytes.len() - self.at
     }
 
+    /// The bytes not yet read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     /// A flaw at `at`, with the number found there.
     pub fn bad<T>(at: usize, code: Code, found: u64, expected: &'static str) -> Read<T> {
         Err(Flaw::Bad {

@@ -2,6 +2,7 @@
 
 mod content_hash;
 mod cursor;
+mod plain;
 mod value_form;
 mod value_text;
 mod varint;
@@ -9,6 +10,10 @@ mod writer;
 
 pub use content_hash::{ContentHash, MultisetHash};
 pub use cursor::{Cursor, Flaw};
+pub use plain::{
+    MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, PlainReader, buffer_rows, encode_row, encode_value,
+    is_ascii, read_arity, read_plain_value, split_counted, walk_plain_row,
+};
 pub use value_form::is_well_formed;
 pub use value_text::{push_hex, push_number, push_text};
 pub use varint::{unzigzag, zigzag};

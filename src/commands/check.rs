@@ -243,7 +243,7 @@ fn look(directory: &Path) -> Result<Expected> {
         expected.attribution = wal.attribution;
     }
     if let Some(directory) = look.directory() {
-        let content = hash_content(directory.catalog(), directory)?;
+        let content = hash_content(directory.catalog(), directory, directory.threads())?;
         expected.hash = Some(content.hash.to_string());
         let mut databases: BTreeMap<String, BTreeMap<String, ExpectedTable>> = BTreeMap::new();
         for database in &content.databases {

@@ -125,7 +125,7 @@ fn refuse_legacy(dir: &Path) -> Result<()> {
         return Ok(());
     }
     // Says what is wrong when it is no data directory at all.
-    if let Opened::Ours(_) = Opened::open(dir, None)? {
+    if let Opened::Ours(_) = Opened::open(dir, &OpenOptions::default())? {
         return Ok(());
     }
     Err(Error::Usage(format!(

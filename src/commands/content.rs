@@ -1,16 +1,17 @@
 //! What a directory holds, in hashes: equal for equal content, whatever the
 //! layout, the order of rows or the order of maps.
 
-use std::cell::RefCell;
+mod hashing;
 
 use serde::Serialize;
 
 use crate::codec::{ByteWriter, ContentHash, MultisetHash};
-use crate::error::{Error, Result};
-use crate::legacy::{Family, encode_column, encode_row};
-use crate::model::{
-    Catalog, Database, PrivilegeMap, Role, RowBatch, RowRef, RowSource, RowStream, Table, User,
-};
+use crate::error::Result;
+use crate::legacy::{Family, encode_column};
+use crate::model::{Catalog, Database, PrivilegeMap, Role, RowSource, Table, User};
+use crate::work::Threads;
+
+pub use hashing::{HashingRows, RowHashes, read_through};
 
 /// The hashes of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,82 +54,31 @@ pub struct Content {
     pub tables: Vec<TableContent>,
 }
 
-/// The rows of one table, hashed as multisets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RowHashes {
-    /// Values of visible rows.
-    visible: MultisetHash,
-    /// Values, xmin and xmax of every row.
-    versions: MultisetHash,
-}
-
-impl RowHashes {
-    /// Adds a row; `scratch` is reused from row to row.
-    pub fn add(&mut self, row: &RowRef<'_>, scratch: &mut ByteWriter) {
-        scratch.clear();
-        encode_row(
-            scratch,
-            &RowRef {
-                xmin: 0,
-                xmax: None,
-                ..*row
-            },
-        );
-        if row.is_visible() {
-            self.visible.add(scratch.as_slice());
-        }
-        let values = ContentHash::of(scratch.as_slice());
-        scratch.clear();
-        scratch.u128(values.0);
-        scratch.u64(row.xmin);
-        scratch.bool(row.is_visible());
-        scratch.u64(row.xmax.unwrap_or_default());
-        self.versions.add(scratch.as_slice());
-    }
-}
-
-/// Reads every row and hashes it.
+/// Reads every row, on several threads, and hashes it.
 ///
 /// # Errors
-/// When a row stream fails.
-pub fn hash_content(catalog: &Catalog, rows: &dyn RowSource) -> Result<Content> {
+/// When a row stream fails, or gives other rows than were announced.
+pub fn hash_content(catalog: &Catalog, rows: &dyn RowSource, threads: Threads) -> Result<Content> {
     let hashing = HashingRows::new(rows, catalog);
-    for (d, database) in catalog.databases.iter().enumerate() {
-        for t in 0..database.tables.len() {
-            let mut stream = hashing.open_rows(d, t)?;
-            while stream.next_batch()?.is_some() {}
-        }
+    read_through(catalog, &hashing, threads)?;
+    for (at, hashes) in hashing.all() {
+        rows.check_total(at.0, at.1, hashes.versions.count(), hashes.visible.count())?;
     }
     Ok(hashing.content(catalog))
 }
 
-/// Hashes rows on their way from a source to whoever reads them.
-pub struct HashingRows<'s> {
-    source: &'s dyn RowSource,
-    hashes: Vec<Vec<RefCell<RowHashes>>>,
-}
-
-impl<'s> HashingRows<'s> {
-    /// Hashes what passes from `source`, whose tables `catalog` lists.
-    pub fn new(source: &'s dyn RowSource, catalog: &Catalog) -> Self {
-        let tables =
-            |database: &Database| database.tables.iter().map(|_| RefCell::default()).collect();
-        HashingRows {
-            source,
-            hashes: catalog.databases.iter().map(tables).collect(),
-        }
-    }
-
+impl HashingRows<'_> {
     /// The hashes of what has passed, with the schemas of `catalog`.
     pub fn content(&self, catalog: &Catalog) -> Content {
         let mut databases = Vec::new();
         let mut tables = Vec::new();
-        for (database, hashes) in catalog.databases.iter().zip(&self.hashes) {
+        let mut hashes = self.all().map(|(_, hashes)| hashes);
+        for database in &catalog.databases {
             let own: Vec<TableContent> = database
                 .tables
                 .iter()
-                .zip(hashes)
-                .map(|(table, rows)| table_content(&database.name, table, &rows.borrow()))
+                .zip(hashes.by_ref())
+                .map(|(table, rows)| table_content(&database.name, table, &rows))
                 .collect();
             databases.push(hash_database(database, &own));
             tables.extend(own);
@@ -151,46 +101,6 @@ impl<'s> HashingRows<'s> {
             databases,
             tables,
         }
-    }
-}
-
-impl RowSource for HashingRows<'_> {
-    fn row_count(&self, database: usize, table: usize) -> u64 {
-        self.source.row_count(database, table)
-    }
-
-    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_rows(database, table)?;
-        let hashes = self
-            .hashes
-            .get(database)
-            .and_then(|tables| tables.get(table));
-        let hashes = hashes.ok_or_else(|| Error::Usage("internal: no such table".into()))?;
-        *hashes.borrow_mut() = RowHashes::default();
-        Ok(Box::new(HashingStream {
-            rows,
-            hashes,
-            scratch: ByteWriter::new(),
-        }))
-    }
-}
-
-struct HashingStream<'s> {
-    rows: Box<dyn RowStream + 's>,
-    hashes: &'s RefCell<RowHashes>,
-    scratch: ByteWriter,
-}
-
-impl RowStream for HashingStream<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let batch = self.rows.next_batch()?;
-        if let Some(batch) = &batch {
-            let mut hashes = self.hashes.borrow_mut();
-            batch
-                .rows()
-                .for_each(|row| hashes.add(&row, &mut self.scratch));
-        }
-        Ok(batch)
     }
 }
 

@@ -1,13 +1,17 @@
 //! Content as another release would hold it, and rows without what was asked
 //! to be left out.
 
-use std::cell::RefCell;
+mod numeric_count;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::Family;
-use crate::model::{Catalog, Database, RowBatch, RowSource, RowStream, TableGrants, ValueRef};
+use crate::model::{
+    Catalog, Database, RowBatch, RowPart, RowSource, RowStream, TableGrants, ValueRef,
+};
+
 use crate::report::Report;
+pub use numeric_count::{CountingRows, NumericCount};
 
 /// Owner of everything that no file names an owner of: the first superuser of
 /// every instance.
@@ -171,6 +175,17 @@ impl<'s> ConvertedRows<'s> {
             live_counts,
         }
     }
+
+    fn stream<'r>(&self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
+        if self.numeric == Numeric::Keep && self.live_counts.is_none() {
+            return rows;
+        }
+        Box::new(ConvertedStream {
+            rows,
+            numeric: self.numeric,
+            only_visible: self.live_counts.is_some(),
+        })
+    }
 }
 
 impl RowSource for ConvertedRows<'_> {
@@ -187,14 +202,21 @@ impl RowSource for ConvertedRows<'_> {
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         let rows = self.source.open_rows(database, table)?;
-        if self.numeric == Numeric::Keep && self.live_counts.is_none() {
-            return Ok(rows);
-        }
-        Ok(Box::new(ConvertedStream {
-            rows,
-            numeric: self.numeric,
-            only_visible: self.live_counts.is_some(),
-        }))
+        Ok(self.stream(rows))
+    }
+
+    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
+        self.source.parts(database, table)
+    }
+
+    fn open_part(
+        &self,
+        database: usize,
+        table: usize,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream + '_>> {
+        let rows = self.source.open_part(database, table, part)?;
+        Ok(self.stream(rows))
     }
 }
 
@@ -231,108 +253,5 @@ fn convert(value: ValueRef<'_>, numeric: Numeric) -> ValueRef<'_> {
             text.parse().map_or(ValueRef::Text(text), ValueRef::Real)
         }
         (other, _) => other,
-    }
-}
-
-/// What Numeric values a source holds, by one pass over its rows.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct NumericCount {
-    /// Numeric values.
-    pub values: u64,
-    /// Those that no double equals digit for digit.
-    pub inexact: u64,
-}
-
-/// Counts Numeric values on their way to a target.
-pub struct CountingRows<'s> {
-    source: &'s dyn RowSource,
-    count: RefCell<NumericCount>,
-}
-
-impl<'s> CountingRows<'s> {
-    /// Counts what passes from `source`.
-    pub fn new(source: &'s dyn RowSource) -> Self {
-        CountingRows {
-            source,
-            count: RefCell::default(),
-        }
-    }
-
-    /// What passed so far.
-    pub fn count(&self) -> NumericCount {
-        *self.count.borrow()
-    }
-}
-
-impl RowSource for CountingRows<'_> {
-    fn row_count(&self, database: usize, table: usize) -> u64 {
-        self.source.row_count(database, table)
-    }
-
-    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_rows(database, table)?;
-        Ok(Box::new(CountingStream {
-            rows,
-            count: &self.count,
-        }))
-    }
-}
-
-struct CountingStream<'s> {
-    rows: Box<dyn RowStream + 's>,
-    count: &'s RefCell<NumericCount>,
-}
-
-impl RowStream for CountingStream<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let batch = self.rows.next_batch()?;
-        if let Some(batch) = &batch {
-            let mut count = self.count.borrow_mut();
-            for row in batch.rows() {
-                for value in row.values {
-                    if let ValueRef::Numeric(text) = value {
-                        count.values += 1;
-                        count.inexact += u64::from(!is_exact_double(text));
-                    }
-                }
-            }
-        }
-        Ok(batch)
-    }
-}
-
-/// Whether the nearest double prints back as the same digits, leading signs and
-/// trailing zeros aside.
-fn is_exact_double(text: &str) -> bool {
-    let plain = |text: &str| {
-        let unsigned = text.trim_start_matches('+');
-        match unsigned.split_once('.') {
-            Some((whole, fraction)) => {
-                let fraction = fraction.trim_end_matches('0');
-                if fraction.is_empty() {
-                    whole.to_owned()
-                } else {
-                    format!("{whole}.{fraction}")
-                }
-            }
-            None => unsigned.to_owned(),
-        }
-    };
-    text.parse::<f64>()
-        .is_ok_and(|real| plain(&real.to_string()) == plain(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn doubles_that_print_back_are_exact() {
-        for exact in ["12.50", "0.240", "-6.207", "0", "-0", "100", "+1.5"] {
-            assert!(is_exact_double(exact), "{exact}");
-        }
-        for inexact in ["0.12345678901234567890", "9007199254740993", "x", "1e400"] {
-            assert!(!is_exact_double(inexact), "{inexact}");
-        }
     }
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::engine::{Layout, Store};
+use crate::engine::{self, Layout, Store};
 use crate::error::{Error, Result};
-use crate::file::SourceDir;
+use crate::file::{Phase, Progress, SourceDir, WatchedDisk};
 use crate::finding::Code;
 use crate::legacy::{Family, LegacyDir};
-use crate::model::{Catalog, RowSource, RowStream};
+use crate::model::{Catalog, RowPart, RowSource, RowStream};
 use crate::recovery::{Recovery, Request};
 use crate::report::Report;
+use crate::work::Threads;
 
 /// How to open a directory.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,10 @@ pub struct OpenOptions {
     pub family: Option<Family>,
     /// How to apply a legacy WAL.
     pub recovery: Request,
+    /// How many threads read at once.
+    pub threads: Threads,
+    /// Is told how far things have come.
+    pub progress: Progress,
 }
 
 /// A directory whose kind is known and whose files were read as far as needed
@@ -36,13 +41,19 @@ impl Opened {
     ///
     /// # Errors
     /// When it is no data directory, or its files cannot be read.
-    pub fn open(path: &Path, family: Option<Family>) -> Result<Self> {
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let (family, progress) = (options.family, &options.progress);
         let dir = SourceDir::open(path)?;
         if Store::is_one(path) {
-            return Ok(Opened::Ours(Box::new(Store::open(path)?)));
+            return Ok(Opened::Ours(Box::new(Store::open_on(
+                &WatchedDisk::shared(progress),
+                path,
+            )?)));
         }
         if LegacyDir::is_one(&dir)? {
-            return Ok(Opened::Legacy(Box::new(LegacyDir::read(path, family)?)));
+            return Ok(Opened::Legacy(Box::new(LegacyDir::read_watched(
+                path, family, progress,
+            )?)));
         }
         Err(Error::NotADataDirectory {
             path: path.to_owned(),
@@ -91,6 +102,8 @@ pub enum Backend {
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    threads: Threads,
+    progress: Progress,
     backend: Backend,
 }
 
@@ -100,24 +113,26 @@ impl Directory {
     /// # Errors
     /// As [`Opened::open`]; and when a legacy snapshot is missing or damaged.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let opened = Opened::open(path, options.family)?;
-        Self::recover(path, opened, &options.recovery)
+        let opened = Opened::open(path, options)?;
+        Self::recover(path, opened, options)
     }
 
     /// Applies the WAL of an opened legacy directory.
     ///
     /// # Errors
     /// When a legacy snapshot is missing or damaged, or cannot be read.
-    pub fn recover(path: &Path, opened: Opened, request: &Request) -> Result<Self> {
+    pub fn recover(path: &Path, opened: Opened, options: &OpenOptions) -> Result<Self> {
         let backend = match opened {
             Opened::Ours(store) => Backend::Ours(store),
             Opened::Legacy(legacy) => {
-                let recovery = Box::new(Recovery::plan(&legacy, request)?);
+                let recovery = Box::new(Recovery::plan(&legacy, &options.recovery)?);
                 Backend::Legacy { legacy, recovery }
             }
         };
         Ok(Directory {
             path: path.to_owned(),
+            threads: options.threads,
+            progress: options.progress.clone(),
             backend,
         })
     }
@@ -125,6 +140,20 @@ impl Directory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How many threads read it at once.
+    pub fn threads(&self) -> Threads {
+        self.threads
+    }
+
+    /// A phase begins that reads all rows once.
+    pub fn begin(&self, phase: Phase) {
+        let len = match &self.backend {
+            Backend::Legacy { legacy, .. } => legacy.files.len(),
+            Backend::Ours(_) => engine::len_on_disk(&self.path),
+        };
+        self.progress.begin(phase, len);
     }
 
     /// Where the rows come from.
@@ -208,6 +237,34 @@ impl RowSource for Directory {
         match &self.backend {
             Backend::Legacy { recovery, .. } => recovery.overlay.open_rows(database, table),
             Backend::Ours(store) => store.open_rows(database, table),
+        }
+    }
+
+    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.parts(database, table),
+            Backend::Ours(store) => store.parts(database, table),
+        }
+    }
+
+    fn open_part(
+        &self,
+        database: usize,
+        table: usize,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream + '_>> {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.open_part(database, table, part),
+            Backend::Ours(store) => store.open_part(database, table, part),
+        }
+    }
+
+    fn check_total(&self, database: usize, table: usize, rows: u64, live: u64) -> Result<()> {
+        match &self.backend {
+            Backend::Legacy { recovery, .. } => {
+                recovery.overlay.check_total(database, table, rows, live)
+            }
+            Backend::Ours(store) => store.check_total(database, table, rows, live),
         }
     }
 }

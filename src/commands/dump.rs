@@ -1,7 +1,8 @@
 //! `dump`: which tables, and their rows one after the other.
 
 use crate::error::{Error, Result};
-use crate::model::{Catalog, Database, RowBatch, RowSource, Table};
+use crate::model::{Catalog, Database, RowBatch, RowPart, RowSource, Table};
+use crate::work::{Threads, in_order};
 
 use super::nearest;
 use super::schema::{databases_by_name, tables_by_name};
@@ -24,21 +25,6 @@ pub struct Chosen<'c> {
     pub table: &'c Table,
     /// Their positions in the catalog.
     pub at: (usize, usize),
-}
-
-/// Receives the rows of the chosen tables.
-pub trait RowSink<E> {
-    /// Before the rows of a table, also of an empty one.
-    ///
-    /// # Errors
-    /// When the output cannot be written.
-    fn table(&mut self, chosen: &Chosen<'_>) -> std::result::Result<(), E>;
-
-    /// Some rows of the table, in stored order, dead ones included.
-    ///
-    /// # Errors
-    /// When the output cannot be written.
-    fn rows(&mut self, batch: &RowBatch<'_>) -> std::result::Result<(), E>;
 }
 
 impl Selection {
@@ -127,21 +113,106 @@ fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>)
     ))
 }
 
-/// Streams the chosen tables into a sink, one after the other.
+/// Receives the text of the chosen tables.
+pub trait TextSink<E> {
+    /// Before the rows of a table, also of an empty one.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    fn table(&mut self, chosen: &Chosen<'_>) -> std::result::Result<(), E>;
+
+    /// The text of some rows, in stored order.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    fn text(&mut self, text: &[u8]) -> std::result::Result<(), E>;
+}
+
+/// Streams the text of the chosen tables into a sink. `render` makes it, on
+/// several threads, of the rows of a table by its position among those chosen.
 ///
 /// # Errors
 /// When rows cannot be read, or the sink fails.
-pub fn dump<E: From<Error>>(
-    rows: &dyn RowSource,
+pub fn dump_text<E: From<Error> + Send>(
+    (rows, threads): (&dyn RowSource, Threads),
     chosen: &[Chosen<'_>],
-    sink: &mut dyn RowSink<E>,
+    render: impl Fn(usize, &RowBatch<'_>, &mut Vec<u8>) + Sync,
+    sink: &mut dyn TextSink<E>,
 ) -> std::result::Result<(), E> {
-    for one in chosen {
-        sink.table(one)?;
-        let mut stream = rows.open_rows(one.at.0, one.at.1)?;
-        while let Some(batch) = stream.next_batch()? {
-            sink.rows(&batch)?;
+    let parts = parts(rows, chosen)?;
+    let part_of = |job: usize| {
+        let (table, part) = parts.get(job)?;
+        Some((*table, chosen.get(*table)?, part))
+    };
+    let work = |job: usize, rendered: &mut Rendered| {
+        rendered.clear();
+        match part_of(job).filter(|(.., part)| **part != RowPart::ALL) {
+            None => Ok(()),
+            Some((table, one, part)) => {
+                let mut stream = rows.open_part(one.at.0, one.at.1, part)?;
+                while let Some(batch) = stream.next_batch()? {
+                    rendered.add(&batch);
+                    render(table, &batch, &mut rendered.text);
+                }
+                Ok(())
+            }
         }
+    };
+    let mut at = None;
+    let mut counts = (0, 0);
+    in_order(threads, parts.len(), work, |job, rendered| {
+        let Some((table, one, part)) = part_of(job) else {
+            return Ok(());
+        };
+        if at.replace(table) != Some(table) {
+            counts = (0, 0);
+            sink.table(one)?;
+        }
+        // The whole of a table may be large: it is not held in memory.
+        if *part == RowPart::ALL {
+            let mut stream = rows.open_rows(one.at.0, one.at.1)?;
+            while let Some(batch) = stream.next_batch()? {
+                rendered.clear();
+                render(table, &batch, &mut rendered.text);
+                sink.text(&rendered.text)?;
+            }
+            return Ok(());
+        }
+        sink.text(&rendered.text)?;
+        counts = (counts.0 + rendered.rows, counts.1 + rendered.live);
+        match part_of(job + 1) {
+            Some((next, ..)) if next == table => Ok(()),
+            _ => Ok(rows.check_total(one.at.0, one.at.1, counts.0, counts.1)?),
+        }
+    })
+}
+
+/// The parts of all chosen tables.
+fn parts(rows: &dyn RowSource, chosen: &[Chosen<'_>]) -> Result<Vec<(usize, RowPart)>> {
+    let mut parts = Vec::new();
+    for (table, one) in chosen.iter().enumerate() {
+        let own = rows.parts(one.at.0, one.at.1)?;
+        parts.extend(own.into_iter().map(|part| (table, part)));
     }
-    Ok(())
+    Ok(parts)
+}
+
+/// The text of a part.
+#[derive(Default)]
+struct Rendered {
+    text: Vec<u8>,
+    rows: u64,
+    live: u64,
+}
+
+impl Rendered {
+    fn clear(&mut self) {
+        self.text.clear();
+        (self.rows, self.live) = (0, 0);
+    }
+
+    fn add(&mut self, batch: &RowBatch<'_>) {
+        self.rows += batch.len() as u64;
+        self.live += batch.rows().filter(|row| row.is_visible()).count() as u64;
+    }
 }

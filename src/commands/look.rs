@@ -33,10 +33,10 @@ impl Look {
     /// When it is no data directory, its files cannot be read, or a directory
     /// of ours is damaged.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let opened = match Opened::open(path, options.family)? {
+        let opened = match Opened::open(path, options)? {
             Opened::Legacy(legacy) => legacy,
             ours => {
-                let directory = Directory::recover(path, ours, &options.recovery)?;
+                let directory = Directory::recover(path, ours, options)?;
                 return Ok(Look::Whole(Box::new(directory)));
             }
         };
@@ -51,7 +51,7 @@ impl Look {
         };
         let Some(wrong) = wrong else {
             let opened = Opened::Legacy(opened);
-            let directory = Directory::recover(path, opened, &options.recovery)?;
+            let directory = Directory::recover(path, opened, options)?;
             return Ok(Look::Whole(Box::new(directory)));
         };
         let mut report = opened.report.clone();

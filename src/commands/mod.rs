@@ -23,7 +23,7 @@ pub mod wal;
 mod directory;
 mod look;
 
-pub use crate::file::file_outside;
+pub use crate::file::{Moment, Phase, Progress, file_outside};
 
 pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};
 pub use look::Look;

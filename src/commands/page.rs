@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::legacy::{Family, LegacyDir, LegacyPageViews, PageDir};
 use crate::model::{PageStream, Table};
 
-use super::Opened;
+use super::{OpenOptions, Opened};
 
 /// A table whose pages can be shown.
 #[derive(Debug)]
@@ -36,7 +36,11 @@ impl PagedTable {
     /// # Errors
     /// `Usage` when there is no such table; as opening the directory.
     pub fn open(path: &Path, table: &str, family: Option<Family>) -> Result<Self> {
-        match Opened::open(path, family)? {
+        let options = OpenOptions {
+            family,
+            ..OpenOptions::default()
+        };
+        match Opened::open(path, &options)? {
             Opened::Ours(store) => Self::ours(store, table),
             Opened::Legacy(legacy) => Self::legacy(&legacy, table),
         }

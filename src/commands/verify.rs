@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::engine::{self, Coverage, FileCoverage, Store};
 use crate::error::{Error, Result};
-use crate::legacy::{LegacyDir, SnapshotFiles};
+use crate::file::{Phase, WatchedDisk};
+use crate::legacy::LegacyDir;
 use crate::report::Report;
 
 use super::{Directory, Look, OpenOptions, constraints};
@@ -67,7 +68,10 @@ fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verif
         Level::Checksums => engine::Level::Checksums,
         Level::Structure | Level::Full => engine::Level::Structure,
     };
-    let coverage = engine::verify(path, engine_level, &mut report)?;
+    let progress = &options.progress;
+    progress.begin(Phase::Checking, engine::len_on_disk(path));
+    let disk = WatchedDisk::shared(progress);
+    let coverage = engine::verify_on(&disk, path, engine_level, &mut report)?;
     let mut kind = "rustdb-migrate, unreadable".to_owned();
     match Directory::open(path, options) {
         Ok(directory) => {
@@ -106,12 +110,7 @@ fn legacy_coverage(path: &Path, legacy: &LegacyDir) -> Result<Coverage> {
             unchecked: len - checked,
         });
     };
-    let snapshots = match &legacy.files {
-        SnapshotFiles::Instance(file) => std::slice::from_ref(file),
-        SnapshotFiles::Single(files) => files.as_slice(),
-        SnapshotFiles::None => &[],
-    };
-    for file in snapshots {
+    for file in legacy.files.files() {
         let checked = match &legacy.snapshot {
             // Up to the damage; nothing is said of the files beside it.
             Err(damage) if damage.file == file.path() => damage.offset,

@@ -6,22 +6,27 @@ use std::sync::Arc;
 use super::address::{Lsn, TableAddress};
 use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
-use super::layout::{CreateOptions, TableCounts, TableFiles};
+use super::encoded::EncodedRows;
+use super::layout::{CreateOptions, TableCounts, TableFiles, TableWriter};
 use super::paths::{TablePlace, database_dir};
+use crate::codec::PlainReader;
 use crate::error::{Error, Result};
 use crate::file::{Disk, LocalDisk};
-use crate::model::{Catalog, Database, RowSource};
+use crate::model::{Catalog, RowPart, RowSource};
+use crate::work::in_order;
 
 /// Writes a directory of ours into `dir`, which is there and empty: a staging
 /// directory that its owner syncs and publishes.
 ///
-/// Rows are streamed; memory depends on the widest row and on the catalog, not
-/// on how many rows there are. Equal input gives equal bytes. The control file
-/// comes last.
+/// Rows are read and encoded on several threads and written in order: equal
+/// input gives equal bytes, however many threads there are. Memory depends on
+/// the widest row, on the catalog and on the threads, not on how many rows
+/// there are. The control file comes last.
 ///
 /// # Errors
-/// `Usage` for options out of range, a catalog with a name twice, or a source that gives other rows than it announced; what the row streams
-/// return; I/O errors.
+/// `Usage` for options out of range, a catalog with a name twice, or a source
+/// that gives other rows than it announced; what the row streams return; I/O
+/// errors.
 pub fn create(
     dir: &Path,
     options: impl Into<CreateOptions>,
@@ -56,14 +61,29 @@ pub fn create_on(
     origin.check()?;
     check_empty(&**disk, dir)?;
     let global = Global::new(catalog)?;
+    let mut places = Vec::new();
     for (index, database) in catalog.databases.iter().enumerate() {
         let id = id_at(index)?;
         // Names are checked before a file is written under one.
         Metadata::new(database, std::iter::repeat(TableCounts::default()))?;
         let path = database_dir(dir, &database.name, id);
         disk.create_dir(&path)?;
-        let counts = write_tables(disk, &path, &*tables, (index, database), rows, origin)?;
-        let metadata = Metadata::new(database, counts.into_iter())?;
+        for (position, table) in database.tables.iter().enumerate() {
+            let address = TableAddress {
+                cluster_id: origin.cluster_id,
+                database: id,
+                table: id_at(position)?,
+            };
+            let place = TablePlace::new(disk, &path, table, address);
+            places.push(((index, position), place));
+        }
+    }
+    let counts = Writing::new(&*tables, rows, &places)?.run(options)?;
+    let mut counts = counts.into_iter();
+    for (index, database) in catalog.databases.iter().enumerate() {
+        let id = id_at(index)?;
+        let metadata = Metadata::new(database, counts.by_ref().take(database.tables.len()))?;
+        let path = database_dir(dir, &database.name, id);
         metadata.write(&**disk, &path, origin.cluster_id, id)?;
     }
     global.write(&**disk, dir, origin.cluster_id)?;
@@ -80,32 +100,117 @@ fn check_empty(disk: &dyn Disk, dir: &Path) -> Result<()> {
     }
 }
 
-fn write_tables(
-    disk: &Arc<dyn Disk>,
-    path: &Path,
-    tables: &dyn TableFiles,
-    (index, database): (usize, &Database),
-    rows: &dyn RowSource,
-    origin: &Origin,
-) -> Result<Vec<TableCounts>> {
-    let write = |(position, table): (usize, &crate::model::Table)| {
-        let address = TableAddress {
-            cluster_id: origin.cluster_id,
-            database: id_at(index)?,
-            table: id_at(position)?,
+/// Positions of database and table in the catalog, and where the table is.
+type Place = ((usize, usize), TablePlace);
+
+/// A part of a table.
+struct Job<'p> {
+    place: &'p Place,
+    part: RowPart,
+    is_last: bool,
+}
+
+/// All tables of a new directory.
+struct Writing<'p> {
+    tables: &'p dyn TableFiles,
+    rows: &'p dyn RowSource,
+    jobs: Vec<Job<'p>>,
+}
+
+impl<'p> Writing<'p> {
+    fn new(
+        tables: &'p dyn TableFiles,
+        rows: &'p dyn RowSource,
+        places: &'p [Place],
+    ) -> Result<Self> {
+        let mut jobs = Vec::new();
+        for place in places {
+            let parts = rows.parts(place.0.0, place.0.1)?;
+            let last = parts.len().saturating_sub(1);
+            let parts = parts.into_iter().enumerate();
+            jobs.extend(parts.map(|(at, part)| Job {
+                place,
+                part,
+                is_last: at == last,
+            }));
+        }
+        Ok(Writing { tables, rows, jobs })
+    }
+
+    /// What each table holds then, in the order of the catalog.
+    fn run(&self, options: CreateOptions) -> Result<Vec<TableCounts>> {
+        let mut open: Option<Box<dyn TableWriter + '_>> = None;
+        let mut counts = Vec::new();
+        in_order(
+            options.threads,
+            self.jobs.len(),
+            |job, encoded| self.encode(job, encoded),
+            |job, encoded| {
+                let Some(job) = self.jobs.get(job) else {
+                    return Ok(());
+                };
+                let writer = match &mut open {
+                    Some(writer) => writer,
+                    none => {
+                        let place = &job.place.1;
+                        let started = self.tables.start(place, Lsn::default(), options.threads);
+                        none.insert(started?)
+                    }
+                };
+                match job.part {
+                    RowPart::ALL => self.stream(job, encoded, &mut **writer)?,
+                    _ => writer.push(encoded)?,
+                }
+                if job.is_last
+                    && let Some(writer) = open.take()
+                {
+                    counts.push(self.finish(job, writer)?);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(counts)
+    }
+
+    fn encode(&self, job: usize, encoded: &mut EncodedRows) -> Result<()> {
+        encoded.clear();
+        let job = self.jobs.get(job);
+        // The whole of a table may be large: its writer streams it.
+        let Some(job) = job.filter(|job| job.part != RowPart::ALL) else {
+            return Ok(());
         };
-        let place = TablePlace::new(disk, path, table, address);
-        let mut stream = rows.open_rows(index, position)?;
-        let counts = tables.write(&place, Lsn::default(), &mut *stream)?;
-        let announced = rows.row_count(index, position);
+        let ((database, table), place) = job.place;
+        let stream = self.rows.open_part(*database, *table, &job.part)?;
+        encoded.read(stream, place, self.tables.indexed(place))
+    }
+
+    fn stream(
+        &self,
+        job: &Job<'_>,
+        encoded: &mut EncodedRows,
+        writer: &mut dyn TableWriter,
+    ) -> Result<()> {
+        let ((database, table), place) = job.place;
+        let mut reader = PlainReader::new(self.rows.open_rows(*database, *table)?);
+        while let Some(rows) = reader.next_rows()? {
+            encoded.clear();
+            encoded.add(&rows, place, self.tables.indexed(place))?;
+            writer.push(encoded)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, job: &Job<'_>, writer: Box<dyn TableWriter + '_>) -> Result<TableCounts> {
+        let counts = writer.finish()?;
+        let ((database, table), place) = job.place;
+        let announced = self.rows.row_count(*database, *table);
         if counts.rows == announced {
             return Ok(counts);
         }
         Err(Error::Usage(format!(
             "internal: table {} announced {announced} rows and gave {}",
-            table.name.escape_debug(),
+            place.file("").display(),
             counts.rows
         )))
-    };
-    database.tables.iter().enumerate().map(write).collect()
+    }
 }

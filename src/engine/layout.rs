@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Lsn;
 use super::append::Append;
+use super::encoded::{EncodedRows, write_rows};
 use super::live::{Access, LiveTable};
 use super::paged::{MAX_PAGES_PER_FILE, Paged};
 use super::paths::TablePlace;
 use super::per_table::PerTable;
 use super::verify::{Level, TableCheck};
 use crate::error::{Error, Result};
-use crate::model::{PageStream, RowStream};
+use crate::model::{PageStream, RowPart, RowStream};
+use crate::work::Threads;
 
 /// How the rows of a table lie in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +74,8 @@ pub struct CreateOptions {
     /// Pages of one file of the layout paged, 1 to 131072; no other layout
     /// looks at it.
     pub pages_per_file: u32,
+    /// How many threads read and encode; what is written does not depend on it.
+    pub threads: Threads,
 }
 
 impl From<Layout> for CreateOptions {
@@ -79,6 +83,7 @@ impl From<Layout> for CreateOptions {
         CreateOptions {
             layout,
             pages_per_file: MAX_PAGES_PER_FILE,
+            threads: Threads::default(),
         }
     }
 }
@@ -187,6 +192,21 @@ impl fmt::Display for TableCounts {
     }
 }
 
+/// A new table under construction.
+pub(super) trait TableWriter {
+    /// Adds rows after those that were added before.
+    ///
+    /// # Errors
+    /// `Usage` when a row is too wide; I/O errors.
+    fn push(&mut self, rows: &EncodedRows) -> Result<()>;
+
+    /// Completes the files and says what they hold.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn finish(self: Box<Self>) -> Result<TableCounts>;
+}
+
 /// What a layout does with the files of one table.
 pub(super) trait TableFiles: fmt::Debug + Send + Sync {
     /// The files that hold the table, in the order in which they are read.
@@ -203,11 +223,42 @@ pub(super) trait TableFiles: fmt::Debug + Send + Sync {
         Ok(present)
     }
 
-    /// Writes a new table and says what it wrote.
-    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts>;
+    /// Starts a new table; its writer may use so many threads.
+    fn start<'t>(
+        &self,
+        table: &'t TablePlace,
+        lsn: Lsn,
+        threads: Threads,
+    ) -> Result<Box<dyn TableWriter + 't>>;
+
+    /// Position of the value whose key the writer of a table needs.
+    fn indexed(&self, table: &TablePlace) -> Option<usize> {
+        let _ = table;
+        None
+    }
+
+    /// Writes a new table on this thread and says what it wrote.
+    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
+        let writer = self.start(table, lsn, Threads::ONE)?;
+        write_rows(writer, (table, self.indexed(table)), rows)
+    }
 
     /// The rows in stored order; `counts` is what the catalog says.
-    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>>;
+    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
+        self.open_part(table, counts, &RowPart::ALL)
+    }
+
+    /// Parts of the table that can be read at the same time.
+    fn parts(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>>;
+
+    /// The rows of one part. Only who reads [`RowPart::ALL`] sees whether the
+    /// table is complete.
+    fn open_part(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream>>;
 
     /// Opens the table for changes; `counts` is what the catalog says.
     fn live(

@@ -23,21 +23,21 @@ const DAY_COUNT: u64 = 10_000 * DAYS_A_YEAR;
 pub(super) const EPOCH_DAY: u64 = 2020 * DAYS_A_YEAR;
 
 /// Packs a date, `None` for any other text.
-pub(super) fn pack_date(text: &str) -> Option<u64> {
-    let date = text.as_bytes().try_into().ok()?;
+pub(super) fn pack_date(text: &[u8]) -> Option<u64> {
+    let date = text.try_into().ok()?;
     relative(day_of(date)?, EPOCH_DAY)
 }
 
 /// Packs a timestamp without zone, `None` for any other text.
-pub(super) fn pack_timestamp(text: &str) -> Option<u64> {
-    let (date, time) = text.as_bytes().split_first_chunk()?;
+pub(super) fn pack_timestamp(text: &[u8]) -> Option<u64> {
+    let (date, time) = text.split_first_chunk()?;
     let second = day_of(date)? * SECONDS_A_DAY + second_of(time.try_into().ok()?)?;
     relative(second, EPOCH_DAY * SECONDS_A_DAY)
 }
 
 /// Packs a timestamp in UTC, `None` for any other text.
-pub(super) fn pack_timestamp_tz(text: &str) -> Option<u64> {
-    pack_timestamp(text.strip_suffix('Z')?)
+pub(super) fn pack_timestamp_tz(text: &[u8]) -> Option<u64> {
+    pack_timestamp(text.strip_suffix(b"Z")?)
 }
 
 /// Prints a packed date, `None` for a number that no date packs to.
@@ -64,11 +64,13 @@ fn relative(number: u64, epoch: u64) -> Option<u64> {
     Some(zigzag(number - i64::try_from(epoch).ok()?))
 }
 
+#[inline]
 fn absolute(packed: u64, epoch: u64, count: u64) -> Option<u64> {
     let number = epoch.checked_add_signed(unzigzag(packed))?;
     (number < count).then_some(number)
 }
 
+#[inline]
 fn day_of(text: &[u8; DATE_LEN]) -> Option<u64> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
         return None;
@@ -88,13 +90,14 @@ fn second_of(text: &[u8; TIMESTAMP_LEN - DATE_LEN]) -> Option<u64> {
     fits.then_some((hour * 60 + minute) * 60 + second)
 }
 
+#[inline]
 fn number(digits: [u8; 2]) -> Option<u64> {
-    digits.iter().try_fold(0, |number, digit| {
-        let digit = digit.wrapping_sub(b'0');
-        (digit < 10).then(|| number * 10 + u64::from(digit))
-    })
+    let [tens, ones] = digits;
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| u64::from(tens) * 10 + u64::from(ones))
 }
 
+#[inline]
 fn print_date(day: u64) -> [u8; DATE_LEN] {
     let year = day / DAYS_A_YEAR;
     let ([y1, y2], [y3, y4]) = (two_digits(year / 100), two_digits(year % 100));
@@ -103,8 +106,10 @@ fn print_date(day: u64) -> [u8; DATE_LEN] {
     [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]
 }
 
+#[inline]
 fn two_digits(number: u64) -> [u8; 2] {
-    [number / 10, number].map(|digit| b'0' + (digit % 10) as u8)
+    let digit = |number: u64| b'0' + (number % 10) as u8;
+    [digit(number / 10), digit(number)]
 }
 
 #[cfg(test)]
@@ -114,26 +119,26 @@ mod tests {
 
     #[test]
     fn recent_dates_take_two_bytes_and_recent_times_five() {
-        assert_eq!(pack_date("2020-01-01"), Some(0));
-        assert!(pack_date("1998-01-01").unwrap() < 1 << 14);
-        assert!(pack_date("2041-12-31").unwrap() < 1 << 14);
-        assert!(pack_timestamp("2041-12-31T23:59:59").unwrap() < 1 << 35);
-        assert_eq!(pack_timestamp_tz("2020-01-01T00:00:01Z"), Some(2));
+        assert_eq!(pack_date(b"2020-01-01"), Some(0));
+        assert!(pack_date(b"1998-01-01").unwrap() < 1 << 14);
+        assert!(pack_date(b"2041-12-31").unwrap() < 1 << 14);
+        assert!(pack_timestamp(b"2041-12-31T23:59:59").unwrap() < 1 << 35);
+        assert_eq!(pack_timestamp_tz(b"2020-01-01T00:00:01Z"), Some(2));
     }
 
     #[test]
     fn the_limits_of_the_year_come_back() {
         for text in ["0000-01-01", "9999-12-31", "2023-02-30"] {
-            let unpacked = unpack_date(pack_date(text).unwrap()).unwrap();
+            let unpacked = unpack_date(pack_date(text.as_bytes()).unwrap()).unwrap();
             assert_eq!(std::str::from_utf8(&unpacked), Ok(text));
         }
         assert_eq!(
-            unpack_date(pack_date("9999-12-31").unwrap() + 2),
+            unpack_date(pack_date(b"9999-12-31").unwrap() + 2),
             None,
             "10000-01-01"
         );
         assert_eq!(
-            unpack_date(pack_date("0000-01-01").unwrap() + 2),
+            unpack_date(pack_date(b"0000-01-01").unwrap() + 2),
             None,
             "the day before year 0"
         );
@@ -157,7 +162,7 @@ mod tests {
             "2025-01-02 ",
             "２０25-01",
         ] {
-            assert_eq!(pack_date(text), None, "{text}");
+            assert_eq!(pack_date(text.as_bytes()), None, "{text}");
         }
         for text in [
             "2025-01-02",
@@ -168,10 +173,10 @@ mod tests {
             "2025-01-02T03:04:05.120",
             "2025-01-02T03:04:05Z",
         ] {
-            assert_eq!(pack_timestamp(text), None, "{text}");
+            assert_eq!(pack_timestamp(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(pack_timestamp_tz("2025-01-02T03:04:05"), None);
-        assert_eq!(pack_timestamp_tz("2025-01-02T03:04:05+00:00"), None);
+        assert_eq!(pack_timestamp_tz(b"2025-01-02T03:04:05"), None);
+        assert_eq!(pack_timestamp_tz(b"2025-01-02T03:04:05+00:00"), None);
     }
 
     proptest! {
@@ -179,15 +184,15 @@ mod tests {
         fn what_packs_prints_alike(
             text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z?"
         ) {
-            if let Some(packed) = pack_date(text.get(..DATE_LEN).unwrap()) {
+            if let Some(packed) = pack_date(&text.as_bytes()[..DATE_LEN]) {
                 let unpacked = unpack_date(packed).unwrap();
                 prop_assert_eq!(&unpacked[..], &text.as_bytes()[..DATE_LEN]);
             }
-            if let Some(packed) = pack_timestamp_tz(&text) {
+            if let Some(packed) = pack_timestamp_tz(text.as_bytes()) {
                 let unpacked = unpack_timestamp_tz(packed).unwrap();
                 prop_assert_eq!(&unpacked[..], text.as_bytes());
             }
-            if let Some(packed) = pack_timestamp(&text) {
+            if let Some(packed) = pack_timestamp(text.as_bytes()) {
                 let unpacked = unpack_timestamp_tz(packed).unwrap();
                 prop_assert_eq!(&unpacked[..TIMESTAMP_LEN], text.as_bytes());
             }
@@ -197,7 +202,7 @@ mod tests {
         fn every_number_in_range_packs_back(number in 0..DAY_COUNT * SECONDS_A_DAY) {
             let packed = relative(number, EPOCH_DAY * SECONDS_A_DAY).unwrap();
             let text = unpack_timestamp_tz(packed).unwrap();
-            prop_assert_eq!(pack_timestamp_tz(std::str::from_utf8(&text).unwrap()), Some(packed));
+            prop_assert_eq!(pack_timestamp_tz(&text), Some(packed));
         }
     }
 }

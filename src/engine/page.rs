@@ -191,6 +191,7 @@ impl PageHeader {
 ///
 /// # Errors
 /// `BadPage`.
+#[inline]
 pub(super) fn check_zero(page: &Piece<'_>, from: usize, to: usize) -> Result<(), Damage> {
     let free = page.bytes.get(from..to).unwrap_or_default();
     match free.iter().position(|byte| *byte != 0) {
@@ -291,6 +292,7 @@ pub(super) fn reseal(page: &mut [u8], address: &TableAddress, place: (u32, Lsn))
 }
 
 /// Writes bytes into a page that is being built.
+#[inline]
 pub(super) fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(room) = page.get_mut(at..at + bytes.len()) {
         room.copy_from_slice(bytes);

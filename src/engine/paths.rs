@@ -83,6 +83,7 @@ impl TablePlace {
     ///
     /// # Errors
     /// `Usage`: whoever gave the row is at fault.
+    #[inline]
     pub(super) fn check_arity(&self, row_index: u64, found: usize) -> Result<()> {
         if found == self.arity {
             return Ok(());

@@ -47,13 +47,17 @@ mod tag {
     pub const PACKED_TIMESTAMP_TZ: u8 = 18;
 }
 
+use quick::{TextLen, quick_row};
+
 /// The tags of integers.
 pub(super) const SMALL_INT_TAG: u8 = tag::SMALL_INT;
 pub(super) const INTEGER_TAG: u8 = tag::INTEGER;
 
 pub(super) type Read<T> = Result<T, Flaw>;
 
-/// Appends one row.
+/// Appends one row. A new table's rows come as plain bytes and are encoded by
+/// [`encode_plain`].
+#[cfg_attr(not(test), allow(dead_code))]
 pub(super) fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
     w.u8(if row.xmax.is_some() { HAS_XMAX } else { 0 });
     w.varint(row.xmin);
@@ -78,15 +82,15 @@ pub(super) fn encode_value(w: &mut ByteWriter, value: &ValueRef<'_>) {
         ValueRef::Text(v) => text(w, tag::TEXT, v),
         ValueRef::Char(v) => text(w, tag::CHAR, v),
         ValueRef::Boolean(v) => w.u8(if v { tag::TRUE } else { tag::FALSE }),
-        ValueRef::Date(v) => match pack_date(v) {
+        ValueRef::Date(v) => match pack_date(v.as_bytes()) {
             Some(number) => packed(w, tag::PACKED_DATE, number),
             None => text(w, tag::DATE, v),
         },
-        ValueRef::Timestamp(v) => match pack_timestamp(v) {
+        ValueRef::Timestamp(v) => match pack_timestamp(v.as_bytes()) {
             Some(number) => packed(w, tag::PACKED_TIMESTAMP, number),
             None => text(w, tag::TIMESTAMP, v),
         },
-        ValueRef::TimestampTz(v) => match pack_timestamp_tz(v) {
+        ValueRef::TimestampTz(v) => match pack_timestamp_tz(v.as_bytes()) {
             Some(number) => packed(w, tag::PACKED_TIMESTAMP_TZ, number),
             None => text(w, tag::TIMESTAMP_TZ, v),
         },
@@ -275,7 +279,16 @@ pub(super) struct RowSummary {
 }
 
 /// Checks one row of `arity` values without building it.
+#[inline]
 pub(super) fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowSummary> {
+    let mut text_len = TextLen::default();
+    if let Some(row) = quick_row(c.rest(), arity, &mut text_len) {
+        c.take(row.len)?;
+        return Ok(RowSummary {
+            visible: row.xmax.is_none(),
+            text_len: text_len.0,
+        });
+    }
     walk_values(c, arity, |_, _| {})
 }
 
@@ -372,6 +385,11 @@ fn decode_values<'a>(
         visible: head.xmax.is_none(),
     })
 }
+
+mod plain;
+mod quick;
+
+pub(super) use plain::{Room, decode_plain, encode_plain};
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,11 @@
 
 use super::frame::Piece;
 use super::layout::TableCounts;
-use super::row_codec::{Decoded, TextArena, decode_row, walk_row, walk_row_key};
+use super::row_codec::{Decoded, TextArena, decode_plain, decode_row, walk_row, walk_row_key};
 use crate::codec::Cursor;
 use crate::error::{Damage, Result};
 use crate::finding::Code;
-use crate::model::RowBatch;
+use crate::model::{PlainBuffer, RowBatch};
 
 /// Bytes of text that one batch may print, unless a single row needs more.
 const ARENA_LEN: usize = 256 * 1024;
@@ -81,6 +81,25 @@ impl RowRun {
         }
         Ok(batch)
     }
+}
+
+/// Adds all rows of a run to a buffer of plain rows, and to `counts`.
+///
+/// # Errors
+/// When the bytes are not the rows that were announced.
+pub(super) fn plain_run(
+    rows: &Piece<'_>,
+    row_count: u32,
+    arity: usize,
+    buffer: &mut PlainBuffer,
+    counts: &mut TableCounts,
+) -> Result<(), Damage> {
+    let mut c = Cursor::new(rows.bytes);
+    for _ in 0..row_count {
+        let decoded = decode_plain(&mut c, arity, buffer);
+        counts.add(decoded.map_err(|flaw| rows.flaw(flaw))?);
+    }
+    check_end(rows, &c)
 }
 
 /// Walks all rows of a run, counts the visible ones and tells of each its

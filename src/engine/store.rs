@@ -16,7 +16,7 @@ use super::sealed;
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile};
 use crate::finding::{Code, Finding};
-use crate::model::{Catalog, PageStream, RowSource, RowStream};
+use crate::model::{Catalog, PageStream, RowPart, RowSource, RowStream};
 use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
@@ -234,6 +234,46 @@ impl RowSource for Store {
             Some(live) => live.rows(),
             None => self.files.open(&stored.place, stored.counts),
         }
+    }
+
+    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
+        let stored = self.known(database, table)?;
+        match &stored.live {
+            Some(_) => Ok(vec![RowPart::ALL]),
+            None => self.files.parts(&stored.place, stored.counts),
+        }
+    }
+
+    fn open_part(
+        &self,
+        database: usize,
+        table: usize,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream + '_>> {
+        let stored = self.known(database, table)?;
+        match &stored.live {
+            Some(live) => live.rows(),
+            None => self.files.open_part(&stored.place, stored.counts, part),
+        }
+    }
+
+    fn check_total(&self, database: usize, table: usize, rows: u64, live: u64) -> Result<()> {
+        let stored = self.known(database, table)?;
+        let found = TableCounts {
+            rows,
+            live,
+            ..stored.counts
+        };
+        if found == stored.counts {
+            return Ok(());
+        }
+        Err(Error::damage(
+            &stored.place.file(""),
+            0,
+            Code::CountMismatch,
+            found.to_string(),
+            format!("{}, as the catalog says", stored.counts),
+        ))
     }
 }
 

@@ -21,6 +21,9 @@ use crate::report::Report;
 pub enum Level {
     /// Every checksum, and that every file and block is where it belongs.
     Checksums,
+    /// Also what structures say of one another. No row is looked into: for who
+    /// reads all rows anyway.
+    Links,
     /// Also that every row decodes, and that stored counts are the counts.
     Structure,
 }
@@ -65,6 +68,14 @@ impl Coverage {
     pub fn unchecked(&self) -> u64 {
         self.files.iter().map(|file| file.unchecked).sum()
     }
+}
+
+/// Bytes of all files of a directory, as far as they can be seen.
+pub fn len_on_disk(dir: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(dir).into_iter().flatten();
+    let lens = files.filter(|entry| entry.file_type().is_file());
+    lens.filter_map(|entry| entry.metadata().ok())
+        .fold(0, |sum: u64, meta| sum.saturating_add(meta.len()))
 }
 
 /// Checks a directory of ours and adds everything found to `report`.

@@ -20,7 +20,10 @@ pub const DEFAULT_WINDOW_LEN: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Window {
     file: Arc<SourceFile>,
+    /// Never made shorter, so that its bytes are zeroed once.
     buffer: Vec<u8>,
+    /// Bytes of the buffer that are of the file.
+    filled: usize,
     /// File offset of the buffer's first byte.
     start: u64,
     /// Bytes of the buffer already consumed.
@@ -38,6 +41,7 @@ impl Window {
             end,
             file,
             buffer: Vec::new(),
+            filled: 0,
             at: 0,
         }
     }
@@ -59,21 +63,21 @@ impl Window {
 
     /// The bytes at hand.
     pub fn buffered(&self) -> &[u8] {
-        self.buffer.get(self.at..).unwrap_or_default()
+        self.buffer.get(self.at..self.filled).unwrap_or_default()
     }
 
     /// Marks bytes at hand as consumed.
     pub fn consume(&mut self, len: usize) {
-        self.at = self.at.saturating_add(len).min(self.buffer.len());
+        self.at = self.at.saturating_add(len).min(self.filled);
     }
 
     /// Skips to a file offset inside the range.
     pub fn seek(&mut self, offset: u64) {
         let offset = offset.min(self.end);
         match offset.checked_sub(self.start).map(usize::try_from) {
-            Some(Ok(at)) if at <= self.buffer.len() => self.at = at,
+            Some(Ok(at)) if at <= self.filled => self.at = at,
             _ => {
-                self.buffer.clear();
+                self.filled = 0;
                 self.at = 0;
                 self.start = offset;
             }
@@ -91,17 +95,26 @@ impl Window {
         if need as u64 > self.remaining() {
             return Err(self.short(need).into());
         }
-        self.buffer.drain(..self.at);
+        self.buffer.copy_within(self.at..self.filled, 0);
+        self.filled -= self.at;
         self.start += self.at as u64;
         self.at = 0;
         let want = (need.max(DEFAULT_WINDOW_LEN) as u64).min(self.remaining());
-        let have = self.buffer.len();
         // `want` is at most the bytes left in the file, and those were counted.
-        self.buffer.resize(usize::try_from(want).unwrap_or(need), 0);
-        let Some(fresh) = self.buffer.get_mut(have..) else {
+        let want = usize::try_from(want).unwrap_or(need);
+        if want > self.buffer.len() {
+            self.buffer.resize(want, 0);
+        }
+        let Some(fresh) = self.buffer.get_mut(self.filled..want) else {
             return Ok(());
         };
-        self.file.read_exact_at(fresh, self.start + have as u64)
+        let read = self
+            .file
+            .read_exact_at(fresh, self.start + self.filled as u64);
+        if read.is_ok() {
+            self.filled = want;
+        }
+        read
     }
 
     /// Parses one unit and consumes it.

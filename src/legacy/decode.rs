@@ -1,63 +1,27 @@
-//! Legacy values, columns and catalog parts, from a cursor.
-//!
-//! Strict: tags in range, booleans 0 or 1, UTF-8, and a UUID of 16 bytes.
+//! Legacy rows, columns and catalog parts, from a cursor. As strict as the
+//! values of a row are.
 
 use super::Family;
-use crate::codec::{Cursor, Flaw};
+use crate::codec::{Cursor, Flaw, MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, read_plain_value};
 use crate::finding::Code;
 use crate::model::{
     Column, DataType, DatabaseGrants, ForeignKey, Operation, Privilege, PrivilegeMap, Role, Row,
-    Table, TableGrants, User, ValueRef,
+    Table, TableGrants, User,
 };
 
 type Read<T> = Result<T, Flaw>;
 
 /// Fewest bytes of an encoded string: its length.
 const MIN_STR_LEN: usize = 8;
-/// Fewest bytes of an encoded value: its tag.
-pub(super) const MIN_VALUE_LEN: usize = 4;
-/// Fewest bytes of an encoded row: value count, xmin, xmax option.
-pub(super) const MIN_ROW_LEN: usize = 8 + 8 + 1;
 /// Fewest bytes of an encoded column: name, type, two booleans, option.
 const MIN_COLUMN_LEN: usize = MIN_STR_LEN + 4 + 2 + 1;
-
-/// One value.
-#[inline]
-pub(super) fn value<'a>(c: &mut Cursor<'a>) -> Read<ValueRef<'a>> {
-    let at = c.position();
-    Ok(match c.u32()? {
-        0 => ValueRef::Null,
-        1 => ValueRef::SmallInt(c.i16()?),
-        2 => ValueRef::Integer(c.i64()?),
-        3 => ValueRef::Real(c.f64()?),
-        4 => ValueRef::Numeric(c.str()?),
-        5 => ValueRef::Text(c.str()?),
-        6 => ValueRef::Char(c.str()?),
-        7 => ValueRef::Boolean(c.bool()?),
-        8 => ValueRef::Date(c.str()?),
-        9 => ValueRef::Timestamp(c.str()?),
-        10 => ValueRef::TimestampTz(c.str()?),
-        11 => {
-            let at = c.position();
-            match c.u64()? {
-                16 => ValueRef::Uuid(c.bytes16()?),
-                len => return Cursor::bad(at, Code::BadLength, len, "a UUID of 16 bytes"),
-            }
-        }
-        12 => ValueRef::Json(c.str()?),
-        13 => ValueRef::Bytea(c.bytes()?),
-        14 => ValueRef::Enum {
-            type_name: c.str()?,
-            label: c.str()?,
-        },
-        tag => return Cursor::bad(at, Code::BadTag, tag.into(), "a value tag of 0 to 14"),
-    })
-}
 
 /// One row of any arity.
 pub(super) fn row(c: &mut Cursor<'_>) -> Read<Row> {
     Ok(Row {
-        values: c.vec(MIN_VALUE_LEN, |c| value(c).map(|v| v.to_owned()))?,
+        values: c.vec(MIN_PLAIN_VALUE_LEN, |c| {
+            read_plain_value(c).map(|v| v.to_owned())
+        })?,
         xmin: c.u64()?,
         xmax: c.option(Cursor::u64)?,
     })
@@ -264,7 +228,7 @@ pub(super) fn operation(c: &mut Cursor<'_>, family: Family) -> Read<Operation> {
         0 => {
             let table = string(c)?;
             let (name, columns) = table_head(c, family)?;
-            let rows = c.vec(MIN_ROW_LEN, row)?;
+            let rows = c.vec(MIN_PLAIN_ROW_LEN, row)?;
             let (sequences, owner) = table_tail(c, family)?;
             let schema = Table {
                 name,

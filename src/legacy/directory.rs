@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Family, Segment, Snapshot, Wal, read_wal, scan_snapshot};
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceDir, SourceEntry, SourceFile};
+use crate::file::{Disk, Phase, Progress, SourceDir, SourceEntry, SourceFile, WatchedDisk};
 use crate::finding::{Code, Finding, Severity};
 use crate::model::{Catalog, Form};
 use crate::report::Report;
@@ -26,6 +26,27 @@ pub enum SnapshotFiles {
     Single(Vec<Arc<SourceFile>>),
     /// No database file at all.
     None,
+}
+
+impl SnapshotFiles {
+    /// The files, in name order.
+    pub fn files(&self) -> &[Arc<SourceFile>] {
+        match self {
+            SnapshotFiles::Instance(file) => std::slice::from_ref(file),
+            SnapshotFiles::Single(files) => files,
+            SnapshotFiles::None => &[],
+        }
+    }
+
+    /// Bytes of all files.
+    pub fn len(&self) -> u64 {
+        self.files().iter().map(|file| file.len()).sum()
+    }
+
+    /// Whether there is no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// A legacy data directory, read as far as its bytes can be trusted.
@@ -68,9 +89,19 @@ impl LegacyDir {
     /// When files cannot be read, a link or device stands in for one, or the
     /// family is ambiguous.
     pub fn read(path: &Path, forced: Option<Family>) -> Result<Self> {
+        Self::read_watched(path, forced, &Progress::default())
+    }
+
+    /// As [`read`](Self::read), and tells how far it has come.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_watched(path: &Path, forced: Option<Family>, progress: &Progress) -> Result<Self> {
         let dir = SourceDir::open(path)?;
         let mut report = Report::new();
-        let mut found = sort_entries(&dir, &mut report)?;
+        let disk = WatchedDisk::shared(progress);
+        let mut found = sort_entries(&*disk, &dir, &mut report)?;
+        progress.begin(Phase::Reading, found.files.len());
         let segments = list_segments(&found.wal_dir, &mut report)?;
         let snapshot = match scan_files(&found.files, forced) {
             Ok(snapshot) => Ok(snapshot),
@@ -127,7 +158,7 @@ struct Found {
     page_dirs: Vec<SourceEntry>,
 }
 
-fn sort_entries(dir: &SourceDir, report: &mut Report) -> Result<Found> {
+fn sort_entries(disk: &dyn Disk, dir: &SourceDir, report: &mut Report) -> Result<Found> {
     let mut instance = None;
     let mut single = Vec::new();
     let mut wal_dir = None;
@@ -155,11 +186,13 @@ fn sort_entries(dir: &SourceDir, report: &mut Report) -> Result<Found> {
                         .detail("not read: no server reads it while server_instance.db is there"),
                 );
             }
-            SnapshotFiles::Instance(SourceFile::open(&entry.path)?)
+            SnapshotFiles::Instance(SourceFile::open_on(disk, &entry.path)?)
         }
         None if single.is_empty() => SnapshotFiles::None,
         None => {
-            let opened = single.iter().map(|entry| SourceFile::open(&entry.path));
+            let opened = single
+                .iter()
+                .map(|entry| SourceFile::open_on(disk, &entry.path));
             SnapshotFiles::Single(opened.collect::<Result<_>>()?)
         }
     };

@@ -3,67 +3,12 @@
 use std::io::Write;
 
 use super::Family;
-use crate::codec::ByteWriter;
+use crate::codec::{ByteWriter, PlainReader};
 use crate::error::{Error, Result};
 use crate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, Form, Privilege, PrivilegeMap, Role,
-    RowRef, RowSource, Table, TableGrants, User, ValueRef,
+    RowSource, Table, TableGrants, User,
 };
-
-/// Appends one value.
-pub fn encode_value(w: &mut ByteWriter, value: &ValueRef<'_>) {
-    let mut text = |tag: u32, text: &str| {
-        w.u32(tag);
-        w.str(text);
-    };
-    match *value {
-        ValueRef::Numeric(v) => text(4, v),
-        ValueRef::Text(v) => text(5, v),
-        ValueRef::Char(v) => text(6, v),
-        ValueRef::Date(v) => text(8, v),
-        ValueRef::Timestamp(v) => text(9, v),
-        ValueRef::TimestampTz(v) => text(10, v),
-        ValueRef::Json(v) => text(12, v),
-        ValueRef::Null => w.u32(0),
-        ValueRef::SmallInt(v) => {
-            w.u32(1);
-            w.i16(v);
-        }
-        ValueRef::Integer(v) => {
-            w.u32(2);
-            w.i64(v);
-        }
-        ValueRef::Real(v) => {
-            w.u32(3);
-            w.f64(v);
-        }
-        ValueRef::Boolean(v) => {
-            w.u32(7);
-            w.bool(v);
-        }
-        ValueRef::Uuid(v) => {
-            w.u32(11);
-            w.bytes(&v);
-        }
-        ValueRef::Bytea(v) => {
-            w.u32(13);
-            w.bytes(v);
-        }
-        ValueRef::Enum { type_name, label } => {
-            w.u32(14);
-            w.str(type_name);
-            w.str(label);
-        }
-    }
-}
-
-/// Appends one row.
-pub fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
-    w.count(row.values.len());
-    row.values.iter().for_each(|value| encode_value(w, value));
-    w.u64(row.xmin);
-    option(w, row.xmax.as_ref(), |w, xmax| w.u64(*xmax));
-}
 
 fn option<T>(w: &mut ByteWriter, value: Option<&T>, write: impl FnOnce(&mut ByteWriter, &T)) {
     w.bool(value.is_some());
@@ -281,12 +226,10 @@ impl<'o> SnapshotEncoder<'o> {
         let announced = rows.row_count(database, index);
         self.buffer.u64(announced);
         let mut written = 0;
-        let mut stream = rows.open_rows(database, index)?;
-        while let Some(batch) = stream.next_batch()? {
-            for row in batch.rows() {
-                encode_row(&mut self.buffer, &row);
-                written += 1;
-            }
+        let mut stream = PlainReader::new(rows.open_rows(database, index)?);
+        while let Some(rows) = stream.next_rows()? {
+            written += rows.len() as u64;
+            self.buffer.raw(rows.bytes());
             self.flush(FLUSH_LEN)?;
         }
         if written != announced {

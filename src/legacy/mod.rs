@@ -15,8 +15,9 @@ mod snapshot;
 mod wal;
 mod wal_report;
 
+pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
-pub use encode::{SnapshotEncoder, encode_column, encode_row, encode_value};
+pub use encode::{SnapshotEncoder, encode_column};
 pub use family::Family;
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
 pub use page_view::LegacyPageViews;

@@ -1,19 +1,30 @@
-//! The rows of one table: walked once, then streamed from their extent.
+//! The rows of one table: walked once, then streamed from their extent, whole
+//! or in parts.
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::decode::{self, MIN_ROW_LEN};
-use super::encode_row;
-use crate::codec::{ByteWriter, Cursor, Flaw};
+use super::decode;
+use crate::codec::{
+    ByteWriter, Cursor, Flaw, MIN_PLAIN_ROW_LEN, encode_row, read_arity, read_plain_value,
+    walk_plain_row,
+};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
-use crate::model::{Row, RowBatch, RowRef, RowStream};
+use crate::model::{PlainBuffer, PlainRows, Row, RowBatch, RowRef, RowStream};
 
-/// Rows between two marks of an extent.
-const ROWS_PER_MARK: u64 = 1024;
+/// Bytes from one mark of an extent to the next, unless a row is wider: with
+/// that row they fit one window.
+const MARK_LEN: u64 = 252 * 1024;
+
+/// Where a row of an extent starts.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    index: u64,
+    offset: u64,
+}
 
 /// Where a table's rows lie in a file, and what a walk over them counted.
 #[derive(Debug, Clone)]
@@ -30,8 +41,9 @@ pub struct RowExtent {
     pub arity: usize,
     /// Largest xmin, 0 without rows.
     pub max_xmin: u64,
-    /// File offset of every 1024th row from row 1024 on, for access by index.
-    marks: Vec<u64>,
+    /// The first row after every [`MARK_LEN`] bytes, for access by index and
+    /// in parts; not that of row 0.
+    marks: Vec<Mark>,
 }
 
 impl RowExtent {
@@ -41,7 +53,7 @@ impl RowExtent {
     /// When a row is damaged, has another number of values than `arity`, or
     /// the file ends.
     pub(super) fn walk(window: &mut Window, count: u64, arity: usize) -> Result<Self> {
-        if count.saturating_mul(MIN_ROW_LEN as u64) > window.remaining() {
+        if count.saturating_mul(MIN_PLAIN_ROW_LEN as u64) > window.remaining() {
             return Err(Error::damage(
                 window.file().path(),
                 window.offset().saturating_sub(8),
@@ -68,6 +80,7 @@ impl RowExtent {
     ) -> Result<(Self, Option<Damage>)> {
         let mut extent = RowExtent::empty(window.file().clone(), window.offset(), arity);
         let mut damage = None;
+        let mut marked = window.offset();
         while extent.count < count && damage.is_none() {
             // Rows are taken off the buffer until one falls short.
             let base = window.offset();
@@ -77,10 +90,13 @@ impl RowExtent {
                 if extent.count == count {
                     break None;
                 }
-                match walk_row(&mut cursor, arity) {
+                match walk_plain_row(&mut cursor, arity) {
                     Ok((xmin, visible)) => {
-                        if extent.count.is_multiple_of(ROWS_PER_MARK) && extent.count > 0 {
-                            extent.marks.push(base + complete as u64);
+                        let offset = base + complete as u64;
+                        if offset - marked >= MARK_LEN {
+                            marked = offset;
+                            let index = extent.count;
+                            extent.marks.push(Mark { index, offset });
                         }
                         complete = cursor.position();
                         extent.count += 1;
@@ -165,41 +181,37 @@ impl RowExtent {
         self.count - self.live
     }
 
-    /// The last mark at or before a row: its index and offset.
-    fn mark_before(&self, index: u64) -> (u64, u64) {
-        let mark = usize::try_from(index / ROWS_PER_MARK).unwrap_or(usize::MAX);
-        match mark.checked_sub(1).and_then(|at| self.marks.get(at)) {
-            Some(offset) => (index / ROWS_PER_MARK * ROWS_PER_MARK, *offset),
-            None => (0, self.range.start),
+    /// The last mark at or before a row.
+    fn mark_before(&self, index: u64) -> Mark {
+        let after = self.marks.partition_point(|mark| mark.index <= index);
+        self.start_of(after)
+    }
+
+    /// Where a part starts; a part more than there are starts at the end.
+    fn start_of(&self, part: usize) -> Mark {
+        let start = Mark {
+            index: 0,
+            offset: self.range.start,
+        };
+        let end = Mark {
+            index: self.count,
+            offset: self.range.end,
+        };
+        match part.checked_sub(1) {
+            None => start,
+            Some(at) => self.marks.get(at).copied().unwrap_or(end),
         }
     }
-}
 
-/// Checks one row and says its xmin and whether it is visible.
-#[inline]
-pub(super) fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Result<(u64, bool), Flaw> {
-    read_arity(c, arity)?;
-    for _ in 0..arity {
-        decode::value(c)?;
+    /// How many parts can be read by themselves; at least one.
+    pub fn part_count(&self) -> usize {
+        self.marks.len() + 1
     }
-    let xmin = c.u64()?;
-    let xmax = c.option(Cursor::u64)?;
-    Ok((xmin, xmax.is_none()))
-}
 
-#[inline]
-fn read_arity(c: &mut Cursor<'_>, arity: usize) -> Result<(), Flaw> {
-    let at = c.position();
-    let found = c.u64()?;
-    if found == arity as u64 {
-        return Ok(());
+    /// The indexes of the rows of a part.
+    pub fn part(&self, part: usize) -> Range<u64> {
+        self.start_of(part).index..self.start_of(part + 1).index
     }
-    Cursor::bad(
-        at,
-        Code::BadArity,
-        found,
-        "as many values as the table has columns",
-    )
 }
 
 /// Streams the rows of an extent.
@@ -223,6 +235,17 @@ impl RowReader {
         }
     }
 
+    /// The rows of one part of an extent.
+    pub fn of_part(extent: &RowExtent, part: usize) -> Self {
+        let (start, end) = (extent.start_of(part), extent.start_of(part + 1));
+        RowReader {
+            window: Window::new(extent.file.clone(), start.offset..end.offset),
+            left: end.index - start.index,
+            arity: extent.arity,
+            handed_out: 0,
+        }
+    }
+
     /// The rows of an extent from `index` on; the rows between the mark before
     /// it and itself are walked.
     ///
@@ -230,10 +253,10 @@ impl RowReader {
     /// When the file changed since the walk.
     pub fn starting_at(extent: &RowExtent, index: u64) -> Result<Self> {
         let index = index.min(extent.count);
-        let (marked, offset) = extent.mark_before(index);
-        let mut window = Window::new(extent.file.clone(), offset..extent.range.end);
-        for _ in marked..index {
-            window.parse(|c| walk_row(c, extent.arity))?;
+        let mark = extent.mark_before(index);
+        let mut window = Window::new(extent.file.clone(), mark.offset..extent.range.end);
+        for _ in mark.index..index {
+            window.parse(|c| walk_plain_row(c, extent.arity))?;
         }
         Ok(RowReader {
             window,
@@ -244,21 +267,30 @@ impl RowReader {
     }
 }
 
-impl RowStream for RowReader {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+impl RowReader {
+    /// Gives up what was handed out, and takes in at least one whole row;
+    /// false after the last one.
+    fn advance(&mut self) -> Result<bool> {
         self.window.consume(self.handed_out);
         self.handed_out = 0;
         if self.left == 0 {
-            return Ok(None);
+            return Ok(false);
         }
-        // One whole row must be at hand before a batch can borrow.
         loop {
             let mut cursor = Cursor::new(self.window.buffered());
-            match walk_row(&mut cursor, self.arity) {
-                Ok(_) => break,
+            match walk_plain_row(&mut cursor, self.arity) {
+                Ok(_) => return Ok(true),
                 Err(Flaw::Short { need }) => self.window.fill_more(need)?,
                 Err(flaw) => return Err(self.window.damage(flaw).into()),
             }
+        }
+    }
+}
+
+impl RowStream for RowReader {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        if !self.advance()? {
+            return Ok(None);
         }
         let mut batch = RowBatch::new();
         let mut cursor = Cursor::new(self.window.buffered());
@@ -274,12 +306,34 @@ impl RowStream for RowReader {
         }
         Ok(Some(batch))
     }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let mut cursor = Cursor::new(self.window.buffered());
+        while self.left > 0 {
+            let Ok((_, visible)) = walk_plain_row(&mut cursor, self.arity) else {
+                break;
+            };
+            self.handed_out = cursor.position();
+            buffer.end_row(self.handed_out, visible);
+            self.left -= 1;
+        }
+        let bytes = self.window.buffered();
+        let bytes = bytes.get(..self.handed_out).unwrap_or_default();
+        Ok(Some(PlainRows::of(bytes, buffer)))
+    }
 }
 
 fn push_row<'a>(c: &mut Cursor<'a>, arity: usize, batch: &mut RowBatch<'a>) -> Result<(), Flaw> {
     read_arity(c, arity)?;
     for _ in 0..arity {
-        batch.push_value(decode::value(c)?);
+        batch.push_value(read_plain_value(c)?);
     }
     let xmin = c.u64()?;
     batch.end_row(xmin, c.option(Cursor::u64)?);
@@ -300,16 +354,16 @@ pub fn read_rows_at(
         if index >= extent.count {
             continue;
         }
-        let (marked, offset) = extent.mark_before(index);
+        let mark = extent.mark_before(index);
         let (mut at, mut from) = match window.take() {
-            Some((at, from)) if at <= index && at >= marked => (at, from),
+            Some((at, from)) if at <= index && at >= mark.index => (at, from),
             _ => (
-                marked,
-                Window::new(extent.file.clone(), offset..extent.range.end),
+                mark.index,
+                Window::new(extent.file.clone(), mark.offset..extent.range.end),
             ),
         };
         while at < index {
-            from.parse(|c| walk_row(c, extent.arity))?;
+            from.parse(|c| walk_plain_row(c, extent.arity))?;
             at += 1;
         }
         sink(index, from.parse(decode::row)?);

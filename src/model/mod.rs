@@ -15,6 +15,8 @@ pub use page_view::{
     Field, FieldSpec, FieldStyle, PageEnd, PageRow, PageSlot, PageStream, PageView,
 };
 pub use privilege::{Privilege, PrivilegeMap};
-pub use row::{Row, RowBatch, RowRef, RowSource, RowStream};
+pub use row::{
+    PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
+};
 pub use schema::{Column, DataType, ForeignKey, Table};
 pub use value::{Value, ValueRef};

@@ -3,9 +3,11 @@
 
 use crate::error::{Error, Result};
 use crate::legacy::{RowExtent, Snapshot};
-use crate::model::{Catalog, Database, Operation, RowSource, RowStream, Table, TableGrants};
+use crate::model::{
+    Catalog, Database, Operation, RowPart, RowSource, RowStream, Table, TableGrants,
+};
 
-use super::overlay_reader::OverlayReader;
+use super::overlay_reader::{self, OverlayReader};
 use super::replay::{Effect, TableState};
 use super::salvage::Extra;
 use super::stored::{Piece, StoredRows};
@@ -284,6 +286,11 @@ impl Overlay {
         &self.catalog
     }
 
+    fn known(&self, database: usize, table: usize) -> Result<&OverlayTable> {
+        self.table_at(database, table)
+            .ok_or_else(|| Error::Usage("internal: no such table".into()))
+    }
+
     /// A table by its positions in the catalog.
     pub fn table_at(&self, database: usize, table: usize) -> Option<&OverlayTable> {
         self.tables.get(database)?.get(table)
@@ -297,9 +304,31 @@ impl RowSource for Overlay {
     }
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let table = self
-            .table_at(database, table)
-            .ok_or_else(|| Error::Usage("internal: no such table".into()))?;
-        Ok(Box::new(OverlayReader::new(&table.state, &table.pieces)))
+        let table = self.known(database, table)?;
+        let parts = overlay_reader::parts(&table.state, &table.pieces);
+        Ok(Box::new(OverlayReader::new(
+            &table.state,
+            &table.pieces,
+            parts,
+        )))
+    }
+
+    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
+        let table = self.known(database, table)?;
+        Ok(overlay_reader::parts(&table.state, &table.pieces))
+    }
+
+    fn open_part(
+        &self,
+        database: usize,
+        table: usize,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream + '_>> {
+        let table = self.known(database, table)?;
+        Ok(Box::new(OverlayReader::new(
+            &table.state,
+            &table.pieces,
+            vec![*part],
+        )))
     }
 }

@@ -1,5 +1,7 @@
 //! Rows of a table that lie in legacy files.
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::legacy::{PageDir, RowExtent, RowReader, read_rows_at};
 use crate::model::RowStream;
@@ -52,10 +54,22 @@ impl StoredRows {
         }
     }
 
-    pub(super) fn open(&self) -> Box<dyn RowStream + '_> {
+    /// How many parts can be read by themselves; at least one.
+    pub(super) fn part_count(&self) -> usize {
         match self {
-            StoredRows::Snapshot(extent) => Box::new(RowReader::new(extent)),
-            StoredRows::Pages { dir, .. } => Box::new(dir.rows()),
+            StoredRows::Snapshot(extent) => extent.part_count(),
+            StoredRows::Pages { .. } => 1,
+        }
+    }
+
+    /// The rows of a part, and their indexes from the piece's own start.
+    pub(super) fn open_part(&self, part: usize) -> (Box<dyn RowStream + '_>, Range<u64>) {
+        match self {
+            StoredRows::Snapshot(extent) => {
+                let rows = RowReader::of_part(extent, part);
+                (Box::new(rows), extent.part(part))
+            }
+            StoredRows::Pages { dir, count, .. } => (Box::new(dir.rows()), 0..*count),
         }
     }
 

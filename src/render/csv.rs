@@ -8,19 +8,15 @@ use super::jsonl::RowOptions;
 use super::value::{push_number, push_redacted, push_text};
 
 /// Writes the rows of one table.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct CsvRows {
     options: RowOptions,
-    text: Vec<u8>,
 }
 
 impl CsvRows {
     /// The lines of a table.
     pub fn new(options: RowOptions) -> Self {
-        CsvRows {
-            options,
-            text: Vec::new(),
-        }
+        CsvRows { options }
     }
 
     /// Appends the header line.
@@ -36,7 +32,7 @@ impl CsvRows {
     }
 
     /// Appends one line.
-    pub fn push(&mut self, out: &mut Vec<u8>, row: &RowRef<'_>) {
+    pub fn push(&self, out: &mut Vec<u8>, row: &RowRef<'_>) {
         for (index, value) in row.values.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
@@ -56,7 +52,7 @@ impl CsvRows {
         out.push(b'\n');
     }
 
-    fn push_field(&mut self, out: &mut Vec<u8>, value: &ValueRef<'_>) {
+    fn push_field(&self, out: &mut Vec<u8>, value: &ValueRef<'_>) {
         match value {
             ValueRef::Null => {}
             _ if self.options.redact => push_redacted(out, value),
@@ -66,11 +62,14 @@ impl CsvRows {
             | ValueRef::Boolean(_)
             | ValueRef::Uuid(_)
             | ValueRef::Bytea(_) => push_text(out, value),
-            _ => {
-                self.text.clear();
-                push_text(&mut self.text, value);
-                push_quoted(out, &self.text);
-            }
+            ValueRef::Numeric(text)
+            | ValueRef::Text(text)
+            | ValueRef::Char(text)
+            | ValueRef::Date(text)
+            | ValueRef::Timestamp(text)
+            | ValueRef::TimestampTz(text)
+            | ValueRef::Json(text)
+            | ValueRef::Enum { label: text, .. } => push_quoted(out, text.as_bytes()),
         }
     }
 }
@@ -89,6 +88,11 @@ pub fn push_csv_line<'t>(out: &mut Vec<u8>, fields: impl IntoIterator<Item = &'t
 /// Appends a quoted field.
 fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
+    if !text.contains(&b'"') {
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return;
+    }
     let start = out.len();
     // Room for the case that every byte is a quote.
     out.resize(start.saturating_add(text.len().saturating_mul(2)), 0);

@@ -33,6 +33,14 @@ pub fn json_document<C: Serialize>(content: &C) -> serde_json::Result<Vec<u8>> {
 
 /// Appends a JSON string.
 pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
+    // Nearly every text stands for itself.
+    let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
+    if text.as_bytes().iter().all(plain) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     // Writing a string to a vector cannot fail.
     let _ = serde_json::to_writer(out, text);
 }

@@ -59,5 +59,5 @@ fn solve(dir: &Path) -> Figures {
     let inspect = env!("CARGO_BIN_EXE_rustdb-inspect");
     let mut command = Command::new(inspect);
     command.arg("wal").arg(dir);
-    measure(command.args(["--attribute", "--format", "jsonl"]))
+    measure(command.args(["--attribute", "--format", "jsonl"])).unwrap()
 }

@@ -1,80 +1,179 @@
-//! A snapshot of one table of any size, written row by row.
+//! Snapshots of any size, written row by row.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 
+use rustdb_migrate::codec::ByteWriter;
 use rustdb_migrate::error::Result;
-use rustdb_migrate::legacy::{Family, SnapshotEncoder};
+use rustdb_migrate::legacy::{Family, SnapshotEncoder, encode_row};
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, RowBatch, RowRef, RowSource, RowStream, Table, ValueRef,
 };
 
-/// Writes `dir/server_instance.db` and returns its length in bytes.
-pub fn snapshot(dir: &Path, rows: u64) -> u64 {
-    std::fs::create_dir_all(dir).unwrap();
-    let path = dir.join("server_instance.db");
-    let mut file = BufWriter::new(File::create(&path).unwrap());
-    let catalog = catalog(rows);
-    SnapshotEncoder::new(&mut file, &path, Family::V1_4)
-        .write(&catalog, &Rows(rows), None)
-        .unwrap();
-    drop(file);
-    path.metadata().unwrap().len()
+/// Records of the tail.
+const TAIL_RECORDS: u64 = 100_000;
+/// Tables of the shape that has many.
+const MANY_TABLES: u64 = 1000;
+/// Columns of a wide row after the first.
+const WIDE_COLUMNS: usize = 24;
+
+/// What a snapshot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One table: id, name, age, date of joining; one version in ten is dead.
+    Narrow,
+    /// One table of 25 columns, most of them text.
+    Wide,
+    /// A thousand tables, narrow rows.
+    ManyTables,
+    /// As narrow, and 100,000 records in the log after the last checkpoint.
+    Tail,
 }
 
-fn catalog(rows: u64) -> Catalog {
-    let column = |name: &str, data_type: DataType, primary_key: bool| Column {
+impl Shape {
+    pub const ALL: [Shape; 4] = [Shape::Narrow, Shape::Wide, Shape::ManyTables, Shape::Tail];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Narrow => "narrow",
+            Shape::Wide => "wide",
+            Shape::ManyTables => "1000 tables",
+            Shape::Tail => "100,000 in the log",
+        }
+    }
+
+    fn tables(self) -> u64 {
+        match self {
+            Shape::ManyTables => MANY_TABLES,
+            _ => 1,
+        }
+    }
+}
+
+/// Writes `dir/server_instance.db`, and a log if the shape has one; the length
+/// of both in bytes.
+pub fn snapshot(dir: &Path, shape: Shape, rows: u64) -> u64 {
+    fs::create_dir_all(dir).unwrap();
+    let path = dir.join("server_instance.db");
+    let mut file = BufWriter::new(File::create(&path).unwrap());
+    let source = Rows { shape, rows };
+    SnapshotEncoder::new(&mut file, &path, Family::V1_4)
+        .write(&source.catalog(), &source, None)
+        .unwrap();
+    drop(file);
+    let log = match shape {
+        Shape::Tail => tail(&dir.join("wal"), rows),
+        _ => 0,
+    };
+    path.metadata().unwrap().len() + log
+}
+
+fn tail(dir: &Path, rows: u64) -> u64 {
+    fs::create_dir_all(dir).unwrap();
+    let (mut segment, mut record, mut len) = (ByteWriter::new(), ByteWriter::new(), 0);
+    let mut number = 0x6b03_6146u64;
+    for sequence in 1..=TAIL_RECORDS {
+        record.clear();
+        record.u64(sequence);
+        record.u64(1_795_384_647);
+        record.u32(2);
+        record.str("users");
+        let id = rows + sequence;
+        let values = [
+            ValueRef::Integer(id.cast_signed()),
+            ValueRef::Text("somebody in the log"),
+            ValueRef::SmallInt(7),
+            ValueRef::Date("2025-01-02"),
+        ];
+        let (xmin, xmax) = (1, None);
+        let row = RowRef {
+            values: &values,
+            xmin,
+            xmax,
+        };
+        encode_row(&mut record, &row);
+        segment.u32(u32::try_from(record.len()).unwrap());
+        segment.raw(record.as_slice());
+        if segment.len() >= 1 << 20 || sequence == TAIL_RECORDS {
+            len += segment.len() as u64;
+            fs::write(dir.join(format!("{number:016x}.wal")), segment.as_slice()).unwrap();
+            segment.clear();
+            number += 1;
+        }
+    }
+    len
+}
+
+fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
+    Column {
         name: name.into(),
         data_type,
         nullable: !primary_key,
         primary_key,
         unique: false,
         foreign_key: None,
-    };
-    let columns = vec![
-        column("id", DataType::Serial, true),
-        column("name", DataType::Text, false),
-        column("age", DataType::Integer, false),
-        column("joined", DataType::Date, false),
-    ];
-    let sequences = vec![("id".to_owned(), rows.cast_signed() + 1)];
-    let users = Table {
-        name: "users".into(),
-        columns,
-        sequences,
-        owner: None,
-    };
-    let database = Database {
-        name: "postgres".into(),
-        tables: vec![users],
-        enums: Vec::new(),
-        views: Vec::new(),
-        table_grants: Vec::new(),
-    };
-    Catalog {
-        databases: vec![database],
-        ..Catalog::default()
     }
 }
 
-struct Rows(u64);
+struct Rows {
+    shape: Shape,
+    rows: u64,
+}
+
+impl Rows {
+    fn catalog(&self) -> Catalog {
+        let mut columns = vec![
+            column("id", DataType::Serial, true),
+            column("name", DataType::Text, false),
+            column("age", DataType::Integer, false),
+            column("joined", DataType::Date, false),
+        ];
+        if self.shape == Shape::Wide {
+            let more = (columns.len()..=WIDE_COLUMNS)
+                .map(|at| column(&format!("c{at}"), DataType::Text, false));
+            columns.extend(more);
+        }
+        let tables = (0..self.shape.tables()).map(|at| Table {
+            name: match at {
+                0 => "users".to_owned(),
+                _ => format!("users_{at}"),
+            },
+            columns: columns.clone(),
+            sequences: vec![("id".to_owned(), self.rows.cast_signed() + 1)],
+            owner: None,
+        });
+        let database = Database {
+            name: "postgres".into(),
+            tables: tables.collect(),
+            enums: Vec::new(),
+            views: Vec::new(),
+            table_grants: Vec::new(),
+        };
+        Catalog {
+            databases: vec![database],
+            ..Catalog::default()
+        }
+    }
+}
 
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
-        self.0
+        self.rows / self.shape.tables()
     }
 
-    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         Ok(Box::new(Stream {
+            wide: self.shape == Shape::Wide,
             next: 0,
-            end: self.0,
+            end: self.row_count(database, table),
             names: Vec::new(),
         }))
     }
 }
 
 struct Stream {
+    wide: bool,
     next: u64,
     end: u64,
     names: Vec<(String, String)>,
@@ -88,29 +187,24 @@ impl RowStream for Stream {
         let first = self.next;
         let last = self.end.min(first + 1024);
         self.next = last;
-        self.names = (first..last)
-            .map(|id| {
-                let day = format!(
-                    "{:04}-{:02}-{:02}",
-                    1970 + id % 70,
-                    1 + id % 12,
-                    1 + id % 28
-                );
-                (
-                    format!(
-                        "name {} of person {id}",
-                        id.wrapping_mul(2_654_435_761) % 99_991
-                    ),
-                    day,
-                )
-            })
-            .collect();
+        let day = |id: u64| {
+            let (year, month, day) = (1970 + id % 70, 1 + id % 12, 1 + id % 28);
+            format!("{year:04}-{month:02}-{day:02}")
+        };
+        let name = |id: u64| {
+            let number = id.wrapping_mul(2_654_435_761) % 99_991;
+            format!("name {number} of person {id}")
+        };
+        self.names = (first..last).map(|id| (name(id), day(id))).collect();
         let mut batch = RowBatch::new();
         for (id, (name, day)) in (first..last).zip(&self.names) {
             batch.push_value(ValueRef::Integer(id.cast_signed() + 1));
             batch.push_value(ValueRef::Text(name));
             batch.push_value(ValueRef::SmallInt(i16::try_from(id % 100).unwrap()));
             batch.push_value(ValueRef::Date(day));
+            for _ in 4..=if self.wide { WIDE_COLUMNS } else { 3 } {
+                batch.push_value(ValueRef::Text(name));
+            }
             // One version in ten is dead.
             batch.end_row(1, (id % 10 == 9).then_some(1));
         }

@@ -1,5 +1,7 @@
 //! One process at a time: wall time and peak resident memory.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,13 +21,13 @@ pub struct Figures {
 
 /// Runs a command with its output thrown away. The kernel's own high-water mark
 /// is read until the process ends, so at most the last millisecond is missed.
-pub fn measure(command: &mut Command) -> Figures {
+pub fn measure(command: &mut Command) -> Result<Figures, String> {
     let start = Instant::now();
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
+        .map_err(|error| format!("{command:?}: {error}"))?;
     let status = format!("/proc/{}/status", child.id());
     let stat = format!("/proc/{}/stat", child.id());
     let mut peak_kib = 0.0f64;
@@ -48,34 +50,40 @@ pub fn measure(command: &mut Command) -> Figures {
         }
         std::thread::sleep(Duration::from_millis(1));
     };
-    assert!(exit.success(), "{command:?} ended with {exit}");
-    Figures {
+    if !exit.success() {
+        return Err(format!("{command:?} ended with {exit}"));
+    }
+    Ok(Figures {
         seconds: start.elapsed().as_secs_f64(),
         cpu_seconds: ticks / TICKS_PER_SECOND,
         peak_mib: peak_kib / 1024.0,
-    }
+    })
 }
 
-/// Median time and median memory.
-pub fn medians(pairs: &[(Figures, f64)]) -> Figures {
-    Figures {
-        seconds: median(pairs.iter().map(|(figures, _)| figures.seconds)),
-        cpu_seconds: median(pairs.iter().map(|(figures, _)| figures.cpu_seconds)),
-        peak_mib: median(pairs.iter().map(|(figures, _)| figures.peak_mib)),
-    }
+/// What `cp` and a sync of the copy take.
+pub fn copy_and_sync(from: &Path, to: &Path) -> f64 {
+    let start = Instant::now();
+    std::fs::copy(from, to).unwrap();
+    File::open(to).unwrap().sync_all().unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_file(to).unwrap();
+    seconds
 }
 
-/// Median of the ratios, pair by pair.
-pub fn median_ratio(pairs: &[(Figures, f64)]) -> f64 {
-    median(
-        pairs
-            .iter()
-            .map(|(figures, reference)| figures.seconds / reference),
-    )
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// Median of some numbers.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The exponent e of time ~ rows^e that fits best, by least squares of the
+/// logarithms.
+pub fn growth(points: &[(f64, f64)]) -> f64 {
+    let logs: Vec<_> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
+    let count = points.len() as f64;
+    let mean = |pick: fn(&(f64, f64)) -> f64| logs.iter().map(pick).sum::<f64>() / count;
+    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+    let both: f64 = logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
+    both / logs.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>()
 }

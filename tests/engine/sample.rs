@@ -270,6 +270,7 @@ pub fn paged(pages_per_file: u32) -> CreateOptions {
     CreateOptions {
         layout: Layout::Paged,
         pages_per_file,
+        ..CreateOptions::from(Layout::Paged)
     }
 }
 

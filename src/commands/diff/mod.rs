@@ -8,6 +8,7 @@ mod schema;
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::file::Phase;
 use crate::model::{Database, RowSource, Table};
 
 use super::Directory;
@@ -79,7 +80,10 @@ impl Diff {
 /// # Errors
 /// When rows of either cannot be read.
 pub fn diff(a: &Directory, b: &Directory, options: &DiffOptions) -> Result<Diff> {
-    let hashes = (hash_content(a.catalog(), a)?, hash_content(b.catalog(), b)?);
+    a.begin(Phase::Checking);
+    let in_a = hash_content(a.catalog(), a, a.threads())?;
+    b.begin(Phase::Checking);
+    let hashes = (in_a, hash_content(b.catalog(), b, b.threads())?);
     let mut diff = Diff {
         differences: schema::differences(a.catalog(), b.catalog()),
         tables: Vec::new(),

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::file::{check_target, holders};
+use crate::file::{Phase, check_target, holders};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Family;
 use crate::report::Report;
@@ -84,6 +84,7 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
     }
     report_doubled_keys(&directory, &mut report)?;
     let plan = Plan::new(options, &directory, &mut report)?;
+    directory.begin(Phase::Writing);
     let content = plan.run(options, &mut report)?;
     Ok(UpgradeReport::done(
         options, source, &directory, &plan, content, report,

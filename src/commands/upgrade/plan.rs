@@ -1,7 +1,7 @@
 //! What an upgrade writes, and the one pass that writes it.
 
 use crate::commands::Directory;
-use crate::commands::content::{Content, HashingRows};
+use crate::commands::content::{Content, HashingRows, read_through};
 use crate::commands::convert::{ConvertedRows, CountingRows, Numeric, catalog_for};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -73,10 +73,14 @@ impl<'d> Plan<'d> {
     /// When files cannot be read or written, or what was written differs.
     pub fn run(&self, options: &UpgradeOptions, report: &mut Report) -> Result<Content> {
         let counted = CountingRows::new(&self.rows);
-        let converted = ConvertedRows::new(&counted, self.numeric, self.live_counts.clone());
+        let source: &dyn RowSource = match options.to {
+            Target::Snapshot => &counted,
+            Target::Layout(_) => &self.rows,
+        };
+        let converted = ConvertedRows::new(source, self.numeric, self.live_counts.clone());
         let hashed = HashingRows::new(&converted, &self.catalog);
         if options.dry_run {
-            drain(&self.catalog, &hashed)?;
+            read_through(&self.catalog, &hashed, options.open.threads)?;
         } else {
             let staging = target::write(options, self, &hashed)?;
             quarantine::write(self.quarantined.clone(), staging.path())?;
@@ -120,14 +124,4 @@ fn live_counts(rows: &TakenUp<'_>) -> Result<Vec<Vec<u64>>> {
                 .collect()
         })
         .collect()
-}
-
-fn drain(catalog: &Catalog, rows: &dyn RowSource) -> Result<()> {
-    for (d, database) in catalog.databases.iter().enumerate() {
-        for t in 0..database.tables.len() {
-            let mut stream = rows.open_rows(d, t)?;
-            while stream.next_batch()?.is_some() {}
-        }
-    }
-    Ok(())
 }

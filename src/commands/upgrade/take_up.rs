@@ -13,7 +13,7 @@ use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, decode_record};
-use crate::model::{Catalog, Operation, Row, RowBatch, RowSource, RowStream};
+use crate::model::{Catalog, Operation, Row, RowBatch, RowPart, RowSource, RowStream};
 use crate::recovery::attribution::Decision;
 use crate::recovery::{Decisions, advance_sequences};
 use crate::report::Report;
@@ -236,6 +236,26 @@ impl RowSource for TakenUp<'_> {
                 pushed: changes.pushed.iter().peekable(),
                 index: 0,
             })),
+        }
+    }
+
+    // Rows that were taken up stand between others: such a table is one part.
+    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
+        match self.tables.contains_key(&(database, table)) {
+            true => Ok(vec![RowPart::ALL]),
+            false => self.directory.parts(database, table),
+        }
+    }
+
+    fn open_part(
+        &self,
+        database: usize,
+        table: usize,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream + '_>> {
+        match self.tables.contains_key(&(database, table)) {
+            true => self.open_rows(database, table),
+            false => self.directory.open_part(database, table, part),
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::commands::content::{Content, hash_content};
 use crate::commands::{Directory, OpenOptions};
 use crate::engine::{self, CreateOptions, Layout, Level, Origin};
 use crate::error::{Error, Result};
-use crate::file::{Staging, create_file, encode_name};
-use crate::finding::Code;
+use crate::file::{Phase, Staging, WatchedDisk, create_file, encode_name};
+use crate::finding::{Code, Severity};
 use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
 use crate::model::{Form, RowSource};
 use crate::recovery::Request;
 use crate::report::Report;
+use crate::work::both;
 
 use super::UpgradeOptions;
 use super::plan::Plan;
@@ -64,6 +65,7 @@ pub(super) fn write(
                 cluster_id: cluster_id(plan, rows),
             };
             let mut create = CreateOptions::from(layout);
+            create.threads = options.open.threads;
             create.pages_per_file = options.pages_per_file.unwrap_or(create.pages_per_file);
             engine::create(staging.path(), create, &plan.catalog, rows, &origin)?;
         }
@@ -114,27 +116,23 @@ pub(super) fn verify(
     staging: &Staging,
     expected: &Content,
 ) -> Result<()> {
-    if let Target::Layout(_) = options.to {
-        let mut report = Report::new();
-        engine::verify(staging.path(), Level::Structure, &mut report)?;
-        if let Some(finding) = report
-            .findings()
-            .iter()
-            .find(|f| f.code.severity() == crate::finding::Severity::Error)
-        {
-            return Err(wrong(
-                staging,
-                finding.code,
-                finding.detail.clone().unwrap_or_default(),
-            ));
-        }
-    }
     let open = OpenOptions {
         family: matches!(options.to, Target::Snapshot).then_some(plan.family),
         recovery: Request::default(),
+        threads: options.open.threads,
+        progress: options.open.progress.clone(),
     };
     let written = Directory::open(staging.path(), &open)?;
-    let found = hash_content(written.catalog(), &written)?;
+    // Once for the checksums, once for the content.
+    let len = engine::len_on_disk(staging.path()).saturating_mul(2);
+    options.open.progress.begin(Phase::Checking, len);
+    let (checked, found) = both(
+        written.threads(),
+        || check_layout(options, staging),
+        || hash_content(written.catalog(), &written, written.threads()),
+    );
+    checked?;
+    let found = found?;
     if found.versions_hash == expected.versions_hash {
         return Ok(());
     }
@@ -152,6 +150,23 @@ pub(super) fn verify(
         Code::NotPristine,
         format!("{place} differs from what was read"),
     ))
+}
+
+/// Checks every byte of a directory of ours.
+fn check_layout(options: &UpgradeOptions, staging: &Staging) -> Result<()> {
+    if options.to == Target::Snapshot {
+        return Ok(());
+    }
+    let mut report = Report::new();
+    let disk = WatchedDisk::shared(&options.open.progress);
+    // Whoever hashes the content looks into every row.
+    engine::verify_on(&disk, staging.path(), Level::Links, &mut report)?;
+    let errors = report.findings().iter();
+    let mut errors = errors.filter(|finding| finding.code.severity() == Severity::Error);
+    errors.next().map_or(Ok(()), |finding| {
+        let found = finding.detail.clone().unwrap_or_default();
+        Err(wrong(staging, finding.code, found))
+    })
 }
 
 fn wrong(staging: &Staging, code: Code, found: String) -> Error {

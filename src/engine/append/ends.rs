@@ -12,6 +12,7 @@ use crate::engine::row_run::check_end;
 use crate::engine::tree::{Entry, Sorter};
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
+use crate::work::Threads;
 
 /// Fewest and most bytes of an end: two varints.
 pub(super) const MIN_END_LEN: u64 = 2;
@@ -104,7 +105,7 @@ impl EndList {
     pub(super) fn sorted(sorter: Sorter) -> Result<Self> {
         let mut list = EndList::default();
         let mut out: Option<BufWriter<File>> = None;
-        sorter.finish(|entry| {
+        sorter.finish(Threads::ONE, |entry| {
             let end = End::of_entry(&entry);
             list.count += 1;
             if let Some(out) = &mut out {

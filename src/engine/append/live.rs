@@ -20,7 +20,7 @@ use crate::engine::row_changes::{MergedRows, RowChanges, checked_row, key_of, mi
 use crate::engine::row_codec::end_row;
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
-use crate::model::RowStream;
+use crate::model::{RowPart, RowStream};
 
 /// A table whose [`RowId`]s are the offset of a record and the position in it.
 #[derive(Debug)]
@@ -244,7 +244,7 @@ impl LiveTable for LiveAppend {
     }
 
     fn rows(&self) -> Result<Box<dyn RowStream + '_>> {
-        let file = Box::new(TableReader::open(&self.place, self.stored)?);
+        let file = Box::new(TableReader::open(&self.place, self.stored, &RowPart::ALL)?);
         let (rows, arity) = (self.stored.rows, self.place.arity);
         Ok(Box::new(MergedRows::new(file, rows, arity, &self.changes)))
     }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use self::ends::EndList;
 use super::address::Lsn;
 use super::frame::MAGIC_LEN;
-use super::layout::{TableCounts, TableFiles};
+use super::layout::{TableCounts, TableFiles, TableWriter};
 use super::paths::TablePlace;
 use super::tree::TreePlace;
 use super::verify::{Level, TableCheck};
@@ -26,7 +26,8 @@ use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::live::{Access, LiveTable};
 use crate::engine::row_block::BlockViews;
 use crate::error::{Error, Result};
-use crate::model::{PageStream, RowStream};
+use crate::model::{PageStream, RowPart, RowStream};
+use crate::work::Threads;
 
 /// After the encoded name of a table.
 const SUFFIX: &str = ".dat";
@@ -72,12 +73,30 @@ impl TableFiles for Append {
         Ok([table.file(SUFFIX)].into_iter().chain(index).collect())
     }
 
-    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
-        writer::write_table(table, lsn, rows)
+    fn start<'t>(
+        &self,
+        table: &'t TablePlace,
+        lsn: Lsn,
+        threads: Threads,
+    ) -> Result<Box<dyn TableWriter + 't>> {
+        writer::start(table, lsn, threads)
     }
 
-    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
-        Ok(Box::new(reader::TableReader::open(table, counts)?))
+    fn indexed(&self, table: &TablePlace) -> Option<usize> {
+        table.key
+    }
+
+    fn parts(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+        reader::parts(table, counts)
+    }
+
+    fn open_part(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream>> {
+        Ok(Box::new(reader::TableReader::open(table, counts, part)?))
     }
 
     fn live(

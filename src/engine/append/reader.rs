@@ -10,13 +10,13 @@ use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_block::{Block, BlockWalk, Head};
-use crate::engine::row_run::RowRun;
+use crate::engine::row_block::{Block, BlockWalk, Head, block_parts};
+use crate::engine::row_run::{RowRun, plain_run};
 use crate::engine::tree::Sorter;
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{RowBatch, RowStream};
+use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
 
 /// Opens the data of a table.
 ///
@@ -162,6 +162,8 @@ pub(super) fn collect_ends(
 pub(super) struct TableReader {
     records: BlockWalk<RecordHead>,
     arity: usize,
+    /// Whether all records are read.
+    whole: bool,
     /// What the catalog says, and what was handed out.
     expected: TableCounts,
     counts: TableCounts,
@@ -172,19 +174,25 @@ pub(super) struct TableReader {
 }
 
 impl TableReader {
-    /// Opens the data of a table. The index is not looked at.
+    /// Opens all or some of the data of a table. The index is not looked at.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged or belongs elsewhere.
-    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
+    pub(super) fn open(table: &TablePlace, counts: TableCounts, part: &RowPart) -> Result<Self> {
         let file = open_data(table, counts)?;
         let ends = match counts.ends {
             0 => EndList::default(),
             _ => collect_ends(&file, &table.address, counts.data_len)?,
         };
+        let whole = *part == RowPart::ALL;
+        let records = match whole {
+            true => records(&file, table.address, counts.data_len),
+            false => BlockWalk::of_part(&file, table.address, part),
+        };
         Ok(TableReader {
-            records: records(&file, table.address, counts.data_len),
+            records,
             arity: table.arity,
+            whole,
             expected: counts,
             counts: TableCounts::default(),
             ends: EndCursor::new(ends),
@@ -206,9 +214,16 @@ impl TableReader {
                 }
             }
         }
-        self.ends.finish(&data_piece(self.records.file()))?;
-        check_counts(self.records.file(), self.counts, self.expected)?;
+        self.check_end()?;
         Ok(false)
+    }
+
+    fn check_end(&mut self) -> Result<()> {
+        if self.whole {
+            self.ends.finish(&data_piece(self.records.file()))?;
+            check_counts(self.records.file(), self.counts, self.expected)?;
+        }
+        Ok(())
     }
 }
 
@@ -240,6 +255,24 @@ fn end_versions(
     Ok(count)
 }
 
+/// The records of a table in parts. Where ends of versions stand beside their
+/// rows, the table is one part.
+///
+/// # Errors
+/// As [`TableReader::open`].
+pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+    let file = open_data(table, counts)?;
+    let range = FILE_HEADER_LEN as u64..counts.data_len;
+    let mut has_ends = counts.ends > 0;
+    let parts = block_parts::<RecordHead>(&file, range, |record| {
+        has_ends |= record.head.kind() == RecordKind::Ends;
+    })?;
+    Ok(match has_ends {
+        true => vec![RowPart::ALL],
+        false => parts,
+    })
+}
+
 impl RowStream for TableReader {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         if self.record.is_none() && !self.next_record()? {
@@ -256,5 +289,22 @@ impl RowStream for TableReader {
         self.counts.live = self.counts.live.saturating_sub(ended);
         self.record = (!run.is_over()).then_some((record, run));
         Ok(Some(batch))
+    }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        Ok(self.expected.ends == 0)
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        if !self.next_record()? {
+            return Ok(None);
+        }
+        let Some((record, _)) = self.record.take() else {
+            return Ok(None);
+        };
+        let rows = self.records.rows(&record);
+        let row_count = record.head.extent().row_count;
+        plain_run(&rows, row_count, self.arity, buffer, &mut self.counts)?;
+        Ok(Some(buffer.rows()))
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::paths::TablePlace;
 use crate::engine::tree::{Entry, Sorter, Tree, TreePlace, TreeWriter, key_digest};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
+use crate::work::Threads;
 
 /// An index, as long as it can be relied on. Damage in it costs time and no
 /// answer: whoever is told nothing looks at the rows, and the next checkpoint
@@ -208,7 +209,7 @@ fn build(
         ..index_place(table)
     };
     let mut tree = TreeWriter::create(place, lsn)?;
-    entries.finish(|entry| tree.push(entry))?;
+    entries.finish(Threads::ONE, |entry| tree.push(entry))?;
     let synced = tree.finish(counts.data_len)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
     disk.rename(&new, &table.file(INDEX_SUFFIX))?;

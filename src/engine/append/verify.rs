@@ -56,7 +56,7 @@ fn verify_data(
         Ok(()) => check.leftover(&file, counts.data_len),
         Err(damage) => check.damaged(damage),
     }
-    let structure = level == Level::Structure;
+    let structure = level >= Level::Links;
     let ends = match structure {
         true => ends_of(&file, table, counts)?,
         false => None,

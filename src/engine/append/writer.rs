@@ -2,53 +2,71 @@
 
 use super::record::RecordHead;
 use super::{MAGIC, SUFFIX, index_place, row_id};
-use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
-use crate::engine::layout::TableCounts;
+use crate::engine::encoded::EncodedRows;
+use crate::engine::layout::{TableCounts, TableWriter};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::BlockWriter;
-use crate::engine::row_codec::encode_value;
-use crate::engine::tree::{Entry, Sorter, TreeWriter, key_digest};
+use crate::engine::tree::{Entry, Sorter, TreeWriter};
 use crate::error::Result;
-use crate::model::RowStream;
+use crate::work::Threads;
 
-/// Writes the files of a table and says what they hold.
+/// Starts the files of a table.
 ///
 /// # Errors
-/// When a file is there or cannot be written, the stream fails, or a row does
-/// not fit the table.
-pub(super) fn write_table(
+/// When a file is there or cannot be written.
+pub(super) fn start(
     table: &TablePlace,
     lsn: Lsn,
-    rows: &mut dyn RowStream,
-) -> Result<TableCounts> {
-    let mut writer = BlockWriter::<RecordHead>::create(table, (SUFFIX, MAGIC), lsn)?;
-    let mut entries = table.key.map(|key| (key, Sorter::new(&table.dir)));
-    let mut key_bytes = ByteWriter::new();
-    while let Some(batch) = rows.next_batch()? {
-        for row in batch.rows() {
-            writer.push(&row)?;
-            if let Some((key, entries)) = &mut entries
-                && row.is_visible()
-                && let Some(value) = row.values.get(*key)
-            {
-                key_bytes.clear();
-                encode_value(&mut key_bytes, value);
-                entries.push(Entry {
-                    key: key_digest(key_bytes.as_slice()),
-                    value: row_id(writer.block_offset(), writer.position()),
-                })?;
+    threads: Threads,
+) -> Result<Box<dyn TableWriter + '_>> {
+    Ok(Box::new(Writer {
+        table,
+        lsn,
+        threads,
+        records: BlockWriter::create(table, (SUFFIX, MAGIC), lsn)?,
+        entries: table.key.map(|_| Sorter::new(&table.dir)),
+    }))
+}
+
+struct Writer<'t> {
+    table: &'t TablePlace,
+    lsn: Lsn,
+    threads: Threads,
+    records: BlockWriter<'t, RecordHead>,
+    entries: Option<Sorter>,
+}
+
+impl TableWriter for Writer<'_> {
+    fn push(&mut self, rows: &EncodedRows) -> Result<()> {
+        let entries = &mut self.entries;
+        self.records.push(rows, |range, (record, first)| {
+            let Some(entries) = entries else {
+                return Ok(());
+            };
+            let placed = rows.rows().iter().zip(rows.keys());
+            let placed = placed.skip(range.start).take(range.len());
+            for ((row, key), position) in placed.zip(first..) {
+                if row.visible {
+                    let (key, value) = (*key, row_id(record, position));
+                    entries.push(Entry { key, value })?;
+                }
             }
+            Ok(())
+        })
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<TableCounts> {
+        self.records.end_block()?;
+        let data_len = self.records.finish()?;
+        if let Some(entries) = self.entries {
+            let mut index = TreeWriter::create(index_place(self.table), self.lsn)?;
+            entries.finish(self.threads, |entry| index.push(entry))?;
+            index.finish(data_len)?;
         }
+        Ok(TableCounts {
+            data_len,
+            ..self.records.counts()
+        })
     }
-    writer.end_block()?;
-    let mut counts = writer.counts();
-    let data_len = writer.finish()?;
-    counts.data_len = data_len;
-    if let Some((_, entries)) = entries {
-        let mut index = TreeWriter::create(index_place(table), lsn)?;
-        entries.finish(|entry| index.push(entry))?;
-        index.finish(data_len)?;
-    }
-    Ok(counts)
 }

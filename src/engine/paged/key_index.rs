@@ -18,6 +18,7 @@ use crate::engine::tree::{
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
+use crate::work::Threads;
 
 /// The index of a table in its directory.
 fn index_path(dir: &Path) -> PathBuf {
@@ -88,7 +89,7 @@ pub(super) fn open(
         },
         Lsn::default(),
     )?;
-    entries.finish(|entry| tree.push(entry))?;
+    entries.finish(Threads::ONE, |entry| tree.push(entry))?;
     let synced = tree.finish(stamp)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
     place.disk.rename(&new, &index_path(&place.dir))?;

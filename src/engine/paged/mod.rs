@@ -21,12 +21,13 @@ mod writer;
 use std::path::PathBuf;
 
 use super::address::Lsn;
-use super::layout::{TableCounts, TableFiles};
+use super::layout::{TableCounts, TableFiles, TableWriter};
 use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
 use crate::error::Result;
-use crate::model::{PageStream, RowStream};
+use crate::model::{PageStream, RowPart, RowStream};
+use crate::work::Threads;
 
 pub use page_files::MAX_PAGES_PER_FILE;
 use page_files::PagePlace;
@@ -92,13 +93,27 @@ impl TableFiles for Paged {
         Ok(Box::new(live))
     }
 
-    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
-        writer::write_table(table, self.place(table), lsn, rows)
+    fn start<'t>(
+        &self,
+        table: &'t TablePlace,
+        lsn: Lsn,
+        _threads: Threads,
+    ) -> Result<Box<dyn TableWriter + 't>> {
+        writer::start(table, self.place(table), lsn)
     }
 
-    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
+    fn parts(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<RowPart>> {
+        reader::parts(&self.place(table))
+    }
+
+    fn open_part(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream>> {
         let place = self.place(table);
-        let reader = reader::TableReader::open(place, table.arity, counts)?;
+        let reader = reader::TableReader::open(place, table.arity, counts, part)?;
         Ok(Box::new(reader))
     }
 

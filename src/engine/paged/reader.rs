@@ -2,20 +2,24 @@
 
 use super::chain::{ChainReader, walk_row_of};
 use super::heap::State;
-use super::page_files::{PageFiles, PagePlace};
+use super::overflow::NO_PAGE;
+use super::page_files::{PageFiles, PagePlace, whole_pages};
 use super::page_source::PageSource;
 use crate::codec::Cursor;
 use crate::engine::catalog_file::check_dir;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::row_codec::{Decoded, TextArena, decode_row, walk_row};
+use crate::engine::row_codec::{Decoded, TextArena, decode_plain, decode_row, walk_row};
 use crate::engine::row_run::{check_end, reserve_text};
 use crate::error::{Damage, Error, Result};
+use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{RowBatch, RowStream};
+use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
 
 /// Most pages whose rows share a batch.
 const BATCH_PAGES: usize = 8;
+/// Pages of a part.
+const PART_PAGES: u64 = 64;
 
 /// Checks what was counted in the pages of a table against the catalog.
 ///
@@ -49,6 +53,10 @@ pub(super) struct TableReader<S> {
     /// Where the next tuple is.
     page: u32,
     slot: u16,
+    /// The page that is not read any more.
+    end: u32,
+    /// Whether all pages are read.
+    whole: bool,
     arena: Vec<u8>,
 }
 
@@ -62,14 +70,23 @@ enum Next {
 }
 
 impl TableReader<PageFiles> {
-    /// Opens the pages of a table.
+    /// Opens some or all pages of a table.
     ///
     /// # Errors
     /// When its directory is missing or something else; I/O errors.
-    pub(super) fn open(place: PagePlace, arity: usize, counts: TableCounts) -> Result<Self> {
+    pub(super) fn open(
+        place: PagePlace,
+        arity: usize,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Self> {
         check_dir(&*place.disk, &place.dir)?;
         let pages = || PageFiles::new(place.clone());
-        Ok(TableReader::new((pages(), pages()), arity, counts))
+        let mut reader = TableReader::new((pages(), pages()), arity, counts);
+        let page = |number: u64| u32::try_from(number).unwrap_or(NO_PAGE);
+        (reader.page, reader.end) = (page(part.from), page(part.to));
+        reader.whole = *part == RowPart::ALL;
+        Ok(reader)
     }
 }
 
@@ -85,13 +102,15 @@ impl<S: PageSource> TableReader<S> {
             counts: TableCounts::default(),
             page: 0,
             slot: 0,
+            end: NO_PAGE,
+            whole: true,
             arena: Vec::new(),
         }
     }
 
     /// Goes to the next tuple of a row, and makes room for its texts.
     fn seek(&mut self) -> Result<Next> {
-        while self.pages.load(self.page)? {
+        while self.page < self.end && self.pages.load(self.page)? {
             let heap = self.pages.heap(self.pages.first(), self.page)?;
             let mut after = self.slot;
             let Some(tuple) = heap.and_then(|heap| heap.next(&mut after)) else {
@@ -122,6 +141,9 @@ impl<S: PageSource> TableReader<S> {
     }
 
     fn check_end(&self) -> Result<()> {
+        if !self.whole {
+            return Ok(());
+        }
         let place = self.pages.place();
         if self.page == 0 && self.expected.rows > 0 {
             let error = std::io::Error::from(std::io::ErrorKind::NotFound);
@@ -135,7 +157,7 @@ impl<S: PageSource> TableReader<S> {
     fn rows(&mut self) -> Result<RowBatch<'_>> {
         let mut arena = TextArena::new(&mut self.arena);
         let mut batch = RowBatch::new();
-        for page in self.pages.at_hand().take(BATCH_PAGES) {
+        for page in self.pages.at_hand().take(pages_left(self.page, self.end)) {
             let heap = self.pages.heap(page, self.page)?;
             loop {
                 let before = self.slot;
@@ -193,4 +215,74 @@ impl<S: PageSource> RowStream for TableReader<S> {
             Next::End => Ok(None),
         }
     }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        while buffer.is_empty() {
+            if self.page >= self.end || !self.pages.load(self.page)? {
+                self.check_end()?;
+                return Ok(None);
+            }
+            for page in self.pages.at_hand().take(pages_left(self.page, self.end)) {
+                let heap = self.pages.heap(page, self.page)?;
+                while let Some(tuple) = heap.and_then(|heap| heap.next(&mut self.slot)) {
+                    let row = match tuple.state {
+                        State::Row => tuple.piece,
+                        State::MovedRow | State::MovedHead => continue,
+                        State::Head | State::Moved => {
+                            self.chain.read_tuple(&tuple, self.page, |_| {})?;
+                            walk_row_of(&tuple, self.chain.row(), self.arity, None)?;
+                            Piece {
+                                bytes: self.chain.row(),
+                                ..page
+                            }
+                        }
+                    };
+                    let mut c = Cursor::new(row.bytes);
+                    let decoded = decode_plain(&mut c, self.arity, buffer);
+                    let visible = decoded.map_err(|flaw| row.flaw(flaw))?;
+                    check_end(&row, &c)?;
+                    self.counts.add(visible);
+                }
+                self.page = self.page.saturating_add(1);
+                self.slot = 0;
+            }
+        }
+        Ok(Some(buffer.rows()))
+    }
+}
+
+/// Most pages of the next batch.
+fn pages_left(page: u32, end: u32) -> usize {
+    let left = usize::try_from(end.saturating_sub(page));
+    left.unwrap_or(BATCH_PAGES).min(BATCH_PAGES)
+}
+
+/// The pages of a table in parts. The last one has no end: what is there too
+/// much is met.
+///
+/// # Errors
+/// When a file cannot be opened.
+pub(super) fn parts(place: &PagePlace) -> Result<Vec<RowPart>> {
+    let Some(last) = place.file_count().checked_sub(1) else {
+        return Ok(vec![RowPart::ALL]);
+    };
+    let file = SourceFile::open_on(&*place.disk, &place.file(last))?;
+    let before = last.saturating_mul(place.pages_per_file.into());
+    let page_count = before
+        .saturating_add(whole_pages(&file))
+        .min(NO_PAGE.into());
+    let count = page_count.div_ceil(PART_PAGES).max(1);
+    let parts = (0..count).map(|part| RowPart {
+        place: 0,
+        from: part * PART_PAGES,
+        to: match part + 1 == count {
+            true => u64::MAX,
+            false => (part + 1) * PART_PAGES,
+        },
+    });
+    Ok(parts.collect())
 }

@@ -6,7 +6,7 @@ use super::overflow::NO_PAGE;
 use super::page_files::PagePlace;
 use crate::engine::page::PAGE_LEN;
 use crate::error::{Error, Result};
-use crate::file::DiskFile;
+use crate::file::{DiskFile, WriteBack};
 
 /// Bytes gathered before they are written out.
 const RUN_LEN: usize = 128 * PAGE_LEN;
@@ -21,6 +21,7 @@ pub(super) struct RunWriter {
     run: Vec<u8>,
     /// The page that comes next.
     next: u32,
+    write_back: WriteBack,
 }
 
 impl RunWriter {
@@ -31,6 +32,7 @@ impl RunWriter {
             file: None,
             run: Vec::with_capacity(RUN_LEN),
             next: 0,
+            write_back: WriteBack::default(),
         }
     }
 
@@ -92,7 +94,7 @@ impl RunWriter {
     ///
     /// # Errors
     /// I/O errors.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) -> Result<()> {
         if self.run.is_empty() {
             return Ok(());
         }
@@ -104,9 +106,21 @@ impl RunWriter {
             None => self.place.disk.create(&path)?,
         };
         let written = file.write_all_at(&self.run, u64::from(in_file) * PAGE_LEN as u64);
-        written.map_err(|error| Error::io("write", &path, error))?;
+        written
+            .and_then(|()| self.write_back.wrote(&file, self.run.len()))
+            .map_err(|error| Error::io("write", &path, error))?;
         self.file = Some(file);
         self.run.clear();
         Ok(())
+    }
+
+    /// Writes out the rest.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        let finished = self.write_back.finish();
+        finished.map_err(|error| Error::io("write", &self.place.dir, error))
     }
 }

@@ -1,4 +1,4 @@
-//! Writes the pages of a new table, row by row.
+//! Writes the pages of a new table.
 
 use super::free_space_map::{MapWriter, entry_of};
 use super::heap::MAX_TUPLE_LEN;
@@ -6,29 +6,26 @@ use super::heap_edit::HeapBuilder;
 use super::overflow::{NO_PAGE, OverflowPart, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
 use super::page_files::PagePlace;
 use super::run_writer::RunWriter;
-use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
-use crate::engine::layout::TableCounts;
+use crate::engine::encoded::EncodedRows;
+use crate::engine::layout::{TableCounts, TableWriter};
 use crate::engine::page::PAGE_LEN;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::{MAX_ROW_LEN, encode_row};
+use crate::engine::row_codec::MAX_ROW_LEN;
 use crate::error::{Error, Result};
-use crate::model::{RowRef, RowStream};
 
-/// Writes the files of a table and says what they hold.
+/// Starts the files of a table.
 ///
 /// # Errors
-/// When a file is there or cannot be written, the stream fails, or a row does
-/// not fit the table.
-pub(super) fn write_table(
+/// When a file is there or cannot be written.
+pub(super) fn start(
     table: &TablePlace,
     place: PagePlace,
     lsn: Lsn,
-    rows: &mut dyn RowStream,
-) -> Result<TableCounts> {
+) -> Result<Box<dyn TableWriter + '_>> {
     place.disk.create_dir(&place.dir)?;
     let map = MapWriter::create(&place, lsn)?;
-    let mut writer = TableWriter {
+    Ok(Box::new(PageWriter {
         table,
         lsn,
         pages: RunWriter::new(place),
@@ -36,19 +33,12 @@ pub(super) fn write_table(
         heap: HeapBuilder::new(),
         placed: None,
         overflow_count: 0,
-        row: ByteWriter::new(),
         scratch: vec![0; PAGE_LEN],
         counts: TableCounts::default(),
-    };
-    while let Some(batch) = rows.next_batch()? {
-        for row in batch.rows() {
-            writer.push(&row)?;
-        }
-    }
-    writer.finish()
+    }))
 }
 
-struct TableWriter<'t> {
+struct PageWriter<'t> {
     table: &'t TablePlace,
     lsn: Lsn,
     pages: RunWriter,
@@ -60,32 +50,14 @@ struct TableWriter<'t> {
     placed: Option<u32>,
     /// Overflow pages written since it was placed.
     overflow_count: u32,
-    row: ByteWriter,
     scratch: Vec<u8>,
     counts: TableCounts,
 }
 
-impl TableWriter<'_> {
-    fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
-        self.table.check_arity(self.counts.rows, row.values.len())?;
-        self.row.clear();
-        encode_row(&mut self.row, row);
-        if self.row.len() > MAX_TUPLE_LEN {
-            self.push_wide()?;
-        } else {
-            if !self.heap.fits(self.row.len()) {
-                self.end_page()?;
-            }
-            self.heap.push_row(self.row.as_slice());
-        }
-        self.counts.add(row.is_visible());
-        Ok(())
-    }
-
+impl PageWriter<'_> {
     /// Adds a row that needs overflow pages. They follow the heap page that
     /// holds the head, which goes on being filled.
-    fn push_wide(&mut self) -> Result<()> {
-        let row = std::mem::take(&mut self.row);
+    fn push_wide(&mut self, row: &[u8]) -> Result<()> {
         let row_len = u32::try_from(row.len()).ok();
         let Some(row_len) = row_len.filter(|len| u64::from(*len) <= MAX_ROW_LEN) else {
             return Err(Error::Usage(format!(
@@ -94,7 +66,7 @@ impl TableWriter<'_> {
                 row.len()
             )));
         };
-        let inline = row.as_slice().split_at_checked(inline_len(row.len()));
+        let inline = row.split_at_checked(inline_len(row.len()));
         let (inline, rest) = inline.unwrap_or_default();
         if !self.heap.fits(ROW_HEAD_LEN + inline.len()) {
             self.end_page()?;
@@ -124,7 +96,6 @@ impl TableWriter<'_> {
             self.pages.push(&self.scratch)?;
             self.overflow_count += 1;
         }
-        self.row = row;
         Ok(())
     }
 
@@ -157,10 +128,30 @@ impl TableWriter<'_> {
         self.heap.clear();
         Ok(())
     }
+}
 
-    fn finish(mut self) -> Result<TableCounts> {
+impl TableWriter for PageWriter<'_> {
+    fn push(&mut self, rows: &EncodedRows) -> Result<()> {
+        let mut start = 0;
+        for row in rows.rows() {
+            let bytes = rows.bytes(start, row.end);
+            start = row.end;
+            if bytes.len() > MAX_TUPLE_LEN {
+                self.push_wide(bytes)?;
+            } else {
+                if !self.heap.fits(bytes.len()) {
+                    self.end_page()?;
+                }
+                self.heap.push_row(bytes);
+            }
+            self.counts.add(row.visible);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<TableCounts> {
         self.end_page()?;
-        self.pages.flush()?;
+        self.pages.finish()?;
         self.map.finish()?;
         Ok(self.counts)
     }

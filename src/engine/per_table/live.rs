@@ -7,9 +7,10 @@ use super::block::BlockHead;
 use super::block_directory::BlockDirectory;
 use super::key_map::KeyMap;
 use super::reader::{Ends, TableReader};
-use super::writer::write_table;
+use super::writer::start;
 use super::{NEW_SUFFIX, SUFFIX};
 use crate::engine::address::Lsn;
+use crate::engine::encoded::write_rows;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::live::{Batch, Ended, LiveTable, NewRow, RowId};
@@ -17,7 +18,7 @@ use crate::engine::paths::TablePlace;
 use crate::engine::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
-use crate::model::RowStream;
+use crate::model::{RowPart, RowStream};
 
 /// A table whose [`RowId`]s are the indexes of its rows.
 #[derive(Debug)]
@@ -150,7 +151,7 @@ impl LiveTable for LivePerTable {
     }
 
     fn rows(&self) -> Result<Box<dyn RowStream + '_>> {
-        let file = Box::new(TableReader::open(&self.place, self.stored)?);
+        let file = Box::new(TableReader::open(&self.place, self.stored, &RowPart::ALL)?);
         let (rows, arity) = (self.stored.rows, self.place.arity);
         Ok(Box::new(MergedRows::new(file, rows, arity, &self.changes)))
     }
@@ -164,7 +165,8 @@ impl LiveTable for LivePerTable {
             // A crash left it.
             disk.remove_file(&new)?;
         }
-        write_table((&self.place, NEW_SUFFIX), lsn, &mut *self.rows()?)?;
+        let writer = start((&self.place, NEW_SUFFIX), lsn)?;
+        write_rows(writer, (&self.place, None), &mut *self.rows()?)?;
         let synced = disk.open_write(&new)?.sync();
         synced.map_err(|error| Error::io("sync", &new, error))?;
         disk.sync_dir(&self.place.dir)?;

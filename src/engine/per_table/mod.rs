@@ -15,14 +15,15 @@ use std::path::PathBuf;
 
 use super::address::Lsn;
 use super::frame::MAGIC_LEN;
-use super::layout::{TableCounts, TableFiles};
+use super::layout::{TableCounts, TableFiles, TableWriter};
 use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
 use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::row_block::BlockViews;
 use crate::error::Result;
-use crate::model::{PageStream, RowStream};
+use crate::model::{PageStream, RowPart, RowStream};
+use crate::work::Threads;
 
 /// After the encoded name of a table.
 const SUFFIX: &str = ".db";
@@ -50,12 +51,26 @@ impl TableFiles for PerTable {
         Ok(vec![table.file(SUFFIX)])
     }
 
-    fn write(&self, table: &TablePlace, lsn: Lsn, rows: &mut dyn RowStream) -> Result<TableCounts> {
-        writer::write_table((table, SUFFIX), lsn, rows)
+    fn start<'t>(
+        &self,
+        table: &'t TablePlace,
+        lsn: Lsn,
+        _threads: Threads,
+    ) -> Result<Box<dyn TableWriter + 't>> {
+        writer::start((table, SUFFIX), lsn)
     }
 
-    fn open(&self, table: &TablePlace, counts: TableCounts) -> Result<Box<dyn RowStream>> {
-        Ok(Box::new(reader::TableReader::open(table, counts)?))
+    fn parts(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+        reader::parts(table, counts)
+    }
+
+    fn open_part(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream>> {
+        Ok(Box::new(reader::TableReader::open(table, counts, part)?))
     }
 
     fn live(

@@ -10,12 +10,12 @@ use crate::engine::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_block::{Block, BlockWalk, Head};
-use crate::engine::row_run::RowRun;
+use crate::engine::row_block::{Block, BlockWalk, Head, block_parts};
+use crate::engine::row_run::{RowRun, plain_run};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{RowBatch, RowStream};
+use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
 
 /// Header and trailer of a file whose blocks were not read yet.
 pub(super) struct Ends {
@@ -99,6 +99,15 @@ impl Blocks {
         }
     }
 
+    /// The blocks of a part.
+    fn of_part(file: &Arc<SourceFile>, address: TableAddress, part: &RowPart) -> Self {
+        Blocks {
+            walk: BlockWalk::of_part(file, address, part),
+            totals: Trailer::default(),
+            chain: crc32fast::Hasher::new(),
+        }
+    }
+
     /// The walk that the blocks come from.
     pub(super) fn walk(&self) -> &BlockWalk<BlockHead> {
         &self.walk
@@ -109,11 +118,15 @@ impl Blocks {
         let Some(block) = self.walk.advance()? else {
             return Ok(None);
         };
+        self.count(&block);
+        Ok(Some(block))
+    }
+
+    fn count(&mut self, block: &Block<BlockHead>) {
         self.totals.blocks += 1;
         self.totals.counts.rows += u64::from(block.head.extent().row_count);
         self.chain.update(&block.crc.to_le_bytes());
         self.totals.chain = self.chain.clone().finalize();
-        Ok(Some(block))
     }
 }
 
@@ -122,6 +135,8 @@ pub(super) struct TableReader {
     blocks: Blocks,
     trailer: Trailer,
     trailer_offset: u64,
+    /// Whether all blocks are read.
+    whole: bool,
     arity: usize,
     /// The block at hand, while it has rows that were not handed out.
     block: Option<(Block<BlockHead>, RowRun)>,
@@ -131,21 +146,22 @@ pub(super) struct TableReader {
 }
 
 impl TableReader {
-    /// Opens the file of a table and checks both its ends.
+    /// Opens all or some of the file of a table and checks both its ends.
     ///
     /// # Errors
     /// When it cannot be read, is damaged, belongs elsewhere, or holds another
     /// number of rows than the catalog says.
-    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
-        let file = table.open(SUFFIX)?;
-        let ends = Ends::read(&file, table.address)?;
-        ends.header.as_ref().map_err(Clone::clone)?;
-        let trailer = ends.trailer.as_ref().map_err(Clone::clone)?;
-        ends.check_counts(&file, trailer, counts)?;
+    pub(super) fn open(table: &TablePlace, counts: TableCounts, part: &RowPart) -> Result<Self> {
+        let (file, trailer, trailer_offset) = open_file(table, counts)?;
+        let whole = *part == RowPart::ALL;
         Ok(TableReader {
-            blocks: Blocks::new(&file, table.address, ends.trailer_offset),
-            trailer: *trailer,
-            trailer_offset: ends.trailer_offset,
+            blocks: match whole {
+                true => Blocks::new(&file, table.address, trailer_offset),
+                false => Blocks::of_part(&file, table.address, part),
+            },
+            trailer,
+            trailer_offset,
+            whole,
             arity: table.arity,
             block: None,
             counts: TableCounts::default(),
@@ -159,6 +175,9 @@ impl TableReader {
             self.block = Some((block, RowRun::new(block.head.extent().row_count)));
             return Ok(true);
         }
+        if !self.whole {
+            return Ok(false);
+        }
         self.blocks.totals.counts.live = self.counts.live;
         let piece = Piece {
             path: self.blocks.walk.file().path(),
@@ -168,6 +187,42 @@ impl TableReader {
         self.trailer.check(&self.blocks.totals, &piece)?;
         Ok(false)
     }
+}
+
+fn open_file(table: &TablePlace, counts: TableCounts) -> Result<(Arc<SourceFile>, Trailer, u64)> {
+    let file = SourceFile::open_on(&*table.disk, &table.file(SUFFIX))?;
+    let ends = Ends::read(&file, table.address)?;
+    ends.header.as_ref().map_err(Clone::clone)?;
+    let trailer = *ends.trailer.as_ref().map_err(Clone::clone)?;
+    ends.check_counts(&file, &trailer, counts)?;
+    Ok((file, trailer, ends.trailer_offset))
+}
+
+/// The blocks of a table in parts. That they are all there, and no older ones
+/// among them, is checked here: no part shows it.
+///
+/// # Errors
+/// As [`TableReader::open`]; and when blocks are missing.
+pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+    let (file, trailer, trailer_offset) = open_file(table, counts)?;
+    let range = FILE_HEADER_LEN as u64..trailer_offset;
+    let mut blocks = Blocks::new(&file, table.address, trailer_offset);
+    let mut end = range.start;
+    let parts = block_parts(&file, range, |block| {
+        blocks.count(block);
+        end = end.saturating_add(block.len());
+    })?;
+    // A head that makes no sense is met by who reads its part.
+    if end == trailer_offset {
+        blocks.totals.counts.live = trailer.counts.live;
+        let piece = Piece {
+            path: file.path(),
+            offset: trailer_offset,
+            bytes: &[],
+        };
+        trailer.check(&blocks.totals, &piece)?;
+    }
+    Ok(parts)
 }
 
 impl RowStream for TableReader {
@@ -182,5 +237,22 @@ impl RowStream for TableReader {
         let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
         self.block = (!run.is_over()).then_some((block, run));
         Ok(Some(batch))
+    }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        if !self.next_block()? {
+            return Ok(None);
+        }
+        let Some((block, _)) = self.block.take() else {
+            return Ok(None);
+        };
+        let rows = self.blocks.walk.rows(&block);
+        let row_count = block.head.extent().row_count;
+        plain_run(&rows, row_count, self.arity, buffer, &mut self.counts)?;
+        Ok(Some(buffer.rows()))
     }
 }

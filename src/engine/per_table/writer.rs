@@ -4,38 +4,46 @@ use super::MAGIC;
 use super::block::BlockHead;
 use super::trailer::Trailer;
 use crate::engine::address::Lsn;
-use crate::engine::layout::TableCounts;
+use crate::engine::encoded::EncodedRows;
+use crate::engine::layout::{TableCounts, TableWriter};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::BlockWriter;
 use crate::error::Result;
-use crate::model::RowStream;
 
-/// Writes the file of a table under this suffix and says what it holds.
+/// Starts the file of a table, under this suffix.
 ///
 /// # Errors
-/// When the file is there or cannot be written, the stream fails, or a row does
-/// not fit the table.
-pub(super) fn write_table(
-    (table, suffix): (&TablePlace, &str),
+/// When a file is there or cannot be written.
+pub(super) fn start<'t>(
+    (table, suffix): (&'t TablePlace, &str),
     lsn: Lsn,
-    rows: &mut dyn RowStream,
-) -> Result<TableCounts> {
-    let mut writer = BlockWriter::<BlockHead>::create(table, (suffix, MAGIC), lsn)?;
-    while let Some(batch) = rows.next_batch()? {
-        for row in batch.rows() {
-            writer.push(&row)?;
-        }
+) -> Result<Box<dyn TableWriter + 't>> {
+    let blocks = BlockWriter::create(table, (suffix, MAGIC), lsn)?;
+    Ok(Box::new(Writer { table, blocks }))
+}
+
+struct Writer<'t> {
+    table: &'t TablePlace,
+    blocks: BlockWriter<'t, BlockHead>,
+}
+
+impl TableWriter for Writer<'_> {
+    fn push(&mut self, rows: &EncodedRows) -> Result<()> {
+        self.blocks.push(rows, |_, _| Ok(()))
     }
-    writer.end_block()?;
-    let (blocks, chain) = writer.blocks();
-    let counts = writer.counts();
-    let totals = Trailer {
-        counts,
-        blocks,
-        chain,
-    };
-    let trailer = totals.encode(&table.address, writer.block_offset());
-    writer.put(&trailer)?;
-    writer.finish()?;
-    Ok(counts)
+
+    fn finish(mut self: Box<Self>) -> Result<TableCounts> {
+        self.blocks.end_block()?;
+        let (blocks, chain) = self.blocks.blocks();
+        let counts = self.blocks.counts();
+        let totals = Trailer {
+            counts,
+            blocks,
+            chain,
+        };
+        let trailer = totals.encode(&self.table.address, self.blocks.block_offset());
+        self.blocks.put(&trailer)?;
+        self.blocks.finish()?;
+        Ok(counts)
+    }
 }

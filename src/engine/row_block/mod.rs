@@ -8,7 +8,7 @@ mod writer;
 use std::ops::RangeInclusive;
 
 pub(super) use views::{BlockViews, ShownHead};
-pub(super) use walk::BlockWalk;
+pub(super) use walk::{BlockWalk, block_parts};
 pub(super) use writer::BlockWriter;
 
 use super::address::{Lsn, TableAddress};

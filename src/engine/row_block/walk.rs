@@ -10,6 +10,7 @@ use crate::engine::frame::Piece;
 use crate::error::Result;
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
+use crate::model::RowPart;
 
 /// The blocks of a file, in order.
 pub(in crate::engine) struct BlockWalk<H> {
@@ -35,6 +36,18 @@ impl<H: Head> BlockWalk<H> {
             address,
             next_row: Some(0),
             head: PhantomData,
+        }
+    }
+
+    /// The blocks of one of [`block_parts`].
+    pub(in crate::engine) fn of_part(
+        file: &Arc<SourceFile>,
+        address: TableAddress,
+        part: &RowPart,
+    ) -> Self {
+        BlockWalk {
+            next_row: Some(part.place as u64),
+            ..BlockWalk::new(file, address, part.from..part.to)
         }
     }
 
@@ -107,4 +120,55 @@ impl<H: Head> BlockWalk<H> {
             ..piece
         }
     }
+}
+
+/// Bytes of a part, unless a block is wider.
+const PART_LEN: u64 = 256 * 1024;
+
+/// The blocks in a range of file offsets in parts; their place is the index of
+/// their first row. Only heads are looked at, each is given to `each`. A head
+/// that makes no sense ends the search: the last part goes on to the end, and
+/// who reads it meets the damage.
+///
+/// # Errors
+/// I/O errors.
+pub(in crate::engine) fn block_parts<H: Head>(
+    file: &Arc<SourceFile>,
+    range: Range<u64>,
+    mut each: impl FnMut(&Block<H>),
+) -> Result<Vec<RowPart>> {
+    let part = |place: u64, from: u64| RowPart {
+        place: usize::try_from(place).unwrap_or(usize::MAX),
+        from,
+        to: range.end,
+    };
+    let mut parts = Vec::new();
+    let mut open = part(0, range.start);
+    let (mut offset, mut next_row) = (range.start, Some(0));
+    let mut head = vec![0; H::LEN];
+    while range.end.saturating_sub(offset) >= H::LEN as u64 {
+        file.read_exact_at(&mut head, offset)?;
+        let piece = Piece {
+            path: file.path(),
+            offset,
+            bytes: &head,
+        };
+        let Ok(block) = Block::<H>::decode(&piece, range.end - offset) else {
+            break;
+        };
+        let extent = block.head.extent();
+        if next_row != Some(extent.first_row) {
+            break;
+        }
+        next_row = extent.first_row.checked_add(block.head.added_rows().into());
+        if offset - open.from >= PART_LEN {
+            let next = part(extent.first_row, offset);
+            parts.push(RowPart { to: offset, ..open });
+            open = next;
+        }
+        each(&block);
+        offset = offset.saturating_add(block.len());
+    }
+    parts.push(open);
+    Ok(parts)
 }

@@ -1,37 +1,37 @@
-//! Writes a file of blocks, row by row.
+//! Writes a file of blocks.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use super::{Block, Extent, Head};
 use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
+use crate::engine::encoded::EncodedRows;
 use crate::engine::file_header::FileHeader;
 use crate::engine::frame::MAGIC_LEN;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::encode_row;
 use crate::error::{Error, Result};
-use crate::file::DiskWriter;
-use crate::model::RowRef;
+use crate::file::BulkWriter;
 
 /// Bytes gathered before they are written out.
-const BUFFER_LEN: usize = 256 * 1024;
+const BUFFER_LEN: usize = 512 * 1024;
 
 /// A file header, and blocks after it.
 pub(in crate::engine) struct BlockWriter<'t, H> {
     table: &'t TablePlace,
     lsn: Lsn,
-    out: BufWriter<DiskWriter>,
+    file: BulkWriter,
     path: PathBuf,
-    /// Bytes written before the block under construction.
+    /// Whole blocks that were not written out yet.
+    out: ByteWriter,
+    /// Bytes before the block under construction.
     offset: u64,
     /// Rows of the block under construction.
     rows: ByteWriter,
     row_count: u32,
-    row: ByteWriter,
-    framed: ByteWriter,
     counts: TableCounts,
     blocks: u64,
     chain: crc32fast::Hasher,
@@ -52,13 +52,12 @@ impl<'t, H: Head> BlockWriter<'t, H> {
         let mut writer = BlockWriter {
             table,
             lsn,
-            out: BufWriter::with_capacity(BUFFER_LEN, DiskWriter::new(table.disk.create(&path)?)),
+            file: BulkWriter::new(table.disk.create(&path)?),
             path,
+            out: ByteWriter::new(),
             offset: 0,
             rows: ByteWriter::new(),
             row_count: 0,
-            row: ByteWriter::new(),
-            framed: ByteWriter::new(),
             counts: TableCounts::default(),
             blocks: 0,
             chain: crc32fast::Hasher::new(),
@@ -84,34 +83,49 @@ impl<'t, H: Head> BlockWriter<'t, H> {
         self.offset
     }
 
-    /// Position in its block of the row pushed last.
-    pub(in crate::engine) fn position(&self) -> u32 {
-        self.row_count.saturating_sub(1)
-    }
-
-    /// Adds a row.
+    /// Adds rows, and tells which of them went into the block at which offset,
+    /// from which position in it on.
     ///
     /// # Errors
-    /// `Usage` when it does not fit the table or is too wide; I/O errors.
-    pub(in crate::engine) fn push(&mut self, row: &RowRef<'_>) -> Result<()> {
-        self.table.check_arity(self.counts.rows, row.values.len())?;
-        self.row.clear();
-        encode_row(&mut self.row, row);
-        if self.row.len() as u64 > H::MAX_ROW_LEN {
-            return Err(Error::Usage(format!(
-                "a row for {} takes {} bytes, expected at most {}",
-                self.path.display(),
-                self.row.len(),
-                H::MAX_ROW_LEN
-            )));
+    /// `Usage` when a row is too wide; I/O errors; those of `placed`.
+    pub(in crate::engine) fn push(
+        &mut self,
+        rows: &EncodedRows,
+        mut placed: impl FnMut(Range<usize>, (u64, u32)) -> Result<()>,
+    ) -> Result<()> {
+        let (mut first, mut start) = (0, 0);
+        while let Some(rest) = rows.rows().get(first..).filter(|rest| !rest.is_empty()) {
+            let room = H::MAX_SHARED_LEN.saturating_sub(self.rows.len());
+            let mut fitting = rest.partition_point(|row| row.end - start <= room);
+            if fitting == 0 && self.row_count > 0 {
+                self.end_block()?;
+                continue;
+            }
+            // A row that fits no shared block has one of its own.
+            fitting = fitting.max(1);
+            let taken = rest.get(..fitting).unwrap_or_default();
+            let end = taken.last().map_or(start, |row| row.end);
+            self.check_width(end - start)?;
+            self.rows.raw(rows.bytes(start, end));
+            let position = self.row_count;
+            self.row_count += u32::try_from(fitting).unwrap_or(u32::MAX);
+            taken.iter().for_each(|row| self.counts.add(row.visible));
+            placed(first..first + fitting, (self.offset, position))?;
+            first += fitting;
+            start = end;
         }
-        if self.rows.len() + self.row.len() > H::MAX_SHARED_LEN {
-            self.end_block()?;
-        }
-        self.rows.raw(self.row.as_slice());
-        self.row_count += 1;
-        self.counts.add(row.is_visible());
         Ok(())
+    }
+
+    fn check_width(&self, len: usize) -> Result<()> {
+        if len <= H::MAX_SHARED_LEN || len as u64 <= H::MAX_ROW_LEN {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "a row for {} takes {len} bytes, expected at most {}",
+            self.path.display(),
+            H::MAX_ROW_LEN
+        )))
     }
 
     /// Ends the block under construction, so that the blocks are complete.
@@ -128,17 +142,15 @@ impl<'t, H: Head> BlockWriter<'t, H> {
             first_row: self.counts.rows - u64::from(self.row_count),
         };
         let head = H::new(extent, self.lsn);
-        let mut framed = std::mem::take(&mut self.framed);
-        framed.clear();
+        let before = self.out.len();
         let place = (&self.table.address, self.offset);
-        let crc = Block::encode(&mut framed, &head, self.rows.as_slice(), place);
-        self.put(framed.as_slice())?;
+        let crc = Block::encode(&mut self.out, &head, self.rows.as_slice(), place);
+        self.offset += (self.out.len() - before) as u64;
         self.chain.update(&crc.to_le_bytes());
         self.blocks += 1;
-        self.framed = framed;
         self.rows.clear();
         self.row_count = 0;
-        Ok(())
+        self.write_out(BUFFER_LEN)
     }
 
     /// Writes bytes after the last block.
@@ -146,9 +158,17 @@ impl<'t, H: Head> BlockWriter<'t, H> {
     /// # Errors
     /// I/O errors.
     pub(in crate::engine) fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.out.write_all(bytes);
-        written.map_err(|error| Error::io("write", &self.path, error))?;
+        self.out.raw(bytes);
         self.offset += bytes.len() as u64;
+        self.write_out(BUFFER_LEN)
+    }
+
+    fn write_out(&mut self, above: usize) -> Result<()> {
+        if self.out.len() > above {
+            let written = self.file.write_all(self.out.as_slice());
+            written.map_err(|error| Error::io("write", &self.path, error))?;
+            self.out.clear();
+        }
         Ok(())
     }
 
@@ -156,9 +176,10 @@ impl<'t, H: Head> BlockWriter<'t, H> {
     ///
     /// # Errors
     /// I/O errors.
-    pub(in crate::engine) fn finish(mut self) -> Result<u64> {
-        let flushed = self.out.flush();
-        flushed.map_err(|error| Error::io("write", &self.path, error))?;
+    pub(in crate::engine) fn finish(&mut self) -> Result<u64> {
+        self.write_out(0)?;
+        let finished = self.file.finish();
+        finished.map_err(|error| Error::io("write", &self.path, error))?;
         Ok(self.offset)
     }
 }

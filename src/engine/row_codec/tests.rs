@@ -12,7 +12,42 @@ fn encoded(row: &Row) -> Vec<u8> {
         xmax: row.xmax,
     };
     encode_row(&mut w, &row);
+    assert_eq!(encoded_from_plain(&row), w.as_slice());
     w.into_vec()
+}
+
+/// The same row, encoded from its plain bytes.
+fn encoded_from_plain(row: &RowRef<'_>) -> Vec<u8> {
+    let plain = plain(row);
+    let mut bytes = vec![0; plain.rows().bytes().len()];
+    let mut room = Room::new(&mut bytes);
+    let row = plain.rows().iter().next().unwrap();
+    let (before, after) = encode_plain(&mut room, &row, Some(0)).unwrap();
+    let left = room.len();
+    let len = bytes.len();
+    if let Some(value) = row_values(&row).first() {
+        let mut w = ByteWriter::new();
+        encode_value(&mut w, value);
+        assert_eq!(&bytes[len - before..len - after], w.as_slice());
+    }
+    bytes.truncate(len - left);
+    bytes
+}
+
+fn row_values<'a>(row: &crate::model::PlainRow<'a>) -> Vec<ValueRef<'a>> {
+    let mut c = Cursor::new(row.values);
+    let count = c.u64().unwrap();
+    let values = (0..count).map(|_| crate::codec::read_plain_value(&mut c).unwrap());
+    values.collect()
+}
+
+fn plain(row: &RowRef<'_>) -> crate::model::PlainBuffer {
+    let mut batch = RowBatch::new();
+    row.values.iter().for_each(|value| batch.push_value(*value));
+    batch.end_row(row.xmin, row.xmax);
+    let mut buffer = crate::model::PlainBuffer::default();
+    crate::codec::buffer_rows(&batch, &mut buffer);
+    buffer
 }
 
 /// One row and how many bytes it took; the walk must agree.
@@ -23,10 +58,17 @@ fn decoded(bytes: &[u8], arity: usize) -> Read<(Row, usize)> {
     let mut batch = RowBatch::new();
     let mut c = Cursor::new(bytes);
     let read = decode_row(&mut c, arity, &mut TextArena::new(&mut room), &mut batch);
+    let mut decoded = crate::model::PlainBuffer::default();
+    let mut after = Cursor::new(bytes);
+    let read_plain = decode_plain(&mut after, arity, &mut decoded);
     assert_eq!(read.err(), summary.err());
+    assert_eq!(read_plain.err(), summary.err());
     let visible = summary?.visible;
     assert_eq!(read, Ok(Decoded::Row { visible }));
     assert_eq!(c.position(), walked.position());
+    assert_eq!((read_plain, after.position()), (Ok(visible), c.position()));
+    let whole = batch.rows().next().unwrap();
+    assert_eq!(decoded.rows().bytes(), plain(&whole).rows().bytes());
     let row = batch.rows().next().unwrap().to_owned();
     assert_eq!(row.is_visible(), visible);
     Ok((row, c.position()))

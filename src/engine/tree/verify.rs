@@ -46,7 +46,7 @@ pub(in crate::engine) fn verify_tree(
     let Some(meta) = verify_pages(file, address, check)? else {
         return Ok(None);
     };
-    if level < Level::Structure {
+    if level < Level::Links {
         return Ok(Some(meta));
     }
     let walk = Walk {

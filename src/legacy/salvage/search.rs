@@ -1,10 +1,9 @@
 //! Finding the framing again after damage.
 
 use super::Salvager;
-use crate::codec::{Cursor, Flaw};
+use crate::codec::{Cursor, Flaw, walk_plain_row};
 use crate::error::{Damage, Result};
 use crate::finding::Code;
-use crate::legacy::rows::walk_row;
 use crate::legacy::{Family, decode};
 
 /// Longest name that is looked for after damage, in bytes.
@@ -25,9 +24,9 @@ impl Salvager {
     pub(super) fn find_row(&mut self, from: u64, arity: usize) -> Result<Option<u64>> {
         let family = self.family;
         self.seek_first(from, |c| {
-            walk_row(c, arity)?;
+            walk_plain_row(c, arity)?;
             let mut tail = c.clone();
-            let row_follows = walk_row(c, arity).is_ok();
+            let row_follows = walk_plain_row(c, arity).is_ok();
             if !row_follows {
                 decode::table_tail(&mut tail, family)?;
             }
@@ -81,7 +80,7 @@ fn landmark(c: &mut Cursor<'_>, family: Family) -> Result<Landmark, Flaw> {
     let mut table = c.clone();
     let head = decode::table_head(&mut table, family).and_then(|(_, columns)| {
         if table.u64()? > 0 {
-            walk_row(&mut table, columns.len())?;
+            walk_plain_row(&mut table, columns.len())?;
         }
         Ok(columns)
     });

@@ -1,0 +1,238 @@
+//! Work on several threads whose results are taken in order.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// Most threads that are started without being asked for: each holds a window
+/// and two results.
+const MAX_DEFAULT_THREADS: usize = 8;
+
+/// Most threads that can be asked for.
+const MAX_THREADS: usize = 64;
+
+/// How many threads may work at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads(NonZeroUsize);
+
+impl Threads {
+    /// No thread beside the caller's own.
+    pub const ONE: Threads = Threads(NonZeroUsize::MIN);
+
+    /// As many as said.
+    pub fn new(count: NonZeroUsize) -> Self {
+        Threads(count)
+    }
+
+    /// As many as there are processors, up to a bound.
+    pub fn available() -> Self {
+        let found = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let most = NonZeroUsize::new(MAX_DEFAULT_THREADS).unwrap_or(NonZeroUsize::MIN);
+        Threads(found.min(most))
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        self.0.get()
+    }
+}
+
+impl FromStr for Threads {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text
+            .parse()
+            .ok()
+            .filter(|count: &NonZeroUsize| count.get() <= MAX_THREADS);
+        count
+            .map(Threads)
+            .ok_or_else(|| format!("expected a number of 1 to {MAX_THREADS}"))
+    }
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Threads::available()
+    }
+}
+
+/// Does jobs `0..job_count`, several at a time, and hands the results to `take`
+/// in the order of the jobs: what `take` sees does not depend on the threads.
+///
+/// `work` fills a result that may have been used before. At most twice as many
+/// results as threads exist at a time.
+///
+/// # Errors
+/// The error of the first job that has one, or of `take`.
+pub fn in_order<R: Default + Send, E: Send>(
+    threads: Threads,
+    job_count: usize,
+    work: impl Fn(usize, &mut R) -> Result<(), E> + Sync,
+    mut take: impl FnMut(usize, &mut R) -> Result<(), E>,
+) -> Result<(), E> {
+    let worker_count = threads.get().min(job_count);
+    if worker_count <= 1 {
+        let mut result = R::default();
+        return (0..job_count).try_for_each(|job| {
+            work(job, &mut result)?;
+            take(job, &mut result)
+        });
+    }
+    let (free, unused) = channel();
+    for _ in 0..worker_count.saturating_mul(2) {
+        // The receiver is here: nothing can be lost.
+        let _ = free.send(R::default());
+    }
+    let (done, finished) = channel();
+    let queue = Mutex::new(Queue {
+        unused,
+        next: 0,
+        job_count,
+    });
+    thread::scope(|scope| {
+        for _ in 0..worker_count {
+            let (queue, work, done) = (&queue, &work, done.clone());
+            scope.spawn(move || run(queue, work, &done));
+        }
+        drop(done);
+        // Gone at the end of this scope, also after an error: workers that wait
+        // for room end then.
+        let free = free;
+        let mut early = BTreeMap::new();
+        for job in 0..job_count {
+            let mut result = loop {
+                if let Some(result) = early.remove(&job) {
+                    break result;
+                }
+                match finished.recv() {
+                    Ok((other, result)) => early.insert(other, result),
+                    // Every worker is gone: one panicked, and so will the scope.
+                    Err(_) => return Ok(()),
+                };
+            }?;
+            take(job, &mut result)?;
+            let _ = free.send(result);
+        }
+        Ok(())
+    })
+}
+
+/// Does two things, at once if there are threads for it.
+pub fn both<A: Send, B>(
+    threads: Threads,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B,
+) -> (A, B) {
+    if threads == Threads::ONE {
+        return (first(), second());
+    }
+    thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        match first.join() {
+            Ok(first) => (first, second),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Jobs that nobody has begun, and results that can be filled.
+struct Queue<R> {
+    unused: Receiver<R>,
+    next: usize,
+    job_count: usize,
+}
+
+impl<R> Queue<R> {
+    /// Room first, then a job: so whoever has the earliest job has room for it,
+    /// and nobody waits for ever.
+    fn next(&mut self) -> Option<(usize, R)> {
+        if self.next == self.job_count {
+            return None;
+        }
+        let room = self.unused.recv().ok()?;
+        self.next += 1;
+        Some((self.next - 1, room))
+    }
+}
+
+fn run<R, E>(
+    queue: &Mutex<Queue<R>>,
+    work: &(impl Fn(usize, &mut R) -> Result<(), E> + Sync),
+    done: &Sender<(usize, Result<R, E>)>,
+) {
+    loop {
+        let next = match queue.lock() {
+            Ok(mut queue) => queue.next(),
+            // Another worker panicked.
+            Err(_) => None,
+        };
+        let Some((job, mut result)) = next else {
+            return;
+        };
+        let worked = work(job, &mut result);
+        let failed = worked.is_err();
+        if done.send((job, worked.map(|()| result))).is_err() || failed {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn threads(count: usize) -> Threads {
+        Threads::new(NonZeroUsize::new(count).unwrap())
+    }
+
+    #[test]
+    fn results_are_taken_in_order_by_any_number_of_threads() {
+        for count in [1, 2, 3, 8] {
+            let mut taken = Vec::new();
+            let work = |job: usize, result: &mut usize| {
+                // Later jobs are done sooner.
+                thread::sleep(std::time::Duration::from_micros((100 - job as u64) * 3));
+                *result = job * job;
+                Ok::<(), ()>(())
+            };
+            let take = |job, result: &mut usize| {
+                taken.push((job, *result));
+                Ok(())
+            };
+            in_order(threads(count), 100, work, take).unwrap();
+            let expected: Vec<_> = (0..100).map(|job| (job, job * job)).collect();
+            assert_eq!(taken, expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn the_first_error_in_order_is_the_error() {
+        for count in [1, 2, 3, 8] {
+            let mut taken = 0;
+            let work = |job: usize, _: &mut ()| match job {
+                30.. => Err(job),
+                _ => Ok(()),
+            };
+            let take = |_, (): &mut ()| {
+                taken += 1;
+                Ok(())
+            };
+            assert_eq!(in_order(threads(count), 100, work, take), Err(30));
+            assert_eq!(taken, 30, "{count}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_taker_ends_the_work() {
+        for count in [1, 2, 8] {
+            let take = |job, (): &mut ()| if job == 3 { Err("full") } else { Ok(()) };
+            let work = |_: usize, (): &mut ()| Ok(());
+            assert_eq!(in_order(threads(count), 1000, work, take), Err("full"));
+        }
+    }
+}
