@@ -104,7 +104,7 @@ impl Run {
             1..4 => self.random.below(2_000),
             _ => self.random.below(60),
         };
-        let letter = char::from(b'a' + (self.key % 26) as u8);
+        let letter = char::from(b'a' + u8::try_from(self.key % 26).unwrap());
         let text = std::iter::repeat_n(letter, len as usize).collect();
         vec![Value::Integer(self.key), Value::Text(text)]
     }
