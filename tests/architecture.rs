@@ -197,7 +197,13 @@ fn the_library_neither_panics_nor_prints() {
 fn only_the_command_line_knows_its_libraries() {
     for (path, text) in files() {
         let code = code(&path, &text);
-        for library in ["anyhow", "clap", "clap_complete", "clap_mangen", "indicatif"] {
+        for library in [
+            "anyhow",
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "indicatif",
+        ] {
             let uses = code.contains(&format!("{library}::"));
             assert!(!uses || module(&path) == "cli", "src/{path} uses {library}");
         }

@@ -23,12 +23,12 @@ mod options;
 mod output;
 mod page;
 mod page_json;
+mod progress;
 #[cfg(feature = "report")]
 mod report;
 #[cfg(feature = "report")]
 mod report_timeline;
 mod stats;
-mod progress;
 mod upgrade;
 mod verify;
 mod wal;

@@ -192,9 +192,8 @@ impl LiveTable for LiveAppend {
         }
         self.changes.push(row.bytes);
         self.counts.add(true);
-        match (&mut self.index, key) {
-            (Some(index), Some(key)) => index.insert(key, id)?,
-            _ => {}
+        if let (Some(index), Some(key)) = (&mut self.index, key) {
+            index.insert(key, id)?;
         }
         Ok(id)
     }
@@ -212,9 +211,8 @@ impl LiveTable for LiveAppend {
         }
         self.counts.live = self.counts.live.saturating_sub(1);
         let index = row.index;
-        match (&mut self.index, key.bytes) {
-            (Some(known), Some(key)) => known.end((key, id), End { index, xmax })?,
-            _ => {}
+        if let (Some(known), Some(key)) = (&mut self.index, key.bytes) {
+            known.end((key, id), End { index, xmax })?;
         }
         Ok(Ended::Yes { moved: None })
     }

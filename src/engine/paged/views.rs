@@ -60,6 +60,9 @@ pub(super) struct PageViews {
     open: Option<(u32, Arc<SourceFile>)>,
 }
 
+/// The file of a page, the offset in it, and what is there.
+type PageBytes = (Arc<SourceFile>, u64, Vec<u8>);
+
 impl PageViews {
     /// The pages from number `from` on.
     pub(super) fn new(place: PagePlace, arity: usize, (from, with_rows): (u64, bool)) -> Self {
@@ -74,7 +77,7 @@ impl PageViews {
 
     /// The bytes of a page, as far as they are there, with their file and
     /// offset; `None` when nothing of it is.
-    fn page(&mut self, number: u32) -> Result<Option<(Arc<SourceFile>, u64, Vec<u8>)>> {
+    fn page(&mut self, number: u32) -> Result<Option<PageBytes>> {
         let (index, in_file) = self.place.split(number);
         let file = match &self.open {
             Some((open, file)) if *open == index => file.clone(),
