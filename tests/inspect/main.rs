@@ -2,7 +2,7 @@
 //! leaves everything as it was.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(clippy::indexing_slicing, clippy::print_stdout, clippy::string_slice)]
 
 #[path = "../support/mod.rs"]
 mod support;
