@@ -88,9 +88,9 @@ fn what_was_written_in_place_is_compacted_with_its_log() {
         let table = store.table("shop", "customers").unwrap();
         let arity = table.schema().columns.len();
         let mut values = vec![ValueRef::Null; arity];
-        values[0] = ValueRef::Integer(1000);
+        values[0] = ValueRef::Integer(777_001);
         let id = store.insert(&table, &values, 9).unwrap();
-        values[0] = ValueRef::Integer(1001);
+        values[0] = ValueRef::Integer(777_002);
         store.update(&table, id, &values, 10).unwrap();
         store.sync().unwrap();
         drop(store);
@@ -98,14 +98,14 @@ fn what_was_written_in_place_is_compacted_with_its_log() {
         let files = tree(Path::new(&dir));
         let before = dump(&dir, &[]);
         assert!(
-            before.contains("1001") && !before.contains("1000"),
+            before.contains("777002") && !before.contains("777001"),
             "{layout}"
         );
         assert!(tree(Path::new(&dir)) == files, "{layout}");
         migrate(["compact", &dir]).exits(0);
         assert_eq!(dump(&dir, &[]), before, "{layout}");
         assert!(
-            !dump(&dir, &["--include-dead"]).contains("1000"),
+            !dump(&dir, &["--include-dead"]).contains("777001"),
             "{layout}"
         );
     }

@@ -58,12 +58,18 @@ pub(in crate::engine) fn recover(
     root: &Path,
     mode: Mode,
 ) -> Result<Recovered> {
-    let control = ControlFile::read(&**disk, root)?;
-    let control = control.current().cloned().map_err(Clone::clone)?;
+    let slots = ControlFile::read(&**disk, root)?;
+    let control = slots.current().cloned().map_err(Clone::clone)?;
+    let torn = slots.slots.iter().any(Result::is_err);
     let cluster_id = control.origin.cluster_id;
     let reader = LogReader::open(disk, root, cluster_id, control.checkpoint)?;
     // Batches before the last one were carried out before it was written.
     let Some(batch) = last_batch(reader)? else {
+        let control = match mode {
+            // A crash may have torn the slot that was being written.
+            Mode::Write if torn => control.advance(&**disk, root, control.checkpoint)?,
+            _ => control,
+        };
         return Ok(Recovered {
             disk: disk.clone(),
             from: control.checkpoint,

@@ -63,9 +63,6 @@ pub(super) struct PageViews {
     open: Option<(u32, Arc<SourceFile>)>,
 }
 
-/// The file of a page, the offset in it, and what is there.
-type PageBytes = (Arc<SourceFile>, u64, Vec<u8>);
-
 impl PageViews {
     /// The pages from number `from` on.
     pub(super) fn new(place: PagePlace, arity: usize, (from, with_rows): (u64, bool)) -> Self {
