@@ -10,6 +10,7 @@
 )]
 
 mod crashes;
+mod damage;
 mod large;
 mod model;
 mod random;

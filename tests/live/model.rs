@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustdb_migrate::engine::{LiveStore, Store};
+use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{RowSource, RowStream, Value};
 
 /// One row version: values, xmin, xmax.
@@ -28,15 +29,15 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-fn versions(mut rows: Box<dyn RowStream + '_>) -> Vec<Version> {
+fn versions(mut rows: Box<dyn RowStream + '_>) -> Result<Vec<Version>> {
     let mut versions = Vec::new();
-    while let Some(batch) = rows.next_batch().unwrap() {
+    while let Some(batch) = rows.next_batch()? {
         for row in batch.rows() {
             let row = row.to_owned();
             versions.push((row.values.iter().map(text).collect(), row.xmin, row.xmax));
         }
     }
-    versions
+    Ok(versions)
 }
 
 impl TableModel {
@@ -51,7 +52,7 @@ impl TableModel {
 pub fn of_live(store: &LiveStore) -> Model {
     let table = |handle: &Arc<rustdb_migrate::engine::TableHandle>| {
         let reader = handle.read();
-        let versions = versions(reader.rows().unwrap());
+        let versions = versions(reader.rows().unwrap()).unwrap();
         assert_eq!(versions.len() as u64, reader.row_count());
         let live = versions.iter().filter(|(.., xmax)| xmax.is_none()).count();
         assert_eq!(live as u64, reader.live_count());
@@ -75,21 +76,30 @@ pub fn of_live(store: &LiveStore) -> Model {
 
 /// What a read-only view holds, its rows sorted.
 pub fn of_view(store: &Store) -> Model {
-    let databases = store.catalog().databases.iter().enumerate();
-    let model = databases.map(|(d, database)| {
-        let tables = database.tables.iter().enumerate().map(|(t, table)| {
-            let versions = versions(store.open_rows(d, t).unwrap());
+    read_view(store).unwrap()
+}
+
+/// As [`of_view`], of a directory that may be damaged.
+///
+/// # Errors
+/// What the rows' streams return.
+pub fn read_view(store: &Store) -> Result<Model> {
+    let mut model = Model::new();
+    for (d, database) in store.catalog().databases.iter().enumerate() {
+        let mut tables = BTreeMap::new();
+        for (t, table) in database.tables.iter().enumerate() {
+            let versions = versions(store.open_rows(d, t)?)?;
             assert_eq!(versions.len() as u64, store.row_count(d, t));
             let model = TableModel {
                 columns: table.columns.iter().map(|c| c.name.clone()).collect(),
                 versions,
                 sequences: table.sequences.clone(),
             };
-            (table.name.clone(), Arc::new(model.sorted()))
-        });
-        (database.name.clone(), tables.collect())
-    });
-    model.collect()
+            tables.insert(table.name.clone(), Arc::new(model.sorted()));
+        }
+        model.insert(database.name.clone(), tables);
+    }
+    Ok(model)
 }
 
 /// A model as it compares: rows without order.

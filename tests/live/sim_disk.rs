@@ -188,6 +188,35 @@ impl SimDisk {
         files.collect()
     }
 
+    /// Changes one byte of a file.
+    pub fn patch(&self, path: &Path, at: usize, byte: u8) {
+        let mut state = self.state.lock().unwrap();
+        let Some(Node::File(inode)) = state.names.get(path).copied() else {
+            panic!("{} is no file", path.display());
+        };
+        state.inodes[inode].current[at] = byte;
+    }
+
+    /// Gives a file these bytes; it is made when it is missing.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.state.lock().unwrap();
+        let inode = match state.names.get(path) {
+            Some(Node::File(inode)) => *inode,
+            _ => {
+                state.inodes.push(Inode::default());
+                let inode = state.inodes.len() - 1;
+                state.names.insert(path.to_owned(), Node::File(inode));
+                inode
+            }
+        };
+        state.inodes[inode].current = bytes.to_vec();
+    }
+
+    /// Takes a file away.
+    pub fn forget(&self, path: &Path) {
+        self.state.lock().unwrap().names.remove(path);
+    }
+
     /// Counts a change; refuses it when it is the one to fail.
     fn change(state: &mut State) -> io::Result<()> {
         state.changes += 1;

@@ -1,0 +1,194 @@
+//! A directory that was written in place, with a log behind its last
+//! checkpoint: every changed byte of every file is found, and so is every cut.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rustdb_migrate::engine::{Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on};
+use rustdb_migrate::error::Error;
+use rustdb_migrate::finding::Code;
+use rustdb_migrate::model::{DataType, Table, ValueRef};
+use rustdb_migrate::report::Report;
+
+use crate::model::{Model, of_live, read_view};
+use crate::sim_disk::SimDisk;
+use crate::workload::{column, root};
+
+/// A store with rows that ended, moved and are wide, of which the last changes
+/// are in the log alone; and what it holds.
+fn written(layout: Layout) -> (SimDisk, Model) {
+    let disk = SimDisk::new(root());
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: 77,
+    };
+    let options = StoreOptions::default();
+    let shared = disk.shared();
+    let store = LiveStore::create_on(&shared, root(), layout.into(), &origin, options).unwrap();
+    store.create_database("shop").unwrap();
+    let table = Table {
+        name: "users".into(),
+        columns: vec![
+            column("id", DataType::Integer, true),
+            column("text", DataType::Text, false),
+        ],
+        sequences: Vec::new(),
+        owner: None,
+    };
+    let table = store.create_table("shop", table).unwrap();
+    let wide = "w".repeat(9_000);
+    let text = |id: i64| if id == 7 { wide.as_str() } else { "some text" };
+    let mut rows = Vec::new();
+    for id in 0..40 {
+        let values = [ValueRef::Integer(id), ValueRef::Text(text(id))];
+        rows.push(store.insert(&table, &values, 1).unwrap());
+    }
+    store.checkpoint().unwrap();
+    for id in [3, 7, 20] {
+        store.delete(&table, rows[id], 1 << 40).unwrap();
+    }
+    store.checkpoint().unwrap();
+    let values = [ValueRef::Integer(500), ValueRef::Text("in the log alone")];
+    store.insert(&table, &values, 3).unwrap();
+    store.next_value(&table, "id").unwrap();
+    store.sync().unwrap();
+    store.update(&table, rows[5], &values_of(5), 4).unwrap();
+    store.sync().unwrap();
+    let model = of_live(&store);
+    (disk, model)
+}
+
+fn values_of(id: i64) -> [ValueRef<'static>; 2] {
+    [ValueRef::Integer(id), ValueRef::Text("changed")]
+}
+
+fn codes(disk: &SimDisk, level: Level) -> Vec<Code> {
+    let mut report = Report::new();
+    verify_on(&disk.shared(), root(), level, &mut report).unwrap();
+    report
+        .findings()
+        .iter()
+        .map(|finding| finding.code)
+        .collect()
+}
+
+/// A view of a damaged directory is refused or holds what was there; of a log
+/// that lost its end, a state before.
+fn read(disk: &SimDisk, model: &Model, what: &str) {
+    match Store::open_on(&disk.shared(), root()) {
+        Ok(view) => {
+            let torn = view.findings().has(Code::TornTail);
+            // Rows that cannot be read are an error of the stream.
+            if let Ok(read) = read_view(&view) {
+                assert!(
+                    torn || read == *model,
+                    "{what}: other content, and no finding"
+                );
+            }
+        }
+        Err(Error::Damage(_) | Error::Io { .. } | Error::NotADataDirectory { .. }) => {}
+        Err(other) => panic!("{what}: {other}"),
+    }
+}
+
+fn each_byte(layout: Layout) {
+    let (disk, model) = written(layout);
+    assert_eq!(codes(&disk, Level::Structure), [], "{layout}");
+    let files: BTreeMap<PathBuf, Vec<u8>> = disk.files();
+    for (path, bytes) in &files {
+        for at in 0..bytes.len() {
+            disk.patch(path, at, bytes[at] ^ 0x21);
+            let found = codes(&disk, Level::Checksums);
+            assert!(!found.is_empty(), "{}: byte {at}", path.display());
+            if at % 97 == 0 {
+                read(&disk, &model, &format!("{}: byte {at}", path.display()));
+            }
+            disk.patch(path, at, bytes[at]);
+        }
+    }
+    assert!(disk.files() == files);
+    // In the log, and at every border of the others.
+    for (path, bytes) in &files {
+        let in_log = path.starts_with(root().join("wal"));
+        let step = if in_log { 13 } else { 911 };
+        for len in (0..bytes.len()).step_by(step) {
+            disk.put(path, &bytes[..len]);
+            let found = codes(&disk, Level::Structure);
+            // A log may end after any whole record: nobody knows of a later one.
+            let whole = in_log && found.is_empty();
+            assert!(
+                !found.is_empty() || whole,
+                "{}: cut at {len}",
+                path.display()
+            );
+            if !whole {
+                read(&disk, &model, &format!("{}: cut at {len}", path.display()));
+            }
+        }
+        disk.put(path, bytes);
+    }
+}
+
+#[test]
+fn every_changed_byte_is_found_in_the_layout_paged() {
+    each_byte(Layout::Paged);
+}
+
+#[test]
+fn every_changed_byte_is_found_in_the_layout_append() {
+    each_byte(Layout::Append);
+}
+
+#[test]
+fn every_changed_byte_is_found_in_the_layout_per_table() {
+    each_byte(Layout::PerTable);
+}
+
+/// The one segment of the log.
+fn segment(disk: &SimDisk) -> PathBuf {
+    let files = disk.files().into_keys();
+    let mut segments = files.filter(|path| path.starts_with(root().join("wal")));
+    let segment = segments.next().unwrap();
+    assert_eq!(segments.next(), None);
+    segment
+}
+
+#[test]
+fn damage_before_a_synced_record_is_no_torn_tail() {
+    let (disk, _) = written(Layout::PerTable);
+    let path = segment(&disk);
+    let bytes = disk.files()[&path].clone();
+    // The update was written after the insert had been synced.
+    let insert = bytes.windows(16).position(|w| w == b"in the log alone");
+    disk.patch(&path, insert.unwrap(), b'X');
+    let opened = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default());
+    assert!(matches!(opened, Err(Error::Damage(_))));
+    assert_eq!(codes(&disk, Level::Checksums), [Code::ChecksumMismatch]);
+    disk.patch(&path, insert.unwrap(), b'i');
+    // What nothing stands behind is one.
+    disk.patch(&path, bytes.len() - 1, !bytes[bytes.len() - 1]);
+    let view = Store::open_on(&disk.shared(), root()).unwrap();
+    assert!(view.findings().has(Code::TornTail));
+}
+
+#[test]
+fn a_log_of_another_directory_or_without_its_segment_is_refused() {
+    let (disk, _) = written(Layout::PerTable);
+    let path = segment(&disk);
+    let bytes = disk.files()[&path].clone();
+    let mut other = bytes.clone();
+    other[12] ^= 1;
+    let crc = crc32fast::hash(&other[..44]).to_le_bytes();
+    other[44..48].copy_from_slice(&crc);
+    disk.put(&path, &other);
+    let code = |disk: &SimDisk| match Store::open_on(&disk.shared(), root()) {
+        Err(Error::Damage(damage)) => damage.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(&disk), Code::WrongPlace);
+    disk.put(&path, &bytes);
+    let elsewhere: &Path = &root().join("wal/00000000000fffff.log");
+    disk.put(elsewhere, &bytes);
+    disk.forget(&path);
+    assert_eq!(code(&disk), Code::MissingFile);
+}
