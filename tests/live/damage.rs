@@ -96,14 +96,14 @@ fn each_byte(layout: Layout) {
     assert_eq!(codes(&disk, Level::Structure), [], "{layout}");
     let files: BTreeMap<PathBuf, Vec<u8>> = disk.files();
     for (path, bytes) in &files {
-        for at in 0..bytes.len() {
-            disk.patch(path, at, bytes[at] ^ 0x21);
+        for (at, byte) in bytes.iter().enumerate() {
+            disk.patch(path, at, byte ^ 0x21);
             let found = codes(&disk, Level::Checksums);
             assert!(!found.is_empty(), "{}: byte {at}", path.display());
             if at % 97 == 0 {
                 read(&disk, &model, &format!("{}: byte {at}", path.display()));
             }
-            disk.patch(path, at, bytes[at]);
+            disk.patch(path, at, *byte);
         }
     }
     assert!(disk.files() == files);
