@@ -23,24 +23,26 @@ pub(super) struct LogCheck<'v> {
 }
 
 impl LogCheck<'_> {
-    /// Checks every record, and counts what agrees with a checksum.
+    /// Checks every record, and counts what agrees with a checksum; whether no
+    /// damage was found.
     ///
     /// # Errors
     /// I/O errors.
-    pub(super) fn run(&mut self, cluster_id: u128) -> Result<()> {
+    pub(super) fn run(&mut self, cluster_id: u128) -> Result<bool> {
         let listed = SegmentFile::list(&**self.disk, self.dir);
         let path = self.dir.join(LOG_DIR);
         let Some(segments) = absorb(listed, &path, self.report)? else {
-            return Ok(());
+            return Ok(false);
         };
         self.known.insert(path);
         let Some(first) = segments.first() else {
-            return Ok(());
+            return Ok(true);
         };
         // Whole records of a segment, to their end.
         let mut checked: BTreeMap<PathBuf, u64> = BTreeMap::new();
         let walked = self.walk(cluster_id, first.start, &mut checked);
         let end = absorb(walked, &first.path, self.report)?;
+        let is_whole = end.is_some();
         if let Some(tail) = end.and_then(|end| end.tail) {
             let detail = format!("{} bytes behind the last whole record", tail.len);
             let finding = Finding::new(Code::TornTail).file(&tail.segment.path);
@@ -54,7 +56,7 @@ impl LogCheck<'_> {
             }
             self.known.insert(segment.path);
         }
-        Ok(())
+        Ok(is_whole)
     }
 
     fn walk(

@@ -139,11 +139,15 @@ impl Run<'_> {
             coverage: &mut self.coverage,
             known: &mut self.known,
         };
-        log.run(cluster_id)?;
+        let log_is_whole = log.run(cluster_id)?;
         // Files are looked at as the last batch of the log leaves them.
         let recovered = recover(&self.disk, self.dir, Mode::Read);
-        if let Some(recovered) = absorb(recovered, self.dir, &mut Report::new())? {
-            self.disk = recovered.disk;
+        let mut found = Report::new();
+        match absorb(recovered, self.dir, &mut found)? {
+            Some(recovered) => self.disk = recovered.disk,
+            // A log that is whole by itself may not reach to the checkpoint.
+            None if log_is_whole => self.report.extend(found),
+            None => {}
         }
         let path = self.dir.join(GLOBAL_NAME);
         let read = Global::read(&*self.disk, self.dir, cluster_id);
