@@ -113,7 +113,7 @@ impl Value {
     }
 }
 
-impl ValueRef<'_> {
+impl<'a> ValueRef<'a> {
     /// Copies the bytes into a [`Value`].
     pub fn to_owned(&self) -> Value {
         match *self {
@@ -135,6 +135,27 @@ impl ValueRef<'_> {
                 type_name: type_name.into(),
                 label: label.into(),
             },
+        }
+    }
+
+    /// The text of a value that is stored as text; of an enum, its label.
+    pub fn as_text(&self) -> Option<&'a str> {
+        match *self {
+            ValueRef::Numeric(text)
+            | ValueRef::Text(text)
+            | ValueRef::Char(text)
+            | ValueRef::Date(text)
+            | ValueRef::Timestamp(text)
+            | ValueRef::TimestampTz(text)
+            | ValueRef::Json(text)
+            | ValueRef::Enum { label: text, .. } => Some(text),
+            ValueRef::Null
+            | ValueRef::SmallInt(_)
+            | ValueRef::Integer(_)
+            | ValueRef::Real(_)
+            | ValueRef::Boolean(_)
+            | ValueRef::Uuid(_)
+            | ValueRef::Bytea(_) => None,
         }
     }
 

@@ -30,9 +30,9 @@ pub fn fits(value: &ValueRef<'_>, of: &PgType) -> bool {
         PgType::Double => fits_double(value),
         PgType::Numeric(None) => fits_numeric(value),
         PgType::Numeric(Some((precision, scale))) => fits_bounded(value, *precision, *scale),
-        PgType::Text => !text_of(value).is_some_and(|text| text.contains('\0')),
+        PgType::Text => !value.as_text().is_some_and(|text| text.contains('\0')),
         PgType::Varchar(max) => fits_varchar(value, *max),
-        PgType::Char(n) => text_of(value).is_some_and(|text| {
+        PgType::Char(n) => value.as_text().is_some_and(|text| {
             // A shorter one would come back padded.
             count(text.chars()) == *n && !text.contains('\0')
         }),
@@ -67,21 +67,6 @@ pub fn fits(value: &ValueRef<'_>, of: &PgType) -> bool {
         },
         PgType::Enum(of) => is_label(value, of),
         PgType::TextBytes => true,
-    }
-}
-
-/// The text of a value that is stored as text.
-fn text_of<'v>(value: &ValueRef<'v>) -> Option<&'v str> {
-    match *value {
-        ValueRef::Numeric(text)
-        | ValueRef::Text(text)
-        | ValueRef::Char(text)
-        | ValueRef::Date(text)
-        | ValueRef::Timestamp(text)
-        | ValueRef::TimestampTz(text)
-        | ValueRef::Json(text)
-        | ValueRef::Enum { label: text, .. } => Some(text),
-        _ => None,
     }
 }
 
@@ -143,7 +128,7 @@ fn fits_varchar(value: &ValueRef<'_>, max: u64) -> bool {
         ValueRef::Real(_) => 24,
         ValueRef::Uuid(_) => 36,
         ValueRef::Bytea(bytes) => count(bytes.iter()).saturating_mul(2).saturating_add(2),
-        ref other => match text_of(other) {
+        ref other => match other.as_text() {
             Some(text) if !text.contains('\0') => count(text.chars()),
             _ => return false,
         },

@@ -56,20 +56,10 @@ impl CsvRows {
         match value {
             ValueRef::Null => {}
             _ if self.options.redact => push_redacted(out, value),
-            ValueRef::SmallInt(_)
-            | ValueRef::Integer(_)
-            | ValueRef::Real(_)
-            | ValueRef::Boolean(_)
-            | ValueRef::Uuid(_)
-            | ValueRef::Bytea(_) => push_text(out, value),
-            ValueRef::Numeric(text)
-            | ValueRef::Text(text)
-            | ValueRef::Char(text)
-            | ValueRef::Date(text)
-            | ValueRef::Timestamp(text)
-            | ValueRef::TimestampTz(text)
-            | ValueRef::Json(text)
-            | ValueRef::Enum { label: text, .. } => push_quoted(out, text.as_bytes()),
+            _ => match value.as_text() {
+                Some(text) => push_quoted(out, text.as_bytes()),
+                None => push_text(out, value),
+            },
         }
     }
 }

@@ -20,13 +20,7 @@ pub fn redacted_len(value: &ValueRef<'_>) -> u64 {
         ValueRef::Integer(_) | ValueRef::Real(_) => 8,
         ValueRef::Uuid(_) => 16,
         ValueRef::Bytea(bytes) => bytes.len(),
-        ValueRef::Numeric(text)
-        | ValueRef::Text(text)
-        | ValueRef::Char(text)
-        | ValueRef::Date(text)
-        | ValueRef::Timestamp(text)
-        | ValueRef::TimestampTz(text)
-        | ValueRef::Json(text) => text.len(),
+        _ => value.as_text().map_or(0, str::len),
     };
     u64::try_from(len).unwrap_or(u64::MAX)
 }

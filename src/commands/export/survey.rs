@@ -112,17 +112,9 @@ pub(super) fn survey(
 /// A bound of a value's bytes as text.
 fn len_of(value: &ValueRef<'_>) -> usize {
     match *value {
-        ValueRef::Numeric(text)
-        | ValueRef::Text(text)
-        | ValueRef::Char(text)
-        | ValueRef::Date(text)
-        | ValueRef::Timestamp(text)
-        | ValueRef::TimestampTz(text)
-        | ValueRef::Json(text)
-        | ValueRef::Enum { label: text, .. } => text.len(),
         ValueRef::Bytea(bytes) => bytes.len().saturating_mul(2),
         ValueRef::Null => 0,
-        _ => SHORT_LEN,
+        _ => value.as_text().map_or(SHORT_LEN, str::len),
     }
 }
 
