@@ -50,20 +50,7 @@ impl Bounds<'_, '_> {
                 past_end(record, view, *index)
             }
             Operation::Delete { index, .. } => past_end(record, view, *index),
-            Operation::AddColumn { column: new, .. } => {
-                column(&new.name).is_some().then_some(Fact::ColumnExists)
-            }
-            Operation::DropColumn { column: name, .. } => match column(name) {
-                None => Some(Fact::NoColumn),
-                Some(column) if column.primary_key => Some(Fact::PrimaryKey),
-                Some(_) => None,
-            },
-            Operation::RenameColumn { old, new, .. } => match (column(old), column(new)) {
-                (None, _) => Some(Fact::NoColumn),
-                (_, Some(_)) => Some(Fact::NameTaken),
-                _ => None,
-            },
-            _ => None,
+            other => Fact::of_column_change(other, column),
         }
     }
 

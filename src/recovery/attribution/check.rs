@@ -73,19 +73,9 @@ impl Lookup<'_, '_> {
                 false => Some(Fact::Arity),
             },
             Operation::Delete { index, .. } => past_end(table, *index),
-            Operation::AddColumn { column: new, .. } => {
-                column(&new.name).is_some().then_some(Fact::ColumnExists)
-            }
-            Operation::DropColumn { column: name, .. } => match column(name) {
-                None => Some(Fact::NoColumn),
-                Some(column) if column.primary_key => Some(Fact::PrimaryKey),
-                Some(_) => None,
-            },
-            Operation::RenameColumn { old, new, .. } => match (column(old), column(new)) {
-                (None, _) => Some(Fact::NoColumn),
-                (_, Some(_)) => Some(Fact::NameTaken),
-                _ => None,
-            },
+            Operation::AddColumn { .. }
+            | Operation::DropColumn { .. }
+            | Operation::RenameColumn { .. } => Fact::of_column_change(record.operation, column),
             Operation::RenameTable { .. } => {
                 let taken = record.renamed_to.and_then(|new| database.table(new));
                 taken.map(|_| Fact::NameTaken)

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::model::{Column, Operation};
+
 /// Why a record cannot have been written for a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fact {
@@ -35,6 +37,32 @@ pub(super) enum Fact {
     Assigned,
     /// No later assignment of the other records is consistent with it.
     NoCompletion,
+}
+
+impl Fact {
+    /// What a change of a column breaks in a table whose columns `column` finds;
+    /// nothing for other operations.
+    pub(super) fn of_column_change<'c>(
+        operation: &Operation,
+        column: impl Fn(&str) -> Option<&'c Column>,
+    ) -> Option<Fact> {
+        match operation {
+            Operation::AddColumn { column: new, .. } => {
+                column(&new.name).is_some().then_some(Fact::ColumnExists)
+            }
+            Operation::DropColumn { column: name, .. } => match column(name) {
+                None => Some(Fact::NoColumn),
+                Some(column) if column.primary_key => Some(Fact::PrimaryKey),
+                Some(_) => None,
+            },
+            Operation::RenameColumn { old, new, .. } => match (column(old), column(new)) {
+                (None, _) => Some(Fact::NoColumn),
+                (_, Some(_)) => Some(Fact::NameTaken),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Fact {
