@@ -21,17 +21,26 @@ pub(super) fn is_json(text: &str) -> bool {
     is_shallow(text) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
+/// The bytes of a JSON text outside its strings, of which the opening quotation
+/// mark is left.
+fn outside_strings(text: &str) -> impl Iterator<Item = u8> {
+    let (mut in_string, mut escaped) = (false, false);
+    text.bytes().filter(move |byte| {
+        if in_string {
+            in_string = escaped || *byte != b'"';
+            escaped = !escaped && *byte == b'\\';
+            return false;
+        }
+        in_string = *byte == b'"';
+        true
+    })
+}
+
 /// Counts what opens and closes outside strings.
 fn is_shallow(text: &str) -> bool {
-    let (mut in_string, mut escaped, mut depth) = (false, false, 0_usize);
-    for byte in text.bytes() {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            continue;
-        }
+    let mut depth = 0_usize;
+    for byte in outside_strings(text) {
         match byte {
-            b'"' => in_string = true,
             b'[' | b'{' => depth = depth.saturating_add(1),
             b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
@@ -50,17 +59,11 @@ pub(super) fn is_kept_by_jsonb(text: &str) -> bool {
 
 /// Looks at numbers only: in a text that is JSON they start outside strings.
 fn numbers_are_short(text: &str) -> bool {
-    let mut in_string = false;
-    let mut escaped = false;
     let (mut len, mut exponent) = (0_usize, None);
-    for byte in text.bytes() {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            continue;
-        }
+    for byte in outside_strings(text) {
         match byte {
-            b'"' => in_string = true,
+            // A string ends no number that is JSON.
+            b'"' => {}
             b'0'..=b'9' | b'.' | b'-' | b'+' => {
                 len = len.saturating_add(1);
                 if byte.is_ascii_digit() {
