@@ -12,7 +12,6 @@ mod tests;
 mod verify;
 mod writer;
 
-use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use self::ends::EndList;
@@ -22,7 +21,6 @@ use super::layout::{TableCounts, TableFiles, TableWriter};
 use super::paths::TablePlace;
 use super::tree::TreePlace;
 use super::verify::{Level, TableCheck};
-use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::live::{Access, LiveTable};
 use crate::engine::row_block::BlockViews;
 use crate::error::{Error, Result};
@@ -112,7 +110,7 @@ impl TableFiles for Append {
         &self,
         table: &'t TablePlace,
         counts: TableCounts,
-        (from, with_rows): (u64, bool),
+        shown: (u64, bool),
     ) -> Result<Box<dyn PageStream + 't>> {
         let file = table.open(SUFFIX)?;
         let end = file.len().min(counts.data_len);
@@ -121,17 +119,9 @@ impl TableFiles for Append {
             Err(Error::Damage(_)) => EndList::default(),
             ends => ends?,
         };
-        Ok(Box::new(BlockViews::<record::RecordHead> {
-            file,
-            address: table.address,
-            arity: table.arity,
-            rest: FILE_HEADER_LEN as u64..end,
-            number: 0,
-            from,
-            with_rows,
-            ends: Box::new(move |index| ends.get(index)),
-            head: PhantomData,
-        }))
+        let ends = Box::new(move |index| ends.get(index));
+        let views = BlockViews::<record::RecordHead>::new(table, (file, end), shown, ends);
+        Ok(Box::new(views))
     }
 
     fn verify(

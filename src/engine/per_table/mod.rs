@@ -10,7 +10,6 @@ mod trailer;
 mod verify;
 mod writer;
 
-use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use super::address::Lsn;
@@ -19,7 +18,6 @@ use super::layout::{TableCounts, TableFiles, TableWriter};
 use super::live::{Access, LiveTable};
 use super::paths::TablePlace;
 use super::verify::{Level, TableCheck};
-use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::row_block::BlockViews;
 use crate::error::Result;
 use crate::model::{PageStream, RowPart, RowStream};
@@ -86,21 +84,13 @@ impl TableFiles for PerTable {
         &self,
         table: &'t TablePlace,
         _counts: TableCounts,
-        (from, with_rows): (u64, bool),
+        shown: (u64, bool),
     ) -> Result<Box<dyn PageStream + 't>> {
         let file = table.open(SUFFIX)?;
         let end = file.len().saturating_sub(trailer::TRAILER_LEN as u64);
-        Ok(Box::new(BlockViews::<block::BlockHead> {
-            file,
-            address: table.address,
-            arity: table.arity,
-            rest: FILE_HEADER_LEN as u64..end,
-            number: 0,
-            from,
-            with_rows,
-            ends: Box::new(|_| Ok(None)),
-            head: PhantomData,
-        }))
+        let ends = Box::new(|_| Ok(None));
+        let views = BlockViews::<block::BlockHead>::new(table, (file, end), shown, ends);
+        Ok(Box::new(views))
     }
 
     fn verify(

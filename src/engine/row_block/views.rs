@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::{Block, Head};
 use crate::codec::Cursor;
 use crate::engine::address::TableAddress;
+use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
+use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::{decode_alone, walk_row};
 use crate::error::Result;
 use crate::file::SourceFile;
@@ -35,18 +37,41 @@ pub(in crate::engine) type EndsElsewhere<'t> = Box<dyn Fn(u64) -> Result<Option<
 
 /// The blocks of a file.
 pub(in crate::engine) struct BlockViews<'t, H> {
-    pub file: Arc<SourceFile>,
-    pub address: TableAddress,
-    pub arity: usize,
+    file: Arc<SourceFile>,
+    address: TableAddress,
+    arity: usize,
     /// What is not read yet.
-    pub rest: Range<u64>,
+    rest: Range<u64>,
     /// Number of the next block, and of the first one that is shown.
-    pub number: u64,
-    pub from: u64,
+    number: u64,
+    from: u64,
     /// Whether values are wanted.
-    pub with_rows: bool,
-    pub ends: EndsElsewhere<'t>,
-    pub head: PhantomData<H>,
+    with_rows: bool,
+    ends: EndsElsewhere<'t>,
+    head: PhantomData<H>,
+}
+
+impl<'t, H: ShownHead> BlockViews<'t, H> {
+    /// The blocks that end at `end` in the file of a table, shown from a number
+    /// on, with their values or without.
+    pub(in crate::engine) fn new(
+        table: &TablePlace,
+        (file, end): (Arc<SourceFile>, u64),
+        (from, with_rows): (u64, bool),
+        ends: EndsElsewhere<'t>,
+    ) -> Self {
+        BlockViews {
+            file,
+            address: table.address,
+            arity: table.arity,
+            rest: FILE_HEADER_LEN as u64..end,
+            number: 0,
+            from,
+            with_rows,
+            ends,
+            head: PhantomData,
+        }
+    }
 }
 
 impl<H: ShownHead> BlockViews<'_, H> {
