@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::Family;
 use crate::model::{
-    Catalog, Database, RowBatch, RowPart, RowSource, RowStream, TableGrants, ValueRef,
+    Catalog, Database, RowBatch, RowPart, RowSource, RowStream, TableGrants, ValueRef, VisibleRows,
 };
 
 use crate::report::Report;
@@ -177,14 +177,14 @@ impl<'s> ConvertedRows<'s> {
     }
 
     fn stream<'r>(&self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
-        if self.numeric == Numeric::Keep && self.live_counts.is_none() {
-            return rows;
+        let rows = match self.live_counts {
+            Some(_) => Box::new(VisibleRows(rows)),
+            None => rows,
+        };
+        match self.numeric {
+            Numeric::Keep => rows,
+            numeric => Box::new(ConvertedStream { rows, numeric }),
         }
-        Box::new(ConvertedStream {
-            rows,
-            numeric: self.numeric,
-            only_visible: self.live_counts.is_some(),
-        })
     }
 }
 
@@ -223,7 +223,6 @@ impl RowSource for ConvertedRows<'_> {
 struct ConvertedStream<'s> {
     rows: Box<dyn RowStream + 's>,
     numeric: Numeric,
-    only_visible: bool,
 }
 
 impl RowStream for ConvertedStream<'_> {
@@ -233,9 +232,6 @@ impl RowStream for ConvertedStream<'_> {
         };
         let mut changed = RowBatch::new();
         for (values, xmin, xmax) in batch.into_rows() {
-            if self.only_visible && xmax.is_some() {
-                continue;
-            }
             values
                 .into_iter()
                 .for_each(|value| changed.push_value(convert(value, self.numeric)));

@@ -17,6 +17,7 @@ pub use page_view::{
 pub use privilege::{Privilege, PrivilegeMap};
 pub use row::{
     PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
+    VisibleRows,
 };
 pub use schema::{Column, DataType, ForeignKey, Table};
 pub use value::{Value, ValueRef};

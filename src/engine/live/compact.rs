@@ -9,7 +9,7 @@ use crate::engine::layout::TableCounts;
 use crate::engine::log::{LOG_DIR, SegmentFile};
 use crate::error::Result;
 use crate::file::{Disk, SourceFile};
-use crate::model::{RowBatch, RowStream};
+use crate::model::VisibleRows;
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,7 +52,6 @@ impl LiveStore {
                 tables.push(self.compact_table(&database, &handle)?);
             }
         }
-        clear_leftovers(&*self.disk, &self.root)?;
         let mut writer = self.writer()?;
         let checkpoint = writer.control.checkpoint;
         if checkpoint == writer.log.end() {
@@ -71,7 +70,7 @@ impl LiveStore {
         let mut state = handle.write();
         let before = state.live.counts();
         let staged = {
-            let mut rows = Visible(state.live.rows()?);
+            let mut rows = VisibleRows(state.live.rows()?);
             self.stage(&handle.place, &mut rows)?
         };
         let (new_len, old_len) = staged.lens(&*self.disk)?;
@@ -87,7 +86,7 @@ impl LiveStore {
                 catalog.put_metadata(&mut batch, cluster_id, handle.owner.database)?;
             }
             let done = self.carry_out(&mut writer, batch);
-            let done = done.and_then(|()| self.files_live(handle, counts));
+            let done = done.and_then(|()| self.open_live(&handle.place, counts));
             state.live = writer.need(done)?;
         }
         drop(state);
@@ -119,28 +118,6 @@ fn log_len(disk: &dyn Disk, root: &Path) -> Result<u64> {
         let len = SourceFile::open_on(disk, &segment.path)?.len();
         Ok(sum.saturating_add(len))
     })
-}
-
-/// The visible rows of a stream.
-struct Visible<'r>(Box<dyn RowStream + 'r>);
-
-impl RowStream for Visible<'_> {
-    /// A batch may be empty: its rows were all dead.
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let Some(batch) = self.0.next_batch()? else {
-            return Ok(None);
-        };
-        let mut visible = RowBatch::new();
-        for (values, xmin, xmax) in batch.into_rows() {
-            if xmax.is_none() {
-                values
-                    .into_iter()
-                    .for_each(|value| visible.push_value(value));
-                visible.end_row(xmin, xmax);
-            }
-        }
-        Ok(Some(visible))
-    }
 }
 
 impl super::catalog::LiveCatalog {
