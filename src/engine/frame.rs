@@ -6,6 +6,7 @@ use crc32fast::Hasher;
 
 use crate::codec::{ByteWriter, Cursor, Flaw};
 use crate::error::Damage;
+use crate::file::SourceFile;
 use crate::finding::Code;
 
 /// Version of every format here; a later one is refused.
@@ -27,6 +28,15 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
+    /// Bytes that are of a file, at no offset that is known.
+    pub(super) fn of(file: &'a SourceFile, bytes: &'a [u8]) -> Self {
+        Piece {
+            path: file.path(),
+            offset: 0,
+            bytes,
+        }
+    }
+
     /// Checks magic number and checksum, and gives the fields between them.
     ///
     /// # Errors

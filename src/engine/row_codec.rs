@@ -57,7 +57,6 @@ pub(super) type Read<T> = Result<T, Flaw>;
 
 /// Appends one row. A new table's rows come as plain bytes and are encoded by
 /// [`encode_plain`].
-#[cfg_attr(not(test), allow(dead_code))]
 pub(super) fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
     w.u8(if row.xmax.is_some() { HAS_XMAX } else { 0 });
     w.varint(row.xmin);

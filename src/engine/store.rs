@@ -9,7 +9,7 @@ use super::buffer_pool::BufferPool;
 use super::catalog_file::{Global, Metadata};
 use super::control::{self, Control, Origin};
 use super::layout::{Layout, TableCounts, TableFiles};
-use super::live::{Access, LiveTable, Mode, Recovered, Replayed, lock, recover, replay};
+use super::live::{Access, LiveTable, Mode, Recovered, Replayed, lock, no_table, recover, replay};
 use super::log::Owner;
 use super::paths::{GLOBAL_NAME, TablePlace, database_dir};
 use super::sealed;
@@ -127,11 +127,7 @@ impl Store {
                 let stored = tables.get_mut(*d)?.get_mut(*t)?;
                 Some((stored, catalog.databases.get_mut(*d)?.tables.get_mut(*t)?))
             });
-            let Some((stored, schema)) = found else {
-                let found = format!("table {} of database {}", owner.table, owner.database);
-                let expected = "a table of the catalog";
-                return Err(Error::damage(at.0, at.1, Code::WrongPlace, found, expected));
-            };
+            let (stored, schema) = found.ok_or_else(|| no_table(owner, at))?;
             let live = match &mut stored.live {
                 Some(live) => live,
                 none => none.insert(files.live(&stored.place, stored.counts, &access)?),

@@ -14,7 +14,7 @@ use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::live::{Access, Batch, Ended, LiveTable, NewRow, RowId};
+use crate::engine::live::{Access, Batch, Ended, LiveTable, RowId};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
 use crate::engine::row_codec::end_row;
@@ -109,7 +109,7 @@ impl LiveAppend {
         };
         let mut w = ByteWriter::new();
         let ended = end_row(&mut w, &row.bytes, xmax);
-        ended.map_err(|flaw| piece_of(&self.file, &row.bytes).flaw(flaw))?;
+        ended.map_err(|flaw| Piece::of(&self.file, &row.bytes).flaw(flaw))?;
         let bytes = w.into_vec();
         Ok(Some(StoredRow { bytes, ..row }))
     }
@@ -136,7 +136,7 @@ impl LiveAppend {
         for group in self.changes.groups() {
             for (position, index) in (0..).zip(group.first_row..).take(group.row_count()) {
                 let row = self.changes.row(index).unwrap_or_default();
-                let row_key = key_of(&piece_of(&self.file, row), &self.place)?.bytes;
+                let row_key = key_of(&Piece::of(&self.file, row), &self.place)?.bytes;
                 if row_key == Some(key) && !self.is_ended(index) {
                     found = Some(RowId(row_id(group.offset, position)));
                 }
@@ -169,28 +169,20 @@ impl LiveAppend {
     }
 }
 
-fn piece_of<'a>(file: &'a SourceFile, row: &'a [u8]) -> Piece<'a> {
-    Piece {
-        path: file.path(),
-        offset: 0,
-        bytes: row,
-    }
-}
-
 impl LiveTable for LiveAppend {
     fn counts(&self) -> TableCounts {
         self.counts
     }
 
-    fn insert(&mut self, row: NewRow<'_>, at: Option<RowId>) -> Result<RowId> {
-        let key = checked_row(&self.place, row.bytes)?;
-        let place = self.changes.place_of(row.bytes.len());
+    fn insert(&mut self, row: &[u8], at: Option<RowId>) -> Result<RowId> {
+        let key = checked_row(&self.place, row)?;
+        let place = self.changes.place_of(row.len());
         let position = u32::try_from(place.position).unwrap_or(u32::MAX);
         let id = RowId(row_id(place.offset, position));
         if at.is_some_and(|at| at != id) {
             return Err(misplaced(self.file.path(), at, id));
         }
-        self.changes.push(row.bytes);
+        self.changes.push(row);
         self.counts.add(true);
         if let (Some(index), Some(key)) = (&mut self.index, key) {
             index.insert(key, id)?;
@@ -205,7 +197,7 @@ impl LiveTable for LiveAppend {
         let Some(row) = self.row(id)? else {
             return Ok(Ended::Not);
         };
-        let key = key_of(&piece_of(&self.file, &row.bytes), &self.place)?;
+        let key = key_of(&Piece::of(&self.file, &row.bytes), &self.place)?;
         if !key.visible || !self.changes.end(row.index, xmax) {
             return Ok(Ended::Not);
         }
@@ -235,7 +227,7 @@ impl LiveTable for LiveAppend {
             let Some(row) = self.row(id)? else {
                 continue;
             };
-            let of_row = key_of(&piece_of(&self.file, &row.bytes), &self.place)?;
+            let of_row = key_of(&Piece::of(&self.file, &row.bytes), &self.place)?;
             if of_row.visible && of_row.bytes == Some(key) && !self.is_ended(row.index) {
                 return Ok(Some(id));
             }

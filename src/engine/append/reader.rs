@@ -229,11 +229,7 @@ impl TableReader {
 
 /// The data as a whole, for damage that has no place in them.
 pub(super) fn data_piece(file: &SourceFile) -> Piece<'_> {
-    Piece {
-        path: file.path(),
-        offset: 0,
-        bytes: &[],
-    }
+    Piece::of(file, &[])
 }
 
 /// Ends the versions of a batch whose first row has the index `first`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::handle::{TableHandle, TableState};
 use super::store::{LiveStore, Writer};
-use super::table::{Ended, NewRow, RowId};
+use super::table::{Ended, RowId};
 use crate::codec::ByteWriter;
 use crate::engine::log::{EndedVersion, Entry, Inserted};
 use crate::engine::row_codec::{MAX_ROW_LEN, encode_row, encode_value};
@@ -14,9 +14,9 @@ use crate::model::{RowRef, ValueRef};
 /// A row as it is stored, and its key.
 struct Encoded {
     row: Vec<u8>,
+    /// What no second visible row may have; `None` also for NULL, which equals
+    /// nothing.
     key: Option<Vec<u8>>,
-    /// Whether no second visible row may have the key: NULL equals nothing.
-    unique: bool,
 }
 
 impl Encoded {
@@ -44,9 +44,9 @@ impl Encoded {
             )));
         }
         let key = table.place.key.and_then(|key| values.get(key));
+        let key = key.filter(|key| **key != ValueRef::Null);
         Ok(Encoded {
             row: row.into_vec(),
-            unique: key.is_some_and(|key| *key != ValueRef::Null),
             key: key.map(|key| {
                 let mut bytes = ByteWriter::new();
                 encode_value(&mut bytes, key);
@@ -57,7 +57,7 @@ impl Encoded {
 
     /// Refuses a key that another visible row has.
     fn check_key(&self, table: &TableHandle, state: &TableState, own: Option<RowId>) -> Result<()> {
-        let key = self.key.as_deref().filter(|_| self.unique);
+        let key = self.key.as_deref();
         let taken = key.map_or(Ok(None), |key| state.live.find(key))?;
         if taken.is_none() || taken == own {
             return Ok(());
@@ -65,13 +65,6 @@ impl Encoded {
         Err(Error::KeyTaken {
             table: table.schema().name.escape_debug().to_string(),
         })
-    }
-
-    fn new_row(&self) -> NewRow<'_> {
-        NewRow {
-            bytes: &self.row,
-            key: self.key.as_deref(),
-        }
     }
 }
 
@@ -92,7 +85,7 @@ impl LiveStore {
         let mut writer = self.writer_of(table)?;
         let mut state = table.write();
         row.check_key(table, &state, None)?;
-        let inserted = state.live.insert(row.new_row(), None);
+        let inserted = state.live.insert(&row.row, None);
         let id = writer.need(inserted)?;
         let entry = Entry::Insert(Inserted { id, row: row.row });
         self.changed(&mut writer, table, state, &entry)?;
@@ -116,7 +109,7 @@ impl LiveStore {
         let mut state = table.write();
         row.check_key(table, &state, Some(id))?;
         let ended = end(&mut writer, &mut state, table, id, transaction)?;
-        let inserted = state.live.insert(row.new_row(), None);
+        let inserted = state.live.insert(&row.row, None);
         let id = writer.need(inserted)?;
         let entry = Entry::Update(ended, Inserted { id, row: row.row });
         self.changed(&mut writer, table, state, &entry)?;

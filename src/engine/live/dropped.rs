@@ -1,7 +1,7 @@
 //! What a handle leads to when its table is gone.
 
 use super::batch::Batch;
-use super::table::{Ended, LiveTable, NewRow, RowId};
+use super::table::{Ended, LiveTable, RowId};
 use crate::engine::address::Lsn;
 use crate::engine::layout::TableCounts;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ impl LiveTable for Dropped {
         TableCounts::default()
     }
 
-    fn insert(&mut self, _: NewRow<'_>, _: Option<RowId>) -> Result<RowId> {
+    fn insert(&mut self, _: &[u8], _: Option<RowId>) -> Result<RowId> {
         gone()
     }
 

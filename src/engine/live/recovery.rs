@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::carry_out::CarryOut;
 use super::changed_disk::ChangedDisk;
-use super::{Change, Ended, LiveTable, NewRow};
+use super::{Change, Ended, LiveTable};
 use crate::engine::address::LogPosition;
 use crate::engine::control::{Control, ControlFile};
 use crate::engine::frame::Piece;
@@ -219,17 +219,14 @@ impl Replayed<'_> {
     }
 
     fn insert(&mut self, inserted: &Inserted, at: (&Path, u64)) -> Result<()> {
+        // A row that is none is damage of the log, not of whoever gives it.
         let piece = Piece {
             path: at.0,
             offset: at.1,
             bytes: &inserted.row,
         };
-        let key = key_of(&piece, self.place)?.bytes;
-        let row = NewRow {
-            bytes: &inserted.row,
-            key,
-        };
-        let id = self.live.insert(row, Some(inserted.id))?;
+        key_of(&piece, self.place)?;
+        let id = self.live.insert(&inserted.row, Some(inserted.id))?;
         if id == inserted.id {
             return Ok(());
         }
@@ -242,6 +239,13 @@ impl Replayed<'_> {
             other => Err(diverged(at, format!("{other:?}"), ended.id.0)),
         }
     }
+}
+
+/// The damage that a record of a table means which is not there.
+pub(in crate::engine) fn no_table(owner: Owner, (path, offset): (&Path, u64)) -> Error {
+    let found = format!("table {} of database {}", owner.table, owner.database);
+    let expected = "a table of the catalog";
+    Error::damage(path, offset, Code::WrongPlace, found, expected)
 }
 
 fn diverged((path, offset): (&Path, u64), found: String, id: u64) -> Error {

@@ -47,7 +47,7 @@ impl LiveStore {
         };
         let counts = self.files.write(&new, Lsn::default(), rows)?;
         // Derived files are made when a table is opened for changes.
-        drop(self.files.live(&new, counts, &self.access)?);
+        drop(self.open_live(&new, counts)?);
         let mut files = Vec::new();
         for path in self.files.present_files(&new)? {
             let synced = self.disk.open_write(&path)?.sync();

@@ -206,7 +206,8 @@ impl LiveStore {
             TableCounts,
         ),
     ) -> Result<Arc<TableHandle>> {
-        let handle = self.open_table(owner, place, table, counts)?;
+        let live = self.open_live(&place, counts)?;
+        let handle = Arc::new(TableHandle::new(owner, place, table, live));
         self.catalog_mut().tables.insert(owner, handle.clone());
         Ok(handle)
     }

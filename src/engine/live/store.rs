@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use super::catalog::{LiveCatalog, LiveDatabase};
 use super::handle::TableHandle;
-use super::recovery::{Mode, Replayed, recover, replay};
+use super::recovery::{Mode, Replayed, no_table, recover, replay};
 use super::table::{Access, LiveTable};
 use crate::engine::address::TableAddress;
 use crate::engine::buffer_pool::BufferPool;
@@ -17,7 +17,6 @@ use crate::engine::log::{LogWriter, Owner};
 use crate::engine::paths::TablePlace;
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock};
-use crate::finding::Code;
 use crate::model::{Catalog, RowSource, RowStream, Table};
 
 /// How a store works.
@@ -98,7 +97,7 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
-    pub(super) access: Access,
+    access: Access,
     catalog: RwLock<LiveCatalog>,
     writer: Mutex<Writer>,
     /// Held for as long as the store is open.
@@ -175,11 +174,8 @@ impl LiveStore {
         let catalog = LiveCatalog::read(disk, dir, control, &*files, &access)?;
         let mut pending = 0;
         let end = replay(disk, dir, &recovered, |owner, entry, at| {
-            let handle = catalog.tables.get(&owner).ok_or_else(|| {
-                let found = format!("table {} of database {}", owner.table, owner.database);
-                let expected = "a table of the catalog";
-                Error::damage(at.0, at.1, Code::WrongPlace, found, expected)
-            })?;
+            let handle = catalog.tables.get(&owner);
+            let handle = handle.ok_or_else(|| no_table(owner, at))?;
             let mut state = handle.write();
             let state = &mut *state;
             state.changed = true;
@@ -263,25 +259,13 @@ impl LiveStore {
         Ok(writer)
     }
 
-    /// A table as it is opened for changes.
-    pub(super) fn open_table(
+    /// The rows of a table whose files are in their place.
+    pub(super) fn open_live(
         &self,
-        owner: Owner,
-        place: TablePlace,
-        schema: Table,
-        counts: TableCounts,
-    ) -> Result<Arc<TableHandle>> {
-        let live = self.files.live(&place, counts, &self.access)?;
-        Ok(Arc::new(TableHandle::new(owner, place, schema, live)))
-    }
-
-    /// The rows of a table whose files were replaced.
-    pub(super) fn files_live(
-        &self,
-        handle: &TableHandle,
+        place: &TablePlace,
         counts: TableCounts,
     ) -> Result<Box<dyn LiveTable>> {
-        self.files.live(&handle.place, counts, &self.access)
+        self.files.live(place, counts, &self.access)
     }
 
     /// Where a table is or will be.

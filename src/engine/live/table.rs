@@ -19,16 +19,6 @@ use crate::model::RowStream;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowId(pub u64);
 
-/// A row version to be stored.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct NewRow<'a> {
-    /// The row in the row codec; its length is within the codec's limit.
-    pub bytes: &'a [u8],
-    /// The value of its primary key in the row codec; `None` in a table
-    /// without one.
-    pub key: Option<&'a [u8]>,
-}
-
 /// What ending a version did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Ended {
@@ -60,12 +50,13 @@ pub(in crate::engine) trait LiveTable: fmt::Debug + Send + Sync {
     /// the last checkpoint leaves them, from the moment it was called.
     fn counts(&self) -> TableCounts;
 
-    /// Adds a visible version. `at` is where the log says it went: a replay
+    /// Adds a visible version, a row in the row codec. `at` is where the log says it went: a replay
     /// puts it there, whatever free space maps say.
     ///
     /// # Errors
-    /// Damage when it cannot have gone there; I/O errors.
-    fn insert(&mut self, row: NewRow<'_>, at: Option<RowId>) -> Result<RowId>;
+    /// `Usage` for bytes that are no such row; damage when it cannot have gone
+    /// there; I/O errors.
+    fn insert(&mut self, row: &[u8], at: Option<RowId>) -> Result<RowId>;
 
     /// Ends a visible version. `moved` is where the log says its bytes went.
     ///

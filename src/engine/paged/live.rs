@@ -15,9 +15,10 @@ use crate::engine::address::Lsn;
 use crate::engine::catalog_file::check_dir;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::live::{Access, Batch, Ended, LiveTable, NewRow, RowId};
+use crate::engine::live::{Access, Batch, Ended, LiveTable, RowId};
 use crate::engine::page::{PageKind, bounds_of};
 use crate::engine::paths::TablePlace;
+use crate::engine::row_changes::checked_row;
 use crate::engine::row_codec::MAX_ROW_LEN;
 use crate::engine::row_codec::{RowStart, end_row};
 use crate::engine::tree::{Tree, key_digest};
@@ -114,8 +115,9 @@ impl LiveTable for LivePaged {
         self.counts
     }
 
-    fn insert(&mut self, row: NewRow<'_>, at: Option<RowId>) -> Result<RowId> {
-        let len = row.bytes.len();
+    fn insert(&mut self, row: &[u8], at: Option<RowId>) -> Result<RowId> {
+        let key = checked_row(&self.table, row)?;
+        let len = row.len();
         if len as u64 > MAX_ROW_LEN {
             let name = self.table.file("").display().to_string();
             let what = format!("a row of table {name} takes {len} bytes, expected at most");
@@ -125,10 +127,8 @@ impl LiveTable for LivePaged {
             true => State::Head,
             false => State::Row,
         };
-        let place = self
-            .pages
-            .store(row.bytes, (state, None), place_of_log(at)?)?;
-        if let (Some(index), Some(key)) = (&mut self.index, row.key) {
+        let place = self.pages.store(row, (state, None), place_of_log(at)?)?;
+        if let (Some(index), Some(key)) = (&mut self.index, key) {
             index.insert(key_index::entry(key, place))?;
         }
         self.counts.add(true);

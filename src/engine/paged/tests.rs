@@ -11,7 +11,7 @@ use super::live::tests::{Bench, FILES, access, row};
 use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::PageBytes;
 use crate::engine::layout::TableFiles;
-use crate::engine::live::{Batch, Ended, NewRow, RowId, carry_out};
+use crate::engine::live::{Batch, Ended, RowId, carry_out};
 use crate::engine::page::reseal;
 use crate::engine::tree::Tree;
 use crate::engine::verify::{Level, check_table};
@@ -190,11 +190,7 @@ fn a_log_that_says_the_impossible_is_damage() {
     let (_, bytes) = row(1, 1, 50);
     let insert = |at: u64| {
         let mut live = bench.replayed(false);
-        let new = NewRow {
-            bytes: &bytes,
-            key: None,
-        };
-        live.insert(new, Some(RowId(at)))
+        live.insert(&bytes, Some(RowId(at)))
     };
     // The next slot, and that of a new page.
     assert!(insert(2).is_ok());

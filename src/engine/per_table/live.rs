@@ -13,7 +13,7 @@ use crate::engine::address::Lsn;
 use crate::engine::encoded::write_rows;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::live::{Batch, Ended, LiveTable, NewRow, RowId};
+use crate::engine::live::{Batch, Ended, LiveTable, RowId};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
 use crate::error::{Error, Result};
@@ -81,27 +81,19 @@ fn open_file(table: &TablePlace, counts: TableCounts) -> Result<(Arc<SourceFile>
     Ok((file, ends.trailer_offset))
 }
 
-fn piece_of<'a>(file: &'a SourceFile, row: &'a [u8]) -> Piece<'a> {
-    Piece {
-        path: file.path(),
-        offset: 0,
-        bytes: row,
-    }
-}
-
 impl LiveTable for LivePerTable {
     fn counts(&self) -> TableCounts {
         self.counts
     }
 
-    fn insert(&mut self, row: NewRow<'_>, at: Option<RowId>) -> Result<RowId> {
-        let key = checked_row(&self.place, row.bytes)?;
+    fn insert(&mut self, row: &[u8], at: Option<RowId>) -> Result<RowId> {
+        let key = checked_row(&self.place, row)?;
         let index = self.counts.rows;
         let id = RowId(index);
         if at.is_some_and(|at| at != id) {
             return Err(misplaced(self.file.path(), at, id));
         }
-        self.changes.push(row.bytes);
+        self.changes.push(row);
         self.counts.add(true);
         if let (Some(keys), Some(key)) = (self.keys.get_mut(), key) {
             keys.insert(key, index);
@@ -116,7 +108,7 @@ impl LiveTable for LivePerTable {
         let Some(row) = self.read(id)? else {
             return Ok(Ended::Not);
         };
-        let key = key_of(&piece_of(&self.file, &row), &self.place)?;
+        let key = key_of(&Piece::of(&self.file, &row), &self.place)?;
         if !key.visible || !self.changes.end(id.0, xmax) {
             return Ok(Ended::Not);
         }
@@ -143,7 +135,7 @@ impl LiveTable for LivePerTable {
             let Some(row) = self.read(RowId(index))? else {
                 continue;
             };
-            if key_of(&piece_of(&self.file, &row), &self.place)?.bytes == Some(key) {
+            if key_of(&Piece::of(&self.file, &row), &self.place)?.bytes == Some(key) {
                 return Ok(Some(RowId(index)));
             }
         }

@@ -2,10 +2,10 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use super::bench::{Bench, encoded, key_bytes, row};
+use super::bench::{Bench, encoded, row};
 use crate::engine::address::Lsn;
 use crate::engine::layout::Layout;
-use crate::engine::live::{Batch, NewRow, RowId};
+use crate::engine::live::{Batch, RowId};
 use crate::model::{Row, Value};
 
 #[derive(Debug, Clone)]
@@ -97,12 +97,7 @@ fn a_place_in_the_log_that_cannot_be_is_damage() {
     for layout in LAYOUTS {
         let mut bench = Bench::new(layout, true, vec![row(1, "a")]);
         let bytes = encoded(&row(2, "b"));
-        let key = key_bytes(2);
-        let new = NewRow {
-            bytes: &bytes,
-            key: Some(&key),
-        };
-        let error = bench.live.insert(new, Some(RowId(12_345))).unwrap_err();
+        let error = bench.live.insert(&bytes, Some(RowId(12_345))).unwrap_err();
         assert!(error.to_string().contains("wrong-place"), "{error}");
         let error = bench.live.end(bench.ids[0], 5, Some(RowId(12_345)));
         assert!(error.unwrap_err().to_string().contains("wrong-place"));
@@ -123,11 +118,7 @@ fn a_row_of_other_values_is_refused() {
         };
         let more = [encoded(&row(1, "a")), vec![0]].concat();
         for bytes in [encoded(&ended), encoded(&short), more, vec![]] {
-            let new = NewRow {
-                bytes: &bytes,
-                key: None,
-            };
-            assert!(bench.live.insert(new, None).is_err());
+            assert!(bench.live.insert(&bytes, None).is_err());
         }
     }
 }

@@ -84,7 +84,7 @@ fn drain(mut stream: Box<dyn RowStream + '_>) -> Vec<Vec<u8>> {
 /// A change as the log has it.
 #[derive(Debug, Clone)]
 pub(in crate::engine::paged) enum Logged {
-    Insert(Vec<u8>, Vec<u8>, RowId),
+    Insert(Vec<u8>, RowId),
     End(RowId, u64, Option<RowId>),
 }
 
@@ -159,15 +159,10 @@ impl Bench {
     pub(in crate::engine::paged) fn insert(&mut self, key: i64, len: usize) {
         self.next_id += 1;
         let (row, bytes) = row_of_len(key, self.next_id, len);
-        let key_bytes = key_of(key);
-        let new = NewRow {
-            bytes: &bytes,
-            key: Some(&key_bytes),
-        };
-        let id = self.live.insert(new, None).unwrap();
+        let id = self.live.insert(&bytes, None).unwrap();
         assert!(self.versions.iter().all(|version| version.id != id));
         self.versions.push(Version { id, key, row });
-        self.log.push(Logged::Insert(bytes, key_bytes, id));
+        self.log.push(Logged::Insert(bytes, id));
     }
 
     pub(in crate::engine::paged) fn end(&mut self, at: usize, xmax: u64) {
@@ -255,9 +250,8 @@ impl Bench {
             .unwrap();
         for logged in &self.log {
             match logged {
-                Logged::Insert(bytes, key, at) => {
-                    let key = Some(&key[..]);
-                    let id = live.insert(NewRow { bytes, key }, Some(*at)).unwrap();
+                Logged::Insert(bytes, at) => {
+                    let id = live.insert(bytes, Some(*at)).unwrap();
                     assert_eq!(id, *at);
                 }
                 Logged::End(id, xmax, moved) => {

@@ -7,7 +7,7 @@ use crate::codec::ByteWriter;
 use crate::engine::address::{Lsn, TableAddress};
 use crate::engine::buffer_pool::BufferPool;
 use crate::engine::layout::{Layout, Shape, TableCounts, TableFiles};
-use crate::engine::live::{Access, Batch, Change, Ended, LiveTable, NewRow, RowId};
+use crate::engine::live::{Access, Batch, Change, Ended, LiveTable, RowId};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_codec::{encode_row, encode_value};
 use crate::engine::verify::{Level, check_table};
@@ -181,10 +181,8 @@ impl Bench {
     }
 
     pub(in crate::engine) fn insert(&mut self, row: Row, at: Option<RowId>) {
-        let (bytes, key) = (encoded(&row), key_bytes(key(&row)));
-        let key = self.place.key.map(|_| key.as_slice());
-        let new = NewRow { bytes: &bytes, key };
-        let id = self.live.insert(new, at).unwrap();
+        let bytes = encoded(&row);
+        let id = self.live.insert(&bytes, at).unwrap();
         assert!(at.is_none_or(|at| at == id));
         assert!(!self.ids.contains(&id));
         self.model.push(row.clone());
