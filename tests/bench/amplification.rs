@@ -14,15 +14,11 @@
 )]
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rustdb_migrate::codec::ByteWriter;
 use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
 use rustdb_migrate::error::Result;
-use rustdb_migrate::file::{Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceEntry};
 use rustdb_migrate::legacy::encode_row;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, RowBatch, RowRef, RowSource, RowStream, Table, ValueRef,
@@ -33,81 +29,11 @@ const CHECKPOINT_EVERY: u64 = 100;
 const TABLES: usize = 10;
 const TEXT: &str = "a row of a hundred bytes or so, as they are usual in small shops";
 
-/// Counts the bytes that are written to the files of this machine.
-#[derive(Debug, Clone, Default)]
-struct Counting {
-    written: Arc<AtomicU64>,
-}
-
-#[derive(Debug)]
-struct CountedFile {
-    file: Arc<dyn DiskFile>,
-    written: Arc<AtomicU64>,
-}
-
-impl Counting {
-    fn counted(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(CountedFile {
-            file,
-            written: self.written.clone(),
-        })
-    }
-}
-
-impl Disk for Counting {
-    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        LocalDisk.open(path)
-    }
-    fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        LocalDisk.open_write(path).map(|file| self.counted(file))
-    }
-    fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        LocalDisk.create(path).map(|file| self.counted(file))
-    }
-    fn create_dir(&self, path: &Path) -> Result<()> {
-        LocalDisk.create_dir(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        LocalDisk.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> Result<()> {
-        LocalDisk.remove_file(path)
-    }
-    fn remove_dir(&self, path: &Path) -> Result<()> {
-        LocalDisk.remove_dir(path)
-    }
-    fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
-        LocalDisk.entries(dir)
-    }
-    fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
-        LocalDisk.kind(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        LocalDisk.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
-        LocalDisk.lock(path, lock)
-    }
-}
-
-impl DiskFile for CountedFile {
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
-    }
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.written
-            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.file.write_all_at(bytes, offset)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
+/// Bytes that this process has handed to the system to write.
+fn written() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap();
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.unwrap().parse().unwrap()
 }
 
 fn catalog() -> Catalog {
@@ -193,21 +119,19 @@ fn layout(layout: Layout, rows: u64) -> (u64, f64) {
         cluster_id: 1,
     };
     create(parent.path(), layout, &catalog(), &Rows(rows), &origin).unwrap();
-    let disk = Counting::default();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut options = StoreOptions::default();
     options.checkpoint_every = CHECKPOINT_EVERY;
-    let store = LiveStore::open_on(&shared, parent.path(), options).unwrap();
+    let store = LiveStore::open(parent.path(), options).unwrap();
     let table = store.table("shop", "t0").unwrap();
     // The first look for a key may build an index.
     table.read().find(&ValueRef::Integer(0)).unwrap();
-    let before = disk.written.load(Ordering::Relaxed);
+    let before = written();
     let start = Instant::now();
     for id in rows..rows + INSERTS {
         store.insert(&table, &values(id), 2).unwrap();
     }
     let seconds = start.elapsed().as_secs_f64();
-    let bytes = disk.written.load(Ordering::Relaxed) - before;
+    let bytes = written() - before;
     let checkpoints = INSERTS / CHECKPOINT_EVERY;
     (bytes / checkpoints, seconds / checkpoints as f64)
 }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::Code;
-use rustdb_migrate::model::{DataType, Table, ValueRef};
+use rustdb_migrate::model::ValueRef;
 use rustdb_migrate::report::Report;
 
 use crate::model::{Model, of_live, read_view};
 use crate::sim_disk::SimDisk;
-use crate::workload::{column, root};
+use crate::workload::{root, schema};
 
 /// A store with rows that ended, moved and are wide, of which the last changes
 /// are in the log alone; and what it holds.
@@ -26,16 +26,7 @@ fn written(layout: Layout) -> (SimDisk, Model) {
     let shared = disk.shared();
     let store = LiveStore::create_on(&shared, root(), layout.into(), &origin, options).unwrap();
     store.create_database("shop").unwrap();
-    let table = Table {
-        name: "users".into(),
-        columns: vec![
-            column("id", DataType::Integer, true),
-            column("text", DataType::Text, false),
-        ],
-        sequences: Vec::new(),
-        owner: None,
-    };
-    let table = store.create_table("shop", table).unwrap();
+    let table = store.create_table("shop", schema("users", true)).unwrap();
     let wide = "w".repeat(9_000);
     let text = |id: i64| if id == 7 { wide.as_str() } else { "some text" };
     let mut rows = Vec::new();

@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Origin, Store, StoreOptions, verify};
-use rustdb_migrate::model::{DataType, RowSource, Table, ValueRef};
+use rustdb_migrate::model::{RowSource, ValueRef};
 use rustdb_migrate::report::Report;
 
-use crate::workload::column;
+use crate::workload::schema;
 
 /// Bytes of memory that the process may have had at most.
 const MEMORY: u64 = 128 << 20;
@@ -64,16 +64,7 @@ fn insert(dir: &Path, layout: Layout, rows: u64) {
     let options = StoreOptions::default();
     let store = LiveStore::create(dir, layout.into(), &origin, options).unwrap();
     store.create_database("shop").unwrap();
-    let table = Table {
-        name: "large".into(),
-        columns: vec![
-            column("id", DataType::Integer, true),
-            column("text", DataType::Text, false),
-        ],
-        sequences: Vec::new(),
-        owner: None,
-    };
-    let table = store.create_table("shop", table).unwrap();
+    let table = store.create_table("shop", schema("large", true)).unwrap();
     let text = "x".repeat(ROW_LEN - 10);
     for id in 0..rows {
         let key = ValueRef::Integer(i64::try_from(id).unwrap());

@@ -37,7 +37,7 @@ pub fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
     }
 }
 
-fn schema(name: &str, keyed: bool) -> Table {
+pub fn schema(name: &str, keyed: bool) -> Table {
     Table {
         name: name.into(),
         columns: vec![
