@@ -8,6 +8,7 @@ mod privilege;
 mod row;
 mod schema;
 mod value;
+mod visible_rows;
 
 pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, User};
 pub use operation::Operation;
@@ -17,7 +18,7 @@ pub use page_view::{
 pub use privilege::{Privilege, PrivilegeMap};
 pub use row::{
     PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
-    VisibleRows,
 };
 pub use schema::{Column, DataType, ForeignKey, Table};
 pub use value::{Value, ValueRef};
+pub use visible_rows::VisibleRows;
