@@ -13,6 +13,8 @@ mod crashes;
 mod damage;
 mod large;
 mod model;
+#[path = "../support/random.rs"]
 mod random;
+#[path = "../support/sim_disk.rs"]
 mod sim_disk;
 mod workload;

@@ -1,0 +1,26 @@
+//! What no crash, no flipped bit and no hostile byte may do: lose data in
+//! silence. Each module tries one kind of harm and gives lines of one table;
+//! `cargo test --release --test trust -- --nocapture` prints it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout
+)]
+
+mod table;
+
+use table::Line;
+
+#[test]
+fn nothing_is_missed_lost_or_panics() {
+    let lines: Vec<Line> = Vec::new();
+    println!("{}", table::markdown(&lines));
+    for line in &lines {
+        assert_eq!(line.missed + line.lost + line.panicked, 0, "{line:?}");
+        let ends = line.detected + line.harmless + line.undetectable;
+        assert_eq!(ends, line.tried, "every trial has an end: {line:?}");
+    }
+}
