@@ -8,7 +8,7 @@
 
 #[path = "../histories/mod.rs"]
 mod histories;
-#[allow(dead_code)] // medians are for paired runs
+#[allow(dead_code)] // medians and copies are for paired runs
 mod measure;
 
 use std::path::Path;

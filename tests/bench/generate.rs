@@ -1,7 +1,7 @@
 //! Snapshots of any size, written row by row.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use rustdb_migrate::codec::ByteWriter;
@@ -21,24 +21,28 @@ const WIDE_COLUMNS: usize = 24;
 /// What a snapshot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One table: id, name, age, date of joining; one version in ten is dead.
+    /// One table: id, name, age, date of joining.
     Narrow,
     /// One table of 25 columns, most of them text.
     Wide,
     /// A thousand tables, narrow rows.
     ManyTables,
+    /// As narrow, and one version in ten is dead.
+    Dead,
     /// As narrow, and 100,000 records in the log after the last checkpoint.
     Tail,
 }
 
 impl Shape {
-    pub const ALL: [Shape; 4] = [Shape::Narrow, Shape::Wide, Shape::ManyTables, Shape::Tail];
+    /// Those that are measured at one size.
+    pub const OTHERS: [Shape; 4] = [Shape::Wide, Shape::ManyTables, Shape::Dead, Shape::Tail];
 
     pub fn name(self) -> &'static str {
         match self {
             Shape::Narrow => "narrow",
             Shape::Wide => "wide",
             Shape::ManyTables => "1000 tables",
+            Shape::Dead => "10 % dead",
             Shape::Tail => "100,000 in the log",
         }
     }
@@ -51,9 +55,8 @@ impl Shape {
     }
 }
 
-/// Writes `dir/server_instance.db`, and a log if the shape has one; the length
-/// of both in bytes.
-pub fn snapshot(dir: &Path, shape: Shape, rows: u64) -> u64 {
+/// Writes `dir/server_instance.db`, and a log if the shape has one.
+pub fn snapshot(dir: &Path, shape: Shape, rows: u64) {
     fs::create_dir_all(dir).unwrap();
     let path = dir.join("server_instance.db");
     let mut file = BufWriter::new(File::create(&path).unwrap());
@@ -61,17 +64,40 @@ pub fn snapshot(dir: &Path, shape: Shape, rows: u64) -> u64 {
     SnapshotEncoder::new(&mut file, &path, Family::V1_4)
         .write(&source.catalog(), &source, None)
         .unwrap();
-    drop(file);
-    let log = match shape {
-        Shape::Tail => tail(&dir.join("wal"), rows),
-        _ => 0,
-    };
-    path.metadata().unwrap().len() + log
+    file.into_inner().unwrap().sync_all().unwrap();
+    if shape == Shape::Tail {
+        tail(&dir.join("wal"), rows);
+    }
 }
 
-fn tail(dir: &Path, rows: u64) -> u64 {
+/// Writes the rows of a table of narrow rows, dead ones too, with a header line.
+pub fn csv(path: &Path, shape: Shape, rows: u64) {
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    writeln!(file, "id,name,age,joined").unwrap();
+    let source = Rows { shape, rows };
+    let mut stream = source.open_rows(0, 0).unwrap();
+    while let Some(batch) = stream.next_batch().unwrap() {
+        for row in batch.rows() {
+            let [id, name, age, joined] = row.values else {
+                panic!("no narrow row");
+            };
+            let ValueRef::Integer(id) = id else {
+                panic!("no id");
+            };
+            let text = [name, age, joined].map(|value| match value {
+                ValueRef::Text(text) | ValueRef::Date(text) => (*text).to_owned(),
+                ValueRef::SmallInt(number) => number.to_string(),
+                _ => panic!("no narrow row"),
+            });
+            writeln!(file, "{id},{}", text.join(",")).unwrap();
+        }
+    }
+    file.flush().unwrap();
+}
+
+fn tail(dir: &Path, rows: u64) {
     fs::create_dir_all(dir).unwrap();
-    let (mut segment, mut record, mut len) = (ByteWriter::new(), ByteWriter::new(), 0);
+    let (mut segment, mut record) = (ByteWriter::new(), ByteWriter::new());
     let mut number = 0x6b03_6146u64;
     for sequence in 1..=TAIL_RECORDS {
         record.clear();
@@ -96,13 +122,11 @@ fn tail(dir: &Path, rows: u64) -> u64 {
         segment.u32(u32::try_from(record.len()).unwrap());
         segment.raw(record.as_slice());
         if segment.len() >= 1 << 20 || sequence == TAIL_RECORDS {
-            len += segment.len() as u64;
             fs::write(dir.join(format!("{number:016x}.wal")), segment.as_slice()).unwrap();
             segment.clear();
             number += 1;
         }
     }
-    len
 }
 
 fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
@@ -165,6 +189,7 @@ impl RowSource for Rows {
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         Ok(Box::new(Stream {
             wide: self.shape == Shape::Wide,
+            dead: self.shape == Shape::Dead,
             next: 0,
             end: self.row_count(database, table),
             names: Vec::new(),
@@ -174,6 +199,7 @@ impl RowSource for Rows {
 
 struct Stream {
     wide: bool,
+    dead: bool,
     next: u64,
     end: u64,
     names: Vec<(String, String)>,
@@ -205,8 +231,8 @@ impl RowStream for Stream {
             for _ in 4..=if self.wide { WIDE_COLUMNS } else { 3 } {
                 batch.push_value(ValueRef::Text(name));
             }
-            // One version in ten is dead.
-            batch.end_row(1, (id % 10 == 9).then_some(1));
+            // Their ids are multiples of ten: peers delete by that.
+            batch.end_row(1, (self.dead && id % 10 == 9).then_some(1));
         }
         Ok(Some(batch))
     }

@@ -1,6 +1,6 @@
 //! One process at a time: wall time and peak resident memory.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -60,14 +60,46 @@ pub fn measure(command: &mut Command) -> Result<Figures, String> {
     })
 }
 
-/// What `cp` and a sync of the copy take.
+/// What `cp` of a file or a directory and a sync of every copy take.
 pub fn copy_and_sync(from: &Path, to: &Path) -> f64 {
     let start = Instant::now();
-    std::fs::copy(from, to).unwrap();
-    File::open(to).unwrap().sync_all().unwrap();
+    copy(from, to);
     let seconds = start.elapsed().as_secs_f64();
-    std::fs::remove_file(to).unwrap();
+    remove(to);
     seconds
+}
+
+/// Copies a file or a directory, and syncs every copy.
+pub fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let inner = entry.path().strip_prefix(from).unwrap();
+        let target = match inner.as_os_str().is_empty() {
+            true => to.to_owned(),
+            false => to.join(inner),
+        };
+        if entry.file_type().is_dir() {
+            fs::create_dir(target).unwrap();
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+            File::open(target).unwrap().sync_all().unwrap();
+        }
+    }
+}
+
+/// Removes a file or a directory, if it is there.
+pub fn remove(path: &Path) {
+    let _ = fs::remove_dir_all(path).or_else(|_| fs::remove_file(path));
+}
+
+/// Bytes of a file, or of all files of a directory.
+pub fn len_of(path: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(path).into_iter().flatten();
+    let files = files.filter(|entry| entry.file_type().is_file());
+    files
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|meta| meta.len())
+        .sum()
 }
 
 /// Median of some numbers.

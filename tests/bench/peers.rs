@@ -5,46 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::measure::{Figures, measure};
+use crate::work::Work;
 
 const TABLE: &str = "CREATE TABLE users (id bigint, name text, age int, joined date)";
-
-/// One line of the table: what was done, and what it took.
-pub type Line = (String, Result<Figures, String>);
-
-/// PostgreSQL with the rows of `csv`, which has a header line.
-pub fn postgres(csv: &Path) -> Vec<Line> {
-    let Some(bin) = postgres_bin() else {
-        return vec![("PostgreSQL".into(), Err("not installed".into()))];
-    };
-    let cluster = Cluster::new(&bin);
-    let mut lines = Vec::new();
-    if let Err(why) = cluster.start() {
-        return vec![("PostgreSQL".into(), Err(why))];
-    }
-    let load = format!("\\copy users FROM '{}' (FORMAT csv, HEADER)", csv.display());
-    let psql = |sql: &str| {
-        let mut psql = cluster.command("psql");
-        psql.args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", sql]);
-        psql
-    };
-    if let Err(why) = run(&mut psql(TABLE)) {
-        lines.push(("PostgreSQL".into(), Err(why)));
-    } else {
-        lines.push(("psql \\copy".to_owned(), measure(&mut psql(&load))));
-        let mut dump = cluster.command("pg_dump");
-        lines.push((
-            "pg_dump".into(),
-            measure(dump.args(["-t", "users", "postgres"])),
-        ));
-    }
-    cluster.stop();
-    let len = len_of(&cluster.data) as f64 / 1e6;
-    let mut checksums = cluster.command("pg_checksums");
-    let figures = measure(checksums.arg("--check").arg("-D").arg(&cluster.data));
-    lines.push((format!("pg_checksums of {len:.0} MB"), figures));
-    lines
-}
 
 /// The directory of PostgreSQL's programs.
 fn postgres_bin() -> Option<PathBuf> {
@@ -124,28 +87,138 @@ impl Drop for Cluster {
     }
 }
 
-/// SQLite with the rows of `csv`.
-pub fn sqlite(csv: &Path) -> Vec<Line> {
-    let dir = tempfile::tempdir().unwrap();
-    let db = dir.path().join("users.db");
-    let sqlite = |commands: &[&str]| {
-        let mut sqlite = Command::new("sqlite3");
-        sqlite.arg(&db).args(commands);
-        sqlite
-    };
-    if let Err(why) = run(&mut sqlite(&[TABLE])) {
-        return vec![("sqlite3".into(), Err(why))];
+/// PostgreSQL, and rows that it can load.
+pub struct Postgres {
+    cluster: Cluster,
+    csv: PathBuf,
+}
+
+impl Postgres {
+    /// A new cluster with checksums, started; `csv` has a header line.
+    pub fn start(csv: &Path) -> Result<Self, String> {
+        let bin = postgres_bin().ok_or("not installed")?;
+        let cluster = Cluster::new(&bin);
+        cluster.start()?;
+        Ok(Postgres {
+            cluster,
+            csv: csv.to_owned(),
+        })
     }
-    let import = format!(".import --csv --skip 1 {} users", csv.display());
-    let vacuum = format!("VACUUM INTO '{}'", dir.path().join("packed.db").display());
-    let lines = [
-        ("sqlite3 .import", import.as_str()),
-        ("sqlite3 VACUUM INTO", &vacuum),
-        ("sqlite3 integrity_check", "PRAGMA integrity_check"),
-        ("sqlite3 .dump", ".dump"),
-    ];
-    let lines = lines.map(|(name, command)| (name.to_owned(), measure(&mut sqlite(&[command]))));
-    lines.into()
+
+    fn psql(&self, commands: &[&str]) -> Command {
+        let mut psql = self.cluster.command("psql");
+        psql.args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]);
+        for command in commands {
+            psql.args(["-c", command]);
+        }
+        psql
+    }
+
+    /// `\\copy` into an empty table.
+    pub fn copy(&self) -> Work<'_> {
+        let load = format!(
+            "\\copy users FROM '{}' (FORMAT csv, HEADER)",
+            self.csv.display()
+        );
+        let empty = ["DROP TABLE IF EXISTS users", TABLE, "CHECKPOINT"];
+        let work = Work::new("psql \\copy", move || self.psql(&[&load]));
+        work.after(move || run(&mut self.psql(&empty)))
+    }
+
+    /// `pg_dump` of what was copied last.
+    pub fn dump(&self) -> Work<'_> {
+        Work::new("pg_dump", || {
+            let mut dump = self.cluster.command("pg_dump");
+            dump.args(["-t", "users", "postgres"]);
+            dump
+        })
+    }
+
+    /// `pg_checksums` of the whole cluster, which stops.
+    pub fn checksums(&self) -> Work<'_> {
+        let work = Work::new("pg_checksums", || {
+            let mut checksums = self.cluster.command("pg_checksums");
+            checksums.arg("--check").arg("-D").arg(&self.cluster.data);
+            checksums
+        });
+        let work = work.after(|| {
+            self.cluster.stop();
+            Ok(())
+        });
+        Work {
+            checks: Some(self.cluster.data.clone()),
+            ..work
+        }
+    }
+}
+
+/// SQLite, and rows that it can load.
+pub struct Sqlite {
+    dir: tempfile::TempDir,
+    csv: PathBuf,
+}
+
+impl Sqlite {
+    /// No database yet; `csv` has a header line.
+    pub fn new(csv: &Path) -> Self {
+        Sqlite {
+            dir: tempfile::tempdir().unwrap(),
+            csv: csv.to_owned(),
+        }
+    }
+
+    fn db(&self) -> PathBuf {
+        self.dir.path().join("users.db")
+    }
+
+    fn sqlite(&self, command: &str) -> Command {
+        let mut sqlite = Command::new("sqlite3");
+        sqlite.arg(self.db()).arg(command);
+        sqlite
+    }
+
+    fn import_command(&self) -> Command {
+        let csv = self.csv.display();
+        self.sqlite(&format!(".import --csv --skip 1 {csv} users"))
+    }
+
+    /// `.import` into an empty table.
+    pub fn import(&self) -> Work<'_> {
+        let work = Work::new("sqlite3 .import", || self.import_command());
+        work.writes(self.db())
+            .after(|| run(&mut self.sqlite(TABLE)))
+    }
+
+    /// `.dump` of what was imported last.
+    pub fn dump(&self) -> Work<'_> {
+        Work::new("sqlite3 .dump", || self.sqlite(".dump"))
+    }
+
+    /// `PRAGMA integrity_check` of what was imported last.
+    pub fn integrity_check(&self) -> Work<'_> {
+        let work = Work::new("sqlite3 integrity_check", || {
+            self.sqlite("PRAGMA integrity_check")
+        });
+        Work {
+            checks: Some(self.db()),
+            ..work
+        }
+    }
+
+    /// `VACUUM INTO` of a table in which every tenth row was deleted.
+    pub fn vacuum_into(&self) -> Work<'_> {
+        let packed = self.dir.path().join("packed.db");
+        let vacuum = format!("VACUUM INTO '{}'", packed.display());
+        let work = Work::new("sqlite3 VACUUM INTO", move || self.sqlite(&vacuum));
+        work.writes(packed).after(|| {
+            if self.db().exists() {
+                return Ok(());
+            }
+            run(&mut self.sqlite(TABLE))?;
+            run(&mut self.import_command())?;
+            run(&mut self.sqlite("DELETE FROM users WHERE id % 10 = 0"))
+        })
+    }
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
@@ -155,12 +228,4 @@ fn run(command: &mut Command) -> Result<(), String> {
         Ok(status) => Err(format!("{command:?} ended with {status}")),
         Err(error) => Err(format!("{:?}: {error}", command.get_program())),
     }
-}
-
-fn len_of(dir: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(dir).into_iter().flatten();
-    files
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|meta| meta.len())
-        .sum()
 }
