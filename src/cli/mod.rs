@@ -27,6 +27,8 @@ mod progress;
 #[cfg(feature = "report")]
 mod report;
 #[cfg(feature = "report")]
+mod report_pages;
+#[cfg(feature = "report")]
 mod report_timeline;
 mod stats;
 mod upgrade;

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod check;
 mod diff;
 mod dump;
