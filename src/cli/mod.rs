@@ -8,6 +8,8 @@ mod completions;
 mod diff;
 mod dump;
 mod dump_files;
+#[cfg(feature = "parquet")]
+mod dump_parquet;
 mod dump_schema;
 mod dump_sql;
 mod examples;
