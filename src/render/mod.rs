@@ -26,6 +26,6 @@ pub use json::{json_document, json_value};
 pub use jsonl::{JsonRows, RowOptions};
 #[cfg(feature = "parquet")]
 pub use parquet::ParquetRows;
-pub use table::{TextTable, table_text};
+pub use table::TextTable;
 pub use time::utc_text;
 pub use value::{REDACTED, push_redacted, push_text, redacted_text};

@@ -16,5 +16,6 @@ mod hostile;
 mod info;
 mod page;
 mod report;
+mod terminal;
 mod verify;
 mod wal;
