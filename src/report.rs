@@ -18,6 +18,13 @@ impl Report {
         Report::default()
     }
 
+    /// A report of known findings.
+    pub fn of(findings: &[Finding]) -> Self {
+        Report {
+            findings: findings.to_vec(),
+        }
+    }
+
     /// Adds a finding.
     pub fn add(&mut self, finding: Finding) {
         self.findings.push(finding);

@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::commands::compact::{CompactReport, compact, compact_into};
 use crate::commands::upgrade::Outcome;
 use crate::finding::Finding;
-use crate::render::{escape, findings_text, table_text};
+use crate::report::Report;
 
 use super::Exit;
 use super::options::{Common, Format};
-use super::output::Output;
+use super::output::{Output, warn};
 
 /// Drops dead row versions, packs what is left, and writes indexes anew
 #[derive(Debug, clap::Args)]
@@ -62,8 +62,7 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
         })?,
         Format::Text => {
             if !common.quiet {
-                let text = findings_text(&findings, common.verbose);
-                std::io::stderr().write_all(text.as_bytes())?;
+                warn(&Report::of(&findings), common);
                 show(&mut out, &report)?;
             }
         }
@@ -74,16 +73,13 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
 
 fn show(out: &mut Output, report: &CompactReport) -> anyhow::Result<()> {
     let arrow = |(before, after): (u64, u64)| format!("{before} -> {after}");
-    let rows = report.tables.iter().map(|table| {
-        vec![
-            escape(&table.database),
-            escape(&table.table),
-            arrow(table.rows),
-            arrow(table.bytes),
-        ]
-    });
-    let text = table_text(&["database", "table", "rows", "bytes"], rows);
-    out.write_all(text.as_bytes())?;
+    let header = ["DATABASE", "TABLE", "ROWS", "BYTES"];
+    let mut table = out.table(&header).right(&[2, 3]);
+    for one in &report.tables {
+        let (rows, bytes) = (arrow(one.rows), arrow(one.bytes));
+        table.row([one.database.clone(), one.table.clone(), rows, bytes]);
+    }
+    out.write_all(table.text().as_bytes())?;
     match report.changed {
         true => writeln!(
             out,

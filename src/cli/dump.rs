@@ -29,7 +29,9 @@ constraint that rows break is left out, a name that PostgreSQL cannot take is re
 comment. Users, roles, owners and grants come with the whole directory only.
 
 With csv exactly one table must be chosen, because every table has its own columns; or -o names a directory to write, \
-which appears when it is complete. Names become file names as in the target layouts, rustdb-format(5). \
+which appears when it is complete. With parquet there is always such a directory: a column has its declared type where \
+every value fits it exactly, else text, which is said on stderr; it needs a build with \
+--features parquet. Names become file names as in the target layouts, rustdb-format(5). \
 NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
 
 A table that holds the same column name twice shows the second as name#2.
@@ -62,7 +64,7 @@ pub struct DumpArgs {
     /// Show password hashes, with --schema-only or as comments of sql
     #[arg(long, conflicts_with = "redact")]
     with_secrets: bool,
-    /// Write csv into this new directory, one file a table: DATABASE/TABLE.csv
+    /// Write csv or parquet into this new directory, one file a table: DATABASE/TABLE.csv
     #[arg(short, long, value_name = "DIR", conflicts_with = "schema_only")]
     output: Option<PathBuf>,
     /// Values as <redacted len:N>: safe to attach to a ticket
@@ -79,6 +81,8 @@ enum DumpFormat {
     Jsonl,
     /// One table, with a header line
     Csv,
+    /// Typed columns, with -o; where it was built in
+    Parquet,
 }
 
 /// Runs the subcommand.
@@ -86,8 +90,12 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.typed && args.format != DumpFormat::Jsonl {
         bail!("--typed goes with --format jsonl only");
     }
-    if args.output.is_some() && args.format != DumpFormat::Csv {
-        bail!("-o goes with --format csv only");
+    let to_files = matches!(args.format, DumpFormat::Csv | DumpFormat::Parquet);
+    if args.output.is_some() && !to_files {
+        bail!("-o goes with --format csv or parquet only");
+    }
+    if args.format == DumpFormat::Parquet {
+        check_parquet(args)?;
     }
     if args.include_dead && args.format == DumpFormat::Sql {
         bail!(
@@ -127,6 +135,25 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     Ok(Exit::from(&findings))
 }
 
+fn check_parquet(args: &DumpArgs) -> anyhow::Result<()> {
+    if cfg!(not(feature = "parquet")) {
+        bail!(
+            "this program was built without Parquet\n\
+             Build it with `cargo install --locked --path . --features parquet`."
+        );
+    }
+    if args.output.is_none() {
+        bail!("--format parquet writes files; name a directory for them with -o");
+    }
+    if args.include_dead || args.redact || args.schema_only {
+        bail!(
+            "--format parquet writes visible rows with their values; \
+             --include-dead, --redact and --schema-only go with --format jsonl or csv"
+        );
+    }
+    Ok(())
+}
+
 fn dump_rows(
     out: Output,
     args: &DumpArgs,
@@ -141,6 +168,10 @@ fn dump_rows(
     };
     if let Some(target) = &args.output {
         drop(out);
+        #[cfg(feature = "parquet")]
+        if args.format == DumpFormat::Parquet {
+            return super::dump_parquet::dump_parquet(directory, chosen, target, common);
+        }
         return dump_files(directory, chosen, target, options, common);
     }
     if args.format == DumpFormat::Csv && chosen.len() != 1 {

@@ -61,6 +61,10 @@ pub(super) const INSPECT: &[ExampleText] = &[
         "Writes every table into a file of its own below tables.",
     ),
     (
+        "rustdb-inspect dump data --format parquet -o tables",
+        "Likewise with typed columns, for DuckDB, Spark or DataFusion.",
+    ),
+    (
         "rustdb-inspect dump data --format jsonl --redact",
         "Writes all rows with lengths in place of values, to attach to a ticket.",
     ),

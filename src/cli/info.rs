@@ -71,7 +71,7 @@ fn show(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
         show_wal(out, wal, common)?;
     }
     show_tables(out, info, common)?;
-    if !info.findings().is_empty() {
+    if !info.findings().is_empty() && !common.quiet {
         writeln!(out)?;
         out.findings(&info.report, common)?;
     }

@@ -8,6 +8,8 @@ mod completions;
 mod diff;
 mod dump;
 mod dump_files;
+#[cfg(feature = "parquet")]
+mod dump_parquet;
 mod dump_schema;
 mod dump_sql;
 mod examples;
@@ -26,6 +28,8 @@ mod page_json;
 mod progress;
 #[cfg(feature = "report")]
 mod report;
+#[cfg(feature = "report")]
+mod report_pages;
 #[cfg(feature = "report")]
 mod report_timeline;
 mod stats;

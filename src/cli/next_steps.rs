@@ -28,7 +28,8 @@ pub(super) fn next_steps(
         _ => return Vec::new(),
     };
     let source = quoted(&source.to_string_lossy());
-    steps(obstacle, &report.findings, &source, &command_line(words))
+    let again = command_line(words, &report.findings);
+    steps(obstacle, &report.findings, &source, &again)
 }
 
 /// The commands that lead on; `source` and `again`, the upgrade, are quoted.
@@ -75,7 +76,9 @@ fn assignment(finding: &Finding) -> Option<String> {
 }
 
 /// The command as it was given, but for the options that a decision replaces.
-fn command_line(words: impl Iterator<Item = OsString>) -> String {
+fn command_line(words: impl Iterator<Item = OsString>, findings: &[Finding]) -> String {
+    let mut codes = findings.iter().map(|finding| finding.code);
+    let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
     let mut line = "rustdb-migrate".to_owned();
     let mut skip_next = false;
     for word in words.skip(1) {
@@ -85,6 +88,8 @@ fn command_line(words: impl Iterator<Item = OsString>) -> String {
         }
         match word.as_ref() {
             "--on-ambiguous" | "--attribution" => skip_next = true,
+            "--assign" if contradicted => skip_next = true,
+            word if contradicted && word.starts_with("--assign=") => {}
             "--dry-run" => {}
             word if word.starts_with("--on-ambiguous=") => {}
             word if word.starts_with("--attribution=") => {}
@@ -131,11 +136,24 @@ mod tests {
             "--to",
             "append",
         ];
-        let line = command_line(words.iter().map(OsString::from));
+        let line = command_line(words.iter().map(OsString::from), &[]);
         assert_eq!(
             line,
             "rustdb-migrate upgrade 'my data' 'new'\\''s' --to append"
         );
+    }
+
+    #[test]
+    fn an_assignment_that_the_files_contradict_is_not_proposed_again() {
+        let words = ["x", "upgrade", "a", "b", "--assign", "t=x", "--assign=u=y"];
+        let words = || words.iter().map(OsString::from);
+        let contradicted = [Finding::new(Code::AssignmentContradicted)];
+        assert_eq!(
+            command_line(words(), &contradicted),
+            "rustdb-migrate upgrade a b"
+        );
+        let kept = "rustdb-migrate upgrade a b --assign t=x --assign=u=y";
+        assert_eq!(command_line(words(), &[]), kept);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Common {
     /// Say less: no warnings, no progress
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more; twice for everything
+    /// Say more: every finding, the parts of each thing, and how long it took
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Colour in what people read: by default on a terminal, unless NO_COLOR is set

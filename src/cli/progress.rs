@@ -11,6 +11,7 @@ use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use crate::commands::{Moment, Phase, Progress};
 
 use super::options::Common;
+use super::output::note;
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -31,9 +32,22 @@ pub enum ShowProgress {
     Never,
 }
 
+/// Does the work, shows how far it is and, with `-v`, how long it took.
+pub(super) fn shown<T>(common: &Common, streams: bool, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = watched(common, streams, work);
+    if common.verbose > 0 {
+        note(
+            &format!("took {:.2} s", start.elapsed().as_secs_f64()),
+            common,
+        );
+    }
+    result
+}
+
 /// Does the work and shows how far it is. A command that `streams` writes its
 /// data while it works: on one terminal both would be in each other's way.
-pub(super) fn shown<T>(common: &Common, streams: bool, work: impl FnOnce() -> T) -> T {
+fn watched<T>(common: &Common, streams: bool, work: impl FnOnce() -> T) -> T {
     let terminal = io::stderr().is_terminal();
     let in_the_way = streams && io::stdout().is_terminal();
     let wanted = match common.progress {

@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 
 use crate::commands::file_outside;
 use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
+use crate::commands::page_map::{PageMaps, page_maps};
 use crate::commands::wal::{Log, open_log};
 use crate::error::Class;
 use crate::finding::Severity;
@@ -17,13 +18,16 @@ use super::Exit;
 use super::next_steps::{Obstacle, quoted, steps};
 use super::options::{Common, Reading};
 use super::output::{note, word};
+use super::report_pages::page_map;
 use super::report_timeline::timeline;
 
 /// Writes what a directory is and what was found into one HTML page
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The page needs neither a network nor scripts, and holds no value of a row: names of databases, tables and columns only. \
-Each record of the log is a sign: a letter and a colour for its database, square when that is certain, round when it is probable.")]
+Each record of the log is a sign: a letter and a colour for its database, square when that is certain, round when it is probable. \
+Each page of a table is a cell, filled as far as the page is; neighbours share one where there are more than 480. \
+The 50 largest tables have such a map.")]
 pub struct ReportArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
@@ -38,57 +42,21 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
     file_outside(&args.output, &args.dir)?;
     let options = args.reading.open_options(common)?;
-    let info = info(&args.dir, &options)?;
+    let mut info = info(&args.dir, &options)?;
     let log = match info.wal {
         Some(_) => Some(open_log(&args.dir, &options)?),
         None => None,
     };
-    let page = page(&info, log.as_ref());
+    let maps = page_maps(&args.dir, &options, log.as_ref())?;
+    info.report.extend(maps.report.clone());
+    let page = page(&info, log.as_ref(), &maps);
     fs_err::write(&args.output, page_html(&page)).context("--output")?;
     note(&format!("{} written", args.output.display()), common);
     Ok(Exit::from(&info.report))
 }
 
-fn page(info: &Info, log: Option<&Log>) -> Page {
-    let (verdict, obstacle) = match info.report.class() {
-        Some(Class::NeedsDecision) => (
-            "a decision is needed. Nothing is damaged, but only you can say what the findings leave open.",
-            Some(Obstacle::Decision),
-        ),
-        Some(_) => (
-            "something is damaged or missing; --salvage keeps what can be kept.",
-            Some(Obstacle::Damage),
-        ),
-        None if info.report.worst().is_some() => {
-            ("nothing stands in the way; see the findings below.", None)
-        }
-        None => ("nothing was found that needs attention.", None),
-    };
-    let source = quoted(&info.path);
-    let target = quoted(&format!("{}-new", info.path.trim_end_matches('/')));
-    let again = format!("rustdb-migrate upgrade {source} {target}");
-    let next = match (obstacle, log) {
-        (Some(obstacle), _) => steps(obstacle, info.findings(), &source, &again),
-        (None, Some(_)) => {
-            let mut next = vec![
-                again.clone(),
-                format!("rustdb-inspect dump {source} > dump.sql"),
-            ];
-            if info
-                .findings()
-                .iter()
-                .any(|finding| finding.code.is_replay())
-            {
-                // An earlier start of the server did something that can be undone.
-                next.insert(0, format!("{again} --repair-replay --dry-run"));
-            }
-            next
-        }
-        (None, None) => vec![
-            format!("rustdb-inspect verify {source}"),
-            format!("rustdb-inspect dump {source} > dump.sql"),
-        ],
-    };
+fn page(info: &Info, log: Option<&Log>, maps: &PageMaps) -> Page {
+    let (verdict, obstacle) = judged(info, log.is_some());
     Page {
         title: info.path.clone(),
         verdict: verdict.to_owned(),
@@ -97,7 +65,7 @@ fn page(info: &Info, log: Option<&Log>) -> Page {
             Some(Obstacle::Decision) => Some(Severity::Warning),
             _ => info.report.worst(),
         },
-        next,
+        next: next(info, log.is_some(), obstacle),
         facts: facts(info),
         databases: info.databases.as_ref().map(|databases| {
             let part = |database: &DatabaseInfo| DatabasePart {
@@ -106,9 +74,59 @@ fn page(info: &Info, log: Option<&Log>) -> Page {
             };
             databases.iter().map(part).collect()
         }),
+        maps: maps.maps.iter().map(page_map).collect(),
+        maps_left_out: maps.left_out,
         timeline: log.map(timeline),
         findings: info.findings().to_vec(),
+        ..Page::default()
     }
+}
+
+/// How the directory stands, and what is in the way.
+fn judged(info: &Info, is_legacy: bool) -> (&'static str, Option<Obstacle>) {
+    match info.report.class() {
+        Some(Class::NeedsDecision) => (
+            "a decision is needed. Nothing is damaged, but only you can say what the findings leave open.",
+            Some(Obstacle::Decision),
+        ),
+        Some(_) if is_legacy => (
+            "something is damaged or missing; --salvage keeps what can be kept.",
+            Some(Obstacle::Damage),
+        ),
+        Some(_) => (
+            "something is damaged or missing. Restore the files that are named, or upgrade again from the source.",
+            None,
+        ),
+        None if info.report.worst().is_some() => {
+            ("nothing stands in the way; see the findings below.", None)
+        }
+        None => ("nothing was found that needs attention.", None),
+    }
+}
+
+/// The commands that lead on.
+fn next(info: &Info, is_legacy: bool, obstacle: Option<Obstacle>) -> Vec<String> {
+    let source = quoted(&info.path);
+    let target = quoted(&format!("{}-new", info.path.trim_end_matches('/')));
+    let again = format!("rustdb-migrate upgrade {source} {target}");
+    if let Some(obstacle) = obstacle {
+        return steps(obstacle, info.findings(), &source, &again);
+    }
+    let dump = format!("rustdb-inspect dump {source} > dump.sql");
+    let verify = format!("rustdb-inspect verify {source}");
+    if !is_legacy {
+        return match info.report.has_errors() {
+            true => vec![verify],
+            false => vec![verify, dump],
+        };
+    }
+    let mut next = vec![again.clone(), dump];
+    let mut findings = info.findings().iter();
+    if findings.any(|finding| finding.code.is_replay()) {
+        // An earlier start of the server did something that can be undone.
+        next.insert(0, format!("{again} --repair-replay --dry-run"));
+    }
+    next
 }
 
 fn table(table: &TableInfo) -> TablePart {

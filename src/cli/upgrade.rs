@@ -11,12 +11,14 @@ use crate::commands::{OpenOptions, file_outside};
 use crate::engine::{Layout, MAX_PAGES_PER_FILE};
 use crate::legacy::Family;
 use crate::recovery::{OnAmbiguous, Request};
-use crate::render::{escape, findings_text, table_text};
+use crate::render::escape;
+use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
 use super::next_steps::next_steps;
 use super::options::{Common, Format, decisions};
+use super::output::{Output, warn};
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
 #[derive(Debug, clap::Args)]
@@ -168,18 +170,16 @@ fn show_next(report: &UpgradeReport, args: &UpgradeArgs) -> io::Result<()> {
 }
 
 fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
-    if !common.quiet {
-        let text = findings_text(&report.findings, common.verbose);
-        io::stderr().write_all(text.as_bytes())?;
-    }
-    let mut out = io::stdout().lock();
+    warn(&Report::of(&report.findings), common);
+    let mut out = Output::new(common)?;
     if !report.tables.is_empty() && !common.quiet {
-        let rows = report.tables.iter().map(|table| {
-            let (live, dead) = (table.live.to_string(), table.dead.to_string());
-            vec![escape(&table.database), escape(&table.table), live, dead]
-        });
-        let text = table_text(&["database", "table", "live", "dead"], rows);
-        out.write_all(text.as_bytes())?;
+        let header = ["DATABASE", "TABLE", "LIVE", "DEAD"];
+        let mut table = out.table(&header).right(&[2, 3]);
+        for one in &report.tables {
+            let (live, dead) = (one.live.to_string(), one.dead.to_string());
+            table.row([one.database.clone(), one.table.clone(), live, dead]);
+        }
+        out.write_all(table.text().as_bytes())?;
     }
     let target = &report.target;
     match report.outcome {
@@ -204,5 +204,6 @@ fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
             writeln!(io::stderr(), "a decision is needed; nothing was written")?;
         }
     }
+    out.finish()?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::OpenOptions;
 use crate::commands::verify::{Level, Verification, verify};
 use crate::finding::{Finding, Severity};
+use crate::report::Report;
 
 use super::Exit;
 use super::exit::error_text;
@@ -188,11 +189,7 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         return Ok(());
     }
     if !common.quiet {
-        let mut report = crate::report::Report::new();
-        line.findings
-            .iter()
-            .for_each(|finding| report.add(finding.clone()));
-        out.findings(&report, common)?;
+        out.findings(&Report::of(&line.findings), common)?;
     }
     if common.verbose > 0 {
         let mut table = out

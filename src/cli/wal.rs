@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::commands::nearest;
 use crate::commands::wal::{Entry, KindStats, Log, LogSummary, kinds, open_log};
 use crate::finding::Finding;
 use crate::legacy::WalRecord;
@@ -114,9 +115,31 @@ fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
             .any(|name| name.eq_ignore_ascii_case(op))
         {
             bail!(
-                "--op: found {op:?}, expected one of {}",
+                "--op: found no operation {op:?}{}\nThere are {}.",
+                nearest::hint(op, Operation::NAMES),
                 Operation::NAMES.join(", ")
             );
+        }
+    }
+    for name in &args.table {
+        let tables = log.tables();
+        if !tables.contains(name.as_str()) {
+            bail!(
+                "--table: found no record of {name:?}{}",
+                nearest::hint(name, tables)
+            );
+        }
+    }
+    if let Some(recovery) = log.recovery() {
+        let databases = recovery.overlay.catalog().databases.iter();
+        let known: Vec<&str> = databases.map(|database| database.name.as_str()).collect();
+        for name in &args.database {
+            if !known.contains(&name.as_str()) {
+                bail!(
+                    "--database: found no database {name:?}{}",
+                    nearest::hint(name, known)
+                );
+            }
         }
     }
     let asks = args.attribute || args.explain.is_some() || !args.database.is_empty();

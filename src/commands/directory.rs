@@ -9,9 +9,12 @@ use crate::file::{Phase, Progress, SourceDir, WatchedDisk};
 use crate::finding::Code;
 use crate::legacy::{Family, LegacyDir};
 use crate::model::{Catalog, RowPart, RowSource, RowStream};
-use crate::recovery::{Recovery, Request};
+use crate::recovery::{Decisions, Recovery, Request};
 use crate::report::Report;
 use crate::work::Threads;
+
+use super::nearest;
+use super::wal::table_names;
 
 /// How to open a directory.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +129,7 @@ impl Directory {
             Opened::Ours(store) => Backend::Ours(store),
             Opened::Legacy(legacy) => {
                 let recovery = Box::new(Recovery::plan(&legacy, &options.recovery)?);
+                check_decisions(&legacy, &options.recovery.decisions)?;
                 Backend::Legacy { legacy, recovery }
             }
         };
@@ -226,6 +230,20 @@ impl Directory {
 }
 
 impl RowSource for Directory {
+/// A decision about a table that no record names is a slip of the hand.
+fn check_decisions(legacy: &LegacyDir, decisions: &Decisions) -> Result<()> {
+    let mut known = table_names(&legacy.wal);
+    known.extend(legacy.page_dirs.iter().map(|entry| entry.name.as_str()));
+    let mut decided = decisions.by_table.keys();
+    match decided.find(|table| !known.contains(table.as_str())) {
+        None => Ok(()),
+        Some(table) => Err(Error::Usage(format!(
+            "--assign: found no record of {table:?}{}",
+            nearest::hint(table, known)
+        ))),
+    }
+}
+
     fn row_count(&self, database: usize, table: usize) -> u64 {
         match &self.backend {
             Backend::Legacy { recovery, .. } => recovery.overlay.row_count(database, table),

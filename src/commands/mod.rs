@@ -13,6 +13,7 @@ pub mod export;
 pub mod info;
 pub mod nearest;
 pub mod page;
+pub mod page_map;
 pub mod schema;
 pub mod stats;
 pub mod table_files;

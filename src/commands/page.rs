@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::legacy::{Family, LegacyDir, LegacyPageViews, PageDir};
 use crate::model::{PageStream, Table};
 
-use super::{OpenOptions, Opened};
+use super::{OpenOptions, Opened, nearest};
 
 /// A table whose pages can be shown.
 #[derive(Debug)]
@@ -58,9 +58,15 @@ impl PagedTable {
         };
         let found = tables.find(|(_, _, database, table)| named(database, table));
         let Some((at, position, _, table)) = found else {
+            let databases = store.catalog().databases.iter();
+            let known = databases.flat_map(|database| {
+                let tables = database.tables.iter();
+                tables.map(move |table| format!("{}.{}", database.name, table.name))
+            });
+            let known: Vec<String> = known.collect();
             return Err(Error::Usage(format!(
-                "no table {}, expected DATABASE.TABLE\n`rustdb-inspect info` lists the tables.",
-                name.escape_debug()
+                "found no table {name:?}, expected DATABASE.TABLE{}\n`rustdb-inspect info` lists the tables.",
+                nearest::hint(name, known.iter().map(String::as_str))
             )));
         };
         let columns = table.columns.iter().map(|column| column.name.clone());

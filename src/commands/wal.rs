@@ -1,5 +1,6 @@
 //! `wal`: the records of a legacy log, what became of each, and whose it was.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use crate::file::SourceFile;
 use crate::legacy::{
     BadRange, FRAME_LEN, Family, LegacyDir, Segment, Wal, WalRecord, read_wal_by_family,
 };
+use crate::model::Operation;
 use crate::recovery::attribution::{Attributed, Counts};
 use crate::recovery::{CutReason, RecordState, Recovery};
 use crate::report::Report;
@@ -228,6 +230,11 @@ impl Log {
         })
     }
 
+    /// The tables that its records name.
+    pub fn tables(&self) -> BTreeSet<&str> {
+        table_names(self.wal())
+    }
+
     /// What is wrong with the log itself, and nothing else.
     pub fn damage(&self) -> Report {
         let mut report = Report::new();
@@ -251,6 +258,18 @@ impl Log {
     pub fn summary(&self) -> LogSummary {
         summary_of(self.wal(), self.recovery())
     }
+}
+
+/// The tables that records name, renamed ones by both names.
+pub(super) fn table_names(wal: &Wal) -> BTreeSet<&str> {
+    let names = wal.records.iter().flat_map(|record| {
+        let new = match &record.operation {
+            Operation::RenameTable { new, .. } => Some(new.as_str()),
+            _ => None,
+        };
+        record.operation.table().into_iter().chain(new)
+    });
+    names.collect()
 }
 
 /// The log of a directory in figures.

@@ -10,6 +10,8 @@ mod hex;
 pub mod html;
 mod json;
 mod jsonl;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub mod sql;
 mod table;
 mod time;
@@ -22,6 +24,8 @@ pub use findings::findings_text;
 pub use hex::page_hex;
 pub use json::{json_document, json_value};
 pub use jsonl::{JsonRows, RowOptions};
-pub use table::{TextTable, table_text};
+#[cfg(feature = "parquet")]
+pub use parquet::ParquetRows;
+pub use table::TextTable;
 pub use time::utc_text;
 pub use value::{REDACTED, push_redacted, push_text, redacted_text};

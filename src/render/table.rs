@@ -1,6 +1,6 @@
 //! Aligned tables.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::escape;
 
@@ -8,64 +8,127 @@ use super::escape;
 const MAX_CELL_CHARS: usize = 60;
 /// Characters of a longer one that are shown.
 const SHOWN_CHARS: usize = 48;
+/// Blanks between columns.
+const GAP: u16 = 2;
+/// Fewest characters to which a column of texts is wrapped.
+const MIN_TEXT_CHARS: usize = 8;
 
-/// Rows under a header, aligned; wrapped to a width where one is given.
+/// Rows under a header, aligned; where a width is given, texts are wrapped to
+/// it, and where numbers alone are too wide, every row is a list of its cells.
 #[derive(Debug)]
 pub struct TextTable {
-    table: Table,
+    header: Vec<String>,
+    right: Vec<usize>,
+    rows: Vec<Vec<String>>,
+    width: Option<u16>,
 }
 
 impl TextTable {
     /// A table without rows; `None` for output that no terminal cuts.
     pub fn new(header: &[&str], width: Option<u16>) -> Self {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        // A header can be the name of a table.
-        table.set_header(header.iter().map(|name| cut(escape(name))));
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        TextTable {
+            // A header can be the name of a table.
+            header: header.iter().map(|name| cut(escape(name))).collect(),
+            right: Vec::new(),
+            rows: Vec::new(),
+            width,
         }
-        if let Some(width) = width {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(width);
-        }
-        TextTable { table }
     }
 
-    /// Columns of numbers, by position: aligned to the right.
+    /// Columns of numbers, by position: aligned to the right, never wrapped.
     pub fn right(mut self, columns: &[usize]) -> Self {
-        for column in columns {
-            if let Some(column) = self.table.column_mut(*column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+        self.right = columns.to_vec();
         self
     }
 
     /// Adds a row. Its cells are escaped here, so that none is forgotten, and
     /// cut: a name can be of any length. The last column is shown whole.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let last = self.table.column_count().saturating_sub(1);
+        let last = self.header.len().saturating_sub(1);
         let cells = cells.into_iter().enumerate().map(|(column, cell)| {
             let cell = escape(&cell);
-            Cell::new(if column < last { cut(cell) } else { cell })
+            if column < last { cut(cell) } else { cell }
         });
-        self.table.add_row(cells);
+        self.rows.push(cells.collect());
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.rows.is_empty()
     }
 
     /// The table line by line, without trailing blanks.
     pub fn text(&self) -> String {
+        let needed = self.needed_chars();
+        let fits = self.width.is_none_or(|width| needed <= width.into());
+        let table = if fits { self.aligned() } else { self.listed() };
         let mut text = String::new();
-        for line in self.table.lines() {
+        for line in table.lines() {
             text.push_str(line.trim_end());
             text.push('\n');
         }
         text
+    }
+
+    /// Characters of a line whose texts are wrapped as far as they can be.
+    fn needed_chars(&self) -> usize {
+        let column = |(at, name): (usize, &String)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            let chars = cells.chain([name]).map(|cell| cell.chars().count());
+            let longest = chars.max().unwrap_or_default();
+            match self.right.contains(&at) {
+                true => longest,
+                false => longest.min(MIN_TEXT_CHARS),
+            }
+        };
+        let gaps = self.header.len().saturating_mul(GAP.into());
+        self.header.iter().enumerate().map(column).sum::<usize>() + gaps
+    }
+
+    fn aligned(&self) -> Table {
+        let mut table = self.empty();
+        table.set_header(&self.header);
+        for row in &self.rows {
+            table.add_row(row.iter().map(Cell::new));
+        }
+        for (at, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, GAP));
+            if self.right.contains(&at) {
+                column.set_cell_alignment(CellAlignment::Right);
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        table
+    }
+
+    /// A line a cell, and an empty one between rows.
+    fn listed(&self) -> Table {
+        let mut table = self.empty();
+        for (at, row) in self.rows.iter().enumerate() {
+            if at > 0 {
+                table.add_row([""]);
+            }
+            for pair in self.header.iter().zip(row) {
+                table.add_row([pair.0, pair.1]);
+            }
+        }
+        if let Some(names) = table.column_mut(0) {
+            names.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, GAP));
+        });
+        table
+    }
+
+    fn empty(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        if let Some(width) = self.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
+        }
+        table
     }
 }
 
@@ -78,13 +141,6 @@ fn cut(text: String) -> String {
     let mut cut: String = text.chars().take(SHOWN_CHARS).collect();
     cut.push_str(&format!("...(+{})", count.saturating_sub(SHOWN_CHARS)));
     cut
-}
-
-/// Rows under a header, aligned.
-pub fn table_text(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = TextTable::new(header, None);
-    rows.into_iter().for_each(|row| table.row(row));
-    table.text()
 }
 
 #[cfg(test)]
@@ -115,5 +171,29 @@ mod tests {
             "{text}"
         );
         assert!(text.contains(&"y".repeat(60)), "{text}");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_texts_are_wrapped_and_numbers_are_not() {
+        let mut table = TextTable::new(&["name", "rows"], Some(20)).right(&[1]);
+        table.row(["abcdefghijklmnopq".to_owned(), "1234567".to_owned()]);
+        let text = table.text();
+        assert!(text.contains("1234567\n"), "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 20),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn where_numbers_alone_are_too_wide_each_row_is_a_list() {
+        let mut table = TextTable::new(&["name", "rows", "bytes"], Some(20)).right(&[1, 2]);
+        for name in ["a", "b"] {
+            table.row([name, "1234567", "12345678"].map(str::to_owned));
+        }
+        let expected = "name   a\nrows   1234567\nbytes  12345678\n\n\
+                        name   b\nrows   1234567\nbytes  12345678\n";
+        assert_eq!(table.text(), expected);
     }
 }

@@ -12,6 +12,8 @@ mod random;
 
 mod csv;
 mod loaded;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod postgres;
 mod sql;
 mod sql_access;

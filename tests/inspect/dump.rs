@@ -332,3 +332,20 @@ fn wide_tables_and_many_rows_stream_through_the_window() {
 fn customer_like(id: i64) -> Vec<Value> {
     customer(id, "x").into_iter().take(2).collect()
 }
+
+#[test]
+#[cfg(not(feature = "parquet"))]
+fn a_build_without_parquet_says_how_to_get_it() {
+    let target = tempfile::tempdir().unwrap().path().join("tables");
+    let directory = data("snapshot_only");
+    let run = inspect([
+        "dump",
+        &directory,
+        "--format=parquet",
+        "-o",
+        target.to_str().unwrap(),
+    ])
+    .exits(2);
+    assert!(run.stderr.contains("--features parquet"), "{}", run.stderr);
+    assert!(!target.exists());
+}

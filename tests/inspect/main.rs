@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod check;
 mod diff;
 mod dump;
@@ -15,5 +16,6 @@ mod hostile;
 mod info;
 mod page;
 mod report;
+mod terminal;
 mod verify;
 mod wal;

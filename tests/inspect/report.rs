@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::content::{customer, populated};
+use crate::support::disk::on_disk;
 use crate::support::hostile;
-use crate::support::run::{Run, data, fixture_names, inspect, text, tree};
+use crate::support::model::Family;
+use crate::support::run::{Run, data, fixture_names, inspect, migrate, text, tree};
 
 /// The page of a directory and how the command ended.
 fn page(directory: &str, scratch: &Path) -> (Run, String) {
@@ -33,14 +36,18 @@ fn every_fixture_has_a_page_that_ends_as_info_does() {
         for finding in info["findings"].as_array().unwrap() {
             let code = finding["code"].as_str().unwrap();
             assert!(
-                page.contains(&format!("<code>{code}</code>")),
+                page.contains(&format!("<a href=\"#{code}\">{code}</a>")),
                 "{name}: {code}"
             );
         }
-        for foreign in [
-            "<script", "http://", "https://", "url(", "@import", " src=", " href=",
-        ] {
+        for foreign in ["<script", "http://", "https://", "url(", "@import", " src="] {
             assert!(!page.contains(foreign), "{name}: {foreign}");
+        }
+        // Links lead to what stands on the page, and each code has one.
+        for link in page.split(" href=\"").skip(1) {
+            let to = link.split('"').next().unwrap();
+            let anchor = format!("id=\"{}\"", to.strip_prefix('#').unwrap());
+            assert_eq!(page.matches(&anchor).count(), 1, "{name}: {to}");
         }
     }
 }
@@ -96,6 +103,67 @@ fn hostile_names_stay_text() {
     let headings = page.matches("<h3>").count();
     let findings = page.matches("<article").count();
     assert_eq!(headings - findings, hostile::names().len() + 1);
+}
+
+#[test]
+fn every_page_of_a_table_has_its_cell_with_its_fill_and_dead_bytes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut server = populated(Family::V1_4);
+    let many: Vec<_> = (100..600).map(|id| customer(id, "Di")).collect();
+    server.insert("shop", "customers", many);
+    server.delete("shop", "customers", &[10, 20, 400]);
+    let source = on_disk(&server.killed());
+    for layout in ["paged", "per-table", "append"] {
+        let new = text(&scratch.path().join(layout));
+        migrate(["upgrade", &text(source.path()), &new, "--to", layout]).exits(0);
+        let (run, page) = page(&new, scratch.path());
+        run.exits(0);
+        let stats = inspect(["stats", &new, "--format=json"]).exits(0).json();
+        let unit = stats["unit"].as_str().unwrap();
+        let sum = |what: &str| {
+            let tables = stats["tables"].as_array().unwrap().iter();
+            tables
+                .map(|table| table[what].as_u64().unwrap())
+                .sum::<u64>()
+        };
+        let cells: Vec<&str> = page
+            .split(&format!("<title>{unit} "))
+            .skip(1)
+            .map(|cell| cell.split("</title>").next().unwrap())
+            .collect();
+        assert_eq!(cells.len() as u64, sum("pages"), "{layout}");
+        assert!(cells[0].starts_with("0: "), "{layout}: {}", cells[0]);
+        let dead = cells.iter().map(|cell| {
+            let (_, dead) = cell.split_once(" % filled, ").unwrap();
+            dead.split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        assert!(sum("dead_bytes") > 0, "{layout}");
+        assert_eq!(dead.sum::<u64>(), sum("dead_bytes"), "{layout}");
+    }
+}
+
+#[test]
+fn a_damaged_page_is_marked_and_named() {
+    let scratch = tempfile::tempdir().unwrap();
+    let new = scratch.path().join("new");
+    migrate(["upgrade", &data("family_1_4"), &text(&new)]).exits(0);
+    let (run, whole) = page(&text(&new), scratch.path());
+    run.exits(0);
+    assert!(!whole.contains("class=\"broken\"") && !whole.contains("damaged"));
+    let pages = tree(&new).into_keys();
+    let mut pages = pages.filter(|path| path.ends_with("page_0000.dat"));
+    let file = pages.next().unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[8000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let (run, damaged) = page(&text(&new), scratch.path());
+    run.exits(1);
+    // In the map and in the legend.
+    assert_eq!(damaged.matches("class=\"broken\"").count(), 2);
+    assert_eq!(damaged.matches("bytes dead, damaged</title>").count(), 1);
+    assert!(damaged.contains("<a href=\"#checksum-mismatch\">"));
+    // Salvage is of what a server left; it is not proposed for a directory of ours.
+    assert!(!damaged.contains("--salvage") && damaged.contains("rustdb-inspect verify"));
 }
 
 #[test]

@@ -155,8 +155,9 @@ fn filters_choose_records() {
     assert!(of_table.iter().all(|line| line["table"] == table));
     let wrong = lines(&[&directory, "--op=Inserted"]).exits(2);
     assert!(wrong.stderr.contains("AlterTableRename"));
-    let none = lines(&[&directory, "--database=no_such"]).exits(0);
-    assert_eq!(none.stdout, "");
+    let wrong = lines(&[&directory, "--database=no_such"]).exits(2);
+    assert!(wrong.stderr.contains("there are "));
+    assert_eq!(wrong.stdout, "");
 }
 
 #[test]

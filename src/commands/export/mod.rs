@@ -9,6 +9,8 @@ mod access;
 mod constraints;
 mod survey;
 mod tables;
+#[cfg(feature = "parquet")]
+mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +27,9 @@ use super::schema::databases_by_name;
 
 use access::Accounts;
 use tables::TablePlanner;
+
+#[cfg(feature = "parquet")]
+pub use typed::{TypedColumns, typed_columns};
 
 /// What a script is to hold.
 #[derive(Debug, Clone, Copy, Default)]

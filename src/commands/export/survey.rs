@@ -27,7 +27,7 @@ pub(super) struct ColumnSurvey {
 }
 
 impl ColumnSurvey {
-    fn new(types: Vec<PgType>) -> Self {
+    pub(super) fn new(types: Vec<PgType>) -> Self {
         ColumnSurvey {
             types: types.into_iter().map(|of| (of, true)).collect(),
             misfits: Tally::default(),
@@ -37,7 +37,8 @@ impl ColumnSurvey {
         }
     }
 
-    fn value(&mut self, row: u64, value: &ValueRef<'_>) {
+    /// Looks at the value of the row version at this position.
+    pub(super) fn value(&mut self, row: u64, value: &ValueRef<'_>) {
         match *value {
             ValueRef::Null => return self.nulls.add(row),
             ValueRef::SmallInt(v) => self.highest = self.highest.max(Some(v.into())),

@@ -1,7 +1,9 @@
 //! A report as one page of HTML: no script, nothing loaded from elsewhere.
 
+mod page_map;
 mod style;
 mod timeline;
+mod writes;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,9 @@ use crate::finding::{Code, Finding, Severity};
 
 use super::escape;
 
+pub use page_map::{MapCell, PageMapPart};
 pub use timeline::{Mark, RecordMark, Sureness, Timeline};
+pub use writes::{WriteBar, WritesPart};
 
 /// Findings of one code whose places are shown.
 const SHOWN_PER_CODE: usize = 20;
@@ -31,6 +35,12 @@ pub struct Page {
     pub facts: Vec<(&'static str, String)>,
     /// The databases; absent when no snapshot can be read.
     pub databases: Option<Vec<DatabasePart>>,
+    /// The pages of its tables.
+    pub maps: Vec<PageMapPart>,
+    /// Tables without a map here.
+    pub maps_left_out: usize,
+    /// What the changes of its log cost to write.
+    pub writes: Option<WritesPart>,
     /// The log of a legacy directory.
     pub timeline: Option<Timeline>,
     /// Everything found.
@@ -82,8 +92,10 @@ pub fn page_html(page: &Page) -> String {
                     h1 { "RustDB directory " code { (title) } }
                     (summary(page))
                     (contents(page))
+                    @if !page.maps.is_empty() { (page_map::section(&page.maps, page.maps_left_out)) }
                     @if let Some(timeline) = &page.timeline { (timeline::section(timeline)) }
-                    (findings(&page.findings))
+                    @if let Some(writes) = &page.writes { (writes::section(writes)) }
+                    (findings(&by_code(&page.findings)))
                 }
                 footer { "rustdb-inspect " (env!("CARGO_PKG_VERSION")) }
             }
@@ -98,6 +110,7 @@ fn summary(page: &Page) -> Markup {
     html! {
         section class={ "verdict " (class) } {
             p { strong { (severity_word(page.worst)) } " " (page.verdict) }
+            (codes(&by_code(&page.findings)))
         }
         @if !page.next.is_empty() {
             section {
@@ -111,6 +124,22 @@ fn summary(page: &Page) -> Markup {
             table class="facts" {
                 @for (label, text) in &page.facts {
                     tr { th scope="row" { (label) } td { (escape(text)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The codes that were found, each leading to what it means.
+fn codes(by_code: &ByCode<'_>) -> Markup {
+    html! {
+        @if !by_code.is_empty() {
+            p {
+                "Found: "
+                @for (position, (code, findings)) in by_code.iter().enumerate() {
+                    @if position > 0 { ", " }
+                    a href={ "#" (code) } { (code) }
+                    @if findings.len() > 1 { " (" (findings.len()) ")" }
                 }
             }
         }
@@ -145,7 +174,7 @@ fn contents(page: &Page) -> Markup {
         };
     };
     let tables = || databases.iter().flat_map(|database| &database.tables);
-    let largest = tables().map(|table| table.bytes).max().unwrap_or(0).max(1);
+    let largest = tables().map(|table| table.bytes).max().unwrap_or(0);
     html! {
         section {
             h2 { "Databases" }
@@ -175,8 +204,6 @@ fn contents(page: &Page) -> Markup {
 }
 
 fn table_row(table: &TablePart, largest: u64) -> Markup {
-    // At most 100, as no table is larger than the largest.
-    let percent = u128::from(table.bytes) * 100 / u128::from(largest);
     html! {
         tr {
             td { (escape(&table.name)) }
@@ -185,28 +212,45 @@ fn table_row(table: &TablePart, largest: u64) -> Markup {
             td class="number" { (table.dead) }
             td class="number" { (table.size) }
             td {
-                svg class="bar" viewBox="0 0 100 8" role="img" aria-label={ (percent) " % of the largest" } {
-                    rect class="bar-back" x="0" y="0" width="100" height="8" {}
-                    rect class="bar-fill" x="0" y="0" width=(percent) height="8" {}
-                }
+                (bar(table.bytes, largest))
             }
         }
     }
 }
 
-/// Findings by code, each explained once.
-fn findings(findings: &[Finding]) -> Markup {
-    let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
+/// A share of the largest, as a bar.
+fn bar(part: u64, largest: u64) -> Markup {
+    let percent = u128::from(part) * 100 / u128::from(largest.max(1));
+    html! {
+        svg class="bar" viewBox="0 0 100 8" role="img" aria-label={ (percent) " % of the largest" } {
+            rect class="bar-back" x="0" y="0" width="100" height="8" {}
+            rect class="bar-fill" x="0" y="0" width=(percent) height="8" {}
+        }
+    }
+}
+
+/// Findings in the order of their codes.
+type ByCode<'f> = BTreeMap<Code, Vec<&'f Finding>>;
+
+fn by_code(findings: &[Finding]) -> ByCode<'_> {
+    let mut by_code = ByCode::new();
     for finding in findings {
         by_code.entry(finding.code).or_default().push(finding);
     }
+    by_code
+}
+
+/// Each code explained once.
+fn findings(by_code: &ByCode<'_>) -> Markup {
     html! {
         section {
             h2 { "Findings" }
-            @if by_code.is_empty() { p { "None." } }
-            @for (code, findings) in &by_code {
+            @if by_code.is_empty() { p { "None." } } @else {
+                p { "The codes are those of FINDINGS in rustdb-inspect(1) and of `rustdb-inspect explain`." }
+            }
+            @for (code, findings) in by_code {
                 @let worst = findings.iter().map(|finding| finding.severity).max();
-                article class=(severity_class(worst)) {
+                article id=(code) class=(severity_class(worst)) {
                     h3 {
                         (severity_word(worst)) " " code { (code) }
                         @if findings.len() > 1 { " (" (findings.len()) ")" }
@@ -275,6 +319,14 @@ mod tests {
                     bytes: 4,
                 }],
             }]),
+            maps: vec![PageMapPart {
+                name: hostile.into(),
+                says: hostile.into(),
+                cells: vec![MapCell {
+                    says: hostile.into(),
+                    ..MapCell::default()
+                }],
+            }],
             findings: vec![
                 Finding::new(Code::TornTail)
                     .file(hostile)
@@ -287,6 +339,6 @@ mod tests {
         let html = page_html(&page);
         assert!(!html.contains("<script"), "{html}");
         assert!(!html.contains('\u{1b}') && !html.contains('\u{202e}'));
-        assert_eq!(html.matches("&lt;script&gt;").count(), 10, "{html}");
+        assert_eq!(html.matches("&lt;script&gt;").count(), 14, "{html}");
     }
 }

@@ -1,0 +1,275 @@
+//! `dump --format parquet -o DIR`, read back by pyarrow and compared row by row
+//! with jsonl.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::content::{column, fresh, loaded, table, text as value};
+use crate::support::disk::on_disk;
+use crate::support::model::{DataType, Family, Value};
+use crate::support::run::{data, fixture_names, inspect, text};
+use crate::support::tool::tree;
+
+const SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/export/compare_parquet.py"
+);
+
+fn has_pyarrow() -> bool {
+    let output = Command::new("python3")
+        .args(["-c", "import pyarrow"])
+        .output();
+    let found = output.is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: python3 has no pyarrow");
+    }
+    found
+}
+
+/// What pyarrow found in the file of a table: rows, row groups, and columns as
+/// `name=type`. Every value must be the one that jsonl has.
+fn compare(rows: &Path, file: &Path, (database, table): (&str, &str)) -> Vec<String> {
+    let mut command = Command::new("python3");
+    command
+        .arg(SCRIPT)
+        .arg(rows)
+        .arg(file)
+        .args([database, table]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{database}.{table}: {said}");
+    let line = String::from_utf8(output.stdout).unwrap();
+    line.trim_end().split('\t').map(str::to_owned).collect()
+}
+
+/// Every table of a directory with its file, all compared.
+fn exported(directory: &str, scratch: &Path) -> Vec<(String, Vec<String>)> {
+    let (target, rows) = (scratch.join("tables"), scratch.join("rows.jsonl"));
+    let before = tree(Path::new(directory));
+    inspect(["dump", directory, "--format=parquet", "-o", &text(&target)]).exits(0);
+    assert_eq!(tree(Path::new(directory)), before);
+    fs::write(
+        &rows,
+        inspect(["dump", directory, "--format=jsonl"])
+            .exits(0)
+            .stdout,
+    )
+    .unwrap();
+    let info = inspect(["info", directory, "--format=json"]).json();
+    let mut found = Vec::new();
+    for database in info["databases"].as_array().unwrap() {
+        let name = database["database"].as_str().unwrap();
+        for table in database["tables"].as_array().unwrap() {
+            let with_columns = !table["columns"].as_array().unwrap().is_empty();
+            let table = table["table"].as_str().unwrap();
+            let plain = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            // Names that are encoded as file names are tested with csv.
+            if with_columns && plain(name) && plain(table) {
+                let file = target.join(name).join(format!("{table}.parquet"));
+                found.push((
+                    format!("{name}.{table}"),
+                    compare(&rows, &file, (name, table)),
+                ));
+            }
+        }
+    }
+    fs::remove_dir_all(target).unwrap();
+    found
+}
+
+#[test]
+fn every_row_of_every_fixture_comes_back() {
+    if !has_pyarrow() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut tables, mut rows) = (0, 0);
+    for name in fixture_names() {
+        if inspect(["info", "-q", &data(&name)]).code != 0 || name == "hostile_names" {
+            continue;
+        }
+        for (_, found) in exported(&data(&name), scratch.path()) {
+            tables += 1;
+            rows += found[0].parse::<usize>().unwrap();
+        }
+    }
+    assert!(tables > 20 && rows > 100, "{tables} tables, {rows} rows");
+}
+
+/// A table with one column of each type, and what stands in them.
+fn typed(rows: Vec<Vec<Value>>) -> tempfile::TempDir {
+    let numeric = |precision, scale| DataType::Numeric { precision, scale };
+    let columns = vec![
+        column("small", DataType::SmallInt),
+        column("int", DataType::Integer),
+        column("real", DataType::Real),
+        column("price", numeric(10, 2)),
+        column("huge", numeric(38, 4)),
+        column("beyond", numeric(39, 4)),
+        column("yes", DataType::Boolean),
+        column("day", DataType::Date),
+        column("at", DataType::Timestamp),
+        column("utc", DataType::TimestampTz),
+        column("id", DataType::Uuid),
+        column("raw", DataType::Bytea),
+        column("name", DataType::Varchar(9)),
+    ];
+    let mut server = fresh(Family::V1_4);
+    server.create_table("postgres", table("t", columns));
+    let mut server = loaded(Family::V1_4, server);
+    server.insert("postgres", "t", rows);
+    on_disk(&server.killed())
+}
+
+fn fitting() -> Vec<Value> {
+    let text = |text: &str| text.to_owned();
+    vec![
+        Value::SmallInt(-32768),
+        Value::SmallInt(5),
+        Value::Numeric(text("0.1")),
+        Value::Numeric(text("-99999999.99")),
+        Value::Numeric(text("9999999999999999999999999999999999.9999")),
+        Value::Numeric(text("1.5")),
+        Value::Boolean(true),
+        Value::Date(text("0001-01-01")),
+        Value::Timestamp(text("1969-12-31T23:59:59.999999")),
+        Value::TimestampTz(text("2025-01-02T03:04:05Z")),
+        Value::Uuid(vec![7; 16]),
+        Value::Text(text("\\x00Ff")),
+        Value::Text(text("nul\0 é")),
+    ]
+}
+
+#[test]
+fn values_that_fit_give_typed_columns_and_nulls_stay_nulls() {
+    if !has_pyarrow() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let source = typed(vec![fitting(), vec![Value::Null; 13], fitting()]);
+    let found = exported(&text(source.path()), scratch.path());
+    let (_, found) = found.iter().find(|(name, _)| name == "postgres.t").unwrap();
+    let expected = [
+        "3",
+        "1",
+        "small=int16",
+        "int=int64",
+        "real=double",
+        "price=decimal128(10, 2)",
+        "huge=decimal128(38, 4)",
+        "beyond=string",
+        "yes=bool",
+        "day=date32[day]",
+        "at=timestamp[us]",
+        "utc=timestamp[us, tz=UTC]",
+        "id=extension<arrow.uuid>",
+        "raw=binary",
+        "name=string",
+    ];
+    assert_eq!(found, &expected);
+}
+
+#[test]
+fn what_does_not_fit_is_text_and_named() {
+    if !has_pyarrow() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let mut rows = vec![fitting()];
+    let misfits = [
+        (0, Value::Integer(40_000), "small=int64"),
+        (1, value("x"), "int=string"),
+        (
+            2,
+            Value::Numeric("0.1234567890123456789".into()),
+            "real=string",
+        ),
+        (3, Value::Numeric("1.005".into()), "price=string"),
+        (6, value("perhaps"), "yes=string"),
+        (7, Value::Date("+12345-01-02".into()), "day=string"),
+        (
+            8,
+            Value::Timestamp("2016-12-31T23:59:60".into()),
+            "at=string",
+        ),
+        (11, value("plain"), "raw=string"),
+    ];
+    for (at, value, _) in &misfits {
+        let mut row = fitting();
+        row[*at] = value.clone();
+        rows.push(row);
+    }
+    let source = typed(rows);
+    let found = exported(&text(source.path()), scratch.path());
+    let (_, found) = found.iter().find(|(name, _)| name == "postgres.t").unwrap();
+    for (_, _, kind) in &misfits {
+        assert!(found.iter().any(|one| one == kind), "{kind}: {found:?}");
+    }
+    let target = text(&scratch.path().join("again"));
+    let run = inspect([
+        "dump",
+        &text(source.path()),
+        "--format=parquet",
+        "-o",
+        &target,
+    ])
+    .exits(0);
+    // The misfits, and the decimal that is too long for any.
+    assert_eq!(
+        run.stderr.matches("type-widened: postgres.t").count(),
+        5,
+        "{}",
+        run.stderr
+    );
+    let run = inspect([
+        "dump",
+        "-v",
+        &text(source.path()),
+        "--format=parquet",
+        "-o",
+        &(target.clone() + "2"),
+    ]);
+    assert_eq!(
+        run.stderr.matches("type-widened: postgres.t").count(),
+        misfits.len() + 1
+    );
+    let detail = "column \"small\" is bigint: 1 rows hold what SMALLINT would refuse or change: row versions 1, counted from 0";
+    assert!(run.stderr.contains(detail), "{}", run.stderr);
+    assert!(!run.stderr.contains("perhaps"), "{}", run.stderr);
+    assert_eq!(
+        tree(Path::new(&target)),
+        tree(Path::new(&(target.clone() + "2")))
+    );
+}
+
+#[test]
+fn a_table_without_columns_has_no_file_and_is_named() {
+    let scratch = tempfile::tempdir().unwrap();
+    let target = scratch.path().join("tables");
+    let source = data("empty_tables");
+    let run = inspect(["dump", &source, "--format=parquet", "-o", &text(&target)]).exits(0);
+    assert!(run.stderr.contains("postgres.no_columns has no column"));
+    assert!(
+        run.stderr
+            .contains("postgres.no_columns_but_rows has no column")
+    );
+    let mut files: Vec<PathBuf> = tree(&target).into_keys().collect();
+    files.sort();
+    let expected = ["postgres/all_dead.parquet", "postgres/no_rows.parquet"].map(PathBuf::from);
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn what_parquet_cannot_say_is_refused_and_nothing_is_written() {
+    let scratch = tempfile::tempdir().unwrap();
+    let target = text(&scratch.path().join("tables"));
+    let source = data("family_1_4");
+    for more in ["--include-dead", "--redact", "--typed"] {
+        let run = inspect(["dump", &source, "--format=parquet", "-o", &target, more]);
+        assert_eq!(run.code, 2, "{more}: {}", run.stderr);
+        assert!(!Path::new(&target).exists(), "{more}");
+    }
+    let run = inspect(["dump", &source, "--format=parquet"]).exits(2);
+    assert!(run.stderr.contains("-o") && run.stdout.is_empty());
+}
