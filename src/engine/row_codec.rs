@@ -47,7 +47,7 @@ mod tag {
     pub const PACKED_TIMESTAMP_TZ: u8 = 18;
 }
 
-use quick::{TextLen, quick_row};
+use quick::{TextLen, quick_row_key};
 
 /// The tags of integers.
 pub(super) const SMALL_INT_TAG: u8 = tag::SMALL_INT;
@@ -280,15 +280,30 @@ pub(super) struct RowSummary {
 /// Checks one row of `arity` values without building it.
 #[inline]
 pub(super) fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowSummary> {
-    let mut text_len = TextLen::default();
-    if let Some(row) = quick_row(c.rest(), arity, &mut text_len) {
-        c.take(row.len)?;
-        return Ok(RowSummary {
-            visible: row.xmax.is_none(),
-            text_len: text_len.0,
-        });
+    match walk_quickly(c, arity, usize::MAX)? {
+        Some((summary, _)) => Ok(summary),
+        None => walk_values(c, arity, |_, _| {}),
     }
-    walk_values(c, arity, |_, _| {})
+}
+
+/// Walks a row that is whole, and gives the bytes of the value at position
+/// `key`, if there is one.
+#[inline]
+fn walk_quickly<'a>(
+    c: &mut Cursor<'a>,
+    arity: usize,
+    key: usize,
+) -> Read<Option<(RowSummary, &'a [u8])>> {
+    let mut text_len = TextLen::default();
+    let Some((row, key)) = quick_row_key(c.rest(), arity, key, &mut text_len) else {
+        return Ok(None);
+    };
+    c.take(row.len)?;
+    let summary = RowSummary {
+        visible: row.xmax.is_none(),
+        text_len: text_len.0,
+    };
+    Ok(Some((summary, key)))
 }
 
 /// As [`walk_row`], and gives the bytes of the value at position `key`.
@@ -297,6 +312,9 @@ pub(super) fn walk_row_key<'a>(
     arity: usize,
     key: usize,
 ) -> Read<(RowSummary, &'a [u8])> {
+    if let Some(walked) = walk_quickly(c, arity, key)? {
+        return Ok(walked);
+    }
     let (mut start, mut len) = (c.clone(), 0);
     let summary = walk_values(c, arity, |value, before| {
         if value == key {

@@ -78,6 +78,18 @@ pub(super) struct Outline {
 /// about it is out of the ordinary. Some of its values were given out then.
 #[inline]
 pub(super) fn quick_row(bytes: &[u8], arity: usize, values: &mut impl Values) -> Option<Outline> {
+    quick_row_key(bytes, arity, usize::MAX, values).map(|(row, _)| row)
+}
+
+/// As [`quick_row`], and gives the bytes of the value at position `key`; none
+/// when there is no such value.
+#[inline]
+pub(super) fn quick_row_key<'a>(
+    bytes: &'a [u8],
+    arity: usize,
+    key: usize,
+    values: &mut impl Values,
+) -> Option<(Outline, &'a [u8])> {
     let (flags, rest) = bytes.split_first()?;
     let (xmin, rest) = varint(rest)?;
     let (xmax, rest) = match *flags {
@@ -92,11 +104,16 @@ pub(super) fn quick_row(bytes: &[u8], arity: usize, values: &mut impl Values) ->
     if count != arity as u64 {
         return None;
     }
-    for _ in 0..arity {
-        rest = quick_value(rest, values)?;
+    let mut key_bytes = Default::default();
+    for position in 0..arity {
+        let after = quick_value(rest, values)?;
+        if position == key {
+            key_bytes = rest.get(..rest.len() - after.len())?;
+        }
+        rest = after;
     }
     let len = bytes.len() - rest.len();
-    Some(Outline { len, xmin, xmax })
+    Some((Outline { len, xmin, xmax }, key_bytes))
 }
 
 #[inline]
@@ -109,7 +126,7 @@ fn quick_value<'a>(bytes: &'a [u8], values: &mut impl Values) -> Option<&'a [u8]
         }
         tag::SMALL_INT => {
             let (number, rest) = varint(rest)?;
-            values.small_int(i16::try_from(unzigzag(number)).ok()?);
+            values.small_int(i16::try_from(unzigzag(number)).ok()?)?;
             rest
         }
         tag::INTEGER => {

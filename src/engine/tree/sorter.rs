@@ -12,12 +12,32 @@ use crate::codec::ByteWriter;
 use crate::error::{Error, Result};
 use crate::work::{Threads, in_order};
 
-/// Entries that are sorted in memory: 32 bytes each.
-const RUN_COUNT: usize = 1 << 18;
-/// Parts of the entries that are sorted at the same time.
+/// How many entries are dealt with at a time.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    /// Sorted in memory before they are spilled: 32 bytes each.
+    run: usize,
+    /// From one sample of a run to the next.
+    step: usize,
+    /// Fewest and most of a bucket, as far as the samples tell.
+    bucket: (usize, usize),
+    /// Most that are held of one bucket.
+    held: usize,
+}
+
+const SIZES: Sizes = Sizes {
+    run: 1 << 18,
+    step: 1 << 10,
+    bucket: (1 << 14, 1 << 16),
+    held: 1 << 18,
+};
+
+/// Buckets that are wanted, while they keep to their sizes.
 const BUCKETS: usize = 256;
 /// Bytes that merging holds of each run.
 const MERGE_LEN: usize = 256 * ENTRY_LEN;
+/// Entries that are written at a time.
+const WRITTEN: usize = 4096;
 
 /// Sorts entries; those that memory does not hold wait in a file without a
 /// name, which is gone with the process.
@@ -26,40 +46,34 @@ pub(in crate::engine) struct Sorter {
     dir: PathBuf,
     run: Vec<Entry>,
     spilled: Option<Spilled>,
-    run_count: usize,
-    bucket_count: usize,
+    sizes: Sizes,
 }
 
 /// Sorted runs in a file.
 #[derive(Debug)]
 struct Spilled {
+    dir: PathBuf,
     file: File,
     runs: Vec<SortedRun>,
+    /// From one sample to the next.
+    step: usize,
 }
 
-/// Where the entries of a run lie, by the first byte of their keys.
+/// Where the entries of a run lie, and some of them.
 #[derive(Debug)]
 struct SortedRun {
     start: u64,
-    /// Entries before each bucket, and all of them at the end.
-    before: Vec<u32>,
+    count: usize,
+    /// The first entry, and one after every step.
+    samples: Vec<Entry>,
+    last: Entry,
 }
 
 impl SortedRun {
-    /// File offsets of the entries of a bucket.
-    fn bucket(&self, bucket: usize) -> Range<u64> {
-        let offset = |bucket: usize| {
-            let before = self.before.get(bucket).copied().unwrap_or_default();
-            self.start + u64::from(before) * ENTRY_LEN as u64
-        };
-        offset(bucket)..offset(bucket + 1)
+    /// File offset of an entry.
+    fn offset(&self, at: usize) -> u64 {
+        self.start + (at * ENTRY_LEN) as u64
     }
-}
-
-/// Which bucket a key is in: the first of its bytes in order.
-fn bucket_of(entry: &Entry) -> usize {
-    let [first, ..] = entry.key.to_be_bytes();
-    first.into()
 }
 
 impl Sorter {
@@ -69,8 +83,7 @@ impl Sorter {
             dir: dir.to_owned(),
             run: Vec::new(),
             spilled: None,
-            run_count: RUN_COUNT,
-            bucket_count: RUN_COUNT,
+            sizes: SIZES,
         }
     }
 
@@ -80,7 +93,7 @@ impl Sorter {
     /// I/O errors.
     pub(in crate::engine) fn push(&mut self, entry: Entry) -> Result<()> {
         self.run.push(entry);
-        if self.run.len() >= self.run_count {
+        if self.run.len() >= self.sizes.run {
             self.spill()?;
         }
         Ok(())
@@ -92,22 +105,29 @@ impl Sorter {
         let spilled = match &mut self.spilled {
             Some(spilled) => spilled,
             none => none.insert(Spilled {
+                dir: self.dir.clone(),
                 file: tempfile::tempfile_in(&self.dir).map_err(io)?,
                 runs: Vec::new(),
+                step: self.sizes.step,
             }),
         };
-        let last = spilled.runs.last();
-        let start = last.map_or(0, |run| run.bucket(BUCKETS - 1).end);
+        let before = spilled.runs.last();
+        let run = SortedRun {
+            start: before.map_or(0, |run| run.offset(run.count)),
+            count: self.run.len(),
+            samples: self.run.iter().step_by(spilled.step).copied().collect(),
+            last: self.run.last().copied().unwrap_or(Entry::MIN),
+        };
         let mut w = ByteWriter::new();
-        self.run.iter().for_each(|entry| entry.encode(&mut w));
-        let written = spilled.file.write_all_at(w.as_slice(), start);
-        written.map_err(io)?;
-        let before = (0..=BUCKETS).map(|bucket| {
-            let before = self.run.partition_point(|entry| bucket_of(entry) < bucket);
-            u32::try_from(before).unwrap_or(u32::MAX)
-        });
-        let before = before.collect();
-        spilled.runs.push(SortedRun { start, before });
+        for (at, entries) in self.run.chunks(WRITTEN).enumerate() {
+            w.clear();
+            entries.iter().for_each(|entry| entry.encode(&mut w));
+            let written = spilled
+                .file
+                .write_all_at(w.as_slice(), run.offset(at * WRITTEN));
+            written.map_err(io)?;
+        }
+        spilled.runs.push(run);
         self.run.clear();
         Ok(())
     }
@@ -129,64 +149,119 @@ impl Sorter {
             return self.run.into_iter().try_for_each(take);
         };
         self.run = Vec::new();
-        let held = |bucket| spilled.bucket_len(bucket) <= (self.bucket_count * ENTRY_LEN) as u64;
+        let bounds = spilled.bounds(self.sizes.bucket);
         in_order(
             threads,
-            BUCKETS,
-            |bucket, entries: &mut Vec<Entry>| {
-                entries.clear();
-                match held(bucket) {
-                    true => spilled.sorted(bucket, entries, &self.dir),
-                    false => Ok(()),
-                }
-            },
-            |bucket, entries| match held(bucket) {
-                true => entries.drain(..).try_for_each(&mut take),
-                // Keys that are all alike, or very many: merged, not held.
-                false => spilled.merge(bucket, &self.dir, &mut take),
+            bounds.len() + 1,
+            |bucket, sorted: &mut Bucket| spilled.sort(&bounds, bucket, self.sizes.held, sorted),
+            |_, sorted| {
+                // Keys that are all alike are merged, not held.
+                spilled.merge(sorted.merged.drain(..), &mut take)?;
+                sorted.entries.drain(..).try_for_each(&mut take)
             },
         )
     }
 }
 
+/// The entries between two bounds: in order, or where they lie.
+#[derive(Debug, Default)]
+struct Bucket {
+    entries: Vec<Entry>,
+    merged: Vec<Range<u64>>,
+}
+
 impl Spilled {
-    /// Bytes of the entries of a bucket.
-    fn bucket_len(&self, bucket: usize) -> u64 {
-        let lens = self.runs.iter().map(|run| run.bucket(bucket));
-        lens.map(|range| range.end - range.start).sum()
+    /// Entries between which are about equally many, by the samples.
+    fn bounds(&self, (fewest, most): (usize, usize)) -> Vec<Entry> {
+        let count: usize = self.runs.iter().map(|run| run.count).sum();
+        let wanted = (count / BUCKETS).clamp(fewest, most) / self.step;
+        let samples = self.runs.iter().flat_map(|run| &run.samples);
+        let mut samples: Vec<Entry> = samples.copied().collect();
+        // Runs of entries that came in order follow one another.
+        samples.sort();
+        let bounds = samples.into_iter().step_by(wanted.max(1)).skip(1);
+        let mut bounds: Vec<Entry> = bounds.collect();
+        bounds.dedup();
+        bounds
     }
 
-    /// Reads and sorts a bucket.
-    fn sorted(&self, bucket: usize, entries: &mut Vec<Entry>, dir: &Path) -> Result<()> {
-        let mut bytes = Vec::new();
+    /// Reads and sorts the entries of a bucket, or says where they lie when
+    /// they are more than may be held.
+    fn sort(
+        &self,
+        bounds: &[Entry],
+        bucket: usize,
+        held: usize,
+        sorted: &mut Bucket,
+    ) -> Result<()> {
+        sorted.entries.clear();
+        let low = bucket.checked_sub(1).and_then(|before| bounds.get(before));
+        let high = bounds.get(bucket);
+        let mut ranges = Vec::new();
         for run in &self.runs {
-            let range = run.bucket(bucket);
+            let start = low.map_or(Ok(0), |low| self.before(run, low))?;
+            let end = high.map_or(Ok(run.count), |high| self.before(run, high))?;
+            if start < end {
+                ranges.push(run.offset(start)..run.offset(end));
+            }
+        }
+        let len: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        if len > (held * ENTRY_LEN) as u64 {
+            sorted.merged = ranges;
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for range in &ranges {
             let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
             bytes.resize(len, 0);
-            read(&self.file, &mut bytes, range.start, dir)?;
-            entries.extend(bytes.chunks_exact(ENTRY_LEN).map(Entry::from_bytes));
+            read(&self.file, &mut bytes, range.start, &self.dir)?;
+            let entries = bytes.chunks_exact(ENTRY_LEN).map(Entry::from_bytes);
+            sorted.entries.extend(entries);
         }
-        entries.sort_unstable();
+        // Finds the runs that are sorted already.
+        sorted.entries.sort();
         Ok(())
     }
 
-    /// Hands the entries of a bucket to `take`, of each run some at a time.
+    /// How many entries of a run come before a bound.
+    fn before(&self, run: &SortedRun, bound: &Entry) -> Result<usize> {
+        if run.last < *bound {
+            return Ok(run.count);
+        }
+        let after = run.samples.partition_point(|sample| sample < bound);
+        let Some(sample) = after.checked_sub(1) else {
+            return Ok(0);
+        };
+        // What lies between two samples is looked up in the file.
+        let (mut low, mut high) = (sample * self.step + 1, run.count.min(after * self.step));
+        let mut bytes = [0; ENTRY_LEN];
+        while low < high {
+            let middle = low + (high - low) / 2;
+            read(&self.file, &mut bytes, run.offset(middle), &self.dir)?;
+            match Entry::from_bytes(&bytes) < *bound {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// Hands the entries of some sorted ranges to `take`, of each some at a
+    /// time.
     fn merge(
         &self,
-        bucket: usize,
-        dir: &Path,
+        ranges: impl Iterator<Item = Range<u64>>,
         take: &mut impl FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
-        let runs = self.runs.iter().map(|run| Run::new(run.bucket(bucket)));
-        let mut runs: Vec<_> = runs.collect();
+        let mut runs: Vec<_> = ranges.map(Run::new).collect();
         let mut next = BinaryHeap::new();
         for (at, run) in runs.iter_mut().enumerate() {
-            next.extend(run.next(&self.file, dir)?.map(|entry| Reverse((entry, at))));
+            next.extend(run.next(self)?.map(|entry| Reverse((entry, at))));
         }
         while let Some(Reverse((entry, at))) = next.pop() {
             take(entry)?;
             if let Some(run) = runs.get_mut(at) {
-                next.extend(run.next(&self.file, dir)?.map(|entry| Reverse((entry, at))));
+                next.extend(run.next(self)?.map(|entry| Reverse((entry, at))));
             }
         }
         Ok(())
@@ -214,12 +289,17 @@ impl Run {
         }
     }
 
-    fn next(&mut self, file: &File, dir: &Path) -> Result<Option<Entry>> {
+    fn next(&mut self, spilled: &Spilled) -> Result<Option<Entry>> {
         if self.at == self.bytes.len() {
             let len = (self.rest.end - self.rest.start).min(MERGE_LEN as u64);
             self.bytes
                 .resize(usize::try_from(len).unwrap_or(MERGE_LEN), 0);
-            read(file, &mut self.bytes, self.rest.start, dir)?;
+            read(
+                &spilled.file,
+                &mut self.bytes,
+                self.rest.start,
+                &spilled.dir,
+            )?;
             self.rest.start += len;
             self.at = 0;
         }
@@ -236,17 +316,28 @@ mod tests {
     #[test]
     fn entries_come_sorted_from_memory_and_from_runs() {
         let dir = tempfile::tempdir().unwrap();
-        // The last is not a multiple of a run, a merge buffer or an entry.
-        // Keys that differ in their first byte or only in their last one.
-        let cases = [0, 1, 999, 1000, 1001, 5000, 12_345].map(|count| [(count, 0), (count, 119)]);
-        for (count, shift) in cases.into_iter().flatten() {
+        // Keys that rise, keys in any order, and few keys that stand often:
+        // those make buckets that are merged.
+        let keys: [fn(u64) -> u64; 3] = [
+            |n| n,
+            |n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            |n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 3,
+        ];
+        // The last is not a multiple of a run, a step or an entry.
+        let counts = [0, 1, 999, 1000, 1001, 5000, 12_345];
+        for (key, count) in keys.iter().flat_map(|key| counts.map(|count| (key, count))) {
             let entries = (0..count).map(|n: u64| Entry {
-                key: u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 500) << shift,
+                key: u128::from(key(n)) << 56,
                 value: n % 7,
             });
             let mut expected: Vec<_> = entries.collect();
             let mut sorter = Sorter::new(dir.path());
-            (sorter.run_count, sorter.bucket_count) = (1000, 2000);
+            sorter.sizes = Sizes {
+                run: 1000,
+                step: 10,
+                bucket: (300, 600),
+                held: 700,
+            };
             for entry in &expected {
                 sorter.push(*entry).unwrap();
             }
@@ -258,8 +349,32 @@ mod tests {
             let threads = Threads::new(std::num::NonZeroUsize::new(2).unwrap());
             sorter.finish(threads, take).unwrap();
             expected.sort_unstable();
-            assert_eq!(sorted, expected);
+            assert_eq!(sorted, expected, "{count}");
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// Every bucket of keys in any order is about as large as wanted: none is
+    /// merged, which one thread does.
+    #[test]
+    fn buckets_are_of_a_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(dir.path());
+        (sorter.sizes.run, sorter.sizes.step) = (1000, 10);
+        for n in 0..20_000_u64 {
+            // All of one class, as the keys of a column are.
+            let number = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let key = 3 << 120 | u128::from(number) << 56;
+            sorter.push(Entry { key, value: n }).unwrap();
+        }
+        let spilled = sorter.spilled.unwrap();
+        let bounds = spilled.bounds((500, 500));
+        assert!(bounds.len() >= 38, "{}", bounds.len());
+        for bucket in 0..=bounds.len() {
+            let mut sorted = Bucket::default();
+            spilled.sort(&bounds, bucket, 800, &mut sorted).unwrap();
+            let len = sorted.entries.len();
+            assert!(sorted.merged.is_empty() && len > 0, "{bucket}: {len}");
+        }
     }
 }
