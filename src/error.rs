@@ -14,6 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of failure it is; the command line turns it into an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Class {
     /// Damage or a difference was found: exit code 1.
     Damage,
@@ -71,6 +72,7 @@ pub enum Error {
 /// Bytes that are not what they must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}, offset {offset}: {code}: found {found}, expected {expected}\n{}", file.display(), code.remedy())]
+#[non_exhaustive]
 pub struct Damage {
     /// The file.
     pub file: PathBuf,

@@ -1,6 +1,86 @@
 //! Reads what a RustDB 1.3-2.x server left on disk, works out what the data
 //! really was, and writes it into a layout that can be checked.
 //!
+//! # Reading what a server left
+//!
+//! A directory of any kind is one logical view: databases, tables, a stream of
+//! rows. That of a server has its log applied, by the rules that the running
+//! server followed; what the files do not say for certain is a finding.
+//!
+//! ```
+//! use rustdb_migrate::commands::{Directory, OpenOptions};
+//! use rustdb_migrate::model::{RowSource, Value};
+//!
+//! # fn main() -> rustdb_migrate::error::Result<()> {
+//! // Of a server that was killed while it wrote.
+//! let left = Directory::open("fixtures/torn_tail/data".as_ref(), &OpenOptions::default())?;
+//! let findings = left.findings();
+//! let codes: Vec<&str> = findings.findings().iter().map(|one| one.code.as_str()).collect();
+//! assert_eq!(codes, ["torn-tail"]);
+//!
+//! let databases = &left.catalog().databases;
+//! let (d, lab) = databases.iter().enumerate().find(|(_, one)| one.name == "lab").unwrap();
+//! let t = lab.tables.iter().position(|one| one.name == "samples").unwrap();
+//! let mut codes = Vec::new();
+//! let mut rows = left.open_rows(d, t)?;
+//! while let Some(batch) = rows.next_batch()? {
+//!     for row in batch.rows().filter(|row| row.is_visible()) {
+//!         codes.push(row.values[0].to_owned());
+//!     }
+//! }
+//! assert_eq!(codes, [Value::Char("B2    ".into())]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Converting it, and opening what was written
+//!
+//! An upgrade reads, writes beside the target, verifies every byte, compares
+//! content hashes and renames. What it finds is in its report; only what keeps
+//! it from running is an error.
+//!
+//! ```
+//! use rustdb_migrate::commands::OpenOptions;
+//! use rustdb_migrate::commands::convert::Numeric;
+//! use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
+//! use rustdb_migrate::engine::{Layout, LiveStore, StoreOptions};
+//! use rustdb_migrate::model::{Value, ValueRef};
+//!
+//! # fn main() -> rustdb_migrate::error::Result<()> {
+//! # let scratch = tempfile::tempdir().unwrap();
+//! let target = scratch.path().join("new");
+//! let report = upgrade(&UpgradeOptions {
+//!     source: "fixtures/torn_tail/data".into(),
+//!     target: target.clone(),
+//!     to: Target::Layout(Layout::Paged),
+//!     pages_per_file: None,
+//!     open: OpenOptions::default(),
+//!     family: None,
+//!     numeric: Numeric::Keep,
+//!     drop_dead: false,
+//!     dry_run: false,
+//!     force: false,
+//! })?;
+//! assert_eq!(report.outcome, Outcome::Done);
+//!
+//! let store = LiveStore::open(&target, StoreOptions::default())?;
+//! let samples = store.table("lab", "samples").unwrap();
+//! let (_, row) = samples.read().find(&ValueRef::Char("B2    "))?.unwrap();
+//! assert_eq!(row.values[2], Value::Numeric("2.5".into()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`engine::Store`] opens such a directory for reading alone, and
+//! [`engine::LiveStore`] shows how to write.
+//!
+//! # Stability
+//!
+//! Codes of findings, exit codes and the shapes of JSON stay. Enums that grow
+//! with layouts, families, findings and errors are `non_exhaustive`.
+//!
+//! # The modules
+//!
 //! The modules are floors: each may use the ones below it, never those above.
 //!
 //! | floor | modules | knows |

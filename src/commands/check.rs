@@ -68,6 +68,7 @@ struct ExpectedTable {
 /// How a directory compares with what is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// As expected.
     Same,

@@ -19,6 +19,7 @@ const DEFAULT_OWNER: &str = "postgres";
 
 /// What to do with Numeric values, which no release can read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Numeric {
     /// Write them as they are, with a warning.
     #[default]

@@ -71,6 +71,7 @@ impl Opened {
 
 /// What kind of directory it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Left by a RustDB server of this family.
     Legacy(Family),
@@ -128,8 +129,8 @@ impl Directory {
         let backend = match opened {
             Opened::Ours(store) => Backend::Ours(store),
             Opened::Legacy(legacy) => {
-                let recovery = Box::new(Recovery::plan(&legacy, &options.recovery)?);
                 check_decisions(&legacy, &options.recovery.decisions)?;
+                let recovery = Box::new(Recovery::plan(&legacy, &options.recovery)?);
                 Backend::Legacy { legacy, recovery }
             }
         };
@@ -229,7 +230,6 @@ impl Directory {
     }
 }
 
-impl RowSource for Directory {
 /// A decision about a table that no record names is a slip of the hand.
 fn check_decisions(legacy: &LegacyDir, decisions: &Decisions) -> Result<()> {
     let mut known = table_names(&legacy.wal);
@@ -244,6 +244,7 @@ fn check_decisions(legacy: &LegacyDir, decisions: &Decisions) -> Result<()> {
     }
 }
 
+impl RowSource for Directory {
     fn row_count(&self, database: usize, table: usize) -> u64 {
         match &self.backend {
             Backend::Legacy { recovery, .. } => recovery.overlay.row_count(database, table),

@@ -16,6 +16,7 @@ use super::{Directory, Look, OpenOptions, constraints};
 /// How much is checked; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Level {
     /// Every checksum. Legacy files have none: they are decoded strictly.
     Checksums,

@@ -20,6 +20,7 @@ use crate::work::Threads;
 
 /// How the rows of a table lie in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Layout {
     /// Pages of 8 KB.
     Paged,

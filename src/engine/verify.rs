@@ -18,6 +18,7 @@ use crate::report::Report;
 
 /// How much is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Level {
     /// Every checksum, and that every file and block is where it belongs.
     Checksums,

@@ -10,6 +10,7 @@ use crate::error::Result;
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// The source is read for the first time.
     Reading,

@@ -64,6 +64,7 @@ pub struct Segment {
 /// How the log as a whole stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Verdict {
     /// Every byte belongs to a record, in order.
     Clean,

@@ -41,6 +41,7 @@ impl EnumType {
 
 /// The type of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PgType {
     /// smallint.
     SmallInt,

@@ -16,6 +16,7 @@ use super::plan::Plan;
 /// How an upgrade ended. The order is that of weight: the heaviest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// The source is damaged; nothing was written.
     Damaged,

@@ -22,6 +22,7 @@ use super::plan::Plan;
 
 /// What to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Target {
     /// A directory of ours.
     Layout(Layout),

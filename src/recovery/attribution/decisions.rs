@@ -48,6 +48,7 @@ impl Decisions {
 
 /// What to do with records whose database stays unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnAmbiguous {
     /// Write nothing and say what to decide.
     #[default]

@@ -43,6 +43,7 @@ pub use verdict::attribute;
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Confidence {
     /// Every consistent assignment agrees.
     Certain,

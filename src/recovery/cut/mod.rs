@@ -34,6 +34,7 @@ pub struct Cut {
 /// Why the cut is where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum CutReason {
     /// No record at all.
     #[default]
@@ -51,6 +52,7 @@ pub enum CutReason {
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RecordState {
     /// To be applied.
     Tail,
