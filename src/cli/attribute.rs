@@ -8,6 +8,7 @@ use crate::commands::file_outside;
 
 use super::Exit;
 use super::options::{Common, Reading};
+use super::output::write_output;
 
 /// Writes which database each WAL record belongs to, as a decision file to edit
 ///
@@ -30,7 +31,7 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
     }
     let file = attribute(&args.source, &args.reading.open_options(common)?)?;
     match &args.output {
-        Some(path) => fs_err::write(path, file.text)?,
+        Some(path) => write_output(path, file.text.as_bytes())?,
         None => io::stdout().lock().write_all(file.text.as_bytes())?,
     }
     Ok(Exit::Done)

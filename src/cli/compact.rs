@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::commands::OpenOptions;
 use crate::commands::compact::{CompactReport, compact, compact_into};
 use crate::commands::upgrade::Outcome;
 use crate::finding::Finding;
@@ -17,7 +18,7 @@ use super::output::{Output, warn};
 /// Drops dead row versions, packs what is left, and writes indexes anew
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-In place, a crash leaves each table as before or as after; run it again to go on. What is \
+In place, a crash or a signal leaves each table as before or as after; run it again to go on. What is \
 packed already is not touched. Free space maps and indexes that are damaged or missing are \
 written anew.")]
 pub struct CompactArgs {
@@ -39,12 +40,23 @@ struct Document<'c> {
     findings: &'c [Finding],
 }
 
+impl CompactArgs {
+    /// Whether the directory itself is changed.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.output.is_none()
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
+    let open = OpenOptions {
+        progress: common.watch.clone(),
+        ..OpenOptions::default()
+    };
     let (report, findings, exit) = match &args.output {
-        None => (compact(&args.dir)?, Vec::new(), Exit::Done),
+        None => (compact(&args.dir, &open)?, Vec::new(), Exit::Done),
         Some(target) => {
-            let (report, written) = compact_into(&args.dir, target)?;
+            let (report, written) = compact_into(&args.dir, target, &open)?;
             let exit = match written.outcome {
                 Outcome::Done | Outcome::Planned => Exit::Done,
                 Outcome::NeedsDecision => Exit::NeedsDecision,

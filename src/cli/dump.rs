@@ -85,6 +85,13 @@ enum DumpFormat {
     Parquet,
 }
 
+impl DumpArgs {
+    /// Whether it makes a directory of files.
+    pub(super) fn writes_files(&self) -> bool {
+        self.output.is_some()
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.typed && args.format != DumpFormat::Jsonl {

@@ -1,12 +1,11 @@
 //! `rustdb-inspect dump --format csv -o DIR`.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use crate::commands::dump::{Chosen, TextSink, dump_text};
 use crate::commands::table_files::TableFiles;
-use crate::commands::{Directory, Phase};
+use crate::commands::{Directory, DiskWriter, Phase};
 use crate::model::{RowBatch, RowRef, RowSource};
 use crate::render::{CsvRows, RowOptions};
 
@@ -49,7 +48,7 @@ pub(super) fn dump_files(
 struct FileWriter<'c> {
     files: TableFiles,
     /// That of the table at hand.
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<DiskWriter>>,
     rows: &'c CsvRows,
     common: &'c Common,
 }

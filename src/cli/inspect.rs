@@ -7,7 +7,10 @@ use clap::{Parser, Subcommand};
 use super::man::Program;
 use super::options::{Common, parse};
 use super::progress::shown;
+use super::signals::Signals;
 use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
+
+const NAME: &str = "rustdb-inspect";
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
@@ -40,6 +43,15 @@ enum Command {
 pub fn run_inspect() -> ExitCode {
     let InspectCli { common, command } = parse(Program::Inspect.command_with_examples());
     let streams = matches!(command, Command::Dump(_) | Command::Wal(_));
+    // Only what writes files has something to remove.
+    let signals = match &command {
+        Command::Dump(args) if args.writes_files() => Signals::stop(&common.watch).map(Some),
+        _ => Ok(None),
+    };
+    let signals = match signals {
+        Ok(signals) => signals,
+        Err(error) => return exit::finish(NAME, Err(error.into())),
+    };
     let result = shown(&common, streams, || match command {
         Command::Info(args) => info::run(&args, &common),
         Command::Dump(args) => dump::run(&args, &common),
@@ -55,5 +67,8 @@ pub fn run_inspect() -> ExitCode {
         Command::Explain(args) => explain::run(&args, &common),
         Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
     });
-    exit::finish("rustdb-inspect", result)
+    match signals {
+        Some(signals) => signals.finish(NAME, result, "what was begun is removed"),
+        None => exit::finish(NAME, result),
+    }
 }

@@ -7,7 +7,10 @@ use clap::{Parser, Subcommand};
 use super::man::Program;
 use super::options::{Common, parse};
 use super::progress::shown;
+use super::signals::Signals;
 use super::{attribute, compact, completions, exit, upgrade};
+
+const NAME: &str = "rustdb-migrate";
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
 #[derive(Debug, Parser)]
@@ -27,15 +30,32 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+impl Command {
+    /// What is left when it is stopped half-way.
+    fn left(&self) -> &'static str {
+        match self {
+            Command::Compact(args) if args.is_in_place() => {
+                "each table is as before or as after; run it again to go on"
+            }
+            _ => "what was begun is removed",
+        }
+    }
+}
+
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
     let cli: MigrateCli = parse(Program::Migrate.command_with_examples());
     let common = &cli.common;
+    let left = cli.command.left();
+    let signals = match Signals::stop(&common.watch) {
+        Ok(signals) => signals,
+        Err(error) => return exit::finish(NAME, Err(error.into())),
+    };
     let result = shown(common, false, || match cli.command {
         Command::Upgrade(args) => upgrade::run(&args, common),
         Command::Attribute(args) => attribute::run(&args, common),
         Command::Compact(args) => compact::run(&args, common),
         Command::Completions(args) => completions::run(Program::Migrate, &args, common),
     });
-    exit::finish("rustdb-migrate", result)
+    signals.finish(NAME, result, left)
 }

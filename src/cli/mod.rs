@@ -32,6 +32,7 @@ mod report;
 mod report_pages;
 #[cfg(feature = "report")]
 mod report_timeline;
+mod signals;
 mod stats;
 mod upgrade;
 mod verify;

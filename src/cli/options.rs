@@ -89,8 +89,7 @@ impl Deciding {
                 decisions: decisions(&self.assign, self.attribution.as_deref())?,
                 ..Request::default()
             },
-            threads: Threads::default(),
-            progress: Progress::default(),
+            ..OpenOptions::default()
         })
     }
 }

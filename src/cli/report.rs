@@ -17,7 +17,7 @@ use crate::render::utc_text;
 use super::Exit;
 use super::next_steps::{Obstacle, quoted, steps};
 use super::options::{Common, Reading};
-use super::output::{note, word};
+use super::output::{note, word, write_output};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
 
@@ -50,7 +50,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
     let maps = page_maps(&args.dir, &options, log.as_ref())?;
     info.report.extend(maps.report.clone());
     let page = page(&info, log.as_ref(), &maps);
-    fs_err::write(&args.output, page_html(&page)).context("--output")?;
+    write_output(&args.output, page_html(&page).as_bytes()).context("--output")?;
     note(&format!("{} written", args.output.display()), common);
     Ok(Exit::from(&info.report))
 }

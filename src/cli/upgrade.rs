@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use crate::commands::convert::Numeric;
 use crate::commands::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
-use crate::commands::{OpenOptions, file_outside};
+use crate::commands::{LocalDisk, OpenOptions, file_outside};
 use crate::engine::{Layout, MAX_PAGES_PER_FILE};
 use crate::legacy::Family;
 use crate::recovery::{OnAmbiguous, Request};
@@ -18,7 +18,7 @@ use crate::work::Threads;
 use super::Exit;
 use super::next_steps::next_steps;
 use super::options::{Common, Format, decisions};
-use super::output::{Output, warn};
+use super::output::{Output, warn, write_output};
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
 #[derive(Debug, clap::Args)]
@@ -128,9 +128,11 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
     Ok(UpgradeOptions {
         source: args.source.clone(),
         target: args.target.clone(),
+        disk: LocalDisk::shared(),
         to: args.to,
         pages_per_file: args.pages_per_file,
         open: OpenOptions {
+            disk: LocalDisk::shared(),
             family: args.from_family,
             recovery: Request {
                 without_wal: false,
@@ -153,7 +155,7 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
 fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
     let mut text = serde_json::to_vec_pretty(report)?;
     text.push(b'\n');
-    fs_err::write(file, text).context("--report")
+    write_output(file, &text).context("--report")
 }
 
 /// What to run next, where something stands in the way.

@@ -10,7 +10,7 @@ use super::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
 use super::{OpenOptions, Opened};
 use crate::engine::{Compaction, LiveStore, Store, StoreOptions};
 use crate::error::{Error, Result};
-use crate::file::SourceFile;
+use crate::file::{Disk, SourceFile};
 use crate::model::RowSource;
 
 /// What a compaction did; each pair is before and after.
@@ -58,16 +58,16 @@ impl CompactReport {
     }
 }
 
-/// Compacts a directory in place. A crash leaves each table as before or after;
+/// Compacts a directory in place, on the disk of `open`. A crash leaves each table as before or after;
 /// running it again goes on.
 ///
 /// # Errors
 /// `Usage` for a legacy directory; `NeedsDecision` when another process has it
 /// open; damage; I/O errors.
-pub fn compact(dir: &Path) -> Result<CompactReport> {
-    refuse_legacy(dir)?;
-    let Compaction { tables, log_len } =
-        LiveStore::open(dir, StoreOptions::default())?.compact()?;
+pub fn compact(dir: &Path, open: &OpenOptions) -> Result<CompactReport> {
+    refuse_legacy(dir, open)?;
+    let store = LiveStore::open_on(&open.disk, dir, StoreOptions::default())?;
+    let Compaction { tables, log_len } = store.compact_watched(&open.progress)?;
     let changed = tables.iter().any(|table| table.changed);
     let tables = tables.into_iter().map(|table| CompactTable {
         database: table.database,
@@ -83,19 +83,25 @@ pub fn compact(dir: &Path) -> Result<CompactReport> {
 ///
 /// # Errors
 /// As `upgrade`; `Usage` for a legacy directory.
-pub fn compact_into(dir: &Path, target: &Path) -> Result<(CompactReport, UpgradeReport)> {
-    refuse_legacy(dir)?;
-    let store = Store::open(dir)?;
+pub fn compact_into(
+    dir: &Path,
+    target: &Path,
+    open: &OpenOptions,
+) -> Result<(CompactReport, UpgradeReport)> {
+    refuse_legacy(dir, open)?;
+    let disk = &open.disk;
+    let store = Store::open_on(disk, dir)?;
     let layout = store.layout();
-    let before = sizes(&store)?;
+    let before = sizes(&**disk, &store)?;
     let pages_per_file = store.pages_per_file();
     drop(store);
     let written = upgrade(&UpgradeOptions {
         source: dir.to_owned(),
         target: target.to_owned(),
+        disk: disk.clone(),
         to: Target::Layout(layout),
         pages_per_file,
-        open: OpenOptions::default(),
+        open: open.clone(),
         family: None,
         numeric: Numeric::Keep,
         drop_dead: true,
@@ -103,7 +109,7 @@ pub fn compact_into(dir: &Path, target: &Path) -> Result<(CompactReport, Upgrade
         force: false,
     })?;
     let after = match written.outcome {
-        Outcome::Done | Outcome::DoneWithLoss => sizes(&Store::open(target)?)?,
+        Outcome::Done | Outcome::DoneWithLoss => sizes(&**disk, &Store::open_on(disk, target)?)?,
         _ => Vec::new(),
     };
     let changed = !after.is_empty();
@@ -120,12 +126,12 @@ pub fn compact_into(dir: &Path, target: &Path) -> Result<(CompactReport, Upgrade
     Ok((report, written))
 }
 
-fn refuse_legacy(dir: &Path) -> Result<()> {
-    if Store::is_one(dir) {
+fn refuse_legacy(dir: &Path, open: &OpenOptions) -> Result<()> {
+    if Store::is_one_on(&*open.disk, dir) {
         return Ok(());
     }
     // Says what is wrong when it is no data directory at all.
-    if let Opened::Ours(_) = Opened::open(dir, &OpenOptions::default())? {
+    if let Opened::Ours(_) = Opened::open(dir, open)? {
         return Ok(());
     }
     Err(Error::Usage(format!(
@@ -135,13 +141,13 @@ fn refuse_legacy(dir: &Path) -> Result<()> {
 }
 
 /// Name, row versions and bytes of each table.
-fn sizes(store: &Store) -> Result<Vec<(String, String, u64, u64)>> {
+fn sizes(disk: &dyn Disk, store: &Store) -> Result<Vec<(String, String, u64, u64)>> {
     let mut sizes = Vec::new();
     for (d, database) in store.catalog().databases.iter().enumerate() {
         for (t, table) in database.tables.iter().enumerate() {
             let files = store.files(d, t)?;
             let bytes = files.iter().try_fold(0_u64, |sum, path| {
-                Ok::<_, Error>(sum.saturating_add(SourceFile::open(path)?.len()))
+                Ok::<_, Error>(sum.saturating_add(SourceFile::open_on(disk, path)?.len()))
             })?;
             let rows = store.row_count(d, t);
             sizes.push((database.name.clone(), table.name.clone(), rows, bytes));

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::engine::{self, Layout, Store};
+use crate::engine::{Layout, Store};
 use crate::error::{Error, Result};
-use crate::file::{Phase, Progress, SourceDir, WatchedDisk};
+use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, tree_len};
 use crate::finding::Code;
 use crate::legacy::{Family, LegacyDir};
 use crate::model::{Catalog, RowPart, RowSource, RowStream};
@@ -17,8 +18,10 @@ use super::nearest;
 use super::wal::table_names;
 
 /// How to open a directory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct OpenOptions {
+    /// Where it is; by default among the files of this machine.
+    pub disk: Arc<dyn Disk>,
     /// Skips the detection of the legacy family.
     pub family: Option<Family>,
     /// How to apply a legacy WAL.
@@ -27,6 +30,18 @@ pub struct OpenOptions {
     pub threads: Threads,
     /// Is told how far things have come.
     pub progress: Progress,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            disk: LocalDisk::shared(),
+            family: None,
+            recovery: Request::default(),
+            threads: Threads::default(),
+            progress: Progress::default(),
+        }
+    }
 }
 
 /// A directory whose kind is known and whose files were read as far as needed
@@ -46,17 +61,14 @@ impl Opened {
     /// When it is no data directory, or its files cannot be read.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let (family, progress) = (options.family, &options.progress);
-        let dir = SourceDir::open(path)?;
-        if Store::is_one(path) {
-            return Ok(Opened::Ours(Box::new(Store::open_on(
-                &WatchedDisk::shared(progress),
-                path,
-            )?)));
+        let dir = SourceDir::open_on(&options.disk, path)?;
+        if Store::is_one_on(&*options.disk, path) {
+            let disk = WatchedDisk::shared(&options.disk, progress);
+            return Ok(Opened::Ours(Box::new(Store::open_on(&disk, path)?)));
         }
         if LegacyDir::is_one(&dir)? {
-            return Ok(Opened::Legacy(Box::new(LegacyDir::read_watched(
-                path, family, progress,
-            )?)));
+            let legacy = LegacyDir::read_watched(dir, family, progress)?;
+            return Ok(Opened::Legacy(Box::new(legacy)));
         }
         Err(Error::NotADataDirectory {
             path: path.to_owned(),
@@ -105,6 +117,7 @@ pub enum Backend {
 /// A directory of any kind, ready to stream rows.
 #[derive(Debug)]
 pub struct Directory {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     threads: Threads,
     progress: Progress,
@@ -135,6 +148,7 @@ impl Directory {
             }
         };
         Ok(Directory {
+            disk: options.disk.clone(),
             path: path.to_owned(),
             threads: options.threads,
             progress: options.progress.clone(),
@@ -147,6 +161,11 @@ impl Directory {
         &self.path
     }
 
+    /// On which disk.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     /// How many threads read it at once.
     pub fn threads(&self) -> Threads {
         self.threads
@@ -156,7 +175,7 @@ impl Directory {
     pub fn begin(&self, phase: Phase) {
         let len = match &self.backend {
             Backend::Legacy { legacy, .. } => legacy.files.len(),
-            Backend::Ours(_) => engine::len_on_disk(&self.path),
+            Backend::Ours(_) => tree_len(&*self.disk, &self.path),
         };
         self.progress.begin(phase, len);
     }

@@ -24,7 +24,7 @@ pub mod wal;
 mod directory;
 mod look;
 
-pub use crate::file::{Moment, Phase, Progress, file_outside};
+pub use crate::file::{DiskWriter, LocalDisk, Moment, Phase, Progress, file_outside, write_file};
 
 pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};
 pub use look::Look;

@@ -82,7 +82,7 @@ impl PagedTable {
 
     fn legacy(legacy: &LegacyDir, name: &str) -> Result<Self> {
         let entry = legacy.page_dirs.iter().find(|entry| entry.name == name);
-        let opened = entry.map(|entry| PageDir::open(&entry.path, &entry.name));
+        let opened = entry.map(|entry| PageDir::open(legacy.dir.disk(), entry));
         let Some(dir) = opened.transpose()?.flatten() else {
             let names = legacy.page_dirs.iter().map(|entry| entry.name.as_str());
             let names: Vec<_> = names.collect();

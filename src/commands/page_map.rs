@@ -113,7 +113,7 @@ pub fn page_maps(path: &Path, options: &OpenOptions, log: Option<&Log>) -> Resul
         if let Log::Directory { legacy, .. } = log {
             maps.left_out = legacy.page_dirs.len().saturating_sub(MAX_MAPS);
             for entry in legacy.page_dirs.iter().take(MAX_MAPS) {
-                if let Some(dir) = PageDir::open(&entry.path, &entry.name)? {
+                if let Some(dir) = PageDir::open(legacy.dir.disk(), entry)? {
                     let mut pages = LegacyPageViews::new(dir, 0, false);
                     maps.add(entry.name.clone(), "page", &mut pages)?;
                 }

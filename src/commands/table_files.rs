@@ -1,11 +1,10 @@
 //! A new directory with one file a table, that is there whole or not at all.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
 
 use crate::error::Result;
-use crate::file::{Staging, create_dir, create_file, encode_name};
+use crate::file::{DiskWriter, LocalDisk, Staging, encode_name};
 
 use super::dump::Chosen;
 
@@ -23,7 +22,7 @@ impl TableFiles {
     /// As [`Staging::create`].
     pub fn create(target: &Path, source: &Path) -> Result<Self> {
         Ok(TableFiles {
-            staging: Staging::create(target, source)?,
+            staging: Staging::create(&LocalDisk::shared(), target, source)?,
             databases: BTreeSet::new(),
         })
     }
@@ -32,17 +31,18 @@ impl TableFiles {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn file(&mut self, chosen: &Chosen<'_>, suffix: &str) -> Result<File> {
+    pub fn file(&mut self, chosen: &Chosen<'_>, suffix: &str) -> Result<DiskWriter> {
         let (d, t) = chosen.at;
         let database = self
             .staging
             .path()
             .join(encode_name(&chosen.database.name, d));
         if self.databases.insert(d) {
-            create_dir(&database)?;
+            self.staging.disk().create_dir(&database)?;
         }
         let name = encode_name(&chosen.table.name, t);
-        create_file(&database.join(format!("{name}.{suffix}")))
+        let path = database.join(format!("{name}.{suffix}"));
+        self.staging.disk().create(&path).map(DiskWriter::new)
     }
 
     /// Syncs the files and gives the directory its name.

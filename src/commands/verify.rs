@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::engine::{self, Coverage, FileCoverage, Store};
 use crate::error::{Error, Result};
-use crate::file::{Phase, WatchedDisk};
+use crate::file::{Disk, Phase, SourceFile, WatchedDisk, files_below, tree_len};
 use crate::legacy::LegacyDir;
 use crate::report::Report;
 
@@ -42,13 +42,13 @@ pub struct Verification {
 /// # Errors
 /// When it is no data directory or cannot be read. Damage is a finding.
 pub fn verify(path: &Path, options: &OpenOptions, level: Level) -> Result<Verification> {
-    if Store::is_one(path) {
+    if Store::is_one_on(&*options.disk, path) {
         return verify_ours(path, options, level);
     }
     let look = Look::open(path, options)?;
     let mut report = look.findings();
     let coverage = match look.legacy() {
-        Some(legacy) => legacy_coverage(path, legacy)?,
+        Some(legacy) => legacy_coverage(&*options.disk, path, legacy)?,
         None => Coverage::default(),
     };
     let family = look.legacy().map(|legacy| legacy.family.to_string());
@@ -70,8 +70,8 @@ fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verif
         Level::Structure | Level::Full => engine::Level::Structure,
     };
     let progress = &options.progress;
-    progress.begin(Phase::Checking, engine::len_on_disk(path));
-    let disk = WatchedDisk::shared(progress);
+    progress.begin(Phase::Checking, tree_len(&*options.disk, path));
+    let disk = WatchedDisk::shared(&options.disk, progress);
     let coverage = engine::verify_on(&disk, path, engine_level, &mut report)?;
     let mut kind = "rustdb-migrate, unreadable".to_owned();
     match Directory::open(path, options) {
@@ -98,7 +98,7 @@ fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verif
 }
 
 /// Bytes of a legacy directory that were decoded, and all others.
-fn legacy_coverage(path: &Path, legacy: &LegacyDir) -> Result<Coverage> {
+fn legacy_coverage(disk: &dyn Disk, path: &Path, legacy: &LegacyDir) -> Result<Coverage> {
     let mut files = Vec::new();
     let mut known: BTreeSet<PathBuf> = BTreeSet::new();
     let mut add = |path: &Path, len: u64, checked: u64| {
@@ -126,13 +126,11 @@ fn legacy_coverage(path: &Path, legacy: &LegacyDir) -> Result<Coverage> {
         let len = segment.file.len();
         add(segment.file.path(), len, len.saturating_sub(unreadable));
     }
-    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-        let io = |error: walkdir::Error| Error::io("list", path, error.into());
-        let entry = entry.map_err(io)?;
-        if entry.file_type().is_file() && !known.contains(entry.path()) {
-            let len = entry.metadata().map_err(io)?.len();
+    for entry in files_below(disk, path)? {
+        if !known.contains(&entry.path) {
+            let len = SourceFile::open_on(disk, &entry.path)?.len();
             files.push(FileCoverage {
-                path: entry.path().to_owned(),
+                path: entry.path,
                 len,
                 checked: 0,
                 unchecked: len,

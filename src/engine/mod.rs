@@ -42,7 +42,7 @@ pub use live::{
 pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
-pub use verify::{Coverage, FileCoverage, Level, len_on_disk, verify, verify_on};
+pub use verify::{Coverage, FileCoverage, Level, verify, verify_on};
 
 #[cfg(test)]
 mod tests {

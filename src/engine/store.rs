@@ -48,9 +48,14 @@ impl Store {
     /// Whether a directory is one of ours: the control file or the catalog
     /// starts as ours do. No single damaged byte can make it another kind.
     pub fn is_one(dir: &Path) -> bool {
+        Self::is_one_on(&LocalDisk, dir)
+    }
+
+    /// As [`is_one`](Self::is_one), on any disk.
+    pub fn is_one_on(disk: &dyn Disk, dir: &Path) -> bool {
         let starts = |path: &Path, offset: u64, magic: &[u8]| {
             let mut found = vec![0; magic.len()];
-            let file = SourceFile::open(path);
+            let file = SourceFile::open_on(disk, path);
             file.is_ok_and(|file| file.read_exact_at(&mut found, offset).is_ok() && found == magic)
         };
         let control = control::path(dir);

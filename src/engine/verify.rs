@@ -71,14 +71,6 @@ impl Coverage {
     }
 }
 
-/// Bytes of all files of a directory, as far as they can be seen.
-pub fn len_on_disk(dir: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(dir).into_iter().flatten();
-    let lens = files.filter(|entry| entry.file_type().is_file());
-    lens.filter_map(|entry| entry.metadata().ok())
-        .fold(0, |sum: u64, meta| sum.saturating_add(meta.len()))
-}
-
 /// Checks a directory of ours and adds everything found to `report`.
 ///
 /// Files that only an unreadable catalog could explain count as unchecked; so

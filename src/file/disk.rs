@@ -1,16 +1,13 @@
-//! The file operations of the storage engine, behind one trait: what a crash
-//! can do to a directory is tested by putting another disk in its place.
+//! File operations, behind one trait: what a crash can do to a directory is
+//! tested by putting another disk in its place.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::source::open_regular;
-use super::{SourceDir, SourceEntry};
-use crate::error::{Error, Result};
+use super::SourceEntry;
+use crate::error::Result;
 
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +51,24 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// When something of that name is there.
     fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>>;
 
+    /// Creates a file without a name in `dir`; it is gone with the result, or
+    /// with the process.
+    ///
+    /// # Errors
+    /// When `dir` is missing; I/O errors.
+    fn temporary(&self, dir: &Path) -> Result<Arc<dyn DiskFile>>;
+
     /// Creates a directory that its owner alone can read.
     ///
     /// # Errors
     /// When something of that name is there.
     fn create_dir(&self, path: &Path) -> Result<()>;
 
-    /// Gives a file another name; a file of that name is gone then.
+    /// Gives a file or a directory another name. A file of that name is gone
+    /// then; a directory takes the place of nothing but an empty directory.
     ///
     /// # Errors
-    /// When there is no such file.
+    /// When there is nothing to rename, or something is in the way.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Removes a file.
@@ -90,6 +95,12 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// When the system does not say.
     fn kind(&self, path: &Path) -> Result<Option<EntryKind>>;
 
+    /// The path of a directory without links on the way.
+    ///
+    /// # Errors
+    /// When it is missing.
+    fn real_path(&self, dir: &Path) -> Result<PathBuf>;
+
     /// Makes the names in a directory durable.
     ///
     /// # Errors
@@ -102,6 +113,14 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the file cannot be opened; I/O errors.
     fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>>;
+
+    /// Locks a directory of this user for as long as the result lives, for one
+    /// holder. `None` when another process holds it, or it is another user's.
+    /// Never waits.
+    ///
+    /// # Errors
+    /// When it is missing or no directory; I/O errors.
+    fn lock_dir(&self, dir: &Path) -> Result<Option<Arc<dyn DiskFile>>>;
 }
 
 /// One open file of a [`Disk`].
@@ -120,17 +139,57 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
         self.len().map(|len| len == 0)
     }
 
-    /// Fills `buffer` from `offset`.
+    /// Reads some bytes from `offset` on into the start of `buffer`, and says
+    /// how many; none at the end of the file.
+    ///
+    /// # Errors
+    /// I/O errors; `Interrupted` when a signal came first.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes some of `bytes` at `offset`, from the first on, and says how many;
+    /// the file grows as needed.
+    ///
+    /// # Errors
+    /// I/O errors; `Interrupted` when a signal came first.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Fills `buffer` from `offset`, in as many reads as it takes.
     ///
     /// # Errors
     /// When the file ends before; I/O errors.
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(len) => {
+                    buffer = buffer.split_at_mut_checked(len).unwrap_or_default().1;
+                    offset = offset.saturating_add(len as u64);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 
-    /// Writes all of `bytes` at `offset`; the file grows as needed.
+    /// Writes all of `bytes` at `offset`, in as many writes as it takes.
     ///
     /// # Errors
     /// I/O errors; some of the bytes may have been written then.
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write_at(bytes, offset) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => {
+                    bytes = bytes.get(len..).unwrap_or_default();
+                    offset = offset.saturating_add(len as u64);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 
     /// Cuts the file, or fills it up with zeros.
     ///
@@ -145,112 +204,9 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// The files of this machine.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LocalDisk;
-
-impl LocalDisk {
-    /// As the engine shares it.
-    pub fn shared() -> Arc<dyn Disk> {
-        Arc::new(LocalDisk)
-    }
-}
-
-impl Disk for LocalDisk {
-    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        let file = open_regular(path, rustix::fs::OFlags::RDONLY)?;
-        Ok(Arc::new(file))
-    }
-
-    fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        let file = open_regular(path, rustix::fs::OFlags::RDWR)?;
-        Ok(Arc::new(file))
-    }
-
-    fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        let opened = options.open(path);
-        Ok(Arc::new(opened.map_err(|e| Error::io("create", path, e))?))
-    }
-
-    fn create_dir(&self, path: &Path) -> Result<()> {
-        let created = DirBuilder::new().mode(0o700).create(path);
-        created.map_err(|error| Error::io("create the directory", path, error))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        std::fs::rename(from, to).map_err(|error| Error::io("rename", from, error))
-    }
-
-    fn remove_file(&self, path: &Path) -> Result<()> {
-        std::fs::remove_file(path).map_err(|error| Error::io("remove", path, error))
-    }
-
-    fn remove_dir(&self, path: &Path) -> Result<()> {
-        std::fs::remove_dir(path).map_err(|error| Error::io("remove", path, error))
-    }
-
-    fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
-        SourceDir::open(dir)?.entries()
-    }
-
-    fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
-        let meta = match path.symlink_metadata() {
-            Err(error) if is_missing(&error) => return Ok(None),
-            meta => meta.map_err(|error| Error::io("open", path, error))?,
-        };
-        Ok(Some(match meta.file_type() {
-            kind if kind.is_file() => EntryKind::File,
-            kind if kind.is_dir() => EntryKind::Dir,
-            _ => EntryKind::Other,
-        }))
-    }
-
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        let synced = File::open(dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|error| Error::io("sync the directory", dir, error))
-    }
-
-    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
-        let file = open_regular(path, rustix::fs::OFlags::RDONLY)?;
-        let locked = match lock {
-            Lock::Shared => file.try_lock_shared(),
-            Lock::Exclusive => file.try_lock(),
-        };
-        match locked {
-            Ok(()) => Ok(Some(Arc::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
-        }
-    }
-}
-
 /// Whether the system says that there is nothing of that name.
 pub fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-impl DiskFile for File {
-    fn len(&self) -> io::Result<u64> {
-        self.metadata().map(|meta| meta.len())
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        FileExt::read_exact_at(self, buffer, offset)
-    }
-
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        FileExt::write_all_at(self, bytes, offset)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        File::set_len(self, len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.sync_all()
-    }
 }
 
 /// Writes a file of a [`Disk`] from its start on.

@@ -4,19 +4,21 @@
 mod bulk;
 mod disk;
 mod in_use;
+mod local_disk;
 mod names;
 mod progress;
 mod source;
 mod staging;
-mod target;
+mod tree;
 mod window;
 
 pub use bulk::{BulkWriter, WriteBack};
-pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, LocalDisk, Lock, is_missing};
+pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, Lock, is_missing};
 pub use in_use::{Holder, holders};
+pub use local_disk::LocalDisk;
 pub use names::{decode_name, encode_name};
 pub use progress::{Moment, Phase, Progress, WatchedDisk};
 pub use source::{SourceDir, SourceEntry, SourceFile};
-pub use staging::{Staging, check_target, file_outside};
-pub use target::{create_dir, create_file};
+pub use staging::{Staging, check_target, file_outside, write_file};
+pub use tree::{files_below, remove_tree, tree_len};
 pub use window::{DEFAULT_WINDOW_LEN, Window};

@@ -1,12 +1,13 @@
-//! How far reading has come, for whoever shows it. Nothing is printed here.
+//! How far reading has come, for whoever shows it, and the wish that it ends.
+//! Nothing is printed here.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::{Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceEntry};
-use crate::error::Result;
+use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry};
+use crate::error::{Error, Result};
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,8 @@ impl Phase {
     }
 }
 
-/// Bytes read of those that are to be read. Clones count together.
+/// Bytes read of those that are to be read, and whether to stop. Clones count
+/// together.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Counters>);
 
@@ -42,6 +44,7 @@ struct Counters {
     phase: AtomicUsize,
     done: AtomicU64,
     total: AtomicU64,
+    stop: Arc<AtomicBool>,
 }
 
 /// What a [`Progress`] says at one moment.
@@ -66,6 +69,23 @@ impl Progress {
         self.0.total.store(total, Ordering::Relaxed);
     }
 
+    /// Whoever sets it lets the work end soon, with an error.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        self.0.stop.clone()
+    }
+
+    /// Whether the work may go on.
+    ///
+    /// # Errors
+    /// When it was asked to stop.
+    pub fn go_on(&self) -> io::Result<()> {
+        match self.0.stop.load(Ordering::Relaxed) {
+            // Not `Interrupted`: that is tried again.
+            true => Err(io::Error::other("stopped by a signal")),
+            false => Ok(()),
+        }
+    }
+
     fn add(&self, bytes: usize) {
         self.0.done.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -83,17 +103,26 @@ impl Progress {
     }
 }
 
-/// The files of this machine, with every byte that is read counted.
-#[derive(Debug, Clone, Default)]
+/// A disk, with every byte that is read counted. Once the work is to stop,
+/// nothing is opened, read or written; what removes files goes on.
+#[derive(Debug, Clone)]
 pub struct WatchedDisk {
+    disk: Arc<dyn Disk>,
     progress: Progress,
 }
 
 impl WatchedDisk {
-    /// Counts into `progress`.
-    pub fn shared(progress: &Progress) -> Arc<dyn Disk> {
-        let progress = progress.clone();
-        Arc::new(WatchedDisk { progress })
+    /// Counts what is read of `disk` into `progress`.
+    pub fn shared(disk: &Arc<dyn Disk>, progress: &Progress) -> Arc<dyn Disk> {
+        Arc::new(WatchedDisk {
+            disk: disk.clone(),
+            progress: progress.clone(),
+        })
+    }
+
+    fn go_on(&self, path: &Path) -> Result<()> {
+        let go_on = self.progress.go_on();
+        go_on.map_err(|error| Error::io("open", path, error))
     }
 
     fn watch(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
@@ -104,47 +133,63 @@ impl WatchedDisk {
 
 impl Disk for WatchedDisk {
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        LocalDisk.open(path).map(|file| self.watch(file))
+        self.go_on(path)?;
+        self.disk.open(path).map(|file| self.watch(file))
     }
 
     fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        LocalDisk.open_write(path).map(|file| self.watch(file))
+        self.go_on(path)?;
+        self.disk.open_write(path).map(|file| self.watch(file))
     }
 
     fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        LocalDisk.create(path).map(|file| self.watch(file))
+        self.go_on(path)?;
+        self.disk.create(path).map(|file| self.watch(file))
+    }
+
+    // What is read of such a file was read before.
+    fn temporary(&self, dir: &Path) -> Result<Arc<dyn DiskFile>> {
+        self.disk.temporary(dir)
     }
 
     fn create_dir(&self, path: &Path) -> Result<()> {
-        LocalDisk.create_dir(path)
+        self.disk.create_dir(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        LocalDisk.rename(from, to)
+        self.disk.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> Result<()> {
-        LocalDisk.remove_file(path)
+        self.disk.remove_file(path)
     }
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
-        LocalDisk.remove_dir(path)
+        self.disk.remove_dir(path)
     }
 
     fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
-        LocalDisk.entries(dir)
+        self.disk.entries(dir)
     }
 
     fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
-        LocalDisk.kind(path)
+        self.disk.kind(path)
+    }
+
+    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
+        self.disk.real_path(dir)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
-        LocalDisk.sync_dir(dir)
+        self.disk.sync_dir(dir)
     }
 
     fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
-        LocalDisk.lock(path, lock)
+        self.disk.lock(path, lock)
+    }
+
+    fn lock_dir(&self, dir: &Path) -> Result<Option<Arc<dyn DiskFile>>> {
+        self.disk.lock_dir(dir)
     }
 }
 
@@ -159,13 +204,16 @@ impl DiskFile for WatchedFile {
         self.file.len()
     }
 
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.progress.add(buffer.len());
-        self.file.read_exact_at(buffer, offset)
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.progress.go_on()?;
+        let len = self.file.read_at(buffer, offset)?;
+        self.progress.add(len);
+        Ok(len)
     }
 
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.progress.go_on()?;
+        self.file.write_at(bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -180,14 +228,14 @@ impl DiskFile for WatchedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::SourceFile;
+    use crate::file::{LocalDisk, SourceFile};
 
     #[test]
     fn what_is_read_is_counted_up_to_the_total() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [7; 100]).unwrap();
         let progress = Progress::default();
-        let disk = WatchedDisk::shared(&progress);
+        let disk = WatchedDisk::shared(&LocalDisk::shared(), &progress);
         let source = SourceFile::open_on(&*disk, file.path()).unwrap();
         progress.begin(Phase::Checking, 150);
         let mut buffer = [0; 60];
@@ -203,5 +251,21 @@ mod tests {
         assert_eq!(progress.now().done, 150);
         progress.begin(Phase::Writing, 9);
         assert_eq!((progress.now().done, progress.now().total), (0, 9));
+    }
+
+    #[test]
+    fn once_it_is_to_stop_nothing_is_written_and_files_can_be_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let progress = Progress::default();
+        let disk = WatchedDisk::shared(&LocalDisk::shared(), &progress);
+        let path = dir.path().join("begun");
+        let file = disk.create(&path).unwrap();
+        file.write_all_at(b"half", 0).unwrap();
+        progress.stop_flag().store(true, Ordering::Relaxed);
+        assert!(file.write_all_at(b"more", 4).is_err());
+        assert!(file.read_exact_at(&mut [0], 0).is_err());
+        assert!(disk.open(&path).is_err() && disk.create(&dir.path().join("new")).is_err());
+        disk.remove_file(&path).unwrap();
+        assert_eq!(disk.entries(dir.path()).unwrap().len(), 0);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, EntryKind};
 use crate::error::{Error, Result};
 use crate::finding::Code;
 
@@ -164,6 +164,7 @@ fn not_regular(path: &Path, kind: &std::fs::FileType) -> Error {
 /// A directory that is only ever read.
 #[derive(Debug, Clone)]
 pub struct SourceDir {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
 }
 
@@ -186,10 +187,15 @@ impl SourceDir {
     /// # Errors
     /// When it is no directory or cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
-        let meta = path
-            .metadata()
-            .map_err(|error| Error::io("open", path, error))?;
-        if !meta.is_dir() {
+        Self::open_on(&super::LocalDisk::shared(), path)
+    }
+
+    /// Opens a directory of a disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self> {
+        if disk.kind(&disk.real_path(path)?)? != Some(EntryKind::Dir) {
             return Err(Error::NotADataDirectory {
                 path: path.to_owned(),
                 why: format!(
@@ -200,8 +206,14 @@ impl SourceDir {
             });
         }
         Ok(SourceDir {
+            disk: disk.clone(),
             path: path.to_owned(),
         })
+    }
+
+    /// Where its files are.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// Where it is.
@@ -214,19 +226,6 @@ impl SourceDir {
     /// # Errors
     /// When it cannot be read.
     pub fn entries(&self) -> Result<Vec<SourceEntry>> {
-        let io = |error| Error::io("list", &self.path, error);
-        let mut entries = Vec::new();
-        for entry in std::fs::read_dir(&self.path).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            let kind = entry.file_type().map_err(io)?;
-            entries.push(SourceEntry {
-                name: entry.file_name().to_string_lossy().into_owned(),
-                path: entry.path(),
-                is_file: kind.is_file(),
-                is_dir: kind.is_dir(),
-            });
-        }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
+        self.disk.entries(&self.path)
     }
 }

@@ -89,20 +89,23 @@ impl LegacyDir {
     /// When files cannot be read, a link or device stands in for one, or the
     /// family is ambiguous.
     pub fn read(path: &Path, forced: Option<Family>) -> Result<Self> {
-        Self::read_watched(path, forced, &Progress::default())
+        Self::read_watched(SourceDir::open(path)?, forced, &Progress::default())
     }
 
     /// As [`read`](Self::read), and tells how far it has come.
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn read_watched(path: &Path, forced: Option<Family>, progress: &Progress) -> Result<Self> {
-        let dir = SourceDir::open(path)?;
+    pub fn read_watched(
+        dir: SourceDir,
+        forced: Option<Family>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let mut report = Report::new();
-        let disk = WatchedDisk::shared(progress);
+        let disk = WatchedDisk::shared(dir.disk(), progress);
         let mut found = sort_entries(&*disk, &dir, &mut report)?;
         progress.begin(Phase::Reading, found.files.len());
-        let segments = list_segments(&found.wal_dir, &mut report)?;
+        let segments = list_segments(dir.disk(), &found.wal_dir, &mut report)?;
         let snapshot = match scan_files(&found.files, forced) {
             Ok(snapshot) => Ok(snapshot),
             Err(Error::Damage(damage)) => Err(*damage),
@@ -203,7 +206,11 @@ fn sort_entries(disk: &dyn Disk, dir: &SourceDir, report: &mut Report) -> Result
     })
 }
 
-fn list_segments(wal_dir: &Option<SourceEntry>, report: &mut Report) -> Result<Vec<Segment>> {
+fn list_segments(
+    disk: &Arc<dyn Disk>,
+    wal_dir: &Option<SourceEntry>,
+    report: &mut Report,
+) -> Result<Vec<Segment>> {
     let Some(entry) = wal_dir else {
         return Ok(Vec::new());
     };
@@ -218,9 +225,9 @@ fn list_segments(wal_dir: &Option<SourceEntry>, report: &mut Report) -> Result<V
         });
     }
     let mut segments = Vec::new();
-    for entry in SourceDir::open(&entry.path)?.entries()? {
+    for entry in SourceDir::open_on(disk, &entry.path)?.entries()? {
         if is_segment_name(&entry.name) {
-            let file = SourceFile::open(&entry.path)?;
+            let file = SourceFile::open_on(&**disk, &entry.path)?;
             segments.push(Segment {
                 file,
                 name: entry.name,

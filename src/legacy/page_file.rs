@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::decode;
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Error, Result};
-use crate::file::{SourceDir, SourceFile};
+use crate::file::{Disk, SourceDir, SourceEntry, SourceFile};
 use crate::finding::Code;
 use crate::model::{Row, RowBatch, RowStream};
 
@@ -202,18 +202,19 @@ impl PageDir {
     ///
     /// # Errors
     /// When the directory cannot be listed or a page file cannot be opened.
-    pub fn open(path: &Path, name: &str) -> Result<Option<Self>> {
-        let Some(table_id) = name.strip_prefix("table_").and_then(|id| id.parse().ok()) else {
+    pub fn open(disk: &Arc<dyn Disk>, entry: &SourceEntry) -> Result<Option<Self>> {
+        let id = entry.name.strip_prefix("table_");
+        let Some(table_id) = id.and_then(|id| id.parse().ok()) else {
             return Ok(None);
         };
         let mut files = Vec::new();
-        for entry in SourceDir::open(path)?.entries()? {
+        for entry in SourceDir::open_on(disk, &entry.path)?.entries()? {
             let number = entry
                 .name
                 .strip_prefix("page_")
                 .and_then(|n| n.strip_suffix(".dat"));
             if entry.is_file && number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) {
-                files.push(SourceFile::open(&entry.path)?);
+                files.push(SourceFile::open_on(&**disk, &entry.path)?);
             }
         }
         Ok(Some(PageDir { table_id, files }))

@@ -36,7 +36,7 @@ pub(super) fn add_pages(
 ) -> Result<Ground> {
     let logged = logged_rows(legacy, &ground);
     for entry in &legacy.page_dirs {
-        let Some(dir) = PageDir::open(&entry.path, &entry.name)? else {
+        let Some(dir) = PageDir::open(legacy.dir.disk(), entry)? else {
             continue;
         };
         let surveyed = survey(dir, &logged, report)?;

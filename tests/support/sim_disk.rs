@@ -2,6 +2,9 @@
 //! since the last sync is there, gone, or torn at a sector, whatever the order;
 //! of names, so many changes as were synced, and maybe more.
 
+// Every test binary uses another part of it.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -20,7 +23,7 @@ pub struct SimDisk {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, Node>,
@@ -30,6 +33,10 @@ struct State {
     /// Changes made so far, and which one fails.
     changes: u64,
     fail_at: Option<u64>,
+    /// Whether those after it go well again.
+    once: bool,
+    /// Every how many reads and writes one is hindered, and how many there were.
+    hinder: Option<(u64, u64)>,
     error: Option<ErrorKind>,
 }
 
@@ -110,6 +117,14 @@ impl NameChange {
                     && let Some(node) = names.remove(from)
                 {
                     names.insert(to.clone(), node);
+                    let inside = |path: &PathBuf| Some(to.join(path.strip_prefix(from).ok()?));
+                    let moved: Vec<_> = names.keys().cloned().collect();
+                    for path in moved {
+                        if let Some(new) = inside(&path) {
+                            let node = names.remove(&path).unwrap();
+                            names.insert(new, node);
+                        }
+                    }
                 }
             }
             NameChange::Remove(path) => {
@@ -141,6 +156,14 @@ impl SimDisk {
         Arc::new(self.clone())
     }
 
+    /// Another disk with the same files; nothing else is the same.
+    pub fn fork(&self) -> SimDisk {
+        let state = self.state.lock().unwrap().clone();
+        SimDisk {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
     /// Lets the n-th change from now on fail, and every one after it.
     pub fn fail_after(&self, changes: u64, error: ErrorKind) {
         let mut state = self.state.lock().unwrap();
@@ -148,9 +171,27 @@ impl SimDisk {
         state.error = Some(error);
     }
 
+    /// Lets the n-th change from now on fail, and no other.
+    pub fn fail_once(&self, changes: u64, error: ErrorKind) {
+        self.fail_after(changes, error);
+        self.state.lock().unwrap().once = true;
+    }
+
+    /// Lets every n-th read or write be interrupted by a signal, or end after
+    /// some of its bytes, by turns. No kernel promises better.
+    pub fn hinder(&self, every: u64) {
+        self.state.lock().unwrap().hinder = Some((every, 0));
+    }
+
+    /// Changes made so far.
+    pub fn changes(&self) -> u64 {
+        self.state.lock().unwrap().changes
+    }
+
     /// Lets everything go well again.
     pub fn heal(&self) {
-        self.state.lock().unwrap().fail_at = None;
+        let mut state = self.state.lock().unwrap();
+        (state.fail_at, state.once, state.hinder) = (None, false, None);
     }
 
     /// The power goes, and comes back.
@@ -175,7 +216,7 @@ impl SimDisk {
         }
         state.durable_names.clone_from(&names);
         state.names = names;
-        state.fail_at = None;
+        (state.fail_at, state.once, state.hinder) = (None, false, None);
     }
 
     /// Every file and its bytes, as they are now.
@@ -220,7 +261,8 @@ impl SimDisk {
     /// Counts a change; refuses it when it is the one to fail.
     fn change(state: &mut State) -> io::Result<()> {
         state.changes += 1;
-        if state.fail_at.is_some_and(|at| state.changes > at) {
+        let (at, changes) = (state.fail_at, state.changes - 1);
+        if at.is_some_and(|at| changes == at || (changes > at && !state.once)) {
             return Err(state.error.unwrap_or(ErrorKind::Other).into());
         }
         Ok(())
@@ -245,6 +287,23 @@ impl SimDisk {
 }
 
 impl State {
+    /// How many of `len` bytes a read or a write takes.
+    fn hindered(&mut self, len: usize) -> io::Result<usize> {
+        let Some((every, count)) = &mut self.hinder else {
+            return Ok(len);
+        };
+        *count += 1;
+        match (*count % *every, *count / *every % 2) {
+            (0, 0) => Err(ErrorKind::Interrupted.into()),
+            (0, _) => Ok(len.div_ceil(2)),
+            _ => Ok(len),
+        }
+    }
+
+    fn has_entries(&self, dir: &Path) -> bool {
+        self.names.keys().any(|path| path.parent() == Some(dir))
+    }
+
     fn apply(&mut self, change: NameChange) {
         change.apply(&mut self.names);
         self.pending.push(change);
@@ -282,6 +341,18 @@ impl Disk for SimDisk {
         self.file(path)
     }
 
+    fn temporary(&self, dir: &Path) -> Result<Arc<dyn DiskFile>> {
+        let mut inode = 0;
+        self.named(dir, |state| {
+            state.has_parent(&dir.join("nameless"))?;
+            inode = state.inodes.len();
+            state.inodes.push(Inode::default());
+            Ok(())
+        })?;
+        let disk = self.clone();
+        Ok(Arc::new(SimFile { disk, inode }))
+    }
+
     fn create_dir(&self, path: &Path) -> Result<()> {
         self.named(path, |state| {
             state.has_parent(path)?;
@@ -298,7 +369,10 @@ impl Disk for SimDisk {
             state.has_parent(to)?;
             match (state.names.get(from), state.names.get(to)) {
                 (Some(Node::File(_)), Some(Node::File(_)) | None) => {}
-                _ => return Err(ErrorKind::NotFound.into()),
+                (Some(Node::Dir), None) => {}
+                (Some(Node::Dir), Some(Node::Dir)) if !state.has_entries(to) => {}
+                (Some(_), Some(_)) => return Err(ErrorKind::AlreadyExists.into()),
+                (None, _) => return Err(ErrorKind::NotFound.into()),
             }
             state.apply(NameChange::Rename(from.to_owned(), to.to_owned()));
             Ok(())
@@ -320,7 +394,7 @@ impl Disk for SimDisk {
             if state.names.get(path) != Some(&Node::Dir) {
                 return Err(ErrorKind::NotFound.into());
             }
-            if state.names.keys().any(|other| other.parent() == Some(path)) {
+            if state.has_entries(path) {
                 return Err(ErrorKind::DirectoryNotEmpty.into());
             }
             state.apply(NameChange::Remove(path.to_owned()));
@@ -354,6 +428,13 @@ impl Disk for SimDisk {
         }))
     }
 
+    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
+        match self.kind(dir)? {
+            Some(_) => Ok(dir.to_owned()),
+            None => Err(Error::io("open", dir, ErrorKind::NotFound.into())),
+        }
+    }
+
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         self.named(dir, |state| {
             // Those before them in the journal are durable with them.
@@ -369,6 +450,13 @@ impl Disk for SimDisk {
 
     fn lock(&self, path: &Path, _: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
         self.file(path).map(Some)
+    }
+
+    // One process at a time: whoever held a lock before is gone.
+    fn lock_dir(&self, dir: &Path) -> Result<Option<Arc<dyn DiskFile>>> {
+        let disk = self.clone();
+        let held = SimFile { disk, inode: 0 };
+        self.real_path(dir).map(|_| Some(Arc::new(held) as _))
     }
 }
 
@@ -403,17 +491,20 @@ impl DiskFile for SimFile {
         Ok(state.inodes[self.inode].current.len() as u64)
     }
 
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let state = self.disk.state.lock().unwrap();
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut state = self.disk.state.lock().unwrap();
+        let most = state.hindered(buffer.len())?;
         let bytes = &state.inodes[self.inode].current;
-        let start = offset as usize;
-        let range = bytes.get(start..start + buffer.len());
-        buffer.copy_from_slice(range.ok_or(ErrorKind::UnexpectedEof)?);
-        Ok(())
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let len = rest.len().min(most);
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
     }
 
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write(Write::Bytes(offset as usize, bytes.to_vec()))
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let most = self.disk.state.lock().unwrap().hindered(bytes.len())?;
+        self.write(Write::Bytes(offset as usize, bytes[..most].to_vec()))?;
+        Ok(most)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -10,13 +10,24 @@
     clippy::print_stdout
 )]
 
+mod kills;
+#[path = "../support/random.rs"]
+mod random;
+#[path = "../support/sim_disk.rs"]
+mod sim_disk;
 mod table;
 
 use table::Line;
 
+/// Whether everything is tried, and not only what a short run has time for.
+fn is_full() -> bool {
+    std::env::var_os("RUSTDB_TRUST").is_some_and(|value| value == "full")
+}
+
 #[test]
 fn nothing_is_missed_lost_or_panics() {
-    let lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    lines.extend(kills::lines());
     println!("{}", table::markdown(&lines));
     for line in &lines {
         assert_eq!(line.missed + line.lost + line.panicked, 0, "{line:?}");

@@ -11,9 +11,10 @@ mod target;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::file::{Phase, check_target, holders};
+use crate::file::{Disk, Phase, check_target, holders};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Family;
 use crate::report::Report;
@@ -34,6 +35,8 @@ pub struct UpgradeOptions {
     pub source: PathBuf,
     /// The directory to write.
     pub target: PathBuf,
+    /// Where to write it.
+    pub disk: Arc<dyn Disk>,
     /// The layout to write.
     pub to: Target,
     /// With the layout paged: pages of one file; default 1 GiB of them.
@@ -57,7 +60,7 @@ pub struct UpgradeOptions {
 /// # Errors
 /// When files cannot be read or written, or the target is in the way.
 pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
-    check_target(&options.target, &options.source)?;
+    check_target(&options.disk, &options.target, &options.source)?;
     if !options.force {
         refuse_in_use(&options.source)?;
     }

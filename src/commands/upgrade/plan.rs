@@ -83,7 +83,7 @@ impl<'d> Plan<'d> {
             read_through(&self.catalog, &hashed, options.open.threads)?;
         } else {
             let staging = target::write(options, self, &hashed)?;
-            quarantine::write(self.quarantined.clone(), staging.path())?;
+            quarantine::write(&*options.disk, self.quarantined.clone(), staging.path())?;
             target::verify(options, self, &staging, &hashed.content(&self.catalog))?;
             staging.publish()?;
         }

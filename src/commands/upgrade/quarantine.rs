@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
-use crate::file::{SourceFile, create_file};
+use crate::file::{Disk, DiskWriter, SourceFile};
 use crate::finding::Code;
 use crate::legacy::{FRAME_LEN, LegacyDir};
 use crate::recovery::{Recovery, SetAside};
@@ -91,12 +91,12 @@ fn quarantined(
 ///
 /// # Errors
 /// When it cannot be read or is no such file.
-pub(super) fn read(dir: &Path) -> Result<Vec<Quarantined>> {
+pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Vec<Quarantined>> {
     let path = dir.join(QUARANTINE_NAME);
-    if path.symlink_metadata().is_err() {
+    if disk.kind(&path)?.is_none() {
         return Ok(Vec::new());
     }
-    let bytes = SourceFile::open(&path)?.read_all(MAX_LEN)?;
+    let bytes = SourceFile::open_on(disk, &path)?.read_all(MAX_LEN)?;
     let mut offset = 0;
     let mut records = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -117,14 +117,14 @@ pub(super) fn read(dir: &Path) -> Result<Vec<Quarantined>> {
 }
 
 /// Writes the records, if there are any, in the order of their sequences.
-pub(super) fn write(mut records: Vec<Quarantined>, dir: &Path) -> Result<()> {
+pub(super) fn write(disk: &dyn Disk, mut records: Vec<Quarantined>, dir: &Path) -> Result<()> {
     if records.is_empty() {
         return Ok(());
     }
     records.sort_by_key(|record| record.sequence);
     let path = dir.join(QUARANTINE_NAME);
     let io = |error| Error::io("write", &path, error);
-    let mut out = BufWriter::new(create_file(&path)?);
+    let mut out = BufWriter::new(DiskWriter::new(disk.create(&path)?));
     for record in records {
         serde_json::to_writer(&mut out, &record).map_err(|error| io(error.into()))?;
         out.write_all(b"\n").map_err(io)?;

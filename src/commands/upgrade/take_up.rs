@@ -57,7 +57,7 @@ impl<'d> TakenUp<'d> {
             tables: BTreeMap::new(),
             left: Vec::new(),
         };
-        let mut records = quarantine::read(directory.path())?;
+        let mut records = quarantine::read(&**directory.disk(), directory.path())?;
         records.sort_by_key(|record| record.sequence);
         let mut open: BTreeSet<String> = BTreeSet::new();
         for record in records {

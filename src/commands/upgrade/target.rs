@@ -9,7 +9,7 @@ use crate::commands::content::{Content, hash_content};
 use crate::commands::{Directory, OpenOptions};
 use crate::engine::{self, CreateOptions, Layout, Level, Origin};
 use crate::error::{Error, Result};
-use crate::file::{Phase, Staging, WatchedDisk, create_file, encode_name};
+use crate::file::{BulkWriter, Disk, Phase, Staging, WatchedDisk, encode_name, tree_len};
 use crate::finding::{Code, Severity};
 use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
 use crate::model::{Form, RowSource};
@@ -58,7 +58,9 @@ pub(super) fn write(
     plan: &Plan<'_>,
     rows: &dyn RowSource,
 ) -> Result<Staging> {
-    let staging = Staging::create(&options.target, &options.source)?;
+    // Also what writes can be stopped.
+    let disk = WatchedDisk::shared(&options.disk, &options.open.progress);
+    let staging = Staging::create(&disk, &options.target, &options.source)?;
     match options.to {
         Target::Layout(layout) => {
             let origin = Origin {
@@ -68,9 +70,16 @@ pub(super) fn write(
             let mut create = CreateOptions::from(layout);
             create.threads = options.open.threads;
             create.pages_per_file = options.pages_per_file.unwrap_or(create.pages_per_file);
-            engine::create(staging.path(), create, &plan.catalog, rows, &origin)?;
+            engine::create_on(
+                staging.disk(),
+                staging.path(),
+                create,
+                &plan.catalog,
+                rows,
+                &origin,
+            )?;
         }
-        Target::Snapshot => write_snapshots(staging.path(), plan, rows)?,
+        Target::Snapshot => write_snapshots(&staging, plan, rows)?,
     }
     Ok(staging)
 }
@@ -87,13 +96,14 @@ fn cluster_id(plan: &Plan<'_>, rows: &dyn RowSource) -> u128 {
     ContentHash::of(text.as_bytes()).0
 }
 
-fn write_snapshots(dir: &Path, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<()> {
+fn write_snapshots(staging: &Staging, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<()> {
+    let (disk, dir) = (&**staging.disk(), staging.path());
     match plan.catalog.form {
-        Form::Instance => write_snapshot(&dir.join(SNAPSHOT_NAME), plan, rows, None),
+        Form::Instance => write_snapshot(disk, &dir.join(SNAPSHOT_NAME), plan, rows, None),
         Form::SingleDatabase => {
             for (index, database) in plan.catalog.databases.iter().enumerate() {
                 let name = format!("{}.db", encode_name(&database.name, index));
-                write_snapshot(&dir.join(name), plan, rows, Some(index))?;
+                write_snapshot(disk, &dir.join(name), plan, rows, Some(index))?;
             }
             Ok(())
         }
@@ -101,13 +111,16 @@ fn write_snapshots(dir: &Path, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<
 }
 
 fn write_snapshot(
+    disk: &dyn Disk,
     path: &Path,
     plan: &Plan<'_>,
     rows: &dyn RowSource,
     only: Option<usize>,
 ) -> Result<()> {
-    let mut file = create_file(path)?;
-    SnapshotEncoder::new(&mut file, path, plan.family).write(&plan.catalog, rows, only)
+    let mut file = BulkWriter::new(disk.create(path)?);
+    SnapshotEncoder::new(&mut file, path, plan.family).write(&plan.catalog, rows, only)?;
+    file.finish()
+        .map_err(|error| Error::io("write", path, error))
 }
 
 /// Checks every byte that was written, reads it back and compares content.
@@ -118,6 +131,7 @@ pub(super) fn verify(
     expected: &Content,
 ) -> Result<()> {
     let open = OpenOptions {
+        disk: options.disk.clone(),
         family: matches!(options.to, Target::Snapshot).then_some(plan.family),
         recovery: Request::default(),
         threads: options.open.threads,
@@ -125,7 +139,7 @@ pub(super) fn verify(
     };
     let written = Directory::open(staging.path(), &open)?;
     // Once for the checksums, once for the content.
-    let len = engine::len_on_disk(staging.path()).saturating_mul(2);
+    let len = tree_len(&*options.disk, staging.path()).saturating_mul(2);
     options.open.progress.begin(Phase::Checking, len);
     let (checked, found) = both(
         written.threads(),
@@ -159,9 +173,8 @@ fn check_layout(options: &UpgradeOptions, staging: &Staging) -> Result<()> {
         return Ok(());
     }
     let mut report = Report::new();
-    let disk = WatchedDisk::shared(&options.open.progress);
     // Whoever hashes the content looks into every row.
-    engine::verify_on(&disk, staging.path(), Level::Links, &mut report)?;
+    engine::verify_on(staging.disk(), staging.path(), Level::Links, &mut report)?;
     let errors = report.findings().iter();
     let mut errors = errors.filter(|finding| finding.code.severity() == Severity::Error);
     errors.next().map_or(Ok(()), |finding| {

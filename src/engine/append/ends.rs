@@ -278,10 +278,11 @@ pub(super) fn needless(end: &End, data: &Piece<'_>) -> Damage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::LocalDisk;
     use std::path::Path;
 
     fn list(count: u64) -> EndList {
-        let mut sorter = Sorter::new(&scratch_dir());
+        let mut sorter = Sorter::new(&LocalDisk::shared(), &scratch_dir());
         for n in (0..count).rev() {
             let end = End {
                 index: n * 3,

@@ -194,7 +194,7 @@ fn build(
     lsn: Lsn,
 ) -> Result<()> {
     let ends = collect_ends(file, &table.address, counts.data_len)?;
-    let mut entries = Sorter::new(&table.dir);
+    let mut entries = Sorter::new(&table.disk, &table.dir);
     ends.each(|end| entries.push(end.entry()))?;
     visible_rows((file, counts.data_len), table, ends, |id, _, key| {
         key.map_or(Ok(()), |key| entries.push(entry(key, id)))

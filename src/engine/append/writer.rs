@@ -25,7 +25,7 @@ pub(super) fn start(
         lsn,
         threads,
         records: BlockWriter::create(table, (SUFFIX, MAGIC), lsn)?,
-        entries: table.key.map(|_| Sorter::new(&table.dir)),
+        entries: table.key.map(|_| Sorter::new(&table.disk, &table.dir)),
     }))
 }
 

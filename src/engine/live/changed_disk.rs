@@ -137,6 +137,10 @@ impl Disk for ChangedDisk {
         Err(read_only(path))
     }
 
+    fn temporary(&self, dir: &Path) -> Result<Arc<dyn DiskFile>> {
+        self.base.temporary(dir)
+    }
+
     fn create_dir(&self, path: &Path) -> Result<()> {
         Err(read_only(path))
     }
@@ -195,12 +199,20 @@ impl Disk for ChangedDisk {
         }
     }
 
+    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
+        self.base.real_path(dir)
+    }
+
     fn sync_dir(&self, _: &Path) -> Result<()> {
         Ok(())
     }
 
     fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
         self.base.lock(path, lock)
+    }
+
+    fn lock_dir(&self, dir: &Path) -> Result<Option<Arc<dyn DiskFile>>> {
+        self.base.lock_dir(dir)
     }
 }
 
@@ -209,11 +221,11 @@ impl DiskFile for Patched {
         Ok(self.len)
     }
 
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = offset.saturating_add(buffer.len() as u64);
-        if end > self.len {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = buffer.len().min(left);
+        let buffer = buffer.split_at_mut(len).0;
+        let end = offset.saturating_add(len as u64);
         buffer.fill(0);
         if let Some(base) = &self.base
             && offset < self.base_len
@@ -240,10 +252,10 @@ impl DiskFile for Patched {
                 into.copy_from_slice(bytes);
             }
         }
-        Ok(())
+        Ok(len)
     }
 
-    fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 

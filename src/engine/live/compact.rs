@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::batch::Batch;
-use super::rewrite::{STAGING_DIR, remove_tree};
+use super::rewrite::STAGING_DIR;
 use super::store::LiveStore;
 use crate::engine::layout::TableCounts;
 use crate::engine::log::{LOG_DIR, SegmentFile};
-use crate::error::Result;
-use crate::file::{Disk, SourceFile};
-use crate::model::VisibleRows;
+use crate::error::{Error, Result};
+use crate::file::{Disk, Progress, SourceFile, remove_tree};
+use crate::model::{RowBatch, RowStream, VisibleRows};
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,12 +44,21 @@ impl LiveStore {
     /// # Errors
     /// Damage; I/O errors.
     pub fn compact(&self) -> Result<Compaction> {
+        self.compact_watched(&Progress::default())
+    }
+
+    /// As [`compact`](Self::compact), until `progress` is to stop: then the
+    /// table at hand and those after it are as before.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact); when it is to stop.
+    pub fn compact_watched(&self, progress: &Progress) -> Result<Compaction> {
         let log_before = log_len(&*self.disk, &self.root)?;
         self.checkpoint()?;
         let mut tables = Vec::new();
         for (database, handles) in self.tables() {
             for handle in handles {
-                tables.push(self.compact_table(&database, &handle)?);
+                tables.push(self.compact_table(&database, &handle, progress)?);
             }
         }
         let mut writer = self.writer()?;
@@ -65,14 +74,28 @@ impl LiveStore {
         })
     }
 
-    fn compact_table(&self, database: &str, handle: &super::TableHandle) -> Result<CompactedTable> {
+    fn compact_table(
+        &self,
+        database: &str,
+        handle: &super::TableHandle,
+        progress: &Progress,
+    ) -> Result<CompactedTable> {
         let mut writer = self.writer()?;
         let mut state = handle.write();
         let before = state.live.counts();
         let staged = {
-            let mut rows = VisibleRows(state.live.rows()?);
-            self.stage(&handle.place, &mut rows)?
+            let mut rows = UntilStopped {
+                rows: VisibleRows(state.live.rows()?),
+                path: &handle.place.dir,
+                progress,
+            };
+            self.stage(&handle.place, &mut rows)
         };
+        let staged = staged.inspect_err(|_| {
+            // No record names them yet. Once one does, they must stay: whoever
+            // opens the directory next puts them in their place.
+            let _ = clear_leftovers(&*self.disk, &self.root);
+        })?;
         let (new_len, old_len) = staged.lens(&*self.disk)?;
         let changed = !staged.is_same(&*self.disk)?;
         if changed {
@@ -98,6 +121,21 @@ impl LiveStore {
             len: (old_len, new_len),
             changed,
         })
+    }
+}
+
+/// Visible rows, until the work is to stop.
+struct UntilStopped<'r> {
+    rows: VisibleRows<'r>,
+    path: &'r Path,
+    progress: &'r Progress,
+}
+
+impl RowStream for UntilStopped<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let go_on = self.progress.go_on();
+        go_on.map_err(|error| Error::io("compact", self.path, error))?;
+        self.rows.next_batch()
     }
 }
 

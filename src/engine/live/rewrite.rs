@@ -10,7 +10,7 @@ use crate::engine::address::Lsn;
 use crate::engine::layout::TableCounts;
 use crate::engine::paths::TablePlace;
 use crate::error::{Error, Result};
-use crate::file::{Disk, EntryKind, SourceFile};
+use crate::file::{Disk, SourceFile};
 use crate::model::RowStream;
 
 /// Where new files are written. A crash leaves it; the next opening removes it.
@@ -132,30 +132,4 @@ fn same_bytes(disk: &dyn Disk, a: &Path, b: &Path) -> Result<bool> {
         offset += len as u64;
     }
     Ok(true)
-}
-
-/// Removes a directory and what is in it. Links are removed, not followed.
-///
-/// # Errors
-/// I/O errors.
-pub(super) fn remove_tree(disk: &dyn Disk, root: &Path) -> Result<()> {
-    if disk.kind(root)? != Some(EntryKind::Dir) {
-        return Ok(());
-    }
-    let mut open = vec![root.to_owned()];
-    let mut emptied = Vec::new();
-    while let Some(dir) = open.pop() {
-        for entry in disk.entries(&dir)? {
-            match entry.is_dir {
-                true => open.push(entry.path),
-                false => disk.remove_file(&entry.path)?,
-            }
-        }
-        emptied.push(dir);
-    }
-    // Directories were met before those in them.
-    emptied
-        .iter()
-        .rev()
-        .try_for_each(|dir| disk.remove_dir(dir))
 }

@@ -79,7 +79,7 @@ pub(super) fn open(
         Ok(_) | Err(Error::Damage(_)) => {}
         Err(other) => return Err(other),
     }
-    let mut entries = Sorter::new(&place.dir);
+    let mut entries = Sorter::new(&place.disk, &place.dir);
     visible_keys(place, table.arity, key, |entry| entries.push(entry))?;
     let path = new.clone();
     let mut tree = TreeWriter::create(

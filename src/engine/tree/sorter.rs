@@ -2,14 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{ENTRY_LEN, Entry};
 use crate::codec::ByteWriter;
 use crate::error::{Error, Result};
+use crate::file::{Disk, DiskFile};
 use crate::work::{Threads, in_order};
 
 /// How many entries are dealt with at a time.
@@ -43,6 +43,7 @@ const WRITTEN: usize = 4096;
 /// name, which is gone with the process.
 #[derive(Debug)]
 pub(in crate::engine) struct Sorter {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     run: Vec<Entry>,
     spilled: Option<Spilled>,
@@ -53,7 +54,7 @@ pub(in crate::engine) struct Sorter {
 #[derive(Debug)]
 struct Spilled {
     dir: PathBuf,
-    file: File,
+    file: Arc<dyn DiskFile>,
     runs: Vec<SortedRun>,
     /// From one sample to the next.
     step: usize,
@@ -78,8 +79,9 @@ impl SortedRun {
 
 impl Sorter {
     /// A sorter that may use a file in `dir`.
-    pub(in crate::engine) fn new(dir: &Path) -> Self {
+    pub(in crate::engine) fn new(disk: &Arc<dyn Disk>, dir: &Path) -> Self {
         Sorter {
+            disk: disk.clone(),
             dir: dir.to_owned(),
             run: Vec::new(),
             spilled: None,
@@ -106,7 +108,7 @@ impl Sorter {
             Some(spilled) => spilled,
             none => none.insert(Spilled {
                 dir: self.dir.clone(),
-                file: tempfile::tempfile_in(&self.dir).map_err(io)?,
+                file: self.disk.temporary(&self.dir)?,
                 runs: Vec::new(),
                 step: self.sizes.step,
             }),
@@ -214,7 +216,7 @@ impl Spilled {
         for range in &ranges {
             let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
             bytes.resize(len, 0);
-            read(&self.file, &mut bytes, range.start, &self.dir)?;
+            read(&*self.file, &mut bytes, range.start, &self.dir)?;
             let entries = bytes.chunks_exact(ENTRY_LEN).map(Entry::from_bytes);
             sorted.entries.extend(entries);
         }
@@ -237,7 +239,7 @@ impl Spilled {
         let mut bytes = [0; ENTRY_LEN];
         while low < high {
             let middle = low + (high - low) / 2;
-            read(&self.file, &mut bytes, run.offset(middle), &self.dir)?;
+            read(&*self.file, &mut bytes, run.offset(middle), &self.dir)?;
             match Entry::from_bytes(&bytes) < *bound {
                 true => low = middle + 1,
                 false => high = middle,
@@ -268,7 +270,7 @@ impl Spilled {
     }
 }
 
-fn read(file: &File, bytes: &mut [u8], offset: u64, dir: &Path) -> Result<()> {
+fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, dir: &Path) -> Result<()> {
     let read = file.read_exact_at(bytes, offset);
     read.map_err(|error| Error::io("read a temporary file in", dir, error))
 }
@@ -295,7 +297,7 @@ impl Run {
             self.bytes
                 .resize(usize::try_from(len).unwrap_or(MERGE_LEN), 0);
             read(
-                &spilled.file,
+                &*spilled.file,
                 &mut self.bytes,
                 self.rest.start,
                 &spilled.dir,
@@ -312,6 +314,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::LocalDisk;
 
     #[test]
     fn entries_come_sorted_from_memory_and_from_runs() {
@@ -331,7 +334,7 @@ mod tests {
                 value: n % 7,
             });
             let mut expected: Vec<_> = entries.collect();
-            let mut sorter = Sorter::new(dir.path());
+            let mut sorter = Sorter::new(&LocalDisk::shared(), dir.path());
             sorter.sizes = Sizes {
                 run: 1000,
                 step: 10,
@@ -359,7 +362,7 @@ mod tests {
     #[test]
     fn buckets_are_of_a_size() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sorter = Sorter::new(dir.path());
+        let mut sorter = Sorter::new(&LocalDisk::shared(), dir.path());
         (sorter.sizes.run, sorter.sizes.step) = (1000, 10);
         for n in 0..20_000_u64 {
             // All of one class, as the keys of a column are.

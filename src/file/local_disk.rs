@@ -1,0 +1,166 @@
+//! The files of this machine, as a [`Disk`].
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::source::open_regular;
+use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry, is_missing};
+use crate::error::{Error, Result};
+
+/// The files of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalDisk;
+
+impl LocalDisk {
+    /// As the engine shares it.
+    pub fn shared() -> Arc<dyn Disk> {
+        Arc::new(LocalDisk)
+    }
+}
+
+impl Disk for LocalDisk {
+    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        let file = open_regular(path, OFlags::RDONLY)?;
+        Ok(Arc::new(file))
+    }
+
+    fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        let file = open_regular(path, OFlags::RDWR)?;
+        Ok(Arc::new(file))
+    }
+
+    fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let opened = options.open(path);
+        Ok(Arc::new(opened.map_err(|e| Error::io("create", path, e))?))
+    }
+
+    fn temporary(&self, dir: &Path) -> Result<Arc<dyn DiskFile>> {
+        let created = tempfile::tempfile_in(dir);
+        let io = |error| Error::io("create a temporary file in", dir, error);
+        Ok(Arc::new(created.map_err(io)?))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        let created = DirBuilder::new().mode(0o700).create(path);
+        created.map_err(|error| Error::io("create the directory", path, error))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|error| Error::io("rename", from, error))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path).map_err(|error| Error::io("remove", path, error))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        std::fs::remove_dir(path).map_err(|error| Error::io("remove", path, error))
+    }
+
+    fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
+        let io = |error| Error::io("list", dir, error);
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let kind = entry.file_type().map_err(io)?;
+            entries.push(SourceEntry {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                path: entry.path(),
+                is_file: kind.is_file(),
+                is_dir: kind.is_dir(),
+            });
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
+        let meta = match path.symlink_metadata() {
+            Err(error) if is_missing(&error) => return Ok(None),
+            meta => meta.map_err(|error| Error::io("open", path, error))?,
+        };
+        Ok(Some(match meta.file_type() {
+            kind if kind.is_file() => EntryKind::File,
+            kind if kind.is_dir() => EntryKind::Dir,
+            _ => EntryKind::Other,
+        }))
+    }
+
+    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
+        let real = dir.canonicalize();
+        real.map_err(|error| Error::io("open", dir, error))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| Error::io("sync the directory", dir, error))
+    }
+
+    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
+        let file = open_regular(path, OFlags::RDONLY)?;
+        let locked = match lock {
+            Lock::Shared => file.try_lock_shared(),
+            Lock::Exclusive => file.try_lock(),
+        };
+        locked_as(path, file, locked)
+    }
+
+    fn lock_dir(&self, dir: &Path) -> Result<Option<Arc<dyn DiskFile>>> {
+        let io = |error| Error::io("lock", dir, error);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+        let opened = match rustix::fs::open(dir, flags, Mode::empty()) {
+            Ok(opened) => File::from(opened),
+            // Another user's, who lets nobody look.
+            Err(Errno::ACCESS) => return Ok(None),
+            Err(error) => return Err(io(error.into())),
+        };
+        let owner = opened.metadata().map_err(io)?.uid();
+        if owner != rustix::process::geteuid().as_raw() {
+            return Ok(None);
+        }
+        let locked = opened.try_lock();
+        locked_as(dir, opened, locked)
+    }
+}
+
+fn locked_as(
+    path: &Path,
+    file: File,
+    locked: std::result::Result<(), TryLockError>,
+) -> Result<Option<Arc<dyn DiskFile>>> {
+    match locked {
+        Ok(()) => Ok(Some(Arc::new(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+    }
+}
+
+impl DiskFile for File {
+    fn len(&self) -> io::Result<u64> {
+        self.metadata().map(|meta| meta.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+}

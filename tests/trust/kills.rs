@@ -1,0 +1,401 @@
+//! Stops `upgrade`, `compact` and the live store after each of their file
+//! operations, and lets each of them fail: what was there before is there after,
+//! what is new is there whole or not at all, and running it again succeeds.
+
+mod store;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustdb_migrate::commands::compact::{compact, compact_into};
+use rustdb_migrate::commands::content::{Content, hash_content};
+use rustdb_migrate::commands::convert::Numeric;
+use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
+use rustdb_migrate::commands::verify::{Level, verify};
+use rustdb_migrate::commands::{Directory, OpenOptions};
+use rustdb_migrate::engine::Layout;
+use rustdb_migrate::error::{Error, Result};
+use rustdb_migrate::file::Disk;
+use rustdb_migrate::recovery::{OnAmbiguous, Request};
+use rustdb_migrate::work::Threads;
+
+use crate::is_full;
+use crate::random::Random;
+use crate::sim_disk::SimDisk;
+use crate::table::Line;
+
+/// A command on a disk.
+pub struct Case {
+    what: String,
+    /// With what it works on, and nothing else.
+    disk: SimDisk,
+    run: Run,
+    /// What must hold whenever it has ended, after `run` succeeded if true.
+    check: Check,
+}
+
+type Run = Box<dyn Fn(&Arc<dyn Disk>) -> Result<()>>;
+type Check = Box<dyn Fn(&SimDisk, bool) -> Result<(), String>>;
+
+/// How often the kinds of harm were done, and how they ended.
+#[derive(Default)]
+struct Tally {
+    kills: Ended,
+    faults: Ended,
+    hindered: Ended,
+}
+
+#[derive(Default)]
+struct Ended {
+    refused: u64,
+    done: u64,
+    lost: u64,
+    panicked: u64,
+}
+
+impl Ended {
+    fn line(self, what: String) -> Line {
+        Line {
+            what,
+            tried: self.refused + self.done + self.lost + self.panicked,
+            detected: self.refused,
+            harmless: self.done,
+            undetectable: 0,
+            missed: 0,
+            lost: self.lost,
+            panicked: self.panicked,
+        }
+    }
+
+    /// Takes one trial in: whether the command was done, or what was lost.
+    fn add(&mut self, what: &str, trial: impl FnOnce() -> Result<bool, String>) {
+        match catch_unwind(AssertUnwindSafe(trial)) {
+            Ok(Ok(true)) => self.done += 1,
+            Ok(Ok(false)) => self.refused += 1,
+            Ok(Err(why)) => {
+                println!("lost: {what}: {why}");
+                self.lost += 1;
+            }
+            Err(_) => {
+                println!("panicked: {what}");
+                self.panicked += 1;
+            }
+        }
+    }
+}
+
+pub fn lines() -> Vec<Line> {
+    let mut lines = Vec::new();
+    for case in cases() {
+        let tally = case.all();
+        let Case { what, .. } = case;
+        lines.push(tally.kills.line(format!("{what}: stopped, power lost")));
+        lines.push(tally.faults.line(format!("{what}: ENOSPC, EIO")));
+        lines.push(tally.hindered.line(format!("{what}: EINTR, short I/O")));
+    }
+    lines
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for to in ["paged", "per-table", "append", "snapshot"] {
+        cases.push(upgrade_case("torn_tail", to));
+    }
+    cases.push(upgrade_case("twins", "paged"));
+    for layout in Layout::ALL {
+        cases.push(compact_case(layout));
+    }
+    cases.push(compact_copy_case());
+    cases.extend(Layout::ALL.map(store::case));
+    cases
+}
+
+impl Case {
+    fn all(&self) -> Tally {
+        let mut tally = Tally::default();
+        let changes = self.undisturbed();
+        // A short run tries so many places, spread over all of them.
+        let places = if is_full() { u64::MAX } else { 40 };
+        let step = changes.div_ceil(places).max(1);
+        let seeds = if is_full() { 8 } else { 1 };
+        for k in (0..=changes).step_by(step as usize) {
+            for seed in 0..seeds {
+                let what = format!("{}, change {k}, seed {seed}", self.what);
+                tally.kills.add(&what, || self.kill(k, seed));
+            }
+            for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
+                let what = format!("{}, change {k}, {kind}", self.what);
+                tally.faults.add(&what, || self.fault(k, kind));
+            }
+        }
+        let periods = if is_full() { 1..=200 } else { 1..=10 };
+        for every in periods {
+            let what = format!("{}, every {every}. read or write", self.what);
+            tally.hindered.add(&what, || self.hinder(every));
+        }
+        tally
+    }
+
+    /// Runs it without any harm; how many changes it makes.
+    fn undisturbed(&self) -> u64 {
+        let disk = self.disk.fork();
+        let before = disk.changes();
+        (self.run)(&disk.shared()).unwrap();
+        (self.check)(&disk, true).unwrap();
+        let changes = disk.changes() - before;
+        assert!(changes > 6, "{}: {changes} changes", self.what);
+        changes
+    }
+
+    fn kill(&self, k: u64, seed: u64) -> Result<bool, String> {
+        let disk = self.disk.fork();
+        disk.fail_after(k, ErrorKind::Other);
+        let ended = (self.run)(&disk.shared()).is_ok();
+        disk.crash(&mut Random(k * 1000 + seed));
+        (self.check)(&disk, ended)?;
+        self.again(&disk)?;
+        Ok(true)
+    }
+
+    fn fault(&self, k: u64, kind: ErrorKind) -> Result<bool, String> {
+        let disk = self.disk.fork();
+        disk.fail_once(k, kind);
+        let ended = match (self.run)(&disk.shared()) {
+            Ok(()) => true,
+            Err(Error::Io { .. }) => false,
+            Err(other) => return Err(format!("an error of I/O became {other}")),
+        };
+        disk.heal();
+        (self.check)(&disk, ended)?;
+        if !ended && hidden(&disk) {
+            return Err("a hidden directory was left behind".into());
+        }
+        self.again(&disk)?;
+        Ok(ended)
+    }
+
+    fn hinder(&self, every: u64) -> Result<bool, String> {
+        let disk = self.disk.fork();
+        disk.hinder(every);
+        (self.run)(&disk.shared()).map_err(|error| format!("failed: {error}"))?;
+        disk.heal();
+        (self.check)(&disk, true)?;
+        Ok(true)
+    }
+
+    /// Runs it again, over what is left.
+    fn again(&self, disk: &SimDisk) -> Result<(), String> {
+        disk.heal();
+        match (self.run)(&disk.shared()) {
+            Ok(()) => {}
+            // Complete already: there is nothing to do again.
+            Err(Error::NeedsDecision(why)) if why.contains("TARGET") => {}
+            Err(error) => return Err(format!("the second run failed: {error}")),
+        }
+        (self.check)(disk, true)?;
+        match hidden(disk) {
+            true => Err("the second run left a hidden directory".into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether a directory under construction lies there.
+fn hidden(disk: &SimDisk) -> bool {
+    let entries = disk.entries(root()).unwrap();
+    entries
+        .iter()
+        .any(|entry| entry.name.starts_with(".rustdb"))
+}
+
+fn root() -> &'static Path {
+    Path::new("/disk")
+}
+
+fn source() -> PathBuf {
+    root().join("data")
+}
+
+fn target() -> PathBuf {
+    root().join("new")
+}
+
+/// A disk with the data of a fixture.
+fn disk_with(fixture: &str) -> SimDisk {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let from = from.join(fixture).join("data");
+    let disk = SimDisk::new(root());
+    for entry in walkdir::WalkDir::new(&from) {
+        let entry = entry.unwrap();
+        let to = source().join(entry.path().strip_prefix(&from).unwrap());
+        let to = to.components().collect::<PathBuf>();
+        if entry.file_type().is_dir() {
+            disk.create_dir(&to).unwrap();
+            disk.sync_dir(to.parent().unwrap()).unwrap();
+        } else {
+            let file = disk.create(&to).unwrap();
+            file.write_all_at(&std::fs::read(entry.path()).unwrap(), 0)
+                .unwrap();
+            file.sync().unwrap();
+            disk.sync_dir(to.parent().unwrap()).unwrap();
+        }
+    }
+    disk
+}
+
+fn open(disk: &Arc<dyn Disk>) -> OpenOptions {
+    OpenOptions {
+        disk: disk.clone(),
+        recovery: Request {
+            on_ambiguous: OnAmbiguous::Quarantine,
+            ..Request::default()
+        },
+        // One at a time: the k-th change is the same one in every run.
+        threads: Threads::ONE,
+        ..OpenOptions::default()
+    }
+}
+
+fn upgrade_on(disk: &Arc<dyn Disk>, to: Target, target: &Path) -> Result<()> {
+    let report = upgrade(&UpgradeOptions {
+        source: source(),
+        target: target.to_owned(),
+        disk: disk.clone(),
+        to,
+        pages_per_file: None,
+        open: open(disk),
+        family: None,
+        numeric: Numeric::Keep,
+        drop_dead: false,
+        dry_run: false,
+        force: false,
+    })?;
+    assert_eq!(report.outcome, Outcome::Done);
+    Ok(())
+}
+
+fn below(disk: &SimDisk, dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = disk.files().into_iter();
+    files.filter(|(path, _)| path.starts_with(dir)).collect()
+}
+
+fn content(disk: &SimDisk, dir: &Path) -> Result<Content, String> {
+    let shared = disk.shared();
+    let directory = Directory::open(dir, &open(&shared)).map_err(|error| error.to_string())?;
+    hash_content(directory.catalog(), &directory, Threads::ONE).map_err(|error| error.to_string())
+}
+
+fn verified(disk: &SimDisk, dir: &Path) -> Result<(), String> {
+    let shared = disk.shared();
+    let verified = verify(dir, &open(&shared), Level::Full).map_err(|error| error.to_string())?;
+    match verified.report.has_errors() {
+        true => Err(format!("{:?}", verified.report.findings())),
+        false => Ok(()),
+    }
+}
+
+/// Nothing but `target` is new, it is not there or as `whole`, and what was
+/// there before is as it was.
+fn absent_or_whole(
+    disk: &SimDisk,
+    before: &BTreeMap<PathBuf, Vec<u8>>,
+    whole: &BTreeMap<PathBuf, Vec<u8>>,
+    done: bool,
+) -> Result<(), String> {
+    let files = disk.files();
+    let known = |path: &PathBuf| before.contains_key(path);
+    if before
+        .iter()
+        .any(|(path, bytes)| files.get(path) != Some(bytes))
+    {
+        return Err("SOURCE changed".into());
+    }
+    let new: BTreeMap<_, _> = below(disk, &target());
+    if done && new.is_empty() {
+        return Err("TARGET is not there".into());
+    }
+    if !new.is_empty() && new != *whole {
+        return Err("TARGET is there in part".into());
+    }
+    let stray = files.keys().find(|path| {
+        let hidden =
+            path.starts_with(root()) && path.to_string_lossy().contains("/.rustdb-staging-");
+        !known(path) && !path.starts_with(target()) && !hidden
+    });
+    stray.map_or(Ok(()), |path| Err(format!("{} is new", path.display())))
+}
+
+fn upgrade_case(fixture: &str, to: &str) -> Case {
+    let disk = disk_with(fixture);
+    let before = disk.files();
+    let to: Target = to.parse().unwrap();
+    let reference = disk.fork();
+    upgrade_on(&reference.shared(), to, &target()).unwrap();
+    let whole = below(&reference, &target());
+    verified(&reference, &target()).unwrap();
+    let hash = |dir: &Path| content(&reference, dir).unwrap().versions_hash;
+    assert_eq!(hash(&source()), hash(&target()), "{fixture} {to}");
+    Case {
+        what: format!("`upgrade` of {fixture} to {to}"),
+        disk,
+        run: Box::new(move |disk| upgrade_on(disk, to, &target())),
+        check: Box::new(move |disk, done| absent_or_whole(disk, &before, &whole, done)),
+    }
+}
+
+/// A disk with a directory of ours alone, dead versions in it.
+fn disk_of_ours(layout: Layout) -> SimDisk {
+    let disk = disk_with("torn_tail");
+    upgrade_on(&disk.shared(), Target::Layout(layout), &root().join("ours")).unwrap();
+    disk
+}
+
+fn compact_case(layout: Layout) -> Case {
+    let disk = disk_of_ours(layout);
+    let dir = root().join("ours");
+    let before = content(&disk, &dir).unwrap();
+    assert!(before.tables.iter().any(|table| table.dead > 0));
+    let check_dir = dir.clone();
+    Case {
+        what: format!("`compact` in place, {layout}"),
+        disk,
+        run: Box::new(move |disk| compact(&dir, &open(disk)).map(drop)),
+        check: Box::new(move |disk, done| {
+            let after = content(disk, &check_dir)?;
+            if after.hash != before.hash {
+                return Err("visible rows differ".into());
+            }
+            for (old, new) in before.tables.iter().zip(&after.tables) {
+                let as_before = new.versions_hash == old.versions_hash;
+                if (done || !as_before) && new.dead > 0 {
+                    return Err(format!("{} is neither as before nor as after", new.table));
+                }
+            }
+            // What lies beside the tables is removed when it is opened to be written.
+            if done {
+                verified(disk, &check_dir)
+            } else {
+                Ok(())
+            }
+        }),
+    }
+}
+
+fn compact_copy_case() -> Case {
+    let disk = disk_of_ours(Layout::Paged);
+    let before = disk.files();
+    let run =
+        |disk: &Arc<dyn Disk>| compact_into(&root().join("ours"), &target(), &open(disk)).map(drop);
+    let reference = disk.fork();
+    run(&reference.shared()).unwrap();
+    let whole = below(&reference, &target());
+    Case {
+        what: "`compact --output`, paged".into(),
+        disk,
+        run: Box::new(run),
+        check: Box::new(move |disk, done| absent_or_whole(disk, &before, &whole, done)),
+    }
+}
