@@ -1,5 +1,7 @@
 //! From the files to what the server last had: cut, attribution, replay.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, Snapshot};
@@ -105,6 +107,7 @@ impl Recovery {
         }
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
+        applying.meant(repair.map_or_else(BTreeMap::new, |repair| repair.meant()));
         set_aside.extend(apply(legacy, applying, &mut attribution));
         attribution.tail.splice(..0, again.tail);
         overlay.finish();

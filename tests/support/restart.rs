@@ -9,13 +9,19 @@ use super::server::Server;
 impl Server {
     /// Killed and started again; `first` is the database that its map yields first.
     pub fn restart(&mut self, first: &str) {
+        self.restart_after(60, first);
+    }
+
+    /// The same so many seconds later: a segment that is opened within the
+    /// second of another is that one.
+    pub fn restart_after(&mut self, seconds: u64, first: &str) {
         let replayed = self.logged();
         self.instance = decode_instance(self.family, &self.snapshot).unwrap();
         for entry in replayed {
             wrongly(self.database(first), entry.operation);
         }
         self.transaction = 1;
-        self.clock += 60;
+        self.clock += seconds;
         self.open_segment();
         self.checkpoint();
     }

@@ -5,46 +5,35 @@
 //! snapshot held. So the state before it follows where three things agree: the
 //! log proves the start, exactly one database holds what the replay makes, row
 //! by row, and what was there before is given by the snapshot or the log. Then
-//! the records that the snapshot did not hold are a tail like any other.
+//! the records that the snapshot did not hold are a tail like any other. Where
+//! that proves too little, the server is followed through all its starts.
 
+mod chain;
 mod changed;
 mod claims;
 mod names;
 mod rebuild;
 mod standing;
+mod undo;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::finding::Code;
-use crate::legacy::{LegacyDir, RowExtent, Snapshot, WalRecord};
-use crate::model::Operation;
+use crate::legacy::{LegacyDir, Snapshot, WalRecord};
 use crate::report::Report;
 
-use super::attribution::{Attribution, Confidence};
+use super::Cut;
 use super::cut::is_marker;
 use super::runs::RunMap;
 use super::server_replay::{Start, is_complete, starts};
-use super::{Cut, Overlay};
 
-use changed::{Before, Changed, Comparison, Verdict};
+use chain::Chain;
+use changed::{Changed, Comparison, Verdict};
 use names::{NameLog, by_name, neighbours};
 use standing::{Standing, standing};
 
-/// What is proven of a start: the state before it, and what to apply to it.
-#[derive(Debug)]
-pub(super) struct Repair<'w> {
-    /// The snapshot with the repaired tables as they were before the start.
-    pub snapshot: Snapshot,
-    /// The records that the start should have applied, by position.
-    pub tail: Vec<usize>,
-    /// Rows pushed since the start to repaired tables: position, database name.
-    later: Vec<(usize, String)>,
-    start: Start,
-    changed: Vec<Changed<'w>>,
-    /// The snapshot as it was found.
-    found: &'w Snapshot,
-}
+pub(super) use undo::Repair;
 
 /// What a start of the server did, as far as it can be said.
 struct Suspicion<'w> {
@@ -99,9 +88,25 @@ pub(super) fn look<'w>(
         suspicion.unproven.extend(names.map(|name| (name, why)));
     }
     withdraw_neighbours(snapshot, &names, &mut suspicion);
-    let (proven, doubtful): (Vec<_>, Vec<_>) = std::mem::take(&mut suspicion.changed)
+    let (proven, mut doubtful): (Vec<_>, Vec<_>) = std::mem::take(&mut suspicion.changed)
         .into_iter()
         .partition(|changed| !suspicion.unproven.contains_key(changed.name));
+    if !suspicion.unproven.is_empty() {
+        let mut chain = chain::prove(legacy, snapshot, cut.first_tail)?;
+        let is_mended = |table: &Changed<'w>| chain.mended.contains_key(table.name);
+        if proven.iter().all(is_mended) {
+            doubtful.retain(|table| !is_mended(table));
+            suspicion.settle(&chain);
+            claims::report_changes(legacy, snapshot, start, &doubtful, report);
+            claims::report_suspicion(legacy, snapshot, &suspicion, report);
+            chain.mended.retain(|_, table| table.changes());
+            if wanted && !chain.mended.is_empty() {
+                return Repair::of_chain(snapshot, start, chain.mended).map(Some);
+            }
+            claims::report_mended(legacy, snapshot, start, &chain.mended, report);
+            return Ok(None);
+        }
+    }
     let undone = wanted && !proven.is_empty();
     claims::report_changes(legacy, snapshot, start, &doubtful, report);
     claims::report_suspicion(legacy, snapshot, &suspicion, report);
@@ -213,130 +218,16 @@ fn withdraw_neighbours<'w>(
     }
 }
 
-impl<'w> Repair<'w> {
-    fn new(
-        legacy: &LegacyDir,
-        snapshot: &'w Snapshot,
-        start: Start,
-        changed: Vec<Changed<'w>>,
-    ) -> Result<Self> {
-        let mut before = snapshot.clone();
-        let mut later = Vec::new();
-        let mut absent: BTreeSet<(usize, usize)> = BTreeSet::new();
-        for table in &changed {
-            let own = (table.own.database, table.own.table);
-            let stands = std::iter::once(&table.own).chain(&table.others);
-            for standing in stands {
-                let at = (standing.database, standing.table);
-                let database = before.catalog.databases.get(at.0);
-                let name = database.map_or_else(String::new, |database| database.name.clone());
-                later.extend(standing.later.iter().map(|record| (*record, name.clone())));
-                let Some(extent) = snapshot.extent(at.0, at.1) else {
-                    continue;
-                };
-                let extent = match (&table.before, at == own) {
-                    (Some(Before::Rows(rows)), true) => {
-                        RowExtent::of_rows(extent.file.path(), rows, extent.arity)?
-                    }
-                    (Some(Before::First(count)), true) => extent.first(*count)?,
-                    (Some(Before::Absent) | None, true) => {
-                        absent.insert(at);
-                        extent.first(0)?
-                    }
-                    (_, false) => extent.first(standing.count)?,
-                };
-                if let Some(place) = before.rows.get_mut(at.0).and_then(|d| d.get_mut(at.1)) {
-                    *place = extent;
-                }
-            }
+impl<'w> Suspicion<'w> {
+    /// Takes over what following all starts has proven, and why it has not.
+    fn settle(&mut self, chain: &Chain<'w>) {
+        for name in chain.mended.keys() {
+            self.unproven.remove(name);
         }
-        for (database, table) in absent.into_iter().rev() {
-            if let Some(database) = before.catalog.databases.get_mut(database) {
-                database.tables.remove(table);
-            }
-            if let Some(extents) = before.rows.get_mut(database) {
-                extents.remove(table);
-            }
-        }
-        later.sort();
-        let names: BTreeSet<&str> = changed.iter().map(|table| table.name).collect();
-        let records = legacy.wal.records.iter().enumerate();
-        let unheld = records.take(start.marker).skip(start.unheld);
-        let tail = unheld.filter(|(_, record)| {
-            let table = record.operation.table();
-            !is_marker(record) && table.is_some_and(|table| names.contains(table))
-        });
-        Ok(Repair {
-            tail: tail.map(|(at, _)| at).collect(),
-            snapshot: before,
-            later,
-            start,
-            changed,
-            found: snapshot,
-        })
-    }
-
-    /// Adds the rows that were pushed since the start behind those of the
-    /// records that were applied again. A table that only the start had made
-    /// stays where it was used since, by these rows or the `tail`.
-    pub fn apply_later(&self, legacy: &LegacyDir, tail: &Attribution, overlay: &mut Overlay) {
-        let of_tail = tail.tail.iter();
-        let of_tail = of_tail.filter_map(|a| Some((a.record, a.database.as_deref()?)));
-        let of_later = self.later.iter().map(|(at, name)| (*at, name.as_str()));
-        for (at, name) in of_later.clone().chain(of_tail) {
-            self.keep_used(legacy, at, name, overlay);
-        }
-        for (at, name) in of_later {
-            if let Some(record) = legacy.wal.records.get(at) {
-                let database = overlay.database_or_new(name);
-                overlay.apply(database, &record.operation, 1);
+        for (name, why) in &chain.open {
+            if self.unproven.contains_key(name) {
+                self.unproven.insert(name, why);
             }
         }
     }
-
-    fn keep_used(&self, legacy: &LegacyDir, at: usize, database: &str, overlay: &mut Overlay) {
-        let record = legacy.wal.records.get(at);
-        let Some(name) = record.and_then(|record| record.operation.table()) else {
-            return;
-        };
-        let found = self.found.catalog.databases.iter();
-        let found = found.filter(|found| found.name == database);
-        let mut tables = found.flat_map(|found| &found.tables);
-        let is_changed = self.changed.iter().any(|changed| changed.name == name);
-        let Some(schema) = tables.find(|table| table.name == name && is_changed) else {
-            return;
-        };
-        let create = Operation::CreateTable {
-            table: name.to_owned(),
-            schema: schema.clone(),
-            rows: Vec::new(),
-        };
-        let database = overlay.database_or_new(database);
-        // Where the table is there, this has no effect.
-        overlay.apply(database, &create, 1);
-    }
-
-    /// Lists what was undone, each with its proof.
-    pub fn report(&self, legacy: &LegacyDir, applied: &Attribution, report: &mut Report) {
-        claims::report_repairs(legacy, self, applied, report);
-    }
-}
-
-/// Records of a table that were applied again, and of those the ones whose
-/// database is proven or decided, and the ones set aside.
-fn applied_again(legacy: &LegacyDir, applied: &Attribution, name: &str) -> (usize, usize, usize) {
-    let of_table = applied.tail.iter().filter(|attributed| {
-        let record = legacy.wal.records.get(attributed.record);
-        record.and_then(|record| record.operation.table()) == Some(name)
-    });
-    let (mut all, mut sure, mut aside) = (0, 0, 0);
-    for attributed in of_table {
-        all += 1;
-        match attributed.confidence {
-            Confidence::Certain | Confidence::Assigned => sure += 1,
-            Confidence::Probable => {}
-            Confidence::Ambiguous | Confidence::Orphan => aside += 1,
-        }
-    }
-    (all, sure, aside)
 }

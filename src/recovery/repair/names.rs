@@ -109,7 +109,8 @@ pub(super) fn by_name<'w>(
     names
 }
 
-fn alters(operation: &Operation) -> bool {
+/// Whether an operation takes a table away or gives it other columns.
+pub(super) fn alters(operation: &Operation) -> bool {
     matches!(
         operation,
         Operation::DropTable { .. }

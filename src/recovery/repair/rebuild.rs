@@ -5,15 +5,14 @@
 use std::collections::BTreeSet;
 
 use crate::legacy::Snapshot;
-use crate::model::{Operation, Row, RowStream, Table};
+use crate::model::{Operation, Row, Table};
 
 use crate::error::Result;
-use crate::legacy::RowReader;
 use crate::recovery::cut::row_hash_owned;
 use crate::recovery::replay::{Effect, TableState};
 use crate::recovery::runs::RunMap;
 
-use super::standing::Standing;
+use super::standing::{Standing, all_rows};
 
 /// A record and its position in the log.
 pub(super) type Logged<'w> = (usize, &'w Operation);
@@ -47,14 +46,10 @@ pub(super) fn other_rows(
     }
     let mut all = Vec::new();
     for other in others {
-        let mut rows = Vec::new();
-        if let Some(extent) = snapshot.extent(other.database, other.table) {
-            let mut reader = RowReader::new(&extent.first(other.count)?);
-            while let Some(batch) = reader.next_batch()? {
-                rows.extend(batch.rows().map(|row| row.to_owned()));
-            }
-        }
-        all.push(rows);
+        all.push(match snapshot.extent(other.database, other.table) {
+            Some(extent) => all_rows(&extent.first(other.count)?)?,
+            None => Vec::new(),
+        });
     }
     Ok(Some(all))
 }

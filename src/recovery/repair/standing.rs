@@ -98,6 +98,16 @@ fn each_row(
     Ok(())
 }
 
+/// All rows of a table.
+pub(super) fn all_rows(extent: &RowExtent) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut reader = RowReader::new(extent);
+    while let Some(batch) = reader.next_batch()? {
+        rows.extend(batch.rows().map(|row| row.to_owned()));
+    }
+    Ok(rows)
+}
+
 /// Whether rows from an index on are these, in order; also whether each is
 /// visible, but not what its xmax is: no record says it.
 pub(super) fn are_rows<'r>(
