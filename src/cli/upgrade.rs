@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
-use super::next_steps::next_steps;
+use super::next_steps::{after_upgrade, steps_text};
 use super::options::{Common, Format, decisions};
 use super::output::{Output, warn, write_output};
 
@@ -100,7 +100,9 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
         Format::Text => {
             show(&report, common)?;
             if !common.quiet {
-                show_next(&report, args)?;
+                let paths = (args.source.as_path(), args.target.as_path());
+                let steps = after_upgrade(&report, paths, std::env::args_os());
+                io::stderr().write_all(steps_text(&steps).as_bytes())?;
             }
         }
     }
@@ -158,19 +160,6 @@ fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
     write_output(file, &text).context("--report")
 }
 
-/// What to run next, where something stands in the way.
-fn show_next(report: &UpgradeReport, args: &UpgradeArgs) -> io::Result<()> {
-    let steps = next_steps(report, &args.source, std::env::args_os());
-    let mut err = io::stderr().lock();
-    if !steps.is_empty() {
-        writeln!(err, "next, one of:")?;
-    }
-    for step in steps {
-        writeln!(err, "  {}", escape(&step))?;
-    }
-    Ok(())
-}
-
 fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
     warn(&Report::of(&report.findings), common);
     let mut out = Output::new(common)?;
@@ -185,14 +174,18 @@ fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
     }
     let target = &report.target;
     match report.outcome {
-        Outcome::Done | Outcome::DoneWithLoss => {
-            writeln!(
-                out,
-                "{} written as {}, verified",
-                escape(&target.path),
-                target.layout
-            )?;
-        }
+        Outcome::Done => writeln!(
+            out,
+            "{} written as {}, verified",
+            escape(&target.path),
+            target.layout
+        )?,
+        Outcome::DoneWithLoss => writeln!(
+            out,
+            "{} written as {}, verified; what the errors name is lost",
+            escape(&target.path),
+            target.layout
+        )?,
         Outcome::Planned | Outcome::PlannedWithLoss => writeln!(
             out,
             "{} would be written as {}; nothing was written",
