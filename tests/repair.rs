@@ -276,7 +276,7 @@ fn upgrade_lists_repairs_and_counts_doubled_keys() {
     assert!(said.err.contains("repaired-replay"), "{}", said.err);
     assert!(!said.err.contains("duplicate-key"), "{}", said.err);
     assert!(
-        said.out.contains("postgres  users  120   0"),
+        said.out.contains("postgres  users   120     0"),
         "{}",
         said.out
     );

@@ -152,9 +152,16 @@ fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) ->
 fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     let open = |finding: &&Finding| matches!(finding.code, Code::Ambiguous | Code::Orphan);
     let mut steps = Vec::new();
+    // What is decided about must be found by the same reading.
+    let mut asked = String::new();
+    for flag in ["--salvage", "--repair-replay"] {
+        if again.split(' ').any(|word| word == flag) {
+            asked.push_str(&format!(" {flag}"));
+        }
+    }
     let first = findings.iter().find(open);
     if let Some(sequence) = first.and_then(|finding| finding.sequence) {
-        let explain = format!("rustdb-inspect wal {source} --explain {sequence}");
+        let explain = format!("rustdb-inspect wal {source} --explain {sequence}{asked}");
         steps.push(Step::new("to see what is known of a record", [explain]));
     }
     if let Some(assign) = first.and_then(assignment) {
@@ -164,7 +171,7 @@ fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     steps.push(Step::new(
         "to decide record by record, with an editor in between",
         [
-            format!("rustdb-migrate attribute {source} -o decisions"),
+            format!("rustdb-migrate attribute {source} -o decisions{asked}"),
             format!("{again} --attribution decisions"),
         ],
     ));

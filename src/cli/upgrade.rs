@@ -17,7 +17,7 @@ use crate::work::Threads;
 
 use super::Exit;
 use super::next_steps::{after_upgrade, steps_text};
-use super::options::{Common, Format, decisions};
+use super::options::{Beyond, Common, Format, decisions};
 use super::output::{Output, warn, write_output};
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
@@ -51,12 +51,8 @@ pub struct UpgradeArgs {
     /// Leave out row versions that are not visible
     #[arg(long)]
     drop_dead: bool,
-    /// Go on past damage, keep what can be kept and list what cannot
-    #[arg(long)]
-    salvage: bool,
-    /// Undo what an earlier start of the server did wrong, where it is proven
-    #[arg(long)]
-    repair_replay: bool,
+    #[command(flatten)]
+    beyond: Beyond,
     /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
     #[arg(long, value_name = "FAMILY")]
     from_family: Option<Family>,
@@ -140,8 +136,8 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
                 without_wal: false,
                 decisions: decisions(&args.assign, args.attribution.as_deref())?,
                 on_ambiguous: args.on_ambiguous,
-                salvage: args.salvage,
-                repair_replay: args.repair_replay,
+                salvage: args.beyond.salvage,
+                repair_replay: args.beyond.repair_replay,
             },
             threads: args.threads.unwrap_or_default(),
             progress: common.watch.clone(),

@@ -179,6 +179,11 @@ fn what_a_start_of_the_server_did_is_undone_by_what_is_printed() {
         }
         let (code, new) = follow(place.path());
         assert_eq!((code, rows_of(&new)), (0, before.clone()), "{databases:?}");
+        if rows_each == 69 {
+            let line = "rustdb-inspect wal data --explain 5 --repair-replay";
+            let explained = paste(line, place.path()).exits(0).stdout;
+            assert!(explained.contains("it is applied again"), "{explained}");
+        }
         // Upgraded at once, the way to undo it leads into another directory.
         let run = paste("rustdb-migrate upgrade data at-once", place.path()).exits(0);
         let steps = proposed(&run.stderr);
@@ -205,6 +210,41 @@ fn every_way_out_of_a_decision_does_what_it_says() {
         assert_eq!(run.code, code, "{line}: {}", run.stderr);
         let _ = fs::remove_dir_all(place.path().join("new"));
     }
+}
+
+/// Lines of a decision file that decide nothing.
+fn undecided(file: &Path) -> usize {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().filter(|line| line.contains(" = ?  #"));
+    lines.count()
+}
+
+#[test]
+fn what_salvage_leaves_open_can_be_explained_and_decided() {
+    // A damaged snapshot, and two databases that nothing separates.
+    let place = tempfile::tempdir().unwrap();
+    copy(Path::new(&data("twins")), &place.path().join("data"));
+    let snapshot = place.path().join("data/server_instance.db");
+    let bytes = fs::read(&snapshot).unwrap();
+    fs::write(&snapshot, [&bytes[..], b"more"].concat()).unwrap();
+    let refused = paste("rustdb-migrate upgrade data new --salvage", place.path()).exits(3);
+    let steps = proposed(&refused.stderr);
+    assert_eq!(steps.len(), 5, "{}", refused.stderr);
+    for line in steps.iter().flat_map(|step| &step.1) {
+        let run = paste(line, place.path());
+        let code = match line.contains("--attribution") {
+            true => 3,
+            // What follows the snapshot is lost.
+            false if line.contains("upgrade") => 1,
+            false => 0,
+        };
+        assert_eq!(run.code, code, "{line}: {}", run.stderr);
+        if line.contains("--explain") {
+            assert!(run.stdout.contains("\nleft "), "{}", run.stdout);
+        }
+        let _ = fs::remove_dir_all(place.path().join("new"));
+    }
+    assert_eq!(undecided(&place.path().join("decisions")), 3);
 }
 
 #[test]
