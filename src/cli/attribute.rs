@@ -7,8 +7,8 @@ use crate::commands::attribute::attribute;
 use crate::commands::file_outside;
 
 use super::Exit;
-use super::options::{Common, Reading};
-use super::output::write_output;
+use super::options::{Beyond, Common, Reading};
+use super::output::{note, write_output};
 
 /// Writes which database each WAL record belongs to, as a decision file to edit
 ///
@@ -22,6 +22,8 @@ pub struct AttributeArgs {
     output: Option<PathBuf>,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    beyond: Beyond,
 }
 
 /// Runs the subcommand.
@@ -29,9 +31,18 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
     if let Some(file) = &args.output {
         file_outside(file, &args.source)?;
     }
-    let file = attribute(&args.source, &args.reading.open_options(common)?)?;
+    let mut options = args.reading.open_options(common)?;
+    args.beyond.apply(&mut options);
+    let file = attribute(&args.source, &options)?;
     match &args.output {
-        Some(path) => write_output(path, file.text.as_bytes())?,
+        Some(path) => {
+            write_output(path, file.text.as_bytes())?;
+            let open = file.counts.ambiguous.saturating_add(file.counts.orphan);
+            let path = path.display();
+            let text =
+                format!("{path} written; {open} records are not decided, \"= ?\" marks them");
+            note(&text, common);
+        }
         None => io::stdout().lock().write_all(file.text.as_bytes())?,
     }
     Ok(Exit::Done)

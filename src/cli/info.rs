@@ -12,6 +12,7 @@ use crate::finding::Finding;
 use crate::render::utc_text;
 
 use super::Exit;
+use super::next_steps::{after_look, steps_text};
 use super::options::{Common, Format, Reading};
 use super::output::{Output, word};
 
@@ -74,6 +75,7 @@ fn show(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
     if !info.findings().is_empty() && !common.quiet {
         writeln!(out)?;
         out.findings(&info.report, common)?;
+        out.write_all(steps_text(&after_look(info)).as_bytes())?;
     }
     Ok(())
 }

@@ -1,11 +1,15 @@
-//! The commands to run next when an upgrade needs a decision or is refused, as
-//! they can be pasted into a shell.
+//! The commands to run next when something stands in the way or can be undone,
+//! as they can be pasted into a shell.
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use crate::commands::info::Info;
 use crate::commands::upgrade::{Outcome, UpgradeReport};
+use crate::error::Class;
 use crate::finding::{Code, Finding};
 use crate::render::escape;
+use crate::report::Report;
 
 /// What stands in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,56 +20,174 @@ pub(super) enum Obstacle {
     Damage,
 }
 
-/// Lines of a command each; none where nothing stands in the way.
-pub(super) fn next_steps(
+impl Obstacle {
+    /// That of a legacy directory.
+    pub(super) fn of(report: &Report) -> Option<Self> {
+        match report.class()? {
+            Class::NeedsDecision => Some(Obstacle::Decision),
+            _ => Some(Obstacle::Damage),
+        }
+    }
+}
+
+/// One way to go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// What it is for: `to ...`.
+    pub purpose: &'static str,
+    /// The commands, one after the other.
+    pub commands: Vec<String>,
+}
+
+impl Step {
+    fn new(purpose: &'static str, commands: impl IntoIterator<Item = String>) -> Self {
+        Step {
+            purpose,
+            commands: commands.into_iter().collect(),
+        }
+    }
+}
+
+/// Ways to go on, for people; nothing for none.
+pub(super) fn steps_text(steps: &[Step]) -> String {
+    let mut text = String::new();
+    for (at, step) in steps.iter().enumerate() {
+        let word = if at == 0 { "next" } else { "or" };
+        text.push_str(&format!("{word}, {}:\n", step.purpose));
+        for command in &step.commands {
+            text.push_str(&format!("  {}\n", escape(command)));
+        }
+    }
+    text
+}
+
+/// What an upgrade that was run as `words` leads on to.
+pub(super) fn after_upgrade(
     report: &UpgradeReport,
-    source: &std::path::Path,
+    (source, target): (&Path, &Path),
     words: impl Iterator<Item = OsString>,
-) -> Vec<String> {
+) -> Vec<Step> {
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let source = quoted(&source.to_string_lossy());
+    let again = command_line(&words, &report.findings);
     let obstacle = match report.outcome {
         Outcome::NeedsDecision => Obstacle::Decision,
         Outcome::Damaged => Obstacle::Damage,
-        _ => return Vec::new(),
+        _ if words.iter().any(|word| word == "--repair-replay") => return Vec::new(),
+        Outcome::Planned | Outcome::PlannedWithLoss => return undo(&report.findings, &again),
+        _ => {
+            // What is written stays: the other goes beside it.
+            let target = target.to_string_lossy();
+            let beside = format!("{}-repaired", target.trim_end_matches('/'));
+            let other = words.iter().map(|word| match *word == target {
+                true => beside.clone(),
+                false => word.clone(),
+            });
+            let other = command_line(&other.collect::<Vec<_>>(), &report.findings);
+            return undo(&report.findings, &other);
+        }
     };
-    let source = quoted(&source.to_string_lossy());
-    let again = command_line(words, &report.findings);
     steps(obstacle, &report.findings, &source, &again)
 }
 
+/// What a start of the server did that can be undone.
+fn undo(findings: &[Finding], again: &str) -> Vec<Step> {
+    let mut codes = findings.iter().map(|finding| finding.code);
+    let provable = |code| {
+        let twice = matches!(code, Code::ReplayedTwice | Code::ReplayedElsewhere);
+        // Found by a look at what was replayed, and at nothing else.
+        twice || code == Code::SequenceBehind
+    };
+    match codes.any(provable) {
+        true => vec![Step::new(
+            "to undo what a start of the server did where that is proven, first without writing",
+            ["--repair-replay --dry-run", "--repair-replay"].map(|how| format!("{again} {how}")),
+        )],
+        false => Vec::new(),
+    }
+}
+
+/// What a directory that was looked at leads on to; a healthy one to nothing.
+pub(super) fn after_look(info: &Info) -> Vec<Step> {
+    let source = quoted(&info.path);
+    if info.layout.is_some() {
+        return Vec::new();
+    }
+    let again = upgrade_of(info);
+    match Obstacle::of(&info.report) {
+        Some(obstacle) => steps(obstacle, info.findings(), &source, &again),
+        None => undo(info.findings(), &again),
+    }
+}
+
+/// The upgrade of a directory into a new one beside it.
+pub(super) fn upgrade_of(info: &Info) -> String {
+    let target = format!("{}-new", info.path.trim_end_matches('/'));
+    format!(
+        "rustdb-migrate upgrade {} {}",
+        quoted(&info.path),
+        quoted(&target)
+    )
+}
+
 /// The commands that lead on; `source` and `again`, the upgrade, are quoted.
-pub(super) fn steps(
-    obstacle: Obstacle,
-    findings: &[Finding],
-    source: &str,
-    again: &str,
-) -> Vec<String> {
+fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     match obstacle {
         Obstacle::Decision => decisions(findings, source, again),
         Obstacle::Damage => vec![
-            format!("rustdb-inspect verify {source}"),
-            format!("{again} --salvage --dry-run"),
-            format!("{again} --salvage"),
+            Step::new(
+                "to see all that is wrong",
+                [format!("rustdb-inspect verify {source}")],
+            ),
+            Step::new(
+                "to keep what can be kept, first without writing",
+                ["--salvage --dry-run", "--salvage"].map(|how| format!("{again} {how}")),
+            ),
         ],
     }
 }
 
-fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<String> {
+fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     let open = |finding: &&Finding| matches!(finding.code, Code::Ambiguous | Code::Orphan);
-    let mut lines = Vec::new();
+    let mut steps = Vec::new();
+    // What is decided about must be found by the same reading.
+    let mut asked = String::new();
+    for flag in ["--salvage", "--repair-replay"] {
+        if again.split(' ').any(|word| word == flag) {
+            asked.push_str(&format!(" {flag}"));
+        }
+    }
     let first = findings.iter().find(open);
     if let Some(sequence) = first.and_then(|finding| finding.sequence) {
-        lines.push(format!("rustdb-inspect wal {source} --explain {sequence}"));
+        let explain = format!("rustdb-inspect wal {source} --explain {sequence}{asked}");
+        steps.push(Step::new("to see what is known of a record", [explain]));
     }
-    lines.push(format!("rustdb-migrate attribute {source} -o decisions"));
-    lines.push(format!("{again} --attribution decisions"));
     if let Some(assign) = first.and_then(assignment) {
-        lines.push(format!("{again} --assign {assign}"));
+        let assign = format!("{again} --assign {assign}");
+        steps.push(Step::new("to decide for all records of a table", [assign]));
     }
+    steps.push(Step::new(
+        "to decide record by record, with an editor in between",
+        [
+            format!("rustdb-migrate attribute {source} -o decisions{asked}"),
+            format!("{again} --attribution decisions"),
+        ],
+    ));
     if first.is_some() {
-        lines.push(format!("{again} --on-ambiguous best"));
-        lines.push(format!("{again} --on-ambiguous quarantine"));
+        let best = format!("{again} --on-ambiguous best");
+        steps.push(Step::new(
+            "to let the evidence decide, such as it is",
+            [best],
+        ));
+        let aside = format!("{again} --on-ambiguous quarantine");
+        steps.push(Step::new(
+            "to keep such records aside, in TARGET/quarantine.jsonl",
+            [aside],
+        ));
     }
-    lines
+    steps
 }
 
 /// `TABLE=DATABASE` with the first candidate, as the detail names them.
@@ -76,17 +198,16 @@ fn assignment(finding: &Finding) -> Option<String> {
 }
 
 /// The command as it was given, but for the options that a decision replaces.
-fn command_line(words: impl Iterator<Item = OsString>, findings: &[Finding]) -> String {
+fn command_line(words: &[String], findings: &[Finding]) -> String {
     let mut codes = findings.iter().map(|finding| finding.code);
     let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
     let mut line = "rustdb-migrate".to_owned();
     let mut skip_next = false;
-    for word in words.skip(1) {
-        let word = word.to_string_lossy();
+    for word in words.iter().skip(1) {
         if std::mem::take(&mut skip_next) {
             continue;
         }
-        match word.as_ref() {
+        match word.as_str() {
             "--on-ambiguous" | "--attribution" => skip_next = true,
             "--assign" if contradicted => skip_next = true,
             word if contradicted && word.starts_with("--assign=") => {}
@@ -123,6 +244,11 @@ pub(super) fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn line(words: &[&str], findings: &[Finding]) -> String {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        command_line(&words, findings)
+    }
+
     #[test]
     fn a_command_can_be_pasted() {
         let words = [
@@ -136,9 +262,8 @@ mod tests {
             "--to",
             "append",
         ];
-        let line = command_line(words.iter().map(OsString::from), &[]);
         assert_eq!(
-            line,
+            line(&words, &[]),
             "rustdb-migrate upgrade 'my data' 'new'\\''s' --to append"
         );
     }
@@ -146,14 +271,10 @@ mod tests {
     #[test]
     fn an_assignment_that_the_files_contradict_is_not_proposed_again() {
         let words = ["x", "upgrade", "a", "b", "--assign", "t=x", "--assign=u=y"];
-        let words = || words.iter().map(OsString::from);
         let contradicted = [Finding::new(Code::AssignmentContradicted)];
-        assert_eq!(
-            command_line(words(), &contradicted),
-            "rustdb-migrate upgrade a b"
-        );
+        assert_eq!(line(&words, &contradicted), "rustdb-migrate upgrade a b");
         let kept = "rustdb-migrate upgrade a b --assign t=x --assign=u=y";
-        assert_eq!(command_line(words(), &[]), kept);
+        assert_eq!(line(&words, &[]), kept);
     }
 
     #[test]
@@ -162,17 +283,20 @@ mod tests {
             .table("notes")
             .sequence(2)
             .detail("candidates: left, right");
-        let lines = decisions(&[finding], "data", "rustdb-migrate upgrade data new");
-        assert_eq!(
-            lines,
-            [
-                "rustdb-inspect wal data --explain 2",
-                "rustdb-migrate attribute data -o decisions",
-                "rustdb-migrate upgrade data new --attribution decisions",
-                "rustdb-migrate upgrade data new --assign notes=left",
-                "rustdb-migrate upgrade data new --on-ambiguous best",
-                "rustdb-migrate upgrade data new --on-ambiguous quarantine",
-            ]
-        );
+        let steps = decisions(&[finding], "data", "rustdb-migrate upgrade data new");
+        let expected = "\
+next, to see what is known of a record:
+  rustdb-inspect wal data --explain 2
+or, to decide for all records of a table:
+  rustdb-migrate upgrade data new --assign notes=left
+or, to decide record by record, with an editor in between:
+  rustdb-migrate attribute data -o decisions
+  rustdb-migrate upgrade data new --attribution decisions
+or, to let the evidence decide, such as it is:
+  rustdb-migrate upgrade data new --on-ambiguous best
+or, to keep such records aside, in TARGET/quarantine.jsonl:
+  rustdb-migrate upgrade data new --on-ambiguous quarantine
+";
+        assert_eq!(steps_text(&steps), expected);
     }
 }

@@ -55,6 +55,25 @@ pub struct Reading {
     pub deciding: Deciding,
 }
 
+/// How far to go beyond what the files say by themselves.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Beyond {
+    /// Go on past damage, keep what can be kept and list what cannot
+    #[arg(long)]
+    pub salvage: bool,
+    /// Undo what an earlier start of the server did wrong, where it is proven
+    #[arg(long)]
+    pub repair_replay: bool,
+}
+
+impl Beyond {
+    /// Asks for it.
+    pub fn apply(&self, options: &mut OpenOptions) {
+        options.recovery.salvage = self.salvage;
+        options.recovery.repair_replay = self.repair_replay;
+    }
+}
+
 /// What the user knows that the files do not say.
 #[derive(Debug, Clone, Args)]
 pub struct Deciding {

@@ -9,13 +9,12 @@ use crate::commands::file_outside;
 use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
 use crate::commands::page_map::{PageMaps, page_maps};
 use crate::commands::wal::{Log, open_log};
-use crate::error::Class;
 use crate::finding::Severity;
 use crate::render::html::{DatabasePart, Page, TablePart, page_html};
 use crate::render::utc_text;
 
 use super::Exit;
-use super::next_steps::{Obstacle, quoted, steps};
+use super::next_steps::{Obstacle, after_look, quoted, upgrade_of};
 use super::options::{Common, Reading};
 use super::output::{note, word, write_output};
 use super::report_pages::page_map;
@@ -56,16 +55,16 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
 }
 
 fn page(info: &Info, log: Option<&Log>, maps: &PageMaps) -> Page {
-    let (verdict, obstacle) = judged(info, log.is_some());
+    let obstacle = Obstacle::of(&info.report);
     Page {
         title: info.path.clone(),
-        verdict: verdict.to_owned(),
+        verdict: judged(info, obstacle).to_owned(),
         // What only waits for a decision is no damage.
         worst: match obstacle {
             Some(Obstacle::Decision) => Some(Severity::Warning),
             _ => info.report.worst(),
         },
-        next: next(info, log.is_some(), obstacle),
+        next: next(info),
         facts: facts(info),
         databases: info.databases.as_ref().map(|databases| {
             let part = |database: &DatabaseInfo| DatabasePart {
@@ -82,49 +81,44 @@ fn page(info: &Info, log: Option<&Log>, maps: &PageMaps) -> Page {
     }
 }
 
-/// How the directory stands, and what is in the way.
-fn judged(info: &Info, is_legacy: bool) -> (&'static str, Option<Obstacle>) {
-    match info.report.class() {
-        Some(Class::NeedsDecision) => (
-            "a decision is needed. Nothing is damaged, but only you can say what the findings leave open.",
-            Some(Obstacle::Decision),
-        ),
-        Some(_) if is_legacy => (
-            "something is damaged or missing; --salvage keeps what can be kept.",
-            Some(Obstacle::Damage),
-        ),
-        Some(_) => (
-            "something is damaged or missing. Restore the files that are named, or upgrade again from the source.",
-            None,
-        ),
-        None if info.report.worst().is_some() => {
-            ("nothing stands in the way; see the findings below.", None)
+/// How the directory stands, in a sentence.
+fn judged(info: &Info, obstacle: Option<Obstacle>) -> &'static str {
+    match (obstacle, &info.layout) {
+        (Some(Obstacle::Decision), _) => {
+            "a decision is needed. Nothing is damaged, but only you can say what the findings leave open."
         }
-        None => ("nothing was found that needs attention.", None),
+        (Some(Obstacle::Damage), None) => {
+            "something is damaged or missing; --salvage keeps what can be kept."
+        }
+        (Some(Obstacle::Damage), Some(_)) => {
+            "something is damaged or missing. Restore the files that are named, or upgrade again from the source."
+        }
+        (None, _) if info.report.worst().is_some() => {
+            "nothing stands in the way; see the findings below."
+        }
+        (None, _) => "nothing was found that needs attention.",
     }
 }
 
-/// The commands that lead on.
-fn next(info: &Info, is_legacy: bool, obstacle: Option<Obstacle>) -> Vec<String> {
-    let source = quoted(&info.path);
-    let target = quoted(&format!("{}-new", info.path.trim_end_matches('/')));
-    let again = format!("rustdb-migrate upgrade {source} {target}");
-    if let Some(obstacle) = obstacle {
-        return steps(obstacle, info.findings(), &source, &again);
-    }
-    let dump = format!("rustdb-inspect dump {source} > dump.sql");
-    let verify = format!("rustdb-inspect verify {source}");
-    if !is_legacy {
-        return match info.report.has_errors() {
-            true => vec![verify],
-            false => vec![verify, dump],
+/// What to do next, with its commands.
+fn next(info: &Info) -> Vec<(&'static str, Vec<String>)> {
+    let steps = after_look(info).into_iter();
+    let mut next: Vec<_> = steps.map(|step| (step.purpose, step.commands)).collect();
+    if info.report.class().is_none() {
+        let source = quoted(&info.path);
+        let dump = format!("rustdb-inspect dump {source} > dump.sql");
+        let write = match info.layout {
+            None => (
+                "to write it in a layout that can be checked",
+                upgrade_of(info),
+            ),
+            Some(_) => ("to check it", format!("rustdb-inspect verify {source}")),
         };
-    }
-    let mut next = vec![again.clone(), dump];
-    let mut findings = info.findings().iter();
-    if findings.any(|finding| finding.code.is_replay()) {
-        // An earlier start of the server did something that can be undone.
-        next.insert(0, format!("{again} --repair-replay --dry-run"));
+        next.push((write.0, vec![write.1]));
+        next.push(("to load it into PostgreSQL", vec![dump]));
+    } else if info.layout.is_some() {
+        let verify = format!("rustdb-inspect verify {}", quoted(&info.path));
+        next.push(("to see all that is wrong", vec![verify]));
     }
     next
 }

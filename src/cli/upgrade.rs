@@ -16,8 +16,8 @@ use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
-use super::next_steps::next_steps;
-use super::options::{Common, Format, decisions};
+use super::next_steps::{after_upgrade, steps_text};
+use super::options::{Beyond, Common, Format, decisions};
 use super::output::{Output, warn, write_output};
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
@@ -51,12 +51,8 @@ pub struct UpgradeArgs {
     /// Leave out row versions that are not visible
     #[arg(long)]
     drop_dead: bool,
-    /// Go on past damage, keep what can be kept and list what cannot
-    #[arg(long)]
-    salvage: bool,
-    /// Undo what an earlier start of the server did wrong, where it is proven
-    #[arg(long)]
-    repair_replay: bool,
+    #[command(flatten)]
+    beyond: Beyond,
     /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
     #[arg(long, value_name = "FAMILY")]
     from_family: Option<Family>,
@@ -100,7 +96,9 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
         Format::Text => {
             show(&report, common)?;
             if !common.quiet {
-                show_next(&report, args)?;
+                let paths = (args.source.as_path(), args.target.as_path());
+                let steps = after_upgrade(&report, paths, std::env::args_os());
+                io::stderr().write_all(steps_text(&steps).as_bytes())?;
             }
         }
     }
@@ -138,8 +136,8 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
                 without_wal: false,
                 decisions: decisions(&args.assign, args.attribution.as_deref())?,
                 on_ambiguous: args.on_ambiguous,
-                salvage: args.salvage,
-                repair_replay: args.repair_replay,
+                salvage: args.beyond.salvage,
+                repair_replay: args.beyond.repair_replay,
             },
             threads: args.threads.unwrap_or_default(),
             progress: common.watch.clone(),
@@ -158,19 +156,6 @@ fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
     write_output(file, &text).context("--report")
 }
 
-/// What to run next, where something stands in the way.
-fn show_next(report: &UpgradeReport, args: &UpgradeArgs) -> io::Result<()> {
-    let steps = next_steps(report, &args.source, std::env::args_os());
-    let mut err = io::stderr().lock();
-    if !steps.is_empty() {
-        writeln!(err, "next, one of:")?;
-    }
-    for step in steps {
-        writeln!(err, "  {}", escape(&step))?;
-    }
-    Ok(())
-}
-
 fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
     warn(&Report::of(&report.findings), common);
     let mut out = Output::new(common)?;
@@ -185,14 +170,18 @@ fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
     }
     let target = &report.target;
     match report.outcome {
-        Outcome::Done | Outcome::DoneWithLoss => {
-            writeln!(
-                out,
-                "{} written as {}, verified",
-                escape(&target.path),
-                target.layout
-            )?;
-        }
+        Outcome::Done => writeln!(
+            out,
+            "{} written as {}, verified",
+            escape(&target.path),
+            target.layout
+        )?,
+        Outcome::DoneWithLoss => writeln!(
+            out,
+            "{} written as {}, verified; what the errors name is lost",
+            escape(&target.path),
+            target.layout
+        )?,
         Outcome::Planned | Outcome::PlannedWithLoss => writeln!(
             out,
             "{} would be written as {}; nothing was written",

@@ -16,7 +16,7 @@ use crate::render::utc_text;
 use crate::report::Report;
 
 use super::Exit;
-use super::options::{Common, Deciding};
+use super::options::{Beyond, Common, Deciding};
 use super::output::{Output, warn, word};
 use super::wal_explain::explain;
 use super::wal_line::{EntryLine, LineOptions};
@@ -34,6 +34,8 @@ pub struct WalArgs {
     path: PathBuf,
     #[command(flatten)]
     deciding: Deciding,
+    #[command(flatten)]
+    beyond: Beyond,
     /// First sequence to show
     #[arg(long, value_name = "SEQ")]
     from: Option<u64>,
@@ -92,7 +94,9 @@ struct Document<'d> {
 
 /// Runs the subcommand.
 pub fn run(args: &WalArgs, common: &Common) -> anyhow::Result<Exit> {
-    let log = open_log(&args.path, &args.deciding.open_options()?)?;
+    let mut options = args.deciding.open_options()?;
+    args.beyond.apply(&mut options);
+    let log = open_log(&args.path, &options)?;
     check(args, &log)?;
     let damage = log.damage();
     let out = Output::new(common)?;

@@ -89,6 +89,10 @@ fn because(log: &Log, position: usize, record: &WalRecord) -> String {
             let reason = log.attributed(position).and_then(|a| a.no_effect);
             format!("the statement had failed: {}", reason.unwrap_or_default())
         }
+        RecordState::Tail if position < log.first_tail() => {
+            "it is applied again, because what a start of the server did with it is undone"
+                .to_owned()
+        }
         RecordState::Tail => match cut {
             Some(reason) => format!("the snapshot does not hold it (cut: {})", word(&reason)),
             None => "no Checkpoint record follows, and no snapshot is there to ask".to_owned(),

@@ -49,7 +49,8 @@ impl Look {
             ))),
             Err(damage) => Some(Finding::from(damage)),
         };
-        let Some(wrong) = wrong else {
+        // Salvage finds out for itself what is wrong.
+        let Some(wrong) = wrong.filter(|_| !options.recovery.salvage) else {
             let opened = Opened::Legacy(opened);
             let directory = Directory::recover(path, opened, options)?;
             return Ok(Look::Whole(Box::new(directory)));

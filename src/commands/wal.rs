@@ -199,7 +199,7 @@ impl Log {
     pub fn state(&self, position: usize, record: &WalRecord) -> RecordState {
         if record.operation.table().is_none() {
             RecordState::Checkpoint
-        } else if position < self.first_tail() {
+        } else if position < self.first_tail() && self.attributed(position).is_none() {
             RecordState::InSnapshot
         } else if self
             .attributed(position)

@@ -89,31 +89,3 @@ fn completions_are_taken_by_their_shell() {
     }
     inspect(["completions", "powershell"]).exits(2);
 }
-
-#[test]
-fn the_commands_that_an_upgrade_proposes_do_what_they_say() {
-    let scratch = tempfile::tempdir().unwrap();
-    let target = scratch.path().join("new").to_str().unwrap().to_owned();
-    let source = data("twins");
-    let refused = migrate(["upgrade", &source, &target]).exits(3);
-    let (_, steps) = refused.stderr.split_once("next, one of:\n").unwrap();
-    let steps: Vec<&str> = steps.lines().map(str::trim).collect();
-    assert_eq!(steps.len(), 6, "{steps:?}");
-    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_rustdb-inspect"))
-        .parent()
-        .unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    for step in steps {
-        let done = Command::new("sh")
-            .args(["-c", step])
-            .env("PATH", &path)
-            .current_dir(scratch.path())
-            .output()
-            .unwrap();
-        // A decision file that nobody edited decides nothing.
-        let code = if step.contains("--attribution") { 3 } else { 0 };
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert_eq!(done.status.code(), Some(code), "{step}: {said}");
-        let _ = std::fs::remove_dir_all(&target);
-    }
-}

@@ -14,6 +14,7 @@ mod dump;
 mod explain;
 mod hostile;
 mod info;
+mod next;
 mod page;
 mod report;
 mod terminal;

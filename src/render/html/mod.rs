@@ -29,8 +29,8 @@ pub struct Page {
     pub verdict: String,
     /// The heaviest severity, if anything was found.
     pub worst: Option<Severity>,
-    /// Commands to run next.
-    pub next: Vec<String>,
+    /// What to do next, `to ...`, with its commands.
+    pub next: Vec<(&'static str, Vec<String>)>,
     /// Label and text.
     pub facts: Vec<(&'static str, String)>,
     /// The databases; absent when no snapshot can be read.
@@ -115,8 +115,10 @@ fn summary(page: &Page) -> Markup {
         @if !page.next.is_empty() {
             section {
                 h2 { "What to do next" }
-                p { "One of these commands:" }
-                @for line in &page.next { pre { (escape(line)) } }
+                @for (purpose, commands) in &page.next {
+                    p { (sentence(purpose)) }
+                    @for command in commands { pre { (escape(command)) } }
+                }
             }
         }
         section {
@@ -128,6 +130,13 @@ fn summary(page: &Page) -> Markup {
             }
         }
     }
+}
+
+/// `to do it` as the start of a line.
+fn sentence(purpose: &str) -> String {
+    let mut chars = purpose.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).chain([':']).collect()
 }
 
 /// The codes that were found, each leading to what it means.
@@ -306,7 +315,7 @@ mod tests {
         let hostile = "<script>alert(1)</script>\"'&\u{1b}[31m\u{202e}";
         let page = Page {
             title: hostile.into(),
-            next: vec![hostile.into()],
+            next: vec![("to go on", vec![hostile.into()])],
             facts: vec![("users", hostile.into())],
             databases: Some(vec![DatabasePart {
                 name: hostile.into(),
