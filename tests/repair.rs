@@ -231,7 +231,7 @@ fn what_is_not_proven_stays_as_it_stands() {
     server.restart("postgres");
     add_users(&mut server, "postgres", 200..210);
     server.restart("postgres");
-    untouched(&server, "no way in which the server can have been started");
+    untouched(&server, "do not account for the records that are gone");
     // Somebody has deleted the doubled rows since.
     let (mut server, _) = restarted_once(Family::V1_4);
     server.delete("postgres", "users", &[100, 101]);

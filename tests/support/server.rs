@@ -109,6 +109,12 @@ impl Server {
         self.transaction += 1;
     }
 
+    /// INSERT of one row in a transaction that is over: nothing is logged.
+    pub fn insert_unlogged(&mut self, database: &str, table: &str, values: Vec<Value>) {
+        let row = self.version(values);
+        self.apply(database, &Change::Insert(table.into(), row));
+    }
+
     pub fn create_table(&mut self, database: &str, table: Table) {
         let change = Change::CreateTable(table.name.clone(), table);
         if self.page_storage {

@@ -32,12 +32,13 @@ use timeline::{Timeline, timelines};
 pub(super) use solution::Mended;
 
 /// Row versions that are held in memory at most.
-const ROWS_MAX: u64 = 262_144;
+const ROWS_MAX: u64 = 131_072;
 /// Ways in which the starts can have replayed that are followed.
 const WAYS_MAX: usize = 64;
 
 const TOO_MANY: &str = "there are too many ways in which the starts can have made it";
 const UNLIKE: &str = "no way in which the server can have been started makes these tables";
+const UNACCOUNTED: &str = "the rows do not account for the records that are gone from the log";
 const SEVERAL: &str = "several ways in which the server can have been started make these tables";
 
 /// What is proven of the names, and why nothing is of the others.
@@ -150,7 +151,11 @@ impl<'w> Search<'_, 'w> {
                     chain.open.insert(name, SEVERAL);
                 }
                 None => {
-                    chain.open.entry(name).or_insert(UNLIKE);
+                    let why = match possible.contains(name) && !self.complete {
+                        true => UNACCOUNTED,
+                        false => UNLIKE,
+                    };
+                    chain.open.entry(name).or_insert(why);
                 }
             }
         }
