@@ -179,8 +179,9 @@ fn what_is_read_in_parts_is_what_is_read_at_once() {
         run(migrate, &[&args[..], &["--to", layout]].concat());
         dirs.push(target);
     }
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 5] = [
         &["hash"],
+        &["dump", "--format", "sql"],
         &["dump", "--format", "jsonl", "--typed"],
         &["dump", "--format", "jsonl", "--include-dead"],
         &["dump", "--format", "csv", "--table", "t0"],
@@ -202,6 +203,40 @@ fn what_is_read_in_parts_is_what_is_read_at_once() {
                     Some(first) => assert!(*first == out, "{args:?}"),
                 }
             }
+        }
+    }
+}
+
+/// The wide rows of a paged target are in pages of their own, and every layout
+/// has dead versions to leave out.
+#[test]
+fn compacted_directories_of_1_2_3_and_8_threads_are_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    source(&data);
+    let migrate = env!("CARGO_BIN_EXE_rustdb-migrate");
+    for layout in ["paged", "per-table", "append"] {
+        let mut first: Option<Vec<(String, Vec<u8>)>> = None;
+        let target = dir.path().join(layout);
+        let to = target.to_str().unwrap();
+        for threads in ["1", "2", "3", "8"] {
+            run(
+                migrate,
+                &["upgrade", data.to_str().unwrap(), to, "--to", layout],
+            );
+            let before = files(&target);
+            run(migrate, &["compact", to, "--threads", threads]);
+            let found = files(&target);
+            assert!(found != before, "{layout}");
+            match &first {
+                None => first = Some(found),
+                Some(first) => assert!(*first == found, "{layout} by {threads} threads"),
+            }
+            run(migrate, &["compact", to, "--threads", threads]);
+            let again = files(&target);
+            assert!(first.as_ref() == Some(&again), "{layout}, compacted again");
+            fs::remove_dir_all(&target).unwrap();
         }
     }
 }

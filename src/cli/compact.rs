@@ -10,6 +10,7 @@ use crate::commands::compact::{CompactReport, compact, compact_into};
 use crate::commands::upgrade::Outcome;
 use crate::finding::Finding;
 use crate::report::Report;
+use crate::work::Threads;
 
 use super::Exit;
 use super::options::{Common, Format};
@@ -27,6 +28,9 @@ pub struct CompactArgs {
     /// Write a compact copy to TARGET, and leave DIR as it is
     #[arg(long, value_name = "TARGET")]
     output: Option<PathBuf>,
+    /// Threads that read at once [default: one a processor, at most 8]
+    #[arg(long, value_name = "N")]
+    threads: Option<Threads>,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -51,6 +55,7 @@ impl CompactArgs {
 pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
     let open = OpenOptions {
         progress: common.watch.clone(),
+        threads: args.threads.unwrap_or_default(),
         ..OpenOptions::default()
     };
     let (report, findings, exit) = match &args.output {

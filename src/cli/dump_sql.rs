@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use crate::commands::Directory;
-use crate::commands::dump::{Chosen, Selection};
+use crate::commands::dump::{Chosen, Selection, TextSink, dump_text};
 use crate::commands::export::{ExportOptions, plan_script};
 use crate::finding::{Finding, Severity};
-use crate::model::RowSource;
+use crate::model::{RowBatch, RowSource};
 use crate::postgres::plan::TablePlan;
 use crate::render::sql::{
     CopyRows, END_OF_DATA, push_constraints, push_database, push_database_access,
@@ -57,7 +57,9 @@ pub(super) fn dump_sql(
             if !options.schema_only {
                 out.write_all(&text)?;
                 text.clear();
-                write_rows(&mut out, directory, table, options.export.redact)?;
+                let own = chosen.iter().filter(|one| one.at == table.at);
+                let own: Vec<Chosen<'_>> = own.copied().collect();
+                write_rows(&mut out, directory, (&own, table), options.export.redact)?;
             }
         }
         push_constraints(&mut text, database);
@@ -79,19 +81,30 @@ pub(super) fn dump_sql(
 fn write_rows(
     out: &mut Output,
     directory: &Directory,
-    table: &TablePlan,
+    (chosen, table): (&[Chosen<'_>], &TablePlan),
     redact: bool,
 ) -> anyhow::Result<()> {
-    let mut rows = CopyRows::new(table, redact);
-    let mut lines = Vec::new();
-    let mut stream = directory.open_rows(table.at.0, table.at.1)?;
-    while let Some(batch) = stream.next_batch()? {
-        lines.clear();
+    let render = |_: usize, batch: &RowBatch<'_>, lines: &mut Vec<u8>| {
+        let mut rows = CopyRows::new(table, redact);
         for row in batch.rows().filter(|row| row.is_visible()) {
-            rows.push(&mut lines, &row);
+            rows.push(lines, &row);
         }
-        out.write_all(&lines)?;
-    }
+    };
+    let source = (directory as &dyn RowSource, directory.threads());
+    dump_text(source, chosen, render, &mut Lines(out))?;
     out.write_all(END_OF_DATA)?;
     Ok(())
+}
+
+struct Lines<'o>(&'o mut Output);
+
+impl TextSink<anyhow::Error> for Lines<'_> {
+    fn table(&mut self, _: &Chosen<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+        self.0.write_all(text)?;
+        Ok(())
+    }
 }

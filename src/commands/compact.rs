@@ -66,7 +66,11 @@ impl CompactReport {
 /// open; damage; I/O errors.
 pub fn compact(dir: &Path, open: &OpenOptions) -> Result<CompactReport> {
     refuse_legacy(dir, open)?;
-    let store = LiveStore::open_on(&open.disk, dir, StoreOptions::default())?;
+    let options = StoreOptions {
+        threads: open.threads,
+        ..StoreOptions::default()
+    };
+    let store = LiveStore::open_on(&open.disk, dir, options)?;
     let Compaction { tables, log_len } = store.compact_watched(&open.progress)?;
     let changed = tables.iter().any(|table| table.changed);
     let tables = tables.into_iter().map(|table| CompactTable {

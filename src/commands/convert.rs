@@ -179,7 +179,7 @@ impl<'s> ConvertedRows<'s> {
 
     fn stream<'r>(&self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
         let rows = match self.live_counts {
-            Some(_) => Box::new(VisibleRows(rows)),
+            Some(_) => Box::new(VisibleRows::new(rows)),
             None => rows,
         };
         match self.numeric {

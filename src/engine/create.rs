@@ -13,7 +13,7 @@ use crate::codec::PlainReader;
 use crate::error::{Error, Result};
 use crate::file::{Disk, LocalDisk};
 use crate::model::{Catalog, RowPart, RowSource};
-use crate::work::in_order;
+use crate::work::{Threads, in_order};
 
 /// Writes a directory of ours into `dir`, which is there and empty: a staging
 /// directory that its owner syncs and publishes.
@@ -78,7 +78,7 @@ pub fn create_on(
             places.push(((index, position), place));
         }
     }
-    let counts = Writing::new(&*tables, rows, &places)?.run(options)?;
+    let counts = Writing::new(&*tables, rows, &places)?.run(options.threads)?;
     let mut counts = counts.into_iter();
     for (index, database) in catalog.databases.iter().enumerate() {
         let id = id_at(index)?;
@@ -88,6 +88,23 @@ pub fn create_on(
     }
     global.write(&**disk, dir, origin.cluster_id)?;
     Control::create(&**disk, dir, shape, origin)
+}
+
+/// Writes the only table of a source into new files at `place`, on several
+/// threads: the bytes do not depend on them.
+///
+/// # Errors
+/// As [`create`].
+pub(super) fn create_table(
+    tables: &dyn TableFiles,
+    rows: &dyn RowSource,
+    place: &TablePlace,
+    threads: Threads,
+) -> Result<TableCounts> {
+    let places = [((0, 0), place.clone())];
+    let counts = Writing::new(tables, rows, &places)?.run(threads)?;
+    let only = counts.into_iter().next();
+    only.ok_or_else(|| Error::Usage("internal: a table without parts".into()))
 }
 
 fn check_empty(disk: &dyn Disk, dir: &Path) -> Result<()> {
@@ -138,11 +155,11 @@ impl<'p> Writing<'p> {
     }
 
     /// What each table holds then, in the order of the catalog.
-    fn run(&self, options: CreateOptions) -> Result<Vec<TableCounts>> {
+    fn run(&self, threads: Threads) -> Result<Vec<TableCounts>> {
         let mut open: Option<Box<dyn TableWriter + '_>> = None;
         let mut counts = Vec::new();
         in_order(
-            options.threads,
+            threads,
             self.jobs.len(),
             |job, encoded| self.encode(job, encoded),
             |job, encoded| {
@@ -153,7 +170,7 @@ impl<'p> Writing<'p> {
                     Some(writer) => writer,
                     none => {
                         let place = &job.place.1;
-                        let started = self.tables.start(place, Lsn::default(), options.threads);
+                        let started = self.tables.start(place, Lsn::default(), threads);
                         none.insert(started?)
                     }
                 };

@@ -1,15 +1,29 @@
 //! The visible rows of any stream: what every way out of a table without its
 //! dead versions reads.
 
-use super::{RowBatch, RowStream};
+use super::{PlainBuffer, PlainRows, RowBatch, RowStream};
 use crate::error::Result;
 
 /// The visible rows of a stream. A batch may be empty: its rows were all dead.
-pub struct VisibleRows<'r>(pub Box<dyn RowStream + 'r>);
+pub struct VisibleRows<'r> {
+    rows: Box<dyn RowStream + 'r>,
+    /// Plain rows of the stream, dead ones too.
+    all: PlainBuffer,
+}
+
+impl<'r> VisibleRows<'r> {
+    /// Those of `rows`.
+    pub fn new(rows: Box<dyn RowStream + 'r>) -> Self {
+        VisibleRows {
+            rows,
+            all: PlainBuffer::default(),
+        }
+    }
+}
 
 impl RowStream for VisibleRows<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let Some(batch) = self.0.next_batch()? else {
+        let Some(batch) = self.rows.next_batch()? else {
             return Ok(None);
         };
         let mut visible = RowBatch::new();
@@ -22,5 +36,23 @@ impl RowStream for VisibleRows<'_> {
             }
         }
         Ok(Some(visible))
+    }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        self.rows.offers_plain()
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        self.all.clear();
+        let Some(all) = self.rows.next_plain(&mut self.all)? else {
+            return Ok(None);
+        };
+        if all.iter().all(|row| row.xmax.is_none()) {
+            return Ok(Some(all));
+        }
+        for row in all.iter().filter(|row| row.xmax.is_none()) {
+            buffer.push_visible(row.values, row.xmin);
+        }
+        Ok(Some(buffer.rows()))
     }
 }

@@ -35,6 +35,15 @@ impl Tally {
         }
     }
 
+    /// Adds those of rows that follow the first `before` ones.
+    pub(super) fn append(&mut self, later: &Tally, before: u64) {
+        self.count = self.count.saturating_add(later.count);
+        let room = ROWS_NAMED.saturating_sub(self.first.len());
+        let named = later.first.iter().take(room);
+        self.first
+            .extend(named.map(|row| before.saturating_add(*row)));
+    }
+
     /// `3 rows ...: row versions 1, 5, 9`: never a value of one.
     pub(super) fn text(&self, what: &str) -> String {
         let first: Vec<String> = self.first.iter().map(u64::to_string).collect();

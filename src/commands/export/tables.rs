@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding};
-use crate::model::{Column, DataType, Table};
+use crate::model::{Column, DataType, RowSource, Table};
 use crate::postgres::plan::{ColumnPlan, SequencePlan, TablePlan};
 use crate::postgres::{EnumType, NameRules, PgType, assign_names, candidates};
 
@@ -35,7 +35,8 @@ impl TablePlanner<'_> {
         let table = self.chosen.table;
         self.note(changed_name("table", &table.name, &name));
         let types = table.columns.iter().map(|column| self.candidates(column));
-        let found = survey(self.directory, self.chosen.at, table, types.collect())?;
+        let source = (self.directory as &dyn RowSource, self.directory.threads());
+        let found = survey(source, self.chosen.at, table, types.collect())?;
         let names = table.columns.iter().map(|column| column.name.as_str());
         let names = assign_names(names, NameRules::Column, &mut BTreeSet::new());
         let mut columns = Vec::new();

@@ -5,11 +5,12 @@ use std::path::Path;
 use super::batch::Batch;
 use super::rewrite::STAGING_DIR;
 use super::store::LiveStore;
+use super::visible::VisibleTable;
+use crate::engine::create::create_table;
 use crate::engine::layout::TableCounts;
 use crate::engine::log::{LOG_DIR, SegmentFile};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file::{Disk, Progress, SourceFile, remove_tree};
-use crate::model::{RowBatch, RowStream, VisibleRows};
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,14 +84,16 @@ impl LiveStore {
         let mut writer = self.writer()?;
         let mut state = handle.write();
         let before = state.live.counts();
-        let staged = {
-            let mut rows = UntilStopped {
-                rows: VisibleRows(state.live.rows()?),
-                path: &handle.place.dir,
-                progress,
-            };
-            self.stage(&handle.place, &mut rows)
+        let rows = VisibleTable {
+            files: &*self.files,
+            place: &handle.place,
+            state: &state,
+            progress,
         };
+        let (files, threads) = (&*self.files, self.options.threads);
+        let staged = self.stage_by(&handle.place, |new| {
+            create_table(files, &rows, new, threads)
+        });
         let staged = staged.inspect_err(|_| {
             // No record names them yet. Once one does, they must stay: whoever
             // opens the directory next puts them in their place.
@@ -121,21 +124,6 @@ impl LiveStore {
             len: (old_len, new_len),
             changed,
         })
-    }
-}
-
-/// Visible rows, until the work is to stop.
-struct UntilStopped<'r> {
-    rows: VisibleRows<'r>,
-    path: &'r Path,
-    progress: &'r Progress,
-}
-
-impl RowStream for UntilStopped<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let go_on = self.progress.go_on();
-        go_on.map_err(|error| Error::io("compact", self.path, error))?;
-        self.rows.next_batch()
     }
 }
 

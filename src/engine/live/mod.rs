@@ -15,6 +15,7 @@ mod rewrite;
 mod schema;
 mod store;
 mod table;
+mod visible;
 
 pub(in crate::engine) use batch::{Batch, Change};
 #[cfg(test)]

@@ -33,6 +33,15 @@ pub(super) struct Staged {
 impl LiveStore {
     /// Writes the files of a table with other rows, and syncs them.
     pub(super) fn stage(&self, place: &TablePlace, rows: &mut dyn RowStream) -> Result<Staged> {
+        self.stage_by(place, |new| self.files.write(new, Lsn::default(), rows))
+    }
+
+    /// As [`stage`](Self::stage), by what writes them.
+    pub(super) fn stage_by(
+        &self,
+        place: &TablePlace,
+        write: impl FnOnce(&TablePlace) -> Result<TableCounts>,
+    ) -> Result<Staged> {
         let staging = self.root.join(STAGING_DIR);
         let name = place.dir.file_name().unwrap_or_default();
         let dir = staging.join(name);
@@ -45,7 +54,7 @@ impl LiveStore {
             dir: dir.clone(),
             ..place.clone()
         };
-        let counts = self.files.write(&new, Lsn::default(), rows)?;
+        let counts = write(&new)?;
         // Derived files are made when a table is opened for changes.
         drop(self.open_live(&new, counts)?);
         let mut files = Vec::new();

@@ -18,6 +18,7 @@ use crate::engine::paths::TablePlace;
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock};
 use crate::model::{Catalog, RowSource, RowStream, Table};
+use crate::work::Threads;
 
 /// How a store works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub struct StoreOptions {
     pub pending_limit: usize,
     /// Pages of 8 KB that are cached, at least 16; 2,048 (16 MiB) by default.
     pub pool_pages: usize,
+    /// Threads that a compaction reads and encodes on; one by default. What it
+    /// writes does not depend on them.
+    pub threads: Threads,
 }
 
 impl Default for StoreOptions {
@@ -38,6 +42,7 @@ impl Default for StoreOptions {
             checkpoint_every: 10_000,
             pending_limit: 16 << 20,
             pool_pages: 2048,
+            threads: Threads::ONE,
         }
     }
 }

@@ -1,0 +1,80 @@
+//! The visible rows of a table of a store, for who writes it anew.
+
+use std::path::Path;
+
+use super::handle::TableState;
+use crate::engine::layout::TableFiles;
+use crate::engine::paths::TablePlace;
+use crate::error::{Error, Result};
+use crate::file::Progress;
+use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream, VisibleRows};
+
+/// The visible rows of one table, until the work is to stop. They come from its
+/// files in parts, unless some of its changes are in no file yet.
+pub(super) struct VisibleTable<'t> {
+    pub files: &'t dyn TableFiles,
+    pub place: &'t TablePlace,
+    pub state: &'t TableState,
+    pub progress: &'t Progress,
+}
+
+impl VisibleTable<'_> {
+    fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
+        Box::new(UntilStopped {
+            rows: VisibleRows::new(rows),
+            path: &self.place.dir,
+            progress: self.progress,
+        })
+    }
+}
+
+impl RowSource for VisibleTable<'_> {
+    fn row_count(&self, _: usize, _: usize) -> u64 {
+        self.state.live.counts().live
+    }
+
+    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+        Ok(self.stream(self.state.live.rows()?))
+    }
+
+    fn parts(&self, _: usize, _: usize) -> Result<Vec<RowPart>> {
+        match self.state.changed {
+            true => Ok(vec![RowPart::ALL]),
+            false => self.files.parts(self.place, self.state.live.counts()),
+        }
+    }
+
+    fn open_part(&self, _: usize, _: usize, part: &RowPart) -> Result<Box<dyn RowStream + '_>> {
+        let counts = self.state.live.counts();
+        Ok(self.stream(self.files.open_part(self.place, counts, part)?))
+    }
+}
+
+struct UntilStopped<'r> {
+    rows: VisibleRows<'r>,
+    path: &'r Path,
+    progress: &'r Progress,
+}
+
+impl UntilStopped<'_> {
+    fn go_on(&self) -> Result<()> {
+        let go_on = self.progress.go_on();
+        go_on.map_err(|error| Error::io("compact", self.path, error))
+    }
+}
+
+impl RowStream for UntilStopped<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        self.go_on()?;
+        self.rows.next_batch()
+    }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        self.rows.offers_plain()
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        self.go_on()?;
+        self.rows.next_plain(buffer)
+    }
+}
