@@ -16,6 +16,7 @@ mod hostile;
 mod info;
 mod page;
 mod report;
+mod stats;
 mod terminal;
 mod verify;
 mod wal;

@@ -8,7 +8,7 @@ use super::store::LiveStore;
 use crate::engine::layout::TableCounts;
 use crate::engine::log::{LOG_DIR, SegmentFile};
 use crate::error::{Error, Result};
-use crate::file::{Disk, Progress, SourceFile, remove_tree};
+use crate::file::{Disk, Progress, SourceFile, Watch, remove_tree};
 use crate::model::{RowBatch, RowStream, VisibleRows};
 
 /// What a compaction did.
