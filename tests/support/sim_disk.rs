@@ -253,12 +253,6 @@ impl SimDisk {
         state.inodes[inode].current = bytes.to_vec();
     }
 
-    /// Makes a directory, if it is not there.
-    pub fn put_dir(&self, path: &Path) {
-        let mut state = self.state.lock().unwrap();
-        state.names.insert(path.to_owned(), Node::Dir);
-    }
-
     /// Takes a file away.
     pub fn forget(&self, path: &Path) {
         self.state.lock().unwrap().names.remove(path);

@@ -13,6 +13,7 @@
 
 mod commands;
 mod effort;
+mod fuzz_replay;
 mod healthy;
 #[path = "../histories/mod.rs"]
 mod histories;
@@ -26,6 +27,8 @@ mod sim_disk;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+#[path = "../fuzz/targets.rs"]
+mod targets;
 
 use std::path::PathBuf;
 
@@ -56,6 +59,7 @@ fn nothing_is_missed_lost_or_panics() {
     add(ours::lines);
     add(kills::lines);
     add(healthy::lines);
+    add(fuzz_replay::lines);
     println!("{}", table::markdown(&lines));
     for line in &lines {
         assert_eq!(line.missed + line.lost + line.panicked, 0, "{line:?}");
