@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use serde::Serialize;
 
-use crate::commands::stats::{Stats, TableStats, stats};
+use crate::commands::stats::{Records, Stats, TableStats, Writes, stats};
 use crate::finding::Finding;
 
 use super::Exit;
@@ -19,7 +19,12 @@ use super::output::{Output, warn};
 PAGES are pages, records or blocks, as the layout has them. FILL is the share of row versions in \
 their bytes, FRAGM the share that is free in other pages than the last one. Bytes of dead rows are \
 given back by `rustdb-migrate compact`. Of a legacy directory, sizes are those of the rows in the \
-snapshot.")]
+snapshot.
+
+Of a legacy directory, the records of its log that the snapshot does not hold are also written \
+once more: by a model of the old server, which writes the whole snapshot at each checkpoint, and by \
+each layout, in a directory for temporary files (TMPDIR) that needs about the room of the snapshot. \
+PER BYTE is what was written for each byte of those records. --no-wal leaves this out.")]
 pub struct StatsArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
@@ -80,6 +85,61 @@ fn show(out: &mut Output, stats: &Stats) -> anyhow::Result<()> {
     let mut table = out.table(header).right(&numbers);
     stats.tables.iter().for_each(|one| table.row(cells(one)));
     out.write_all(table.text().as_bytes())?;
+    match &stats.writes {
+        Some(writes) => show_writes(out, writes),
+        None => Ok(()),
+    }
+}
+
+fn show_writes(out: &mut Output, writes: &Writes) -> anyhow::Result<()> {
+    let count = |records: &Records| {
+        let (number, bytes) = (records.records, ByteSize(records.bytes));
+        let word = if number == 1 { "record" } else { "records" };
+        format!("{number} {word} ({bytes})")
+    };
+    writeln!(
+        out,
+        "\nBytes written for {} of the log that the snapshot does not hold:\n",
+        count(&writes.replayed)
+    )?;
+    let header = [
+        "WRITER",
+        "CHECKPOINT",
+        "CHECKPOINTS",
+        "LOG",
+        "FILES",
+        "PER BYTE",
+    ];
+    let mut table = out.table(&header).right(&[1, 2, 3, 4, 5]);
+    for run in &writes.runs {
+        table.row([
+            run.writer.clone(),
+            format!("every {}", run.checkpoint_every),
+            run.checkpoints.to_string(),
+            ByteSize(run.log_bytes).to_string(),
+            ByteSize(run.file_bytes).to_string(),
+            format!("{:.2}", run.per_logged_byte),
+        ]);
+    }
+    out.write_all(table.text().as_bytes())?;
+    let left_out = &writes.left_out;
+    let notes = [
+        (left_out.unattributed, "left out: the database is not known"),
+        (left_out.no_effect, "left out: without effect"),
+        (
+            left_out.refused,
+            "refused by the layouts: a key or a version that the old server lets stand twice",
+        ),
+    ];
+    for (records, why) in notes.iter().filter(|(records, _)| records.records > 0) {
+        writeln!(out, "{} {why}", count(records))?;
+    }
+    if writes.rows_in_pages {
+        writeln!(
+            out,
+            "The old server keeps rows in pages, which are not counted"
+        )?;
+    }
     Ok(())
 }
 

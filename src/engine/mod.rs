@@ -39,6 +39,7 @@ pub use layout::{CreateOptions, Layout};
 pub use live::{
     CompactedTable, Compaction, LiveStore, RowId, StoreOptions, TableHandle, TableReader,
 };
+pub use log::LOG_DIR;
 pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;

@@ -1,6 +1,7 @@
 //! How far reading has come, for whoever shows it, and the wish that it ends.
 //! Nothing is printed here.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,22 +75,6 @@ impl Progress {
         self.0.stop.clone()
     }
 
-    /// Whether the work may go on.
-    ///
-    /// # Errors
-    /// When it was asked to stop.
-    pub fn go_on(&self) -> io::Result<()> {
-        match self.0.stop.load(Ordering::Relaxed) {
-            // Not `Interrupted`: that is tried again.
-            true => Err(io::Error::other("stopped by a signal")),
-            false => Ok(()),
-        }
-    }
-
-    fn add(&self, bytes: usize) {
-        self.0.done.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
     /// How far things are now.
     pub fn now(&self) -> Moment {
         let total = self.0.total.load(Ordering::Relaxed);
@@ -103,48 +88,85 @@ impl Progress {
     }
 }
 
-/// A disk, with every byte that is read counted. Once the work is to stop,
-/// nothing is opened, read or written; what removes files goes on.
+/// Is told which bytes of files are read and written, and may end the work.
+pub trait Watch: fmt::Debug + Send + Sync {
+    /// Whether the work may go on.
+    ///
+    /// # Errors
+    /// When it was asked to stop.
+    fn go_on(&self) -> io::Result<()>;
+
+    /// So many bytes were read.
+    fn read(&self, len: usize);
+
+    /// So many bytes were written to a file.
+    fn wrote(&self, path: &Path, len: usize);
+}
+
+impl Watch for Progress {
+    fn go_on(&self) -> io::Result<()> {
+        match self.0.stop.load(Ordering::Relaxed) {
+            // Not `Interrupted`: that is tried again.
+            true => Err(io::Error::other("stopped by a signal")),
+            false => Ok(()),
+        }
+    }
+
+    fn read(&self, len: usize) {
+        self.0.done.fetch_add(len as u64, Ordering::Relaxed);
+    }
+
+    /// Where bytes are read and written, reading alone tells how far it is.
+    fn wrote(&self, _: &Path, _: usize) {}
+}
+
+/// A disk, with every byte that is read or written told. Once the work is to
+/// stop, nothing is opened, read or written; what removes files goes on.
 #[derive(Debug, Clone)]
 pub struct WatchedDisk {
     disk: Arc<dyn Disk>,
-    progress: Progress,
+    watch: Arc<dyn Watch>,
 }
 
 impl WatchedDisk {
-    /// Counts what is read of `disk` into `progress`.
-    pub fn shared(disk: &Arc<dyn Disk>, progress: &Progress) -> Arc<dyn Disk> {
+    /// Tells `watch` what is done on `disk`.
+    pub fn shared(disk: &Arc<dyn Disk>, watch: &(impl Watch + Clone + 'static)) -> Arc<dyn Disk> {
         Arc::new(WatchedDisk {
             disk: disk.clone(),
-            progress: progress.clone(),
+            watch: Arc::new(watch.clone()),
         })
     }
 
     fn go_on(&self, path: &Path) -> Result<()> {
-        let go_on = self.progress.go_on();
+        let go_on = self.watch.go_on();
         go_on.map_err(|error| Error::io("open", path, error))
     }
 
-    fn watch(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        let progress = self.progress.clone();
-        Arc::new(WatchedFile { file, progress })
+    fn watch(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(WatchedFile {
+            file,
+            path: path.to_owned(),
+            watch: self.watch.clone(),
+        })
     }
 }
 
 impl Disk for WatchedDisk {
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
         self.go_on(path)?;
-        self.disk.open(path).map(|file| self.watch(file))
+        self.disk.open(path).map(|file| self.watch(path, file))
     }
 
     fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
         self.go_on(path)?;
-        self.disk.open_write(path).map(|file| self.watch(file))
+        self.disk
+            .open_write(path)
+            .map(|file| self.watch(path, file))
     }
 
     fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
         self.go_on(path)?;
-        self.disk.create(path).map(|file| self.watch(file))
+        self.disk.create(path).map(|file| self.watch(path, file))
     }
 
     // What is read of such a file was read before.
@@ -196,7 +218,8 @@ impl Disk for WatchedDisk {
 #[derive(Debug)]
 struct WatchedFile {
     file: Arc<dyn DiskFile>,
-    progress: Progress,
+    path: PathBuf,
+    watch: Arc<dyn Watch>,
 }
 
 impl DiskFile for WatchedFile {
@@ -205,15 +228,17 @@ impl DiskFile for WatchedFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.progress.go_on()?;
+        self.watch.go_on()?;
         let len = self.file.read_at(buffer, offset)?;
-        self.progress.add(len);
+        self.watch.read(len);
         Ok(len)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.progress.go_on()?;
-        self.file.write_at(bytes, offset)
+        self.watch.go_on()?;
+        let len = self.file.write_at(bytes, offset)?;
+        self.watch.wrote(&self.path, len);
+        Ok(len)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

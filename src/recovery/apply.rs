@@ -26,6 +26,19 @@ pub struct SetAside {
     pub rows_before: Vec<(String, u64)>,
 }
 
+/// A record that changed its database, and what it then meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// Its position in the log.
+    pub record: usize,
+    /// The database that it changed.
+    pub database: String,
+    /// What it did, where that is not what it says.
+    pub realigned: Option<Operation>,
+    /// What a Delete wrote as xmax.
+    pub xmax: u64,
+}
+
 /// One pass over the tail.
 pub(super) struct Applying<'a> {
     overlay: &'a mut Overlay,
@@ -40,6 +53,7 @@ pub(super) struct Applying<'a> {
     /// which version it meant.
     meant: BTreeMap<usize, (usize, Option<u64>)>,
     set_aside: Vec<SetAside>,
+    applied: Vec<Applied>,
 }
 
 /// What is left of a record once its row is looked for.
@@ -71,6 +85,7 @@ impl<'a> Applying<'a> {
             unlogged_from: usize::MAX,
             meant: BTreeMap::new(),
             set_aside: Vec::new(),
+            applied: Vec::new(),
         }
     }
 
@@ -85,9 +100,10 @@ impl<'a> Applying<'a> {
         self.meant = meant;
     }
 
-    /// The records that were set aside, in log order.
-    pub(super) fn finish(self) -> Vec<SetAside> {
-        self.set_aside
+    /// The records that were set aside, and those that were applied, in log
+    /// order.
+    pub(super) fn finish(self) -> (Vec<SetAside>, Vec<Applied>) {
+        (self.set_aside, self.applied)
     }
 
     /// Records are missing here, of any table.
@@ -132,13 +148,9 @@ impl<'a> Applying<'a> {
             return;
         }
         let database = self.overlay.database_or_new(&name);
-        let realigned;
-        let operation = match self.read(attributed, database, &name, record) {
-            Reading::AsLogged => operation,
-            Reading::Realigned(other) => {
-                realigned = other;
-                &realigned
-            }
+        let realigned = match self.read(attributed, database, &name, record) {
+            Reading::AsLogged => None,
+            Reading::Realigned(other) => Some(other),
             Reading::NoEffect => return,
             Reading::Unproven => {
                 let finding = finding(Code::Ambiguous)
@@ -155,8 +167,17 @@ impl<'a> Applying<'a> {
             }
         };
         let xmax = self.runs.at(attributed.record).max_xmin;
+        let operation = realigned.as_ref().unwrap_or(operation);
         match self.overlay.apply(database, operation, xmax) {
-            Effect::Applied => self.note_shifts(attributed, database, &name, &record.operation),
+            Effect::Applied => {
+                self.note_shifts(attributed, database, &name, &record.operation);
+                self.applied.push(Applied {
+                    record: attributed.record,
+                    database: name,
+                    realigned,
+                    xmax,
+                });
+            }
             Effect::None(reason) => {
                 attributed.no_effect = Some(reason);
                 self.report

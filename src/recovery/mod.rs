@@ -22,9 +22,9 @@ mod stored;
 mod taint;
 mod unknown_tables;
 
-pub use apply::SetAside;
+pub use apply::{Applied, SetAside};
 pub use attribution::{Attribution, Confidence, Decisions, OnAmbiguous};
-pub use cut::{Cut, CutReason, RecordState, find_cut};
+pub use cut::{Cut, CutReason, RECORDS_PER_CHECKPOINT, RecordState, find_cut};
 pub use overlay::{Overlay, OverlayTable};
 pub use plan::{Recovery, Request};
 pub use replay::{Effect, TableState, advance_sequences};

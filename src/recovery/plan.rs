@@ -7,7 +7,7 @@ use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, Snapshot};
 use crate::report::Report;
 
-use super::apply::{Applying, SetAside};
+use super::apply::{Applied, Applying, SetAside};
 use super::attribution::{self, Attribution, Decisions, OnAmbiguous};
 use super::repair;
 use super::salvage::{self, Ground};
@@ -39,6 +39,9 @@ pub struct Recovery {
     pub attribution: Attribution,
     /// Records that were not applied because their database is unknown.
     pub set_aside: Vec<SetAside>,
+    /// Records of the tail that were applied, in log order; not those that a
+    /// repair applied before it.
+    pub applied: Vec<Applied>,
     /// What was found on the way.
     pub report: Report,
 }
@@ -100,7 +103,7 @@ impl Recovery {
                 &mut report,
             )?;
             let applying = Applying::new(&mut overlay, request, &runs, &mut report);
-            set_aside = apply(legacy, applying, &mut again);
+            (set_aside, _) = apply(legacy, applying, &mut again);
             repair.apply_later(legacy, &attribution, &mut overlay);
             repair.report(legacy, &again, &mut report);
             cut.tail.splice(..0, repair.tail.iter().copied());
@@ -108,7 +111,8 @@ impl Recovery {
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
         applying.meant(repair.map_or_else(BTreeMap::new, |repair| repair.meant()));
-        set_aside.extend(apply(legacy, applying, &mut attribution));
+        let (rest, applied) = apply(legacy, applying, &mut attribution);
+        set_aside.extend(rest);
         attribution.tail.splice(..0, again.tail);
         overlay.finish();
         if request.salvage {
@@ -121,6 +125,7 @@ impl Recovery {
             cut,
             attribution,
             set_aside,
+            applied,
             report,
         })
     }
@@ -136,17 +141,19 @@ impl Recovery {
             cut: Cut::default(),
             attribution: Attribution::default(),
             set_aside: Vec::new(),
+            applied: Vec::new(),
             report: Report::new(),
         }
     }
 }
 
-/// Applies every record whose database is known; returns the others.
+/// Applies every record whose database is known; returns the others, and what
+/// was applied.
 fn apply(
     legacy: &LegacyDir,
     mut applying: Applying<'_>,
     attribution: &mut Attribution,
-) -> Vec<SetAside> {
+) -> (Vec<SetAside>, Vec<Applied>) {
     let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
     for attributed in &mut attribution.tail {
         while losses.next_if(|at| *at <= attributed.record).is_some() {

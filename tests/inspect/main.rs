@@ -17,6 +17,7 @@ mod info;
 mod next;
 mod page;
 mod report;
+mod stats;
 mod terminal;
 mod verify;
 mod wal;

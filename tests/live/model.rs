@@ -54,8 +54,21 @@ pub fn of_live(store: &LiveStore) -> Model {
         let reader = handle.read();
         let versions = versions(reader.rows().unwrap()).unwrap();
         assert_eq!(versions.len() as u64, reader.row_count());
-        let live = versions.iter().filter(|(.., xmax)| xmax.is_none()).count();
-        assert_eq!(live as u64, reader.live_count());
+        let visible = versions.iter().filter(|(.., xmax)| xmax.is_none());
+        let visible: Vec<_> = visible.cloned().collect();
+        assert_eq!(visible.len() as u64, reader.live_count());
+        let mut ids = Vec::new();
+        reader.visible_ids(&mut |id| ids.push(id)).unwrap();
+        assert_eq!(ids.len(), visible.len());
+        // A row alone is found slowly.
+        for (id, expected) in ids.into_iter().zip(&visible).step_by(9) {
+            let row = reader.row(id).unwrap().expect("it has a name");
+            let values: Vec<_> = row.values.iter().map(text).collect();
+            assert_eq!(
+                (&values, row.xmin, row.xmax),
+                (&expected.0, expected.1, expected.2)
+            );
+        }
         let table = TableModel {
             columns: handle
                 .schema()

@@ -1,8 +1,8 @@
 //! Databases, tables and rows that the fixtures are made of.
 
 use super::model::{
-    Column, DataType, Database, Family, Instance, Map, Metadata, Privilege, Role, Since, Table,
-    User, Value,
+    Column, DataType, Database, Family, Instance, Map, Metadata, Privilege, Role, Row, Since,
+    Table, User, Value,
 };
 use super::server::Server;
 
@@ -121,6 +121,15 @@ pub fn customers() -> Table {
 
 pub fn customer(id: i64, name: &str) -> Vec<Value> {
     vec![int(id), text(name), text(&format!("{id}@example.org"))]
+}
+
+/// A visible version of these values.
+pub fn row(values: Vec<Value>) -> Row {
+    Row {
+        values,
+        xmin: 1,
+        xmax: None,
+    }
 }
 
 pub fn orders() -> Table {

@@ -200,7 +200,12 @@ pub fn stream(reader: &mut dyn RowStream) -> Result<Vec<Row>> {
 
 /// A record in the oracle's types.
 pub fn entry(record: &WalRecord) -> WalEntry {
-    let operation = match record.operation.clone() {
+    entry_of((record.sequence, record.timestamp, record.operation.clone()))
+}
+
+/// A record in the oracle's types, by its parts.
+pub fn entry_of((sequence, timestamp, operation): (u64, u64, tool::Operation)) -> WalEntry {
+    let operation = match operation {
         tool::Operation::CreateTable {
             table: name,
             schema,
@@ -223,8 +228,8 @@ pub fn entry(record: &WalRecord) -> WalEntry {
         tool::Operation::RenameTable { old, new } => Operation::RenameTable(old, new),
     };
     WalEntry {
-        sequence: record.sequence,
-        timestamp: record.timestamp,
+        sequence,
+        timestamp,
         operation,
     }
 }

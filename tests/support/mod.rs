@@ -16,6 +16,7 @@ pub mod damaged;
 pub mod disk;
 pub mod hostile;
 pub mod model;
+pub mod pages;
 pub mod repaired;
 pub mod restart;
 pub mod run;

@@ -22,7 +22,7 @@ use rustdb_migrate::file::Disk;
 use rustdb_migrate::recovery::{OnAmbiguous, Request};
 use rustdb_migrate::work::Threads;
 
-use crate::is_full;
+use crate::effort::is_full;
 use crate::random::Random;
 use crate::sim_disk::SimDisk;
 use crate::table::Line;

@@ -1,6 +1,7 @@
 //! What no crash, no flipped bit and no hostile byte may do: lose data in
 //! silence. Each module tries one kind of harm and gives lines of one table;
-//! `cargo test --release --test trust -- --nocapture` prints it.
+//! `RUSTDB_TRUST=full cargo test --release --test trust -- --nocapture` tries
+//! all of it and prints the table, `cargo test` tries a part.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,24 +11,55 @@
     clippy::print_stdout
 )]
 
+mod commands;
+mod effort;
+mod fuzz_replay;
+mod healthy;
+#[path = "../histories/mod.rs"]
+mod histories;
 mod kills;
+mod legacy;
+mod ours;
 #[path = "../support/random.rs"]
 mod random;
 #[path = "../support/sim_disk.rs"]
 mod sim_disk;
+#[path = "../support/mod.rs"]
+mod support;
 mod table;
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use std::path::PathBuf;
 
 use table::Line;
 
-/// Whether everything is tried, and not only what a short run has time for.
-fn is_full() -> bool {
-    std::env::var_os("RUSTDB_TRUST").is_some_and(|value| value == "full")
+/// Where scratch directories go: in memory where there is such a place.
+fn scratch_parent() -> PathBuf {
+    let shm = PathBuf::from("/dev/shm");
+    if shm.is_dir() {
+        shm
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 #[test]
 fn nothing_is_missed_lost_or_panics() {
     let mut lines: Vec<Line> = Vec::new();
-    lines.extend(kills::lines());
+    let mut add = |what: fn() -> Vec<Line>| {
+        let start = std::time::Instant::now();
+        let more = what();
+        for line in &more {
+            println!("{:>6.1?} s  {}", start.elapsed().as_secs_f32(), line.what);
+        }
+        lines.extend(more);
+    };
+    add(legacy::lines);
+    add(ours::lines);
+    add(kills::lines);
+    add(healthy::lines);
+    add(fuzz_replay::lines);
     println!("{}", table::markdown(&lines));
     for line in &lines {
         assert_eq!(line.missed + line.lost + line.panicked, 0, "{line:?}");

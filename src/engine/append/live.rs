@@ -118,30 +118,35 @@ impl LiveAppend {
         self.changes.ended().contains_key(&index)
     }
 
-    /// Looks at every row for the newest visible one of a key.
-    fn scan_for(&self, key: &[u8]) -> Result<Option<RowId>> {
-        let mut found = None;
+    /// Hands name and key of every visible row to `take`, in stored order.
+    fn visible(&self, mut take: impl FnMut(RowId, Option<&[u8]>)) -> Result<()> {
         let data = (&self.file, self.stored.data_len);
-        visible_rows(
-            data,
-            &self.place,
-            self.read_ends()?,
-            |id, index, row_key| {
-                if row_key == Some(key) && !self.is_ended(index) {
-                    found = Some(id);
-                }
-                Ok(())
-            },
-        )?;
+        visible_rows(data, &self.place, self.read_ends()?, |id, index, key| {
+            if !self.is_ended(index) {
+                take(id, key);
+            }
+            Ok(())
+        })?;
         for group in self.changes.groups() {
             for (position, index) in (0..).zip(group.first_row..).take(group.row_count()) {
                 let row = self.changes.row(index).unwrap_or_default();
-                let row_key = key_of(&Piece::of(&self.file, row), &self.place)?.bytes;
-                if row_key == Some(key) && !self.is_ended(index) {
-                    found = Some(RowId(row_id(group.offset, position)));
+                let key = key_of(&Piece::of(&self.file, row), &self.place)?.bytes;
+                if !self.is_ended(index) {
+                    take(RowId(row_id(group.offset, position)), key);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Looks at every row for the newest visible one of a key.
+    fn scan_for(&self, key: &[u8]) -> Result<Option<RowId>> {
+        let mut found = None;
+        self.visible(|id, row_key| {
+            if row_key == Some(key) {
+                found = Some(id);
+            }
+        })?;
         Ok(found)
     }
 
@@ -239,6 +244,10 @@ impl LiveTable for LiveAppend {
         let file = Box::new(TableReader::open(&self.place, self.stored, &RowPart::ALL)?);
         let (rows, arity) = (self.stored.rows, self.place.arity);
         Ok(Box::new(MergedRows::new(file, rows, arity, &self.changes)))
+    }
+
+    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
+        self.visible(|id, _| take(id))
     }
 
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {

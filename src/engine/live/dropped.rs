@@ -41,6 +41,10 @@ impl LiveTable for Dropped {
         gone()
     }
 
+    fn visible_ids(&self, _: &mut dyn FnMut(RowId)) -> Result<()> {
+        gone()
+    }
+
     fn checkpoint(&mut self, _: Lsn, _: &mut Batch) -> Result<()> {
         Ok(())
     }

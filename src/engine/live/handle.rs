@@ -109,6 +109,15 @@ impl TableReader<'_> {
         self.state.live.rows()
     }
 
+    /// Hands the name of every visible row to `take`: the first belongs to the
+    /// first visible row of [`rows`](Self::rows), and so on.
+    ///
+    /// # Errors
+    /// Damage; I/O errors.
+    pub fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
+        self.state.live.visible_ids(take)
+    }
+
     /// One row version; `None` when there is none of that name.
     ///
     /// # Errors

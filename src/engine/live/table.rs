@@ -84,6 +84,13 @@ pub(in crate::engine) trait LiveTable: fmt::Debug + Send + Sync {
     /// Damage; I/O errors.
     fn rows(&self) -> Result<Box<dyn RowStream + '_>>;
 
+    /// Hands the name of every visible version to `take`, in stored order,
+    /// changes included.
+    ///
+    /// # Errors
+    /// Damage; I/O errors.
+    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()>;
+
     /// Adds all changes to a batch. Bytes that nobody reads before the batch
     /// is carried out may be written at once; they are synced here.
     ///

@@ -6,7 +6,7 @@ use super::handle::TableState;
 use crate::engine::layout::TableFiles;
 use crate::engine::paths::TablePlace;
 use crate::error::{Error, Result};
-use crate::file::Progress;
+use crate::file::{Progress, Watch};
 use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream, VisibleRows};
 
 /// The visible rows of one table, until the work is to stop. They come from its

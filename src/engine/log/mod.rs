@@ -9,7 +9,8 @@ mod writer;
 
 pub(in crate::engine) use reader::{LogEnd, LogReader};
 pub(in crate::engine) use record::{EndedVersion, Entry, Inserted, Owner};
-pub(in crate::engine) use segment::{LOG_DIR, SEGMENT_HEAD_LEN, SegmentFile};
+pub use segment::LOG_DIR;
+pub(in crate::engine) use segment::{SEGMENT_HEAD_LEN, SegmentFile};
 pub(in crate::engine) use writer::LogWriter;
 
 /// What the format page names, by its name there.

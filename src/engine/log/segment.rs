@@ -9,7 +9,7 @@ use crate::error::{Damage, Result};
 use crate::file::{Disk, SourceFile};
 
 /// The directory of the log.
-pub(in crate::engine) const LOG_DIR: &str = "wal";
+pub const LOG_DIR: &str = "wal";
 /// First bytes of a segment.
 const MAGIC: &[u8; MAGIC_LEN] = b"RDBXWLOG";
 /// After the first LSN of a segment in its name.

@@ -80,7 +80,11 @@ pub(super) fn open(
         Err(other) => return Err(other),
     }
     let mut entries = Sorter::new(&place.disk, &place.dir);
-    visible_keys(place, table.arity, key, |entry| entries.push(entry))?;
+    let pages = || PageFiles::new(place.clone());
+    let sources = (pages(), pages());
+    visible_rows(sources, table.arity, Some(key), |at, key| {
+        key.map_or(Ok(()), |key| entries.push(entry(key, at)))
+    })?;
     let path = new.clone();
     let mut tree = TreeWriter::create(
         TreePlace {
@@ -101,15 +105,18 @@ pub(super) fn open(
     })
 }
 
-/// The entry of each visible row, in stored order.
-fn visible_keys(
-    place: &PagePlace,
+/// Hands place and key of each visible row to `take`, in stored order: one
+/// source for line pointers, one for what they lead to.
+///
+/// # Errors
+/// When a row cannot be read; those of `take`; I/O errors.
+pub(super) fn visible_rows<S: PageSource>(
+    (mut pages, joined): (S, S),
     arity: usize,
-    key: usize,
-    mut take: impl FnMut(Entry) -> Result<()>,
+    key: Option<usize>,
+    mut take: impl FnMut(RowPlace, Option<&[u8]>) -> Result<()>,
 ) -> Result<()> {
-    let mut pages = PageFiles::new(place.clone());
-    let mut joined = ChainReader::new(PageFiles::new(place.clone()));
+    let mut joined = ChainReader::new(joined);
     let mut page = 0;
     while pages.load(page)? {
         let mut next = 0;
@@ -124,10 +131,10 @@ fn visible_keys(
                 // Rows move when they end.
                 State::Moved | State::MovedRow | State::MovedHead => continue,
             };
-            let (walked, value) = walk_row_of(&tuple, row, arity, Some(key))?;
+            let (walked, value) = walk_row_of(&tuple, row, arity, key)?;
             let slot = tuple.slot;
-            if let Some(value) = value.filter(|_| walked.visible) {
-                take(entry(value, RowPlace { page, slot }))?;
+            if walked.visible {
+                take(RowPlace { page, slot }, value)?;
             }
         }
         page = page.saturating_add(1);

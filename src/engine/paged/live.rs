@@ -235,6 +235,14 @@ impl LiveTable for LivePaged {
         Ok(Box::new(reader))
     }
 
+    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
+        let sources = (self.pages.source(), self.pages.source());
+        key_index::visible_rows(sources, self.table.arity, None, |place, _| {
+            take(place.id());
+            Ok(())
+        })
+    }
+
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {
         if self.is_new {
             batch.create_dir(&self.pages.place().dir);

@@ -148,6 +148,17 @@ impl LiveTable for LivePerTable {
         Ok(Box::new(MergedRows::new(file, rows, arity, &self.changes)))
     }
 
+    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
+        let mut rows = self.rows()?;
+        let mut ids = (0..).map(RowId);
+        while let Some(batch) = rows.next_batch()? {
+            let of_rows = batch.rows().zip(&mut ids);
+            let visible = of_rows.filter(|(row, _)| row.is_visible());
+            visible.for_each(|(_, id)| take(id));
+        }
+        Ok(())
+    }
+
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {
         if self.changes.is_empty() {
             return Ok(());

@@ -9,7 +9,7 @@ use crate::model::{Operation, Row, RowRef, RowStream, Table, ValueRef};
 
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
-pub(in crate::recovery) const RECORDS_PER_CHECKPOINT: usize = 100;
+pub const RECORDS_PER_CHECKPOINT: usize = 100;
 
 /// Where the snapshot stands against the records after the last marker.
 pub(super) enum Split {

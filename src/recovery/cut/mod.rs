@@ -18,7 +18,8 @@ use crate::report::Report;
 
 use evidence::{Evidence, Split};
 
-pub(super) use evidence::{RECORDS_PER_CHECKPOINT, row_hash, row_hash_owned};
+pub use evidence::RECORDS_PER_CHECKPOINT;
+pub(super) use evidence::{row_hash, row_hash_owned};
 
 /// Where the tail begins, and why.
 #[derive(Debug, Clone, Default)]

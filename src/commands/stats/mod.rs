@@ -1,4 +1,7 @@
-//! How the space of each table is used.
+//! How the space of each table is used, and what its log costs to write.
+
+mod replay;
+mod writes;
 
 use std::path::Path;
 
@@ -12,6 +15,8 @@ use crate::report::Report;
 use super::info::table_bytes;
 use super::{Backend, Directory, OpenOptions};
 
+pub use writes::{LeftOut, Records, Run, Writes};
+
 /// Widest rows that are named.
 const WIDEST: usize = 3;
 
@@ -23,6 +28,9 @@ pub struct Stats {
     pub unit: Option<&'static str>,
     /// By database and table, in stored order.
     pub tables: Vec<TableStats>,
+    /// What the tail of a legacy log costs to write; none of a directory of
+    /// ours, and where no record is to be applied.
+    pub writes: Option<Writes>,
     /// What was wrong.
     #[serde(skip)]
     pub report: Report,
@@ -120,10 +128,13 @@ fn percent(part: u64, whole: u64) -> u64 {
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// Goes through every table of a directory. Memory does not grow with them.
+/// Goes through every table of a directory, and writes the tail of a legacy log
+/// again, in a directory for temporary files. Memory does not grow with the
+/// tables.
 ///
 /// # Errors
-/// As opening the directory; I/O errors.
+/// As opening the directory; I/O errors; where that tail is written, those of
+/// [`engine::create`](crate::engine::create).
 pub fn stats(path: &Path, options: &OpenOptions) -> Result<Stats> {
     let directory = Directory::open(path, options)?;
     let mut stats = Stats {
@@ -132,6 +143,7 @@ pub fn stats(path: &Path, options: &OpenOptions) -> Result<Stats> {
             Backend::Legacy { .. } => None,
         },
         tables: Vec::new(),
+        writes: writes::measure(&directory, &options.progress)?,
         report: directory.findings(),
     };
     for (at, database) in directory.catalog().databases.iter().enumerate() {

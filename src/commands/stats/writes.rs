@@ -1,0 +1,286 @@
+//! Write amplification: what the records of a legacy log cost the old server,
+//! and what they cost a store of ours.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::commands::{Backend, Directory};
+use crate::engine::{Layout, StoreOptions};
+use crate::error::Result;
+use crate::file::{Progress, WrittenBytes};
+use crate::legacy::{FRAME_LEN, Family, LegacyDir, Snapshot, SnapshotEncoder};
+use crate::model::{Operation, RowBatch, RowSource, RowStream};
+use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
+use crate::work::Threads;
+
+use super::replay::replay;
+
+/// Bytes of a Checkpoint record with its frame (format page, "WAL").
+const CHECKPOINT_RECORD_LEN: u64 = FRAME_LEN + 8 + 8 + 4 + 8;
+
+/// What the tail of a legacy log costs to write, by who writes it.
+#[derive(Debug, Serialize)]
+pub struct Writes {
+    /// The records that were written again.
+    pub replayed: Records,
+    /// The records of the tail that were not, or not everywhere.
+    pub left_out: LeftOut,
+    /// Whether the old server keeps rows in pages. What it writes of those is
+    /// not counted.
+    pub rows_in_pages: bool,
+    /// Every writer at every distance of checkpoints.
+    pub runs: Vec<Run>,
+}
+
+/// Some records of a log.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// How many.
+    pub records: u64,
+    /// Their bytes with their frames, as the old server wrote them.
+    pub bytes: u64,
+}
+
+impl Records {
+    /// Counts one more.
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.records = self.records.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// Records that nobody, or no store of ours, writes again.
+#[derive(Debug, Default, Serialize)]
+pub struct LeftOut {
+    /// Their database is not known.
+    pub unattributed: Records,
+    /// Their statement failed, or ended a row that was never logged.
+    pub no_effect: Records,
+    /// Replayed, and refused by a store of ours: a key that a visible row has,
+    /// or the end of a version that is ended. The old server allows both.
+    pub refused: Records,
+}
+
+/// What one writer wrote.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    /// `old server`, or a layout.
+    pub writer: String,
+    /// Records between two checkpoints; there is one at the end too.
+    pub checkpoint_every: usize,
+    /// How many checkpoints that makes.
+    pub checkpoints: usize,
+    /// Bytes written to the log.
+    pub log_bytes: u64,
+    /// Bytes written to all other files.
+    pub file_bytes: u64,
+    /// All of them for each byte of the replayed records.
+    pub per_logged_byte: f64,
+}
+
+/// A record of the tail and what it did.
+pub(super) struct Change<'d> {
+    /// The database that it changed.
+    pub database: &'d str,
+    /// What it did.
+    pub operation: &'d Operation,
+    /// What a Delete wrote as xmax.
+    pub xmax: u64,
+    /// Its bytes in the log.
+    pub len: u64,
+}
+
+/// What is written again, on top of what.
+pub(super) struct Tail<'d> {
+    /// The source.
+    pub path: &'d Path,
+    /// Its family.
+    pub family: Family,
+    /// The state before the tail.
+    pub snapshot: &'d Snapshot,
+    /// The tail, as far as it was applied.
+    pub changes: Vec<Change<'d>>,
+    /// How many threads convert the snapshot.
+    pub threads: Threads,
+    /// May say that the work is to stop.
+    pub progress: &'d Progress,
+    rows_in_pages: bool,
+}
+
+/// Writes the tail of a legacy log once more by every writer.
+///
+/// # Errors
+/// When the snapshot cannot be read, or converted; I/O errors.
+pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Option<Writes>> {
+    let Backend::Legacy { legacy, recovery } = directory.backend() else {
+        return Ok(None);
+    };
+    let Some(tail) = tail_of(directory, progress) else {
+        return Ok(None);
+    };
+    let mut writes = Writes {
+        replayed: Records::default(),
+        left_out: left_out(legacy, recovery),
+        rows_in_pages: tail.rows_in_pages,
+        runs: Vec::new(),
+    };
+    let lens = tail.changes.iter().map(|change| change.len);
+    lens.for_each(|len| writes.replayed.add(len));
+    let ours = StoreOptions::default().checkpoint_every;
+    for every in [
+        RECORDS_PER_CHECKPOINT,
+        usize::try_from(ours).unwrap_or(usize::MAX),
+    ] {
+        let written = old_server(&tail, every)?;
+        writes.add_run("old server".into(), (every, &tail), written);
+        for layout in [Layout::PerTable, Layout::Append, Layout::Paged] {
+            let (written, refused) = replay(&tail, layout, every)?;
+            writes.left_out.refused = refused;
+            writes.add_run(layout.to_string(), (every, &tail), written);
+        }
+    }
+    Ok(Some(writes))
+}
+
+/// The tail of a legacy directory, if a record of it was applied.
+pub(super) fn tail_of<'d>(directory: &'d Directory, progress: &'d Progress) -> Option<Tail<'d>> {
+    let Backend::Legacy { legacy, recovery } = directory.backend() else {
+        return None;
+    };
+    let Ok(Some(snapshot)) = &legacy.snapshot else {
+        return None;
+    };
+    let tail = Tail {
+        path: directory.path(),
+        family: legacy.family,
+        snapshot,
+        changes: changes(legacy, recovery),
+        threads: directory.threads(),
+        progress,
+        rows_in_pages: rows_in_pages(legacy, snapshot),
+    };
+    (!tail.changes.is_empty()).then_some(tail)
+}
+
+impl Writes {
+    fn add_run(&mut self, writer: String, (every, tail): (usize, &Tail<'_>), bytes: WrittenBytes) {
+        let all = bytes.log.saturating_add(bytes.files);
+        let hundredths = u128::from(all) * 100 / u128::from(self.replayed.bytes.max(1));
+        let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
+        self.runs.push(Run {
+            writer,
+            checkpoint_every: every,
+            checkpoints: tail.changes.len().div_ceil(every),
+            log_bytes: bytes.log,
+            file_bytes: bytes.files,
+            per_logged_byte: f64::from(hundredths) / 100.0,
+        });
+    }
+}
+
+fn changes<'d>(legacy: &'d LegacyDir, recovery: &'d Recovery) -> Vec<Change<'d>> {
+    let applied = recovery.applied.iter().filter_map(|applied| {
+        let record = legacy.wal.records.get(applied.record)?;
+        Some(Change {
+            database: &applied.database,
+            operation: applied.realigned.as_ref().unwrap_or(&record.operation),
+            xmax: applied.xmax,
+            len: record.len.saturating_add(FRAME_LEN),
+        })
+    });
+    applied.collect()
+}
+
+fn left_out(legacy: &LegacyDir, recovery: &Recovery) -> LeftOut {
+    let applied: BTreeSet<usize> = recovery.applied.iter().map(|a| a.record).collect();
+    let aside: BTreeSet<usize> = recovery.set_aside.iter().map(|a| a.record).collect();
+    let mut left_out = LeftOut::default();
+    for attributed in &recovery.attribution.tail {
+        let at = attributed.record;
+        let Some(record) = legacy
+            .wal
+            .records
+            .get(at)
+            .filter(|_| !applied.contains(&at))
+        else {
+            continue;
+        };
+        let kind = match aside.contains(&at) {
+            true => &mut left_out.unattributed,
+            false => &mut left_out.no_effect,
+        };
+        kind.add(record.len.saturating_add(FRAME_LEN));
+    }
+    left_out
+}
+
+/// Whether the snapshot is one of a server with page storage, which keeps rows
+/// out of it (format page, "Server rules").
+fn rows_in_pages(legacy: &LegacyDir, snapshot: &Snapshot) -> bool {
+    let mut extents = snapshot.rows.iter().flatten();
+    (legacy.family.has_roles() || !legacy.page_dirs.is_empty())
+        && extents.all(|extent| extent.count == 0)
+}
+
+/// The log, and the whole snapshot at each checkpoint, with its record.
+fn old_server(tail: &Tail<'_>, every: usize) -> Result<WrittenBytes> {
+    let mut overlay = Overlay::new(tail.snapshot);
+    let mut written = WrittenBytes::default();
+    for changes in tail.changes.chunks(every) {
+        for change in changes {
+            let database = overlay.database_or_new(change.database);
+            overlay.apply(database, change.operation, change.xmax);
+            written.log = written.log.saturating_add(change.len);
+        }
+        overlay.finish();
+        let rows: &dyn RowSource = match tail.rows_in_pages {
+            true => &Rowless,
+            false => &overlay,
+        };
+        let mut len = Counted(0);
+        SnapshotEncoder::new(&mut len, tail.path, tail.family).write(
+            overlay.catalog(),
+            rows,
+            None,
+        )?;
+        written.files = written.files.saturating_add(len.0);
+        written.log = written.log.saturating_add(CHECKPOINT_RECORD_LEN);
+    }
+    Ok(written)
+}
+
+/// Bytes that go nowhere.
+struct Counted(u64);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tables whose rows are elsewhere.
+struct Rowless;
+
+impl RowSource for Rowless {
+    fn row_count(&self, _: usize, _: usize) -> u64 {
+        0
+    }
+
+    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+        Ok(Box::new(Rowless))
+    }
+}
+
+impl RowStream for Rowless {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        Ok(None)
+    }
+}

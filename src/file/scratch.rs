@@ -1,0 +1,41 @@
+//! A directory for files that are not to stay.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::file_outside;
+use crate::error::{Error, Result};
+
+/// An empty directory of this process, where the system keeps temporary files.
+/// It goes when it is dropped.
+#[derive(Debug)]
+pub struct Scratch(TempDir);
+
+impl Scratch {
+    /// Makes one that does not lie inside `source`.
+    ///
+    /// # Errors
+    /// `Usage` when the system's place for temporary files does; I/O errors.
+    pub fn outside(source: &Path) -> Result<Self> {
+        let parent = std::env::temp_dir();
+        file_outside(&parent.join("scratch"), source).map_err(|error| match error {
+            Error::Usage(_) => Error::Usage(format!(
+                "{}, where temporary files go, lies inside {}, which is never written\nSet TMPDIR to another directory.",
+                parent.display(),
+                source.display()
+            )),
+            other => other,
+        })?;
+        let made = tempfile::Builder::new()
+            .prefix("rustdb-")
+            .tempdir_in(&parent);
+        let made = made.map_err(|error| Error::io("create a directory in", &parent, error));
+        made.map(Scratch)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}

@@ -1,0 +1,397 @@
+//! What is done with hostile bytes, once for the fuzzer and for the plain test:
+//! each target takes any bytes and panics when a promise is broken.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rustdb_migrate::commands::content::{Content, hash_content};
+use rustdb_migrate::engine::{
+    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on, verify_on,
+};
+use rustdb_migrate::error::{Error, Result};
+use rustdb_migrate::file::{SourceFile, decode_name, encode_name};
+use rustdb_migrate::legacy::{
+    LegacyPage, PAGE_DATA_LEN, RowReader, Segment, Snapshot, decode_record, read_wal,
+    salvage_snapshot, scan_snapshot,
+};
+use rustdb_migrate::model::{
+    Catalog, Column, DataType, Database, Form, RowBatch, RowSource, RowStream, Table, ValueRef,
+};
+use rustdb_migrate::recovery::Decisions;
+use rustdb_migrate::report::Report;
+use rustdb_migrate::work::Threads;
+
+use crate::sim_disk::SimDisk;
+use crate::support::convert::{entry_of, instance, reencode, tool_family};
+use crate::support::model::{
+    Family, Instance, decode_entry, decode_instance, encode_entry, encode_instance,
+};
+use crate::support::strict;
+
+/// A target: its name, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const ALL: [Target; 8] = [
+    ("snapshot", snapshot),
+    ("wal_segment", wal_segment),
+    ("legacy_page", legacy_page),
+    ("our_files", our_files),
+    ("row_codec", row_codec),
+    ("names", names),
+    ("decision_file", decision_file),
+    ("against_bincode", against_bincode),
+];
+
+fn in_memory(bytes: &[u8]) -> Arc<SourceFile> {
+    SourceFile::in_memory(Path::new("input"), bytes.to_vec())
+}
+
+fn read_rows(snapshot: &Snapshot) -> Result<()> {
+    for extent in snapshot.rows.iter().flatten() {
+        let mut rows = RowReader::new(extent);
+        let (mut count, mut live) = (0, 0);
+        while let Some(batch) = rows.next_batch()? {
+            count += batch.len() as u64;
+            live += batch.rows().filter(|row| row.is_visible()).count() as u64;
+        }
+        assert_eq!((count, live), (extent.count, extent.live));
+    }
+    Ok(())
+}
+
+/// A damage must have its place in the file.
+fn damage_in(error: &Error, len: usize) {
+    if let Error::Damage(damage) = error {
+        assert!(damage.offset <= len as u64, "{damage}");
+    }
+}
+
+/// A snapshot: what was accepted is read whole and written back alike; what
+/// salvage keeps of any other can be read.
+pub fn snapshot(bytes: &[u8]) {
+    let file = in_memory(bytes);
+    for form in [Form::Instance, Form::SingleDatabase] {
+        match scan_snapshot(&file, &form, None) {
+            Ok(snapshot) => {
+                read_rows(&snapshot).expect("it was accepted");
+                assert!(reencode(&snapshot, None) == bytes);
+            }
+            Err(error) => damage_in(&error, bytes.len()),
+        }
+    }
+    for family in Family::ALL {
+        let salvaged = salvage_snapshot(&file, &Form::Instance, tool_family(family));
+        let salvaged = salvaged.expect("nothing but memory is read");
+        read_rows(&salvaged.snapshot).expect("what is kept can be read");
+    }
+}
+
+/// A segment: every byte belongs to a record or to a bad range.
+pub fn wal_segment(bytes: &[u8]) {
+    for family in Family::ALL {
+        let segment = Segment {
+            file: in_memory(bytes),
+            name: "0000000000000001.wal".into(),
+        };
+        let wal = read_wal(vec![segment], tool_family(family)).expect("nothing but memory is read");
+        let of_records: u64 = wal.records.iter().map(|record| 4 + record.len).sum();
+        let of_bad: u64 = wal.bad.iter().map(|bad| bad.len).sum();
+        assert_eq!(of_records + of_bad, bytes.len() as u64);
+        let mut report = Report::new();
+        wal.report(0, &mut report);
+        assert!(wal.bad.is_empty() || !report.findings().is_empty());
+    }
+}
+
+/// A legacy page file: slots lie inside the data, and rows decode or are damage.
+pub fn legacy_page(bytes: &[u8]) {
+    match LegacyPage::read(&in_memory(bytes)) {
+        Ok(page) => {
+            assert_eq!(page.data.len(), PAGE_DATA_LEN);
+            for slot in &page.slots {
+                let _ = page.row(slot);
+            }
+        }
+        Err(error) => damage_in(&error, bytes.len()),
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new("/data")
+}
+
+fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
+    Column {
+        name: name.into(),
+        data_type,
+        nullable: !primary_key,
+        primary_key,
+        unique: false,
+        foreign_key: None,
+    }
+}
+
+/// Rows of one table: a number and a text, one of them wide, one dead.
+struct Rows(u64);
+
+struct Stream(std::ops::Range<u64>, String);
+
+impl RowSource for Rows {
+    fn row_count(&self, _: usize, _: usize) -> u64 {
+        self.0
+    }
+
+    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+        Ok(Box::new(Stream(0..self.0, String::new())))
+    }
+}
+
+impl RowStream for Stream {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let Some(id) = self.0.next() else {
+            return Ok(None);
+        };
+        self.1 = "w".repeat(if id == 3 { 9_000 } else { 9 });
+        let mut batch = RowBatch::new();
+        batch.push_value(ValueRef::Integer(id.cast_signed()));
+        batch.push_value(ValueRef::Text(&self.1));
+        batch.end_row(1, (id == 1).then_some(2));
+        Ok(Some(batch))
+    }
+}
+
+/// One of our directories of some layout, with changes in its log alone.
+fn directory(layout: Layout, rows: u64, changed: bool) -> SimDisk {
+    let disk = SimDisk::new(root());
+    let table = Table {
+        name: "t".into(),
+        columns: vec![
+            column("id", DataType::Integer, true),
+            column("text", DataType::Text, false),
+        ],
+        sequences: Vec::new(),
+        owner: None,
+    };
+    let catalog = Catalog {
+        databases: vec![Database {
+            name: "d".into(),
+            tables: vec![table],
+            enums: Vec::new(),
+            views: Vec::new(),
+            table_grants: Vec::new(),
+        }],
+        ..Catalog::default()
+    };
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: CLUSTER_ID,
+    };
+    let mut options = CreateOptions::from(layout);
+    options.threads = Threads::ONE;
+    create_on(
+        &disk.shared(),
+        root(),
+        options,
+        &catalog,
+        &Rows(rows),
+        &origin,
+    )
+    .unwrap();
+    if changed {
+        let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap();
+        let table = store.table("d", "t").unwrap();
+        for id in 100..104 {
+            let values = [ValueRef::Integer(id), ValueRef::Text("new")];
+            store.insert(&table, &values, 3).unwrap();
+            if id == 101 {
+                store.checkpoint().unwrap();
+            }
+        }
+        store.sync().unwrap();
+    }
+    disk
+}
+
+const CLUSTER_ID: u128 = 77;
+
+/// The layouts' directories, made once.
+fn directories() -> &'static [SimDisk; 3] {
+    static MADE: OnceLock<[SimDisk; 3]> = OnceLock::new();
+    MADE.get_or_init(|| Layout::ALL.map(|layout| directory(layout, 6, true)))
+}
+
+fn read(disk: &SimDisk) -> Result<Content> {
+    let store = Store::open_on(&disk.shared(), root())?;
+    hash_content(store.catalog(), &store, Threads::ONE)
+}
+
+/// What checks, reads and opens a directory comes back; what is called whole
+/// can be read, and be written to.
+fn look_at(disk: &SimDisk) {
+    let mut report = Report::new();
+    let verified = verify_on(&disk.shared(), root(), Level::Structure, &mut report);
+    let whole = verified.is_ok() && report.findings().is_empty();
+    let read = read(disk);
+    assert!(!whole || read.is_ok(), "called whole: {read:?}");
+    let opened = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default());
+    assert!(!whole || opened.is_ok(), "called whole: {:?}", opened.err());
+    let Ok(store) = opened else {
+        return;
+    };
+    if let Some(table) = store.table("d", "t") {
+        let _ = table.read().find(&ValueRef::Integer(100));
+        let _ = store.insert(&table, &[ValueRef::Integer(900), ValueRef::Text("x")], 9);
+    }
+    let _ = store.checkpoint();
+}
+
+/// What a checksum of the format page is seeded with beside the bytes.
+fn seed(offset: usize) -> Vec<u8> {
+    let mut seed = CLUSTER_ID.to_le_bytes().to_vec();
+    seed.extend([0; 8]);
+    seed.extend((offset as u64).to_le_bytes());
+    seed
+}
+
+fn crc(parts: &[&[u8]]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finalize().to_le_bytes()
+}
+
+/// Makes the checksums right again, as one who means harm would: of slots of
+/// the control file, of sealed files, of each page.
+fn forge(name: &str, bytes: &mut [u8]) {
+    if name == "control" {
+        for slot in bytes.chunks_exact_mut(4096) {
+            let sum = crc(&[&slot[..4092]]);
+            slot[4092..].copy_from_slice(&sum);
+        }
+    } else if name.starts_with("page_") {
+        for (number, page) in bytes.chunks_exact_mut(8192).enumerate() {
+            let sum = crc(&[&seed(number), &page[4..]]);
+            page[..4].copy_from_slice(&sum);
+        }
+    } else if matches!(name, "global.db" | "metadata.db") && bytes.len() > 4 {
+        let end = bytes.len() - 4;
+        let sum = crc(&[&bytes[..end]]);
+        bytes[end..].copy_from_slice(&sum);
+    }
+}
+
+/// A file of ours, of any kind: the first byte chooses the directory, the
+/// second the file, the third whether checksums are made right; the rest takes
+/// the place of the file's bytes.
+pub fn our_files(bytes: &[u8]) {
+    let [layout, file, forged, bytes @ ..] = bytes else {
+        return;
+    };
+    let disk = directories()[usize::from(*layout) % 3].fork();
+    let files = disk.files();
+    let Some((path, _)) = files.iter().nth(usize::from(*file) % files.len()) else {
+        return;
+    };
+    let mut bytes = bytes.to_vec();
+    if forged % 2 == 1 {
+        forge(&path.file_name().unwrap().to_string_lossy(), &mut bytes);
+    }
+    disk.put(path, &bytes);
+    look_at(&disk);
+}
+
+/// Every input of [`our_files`] that changes nothing.
+pub fn our_files_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (layout, disk) in (0..).zip(directories()) {
+        for (file, bytes) in (0..).zip(disk.files().values()) {
+            for forged in 0..2 {
+                seeds.push([&[layout, file, forged][..], bytes].concat());
+            }
+        }
+    }
+    seeds
+}
+
+/// Rows in the row codec, behind checksums that are right: of three rows of two
+/// columns. What verification takes for rows can be read.
+pub fn row_codec(bytes: &[u8]) {
+    static MADE: OnceLock<SimDisk> = OnceLock::new();
+    let made = MADE.get_or_init(|| directory(Layout::PerTable, 3, false));
+    let disk = made.fork();
+    let files = disk.files();
+    let found = files.iter().find(|(path, _)| path.ends_with("t.db"));
+    let (path, whole) = found.unwrap();
+    let mut file = whole[..48].to_vec();
+    let mut head = whole[48..68].to_vec();
+    head[4..8].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+    let of_block = crc(&[&seed(48), &head, bytes]);
+    file.extend([&head[..], &of_block, bytes].concat());
+    let mut trailer = whole[whole.len() - 48..].to_vec();
+    trailer[40..44].copy_from_slice(&crc(&[&of_block]));
+    let sum = crc(&[&seed(file.len()), &trailer[..44]]);
+    trailer[44..].copy_from_slice(&sum);
+    file.extend(trailer);
+    disk.put(path, &file);
+    look_at(&disk);
+}
+
+/// Rows as [`row_codec`] takes them.
+pub fn row_codec_seed() -> Vec<u8> {
+    let files = directory(Layout::PerTable, 3, false).files();
+    let found = files.iter().find(|(path, _)| path.ends_with("t.db"));
+    let (_, whole) = found.unwrap();
+    whole[72..whole.len() - 48].to_vec()
+}
+
+/// Names: a file name leads back to its name, and is one that every file system
+/// takes; what is no encoded name is none.
+pub fn names(bytes: &[u8]) {
+    let name = String::from_utf8_lossy(bytes);
+    let encoded = encode_name(&name, 7);
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'%');
+    assert!(!encoded.is_empty() && encoded.len() <= 200 && encoded.bytes().all(plain));
+    match encoded == "%long-7" {
+        true => assert_eq!(decode_name(&encoded), None),
+        false => assert_eq!(decode_name(&encoded).as_deref(), Some(&*name)),
+    }
+    if let Some(decoded) = decode_name(&name) {
+        assert_eq!(encode_name(&decoded, 7), name);
+    }
+}
+
+/// A decision file: it is understood, or refused with the line.
+pub fn decision_file(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Decisions::parse(&text) {
+        Ok(decisions) => drop(decisions.of(1, "t")),
+        Err(bad) => assert!((1..=text.lines().count()).contains(&bad.line)),
+    }
+}
+
+/// The tool accepts exactly what bincode and the strict rules accept, and reads
+/// the same: the first byte chooses the family, and snapshot or record.
+pub fn against_bincode(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let family = Family::ALL[usize::from(*choice) % 4];
+    if choice & 4 == 0 {
+        let read = decode_instance(family, bytes).ok();
+        let oracle: Option<Instance> = read.filter(|read| strict::instance(read).is_ok());
+        let scanned = scan_snapshot(
+            &in_memory(bytes),
+            &Form::Instance,
+            Some(tool_family(family)),
+        );
+        let tool = scanned.ok().map(|snapshot| instance(&snapshot).unwrap());
+        assert_eq!(tool, oracle);
+        assert!(oracle.is_none_or(|read| encode_instance(family, &read) == bytes));
+    } else {
+        let read = decode_entry(family, bytes).ok();
+        let oracle = read.filter(|read| strict::entry(read).is_ok());
+        let tool = decode_record(bytes, tool_family(family)).ok();
+        assert_eq!(tool.map(entry_of), oracle);
+        assert!(oracle.is_none_or(|read| encode_entry(family, &read) == bytes));
+    }
+}
