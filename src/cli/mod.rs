@@ -32,6 +32,8 @@ mod report;
 mod report_pages;
 #[cfg(feature = "report")]
 mod report_timeline;
+#[cfg(feature = "report")]
+mod report_writes;
 mod signals;
 mod stats;
 mod upgrade;

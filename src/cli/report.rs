@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use crate::commands::file_outside;
 use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
 use crate::commands::page_map::{PageMaps, page_maps};
+use crate::commands::stats::{Writes, stats};
 use crate::commands::wal::{Log, open_log};
 use crate::finding::Severity;
 use crate::render::html::{DatabasePart, Page, TablePart, page_html};
@@ -19,6 +20,7 @@ use super::options::{Common, Reading};
 use super::output::{note, word, write_output};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
+use super::report_writes::writes_part;
 
 /// Writes what a directory is and what was found into one HTML page
 #[derive(Debug, clap::Args)]
@@ -26,7 +28,10 @@ use super::report_timeline::timeline;
 The page needs neither a network nor scripts, and holds no value of a row: names of databases, tables and columns only. \
 Each record of the log is a sign: a letter and a colour for its database, square when that is certain, round when it is probable. \
 Each page of a table is a cell, filled as far as the page is; neighbours share one where there are more than 480. \
-The 50 largest tables have such a map.")]
+The 50 largest tables have such a map.
+
+Of a legacy directory, what its log costs to write is measured as `stats` does it, in a directory for temporary files \
+(TMPDIR); --no-wal leaves this out.")]
 pub struct ReportArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
@@ -48,13 +53,18 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
     };
     let maps = page_maps(&args.dir, &options, log.as_ref())?;
     info.report.extend(maps.report.clone());
-    let page = page(&info, log.as_ref(), &maps);
+    // Only a snapshot that can be read tells what the log is written on top of.
+    let writes = match (&log, &info.databases) {
+        (Some(_), Some(_)) => stats(&args.dir, &options)?.writes,
+        _ => None,
+    };
+    let page = page(&info, log.as_ref(), &maps, writes.as_ref());
     write_output(&args.output, page_html(&page).as_bytes()).context("--output")?;
     note(&format!("{} written", args.output.display()), common);
     Ok(Exit::from(&info.report))
 }
 
-fn page(info: &Info, log: Option<&Log>, maps: &PageMaps) -> Page {
+fn page(info: &Info, log: Option<&Log>, maps: &PageMaps, writes: Option<&Writes>) -> Page {
     let obstacle = Obstacle::of(&info.report);
     Page {
         title: info.path.clone(),
@@ -77,7 +87,7 @@ fn page(info: &Info, log: Option<&Log>, maps: &PageMaps) -> Page {
         maps_left_out: maps.left_out,
         timeline: log.map(timeline),
         findings: info.findings().to_vec(),
-        ..Page::default()
+        writes: writes.map(writes_part),
     }
 }
 

@@ -143,6 +143,36 @@ fn every_page_of_a_table_has_its_cell_with_its_fill_and_dead_bytes() {
 }
 
 #[test]
+fn what_the_log_costs_to_write_is_what_stats_says() {
+    let scratch = tempfile::tempdir().unwrap();
+    let directory = data("family_1_4");
+    let (run, page) = page(&directory, scratch.path());
+    run.exits(0);
+    let stats = inspect(["stats", &directory, "--format=json"])
+        .exits(0)
+        .json();
+    let runs = stats["writes"]["runs"].as_array().unwrap();
+    assert!(runs.len() > 3, "{runs:?}");
+    let (_, section) = page.split_once("<section id=\"writes\">").unwrap();
+    for run in runs {
+        let writer = run["writer"].as_str().unwrap();
+        let cell = format!(
+            "<td>{writer}, a checkpoint every {}</td>",
+            run["checkpoint_every"]
+        );
+        let (_, row) = section.split_once(&cell).unwrap();
+        let per_byte = format!(
+            "<td class=\"number\">{:.2}</td>",
+            run["per_logged_byte"].as_f64().unwrap()
+        );
+        assert!(
+            row.split("</tr>").next().unwrap().contains(&per_byte),
+            "{cell} {per_byte}"
+        );
+    }
+}
+
+#[test]
 fn a_damaged_page_is_marked_and_named() {
     let scratch = tempfile::tempdir().unwrap();
     let new = scratch.path().join("new");
