@@ -166,7 +166,7 @@ mod tests {
     fn left(runs: &[(&str, usize)]) -> String {
         let mut rows = String::new();
         for (at, (run, held)) in runs.iter().enumerate() {
-            rows.push_str(&run[..*held]);
+            rows.extend(run.chars().take(*held));
             rows.push_str(at.checked_sub(1).map_or("", |before| runs[before].0));
             rows.push_str(run);
         }
