@@ -256,20 +256,6 @@ impl PlainBuffer {
         self.end_row(self.filled, visible);
     }
 
-    /// Adds a visible row of these plain values.
-    pub fn push_visible(&mut self, values: &[u8], xmin: u64) {
-        let room = self.room(values.len() + 9);
-        if let Some((place, rest)) = room.split_at_mut_checked(values.len())
-            && let Some((number, rest)) = rest.split_first_chunk_mut()
-            && let Some((no_xmax, _)) = rest.split_first_mut()
-        {
-            place.copy_from_slice(values);
-            *number = xmin.to_le_bytes();
-            *no_xmax = 0;
-        }
-        self.filled_row(values.len() + 9, true);
-    }
-
     /// A row that lies elsewhere ends `end` bytes after the start of the first
     /// one.
     #[inline]

@@ -51,8 +51,23 @@ impl RowStream for VisibleRows<'_> {
             return Ok(Some(all));
         }
         for row in all.iter().filter(|row| row.xmax.is_none()) {
-            buffer.push_visible(row.values, row.xmin);
+            push(buffer, row.values, row.xmin);
         }
         Ok(Some(buffer.rows()))
     }
+}
+
+/// Adds a visible row of these plain values.
+fn push(buffer: &mut PlainBuffer, values: &[u8], xmin: u64) {
+    let len = values.len() + 9;
+    let room = buffer.room(len).split_at_mut_checked(values.len());
+    if let Some((place, rest)) = room
+        && let Some((number, rest)) = rest.split_first_chunk_mut()
+        && let Some((no_xmax, _)) = rest.split_first_mut()
+    {
+        place.copy_from_slice(values);
+        *number = xmin.to_le_bytes();
+        *no_xmax = 0;
+    }
+    buffer.filled_row(len, true);
 }
