@@ -35,6 +35,10 @@ const EXIT_STATUS: &[(&str, &str)] = &[
         "3",
         "A decision is needed, and nothing was written: records whose database is ambiguous, TARGET exists, SOURCE is in use. What only looks shows what is known.",
     ),
+    (
+        "129, 130, 143",
+        "What writes files was stopped by SIGHUP, SIGINT or SIGTERM: a directory that was begun is removed, one that is compacted in place can be opened and compacted again. A second signal ends it at once; what is left then goes with the next command that writes beside it.",
+    ),
 ];
 
 impl Program {

@@ -108,6 +108,7 @@ impl Deciding {
                 decisions: decisions(&self.assign, self.attribution.as_deref())?,
                 ..Request::default()
             },
+            look_for_writers: true,
             ..OpenOptions::default()
         })
     }

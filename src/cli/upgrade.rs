@@ -131,6 +131,7 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
         pages_per_file: args.pages_per_file,
         open: OpenOptions {
             disk: LocalDisk::shared(),
+            look_for_writers: true,
             family: args.from_family,
             recovery: Request {
                 without_wal: false,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::engine::{Layout, Store};
 use crate::error::{Error, Result};
-use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, tree_len};
-use crate::finding::Code;
+use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, holders, tree_len};
+use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir};
 use crate::model::{Catalog, RowPart, RowSource, RowStream};
 use crate::recovery::{Decisions, Recovery, Request};
@@ -26,6 +26,9 @@ pub struct OpenOptions {
     pub family: Option<Family>,
     /// How to apply a legacy WAL.
     pub recovery: Request,
+    /// Looks for live processes that write to a legacy directory, and reports
+    /// them: whoever opens many directories may not want to wait for that.
+    pub look_for_writers: bool,
     /// How many threads read at once.
     pub threads: Threads,
     /// Is told how far things have come.
@@ -38,6 +41,7 @@ impl Default for OpenOptions {
             disk: LocalDisk::shared(),
             family: None,
             recovery: Request::default(),
+            look_for_writers: false,
             threads: Threads::default(),
             progress: Progress::default(),
         }
@@ -67,7 +71,10 @@ impl Opened {
             return Ok(Opened::Ours(Box::new(Store::open_on(&disk, path)?)));
         }
         if LegacyDir::is_one(&dir)? {
-            let legacy = LegacyDir::read_watched(dir, family, progress)?;
+            let mut legacy = LegacyDir::read_watched(dir, family, progress)?;
+            if options.look_for_writers {
+                report_writers(path, &mut legacy.report);
+            }
             return Ok(Opened::Legacy(Box::new(legacy)));
         }
         Err(Error::NotADataDirectory {
@@ -246,6 +253,14 @@ impl Directory {
             Backend::Legacy { recovery, .. } => recovery.overlay.live_count(database, table),
             Backend::Ours(store) => Ok(store.live_count(database, table)),
         }
+    }
+}
+
+/// A server that runs changes its files while they are read.
+fn report_writers(path: &Path, report: &mut Report) {
+    for holder in holders(path) {
+        let finding = Finding::new(Code::SourceInUse).file(path);
+        report.add(finding.detail(format!("by {holder}")));
     }
 }
 

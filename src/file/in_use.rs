@@ -4,6 +4,7 @@
 //! readers do no harm. Linux lists every process's open files under `/proc`;
 //! those of other users can be seen by root only, so an empty answer is no proof.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +15,12 @@ pub struct Holder {
     pub pid: u32,
     /// Its command name, as the system gives it.
     pub name: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {})", self.name.escape_debug(), self.pid)
+    }
 }
 
 /// The processes, other than this one, that hold a file below `dir` open for

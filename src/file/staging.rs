@@ -26,7 +26,7 @@ pub struct Staging {
     parent: PathBuf,
     published: bool,
     /// Tells others that somebody is at work here.
-    _lock: Arc<dyn DiskFile>,
+    _lock: Option<Arc<dyn DiskFile>>,
 }
 
 impl Staging {
@@ -112,7 +112,7 @@ fn hidden_sibling(parent: &Path, attempt: u64) -> PathBuf {
 }
 
 /// Makes a hidden directory that nobody takes for abandoned.
-fn create_locked(disk: &dyn Disk, parent: &Path) -> Result<(PathBuf, Arc<dyn DiskFile>)> {
+fn create_locked(disk: &dyn Disk, parent: &Path) -> Result<(PathBuf, Option<Arc<dyn DiskFile>>)> {
     for attempt in 0..MAX_TRIES {
         let dir = hidden_sibling(parent, attempt);
         if disk.kind(&dir)?.is_some() {
@@ -120,9 +120,13 @@ fn create_locked(disk: &dyn Disk, parent: &Path) -> Result<(PathBuf, Arc<dyn Dis
         }
         disk.create_dir(&dir)?;
         // Until it is locked, another process may remove it.
-        if let Ok(Some(lock)) = disk.lock_dir(&dir)
-            && disk.kind(&dir)? == Some(EntryKind::Dir)
-        {
+        let lock = match disk.lock_dir(&dir) {
+            Ok(Some(lock)) => Some(lock),
+            Ok(None) => continue,
+            // Where nobody can lock, nobody takes it for abandoned.
+            Err(_) => None,
+        };
+        if disk.kind(&dir)? == Some(EntryKind::Dir) {
             return Ok((dir, lock));
         }
     }

@@ -82,6 +82,9 @@ codes! {
     ForeignFile "foreign-file" Info
         "A file in the directory belongs to no known kind and was not read."
         "Nothing to do, unless the file should have been a WAL segment or a database.";
+    SourceInUse "source-in-use" Warning
+        "A live process holds files of the directory open for writing: what is shown may be half of a change."
+        "Stop the server, or look at a copy that was made while it stood still.";
     NotRegular "not-a-regular-file" Error
         "A symbolic link, directory or device stands where a regular file must be."
         "Copy the directory with links followed (`cp -rL`) and run again on the copy.";

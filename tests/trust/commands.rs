@@ -52,6 +52,7 @@ fn upgraded(source: &Path, target: &Path, open: OpenOptions) -> Result<Outcome> 
     let options = UpgradeOptions {
         source: source.to_owned(),
         target: target.to_owned(),
+        disk: open.disk.clone(),
         to: Target::Layout(Layout::Append),
         pages_per_file: None,
         open,

@@ -6,7 +6,6 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,13 +21,15 @@ use rustdb_migrate::file::Disk;
 use rustdb_migrate::recovery::{OnAmbiguous, Request};
 use rustdb_migrate::work::Threads;
 
-use crate::effort::is_full;
+use crate::effort::{places, scaled};
 use crate::random::Random;
 use crate::sim_disk::SimDisk;
-use crate::table::Line;
+use crate::table::{End, Line};
 
 /// A command on a disk.
 pub struct Case {
+    /// What it is counted as in the table.
+    group: &'static str,
     what: String,
     /// With what it works on, and nothing else.
     disk: SimDisk,
@@ -40,63 +41,46 @@ pub struct Case {
 type Run = Box<dyn Fn(&Arc<dyn Disk>) -> Result<()>>;
 type Check = Box<dyn Fn(&SimDisk, bool) -> Result<(), String>>;
 
-/// How often the kinds of harm were done, and how they ended.
-#[derive(Default)]
+/// The lines of a group of cases.
 struct Tally {
-    kills: Ended,
-    faults: Ended,
-    hindered: Ended,
+    kills: Line,
+    faults: Line,
+    hindered: Line,
 }
 
-#[derive(Default)]
-struct Ended {
-    refused: u64,
-    done: u64,
-    lost: u64,
-    panicked: u64,
-}
-
-impl Ended {
-    fn line(self, what: String) -> Line {
-        Line {
-            what,
-            tried: self.refused + self.done + self.lost + self.panicked,
-            detected: self.refused,
-            harmless: self.done,
-            undetectable: 0,
-            missed: 0,
-            lost: self.lost,
-            panicked: self.panicked,
+impl Tally {
+    fn new(group: &str) -> Self {
+        let line = |what: &str| Line::new(&format!("{group}: {what}"));
+        Tally {
+            kills: line("stopped after any operation, power lost"),
+            faults: line("any operation fails (ENOSPC, EIO)"),
+            hindered: line("EINTR, short reads and writes"),
         }
     }
+}
 
-    /// Takes one trial in: whether the command was done, or what was lost.
-    fn add(&mut self, what: &str, trial: impl FnOnce() -> Result<bool, String>) {
-        match catch_unwind(AssertUnwindSafe(trial)) {
-            Ok(Ok(true)) => self.done += 1,
-            Ok(Ok(false)) => self.refused += 1,
-            Ok(Err(why)) => {
-                println!("lost: {what}: {why}");
-                self.lost += 1;
-            }
-            Err(_) => {
-                println!("panicked: {what}");
-                self.panicked += 1;
-            }
+/// How a trial ended: the command was done or refused, or something was lost.
+fn end(trial: Result<bool, String>) -> End {
+    match trial {
+        Ok(true) => End::Harmless,
+        Ok(false) => End::Detected,
+        Err(why) => {
+            println!("{why}");
+            End::Lost
         }
     }
 }
 
 pub fn lines() -> Vec<Line> {
-    let mut lines = Vec::new();
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     for case in cases() {
-        let tally = case.all();
-        let Case { what, .. } = case;
-        lines.push(tally.kills.line(format!("{what}: stopped, power lost")));
-        lines.push(tally.faults.line(format!("{what}: ENOSPC, EIO")));
-        lines.push(tally.hindered.line(format!("{what}: EINTR, short I/O")));
+        let tally = tallies.entry(case.group);
+        case.try_all(tally.or_insert_with_key(|group| Tally::new(group)));
     }
-    lines
+    let tallies = tallies.into_values();
+    tallies
+        .flat_map(|tally| [tally.kills, tally.faults, tally.hindered])
+        .collect()
 }
 
 fn cases() -> Vec<Case> {
@@ -114,29 +98,23 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    fn all(&self) -> Tally {
-        let mut tally = Tally::default();
+    fn try_all(&self, tally: &mut Tally) {
         let changes = self.undisturbed();
-        // A short run tries so many places, spread over all of them.
-        let places = if is_full() { u64::MAX } else { 40 };
-        let step = changes.div_ceil(places).max(1);
-        let seeds = if is_full() { 8 } else { 1 };
-        for k in (0..=changes).step_by(step as usize) {
-            for seed in 0..seeds {
-                let what = format!("{}, change {k}, seed {seed}", self.what);
-                tally.kills.add(&what, || self.kill(k, seed));
+        for k in places(changes as usize + 1, 40, 0) {
+            let k = k as u64;
+            for seed in 0..scaled(8, 1) as u64 {
+                let name = || format!("{}, change {k}, seed {seed}", self.what);
+                tally.kills.trial(name, || end(self.kill(k, seed)));
             }
             for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
-                let what = format!("{}, change {k}, {kind}", self.what);
-                tally.faults.add(&what, || self.fault(k, kind));
+                let name = || format!("{}, change {k}, {kind}", self.what);
+                tally.faults.trial(name, || end(self.fault(k, kind)));
             }
         }
-        let periods = if is_full() { 1..=200 } else { 1..=10 };
-        for every in periods {
-            let what = format!("{}, every {every}. read or write", self.what);
-            tally.hindered.add(&what, || self.hinder(every));
+        for every in 1..=scaled(200, 10) as u64 {
+            let name = || format!("{}, every {every}. read or write", self.what);
+            tally.hindered.trial(name, || end(self.hinder(every)));
         }
-        tally
     }
 
     /// Runs it without any harm; how many changes it makes.
@@ -339,6 +317,7 @@ fn upgrade_case(fixture: &str, to: &str) -> Case {
     let hash = |dir: &Path| content(&reference, dir).unwrap().versions_hash;
     assert_eq!(hash(&source()), hash(&target()), "{fixture} {to}");
     Case {
+        group: "`upgrade`, to every layout",
         what: format!("`upgrade` of {fixture} to {to}"),
         disk,
         run: Box::new(move |disk| upgrade_on(disk, to, &target())),
@@ -360,6 +339,7 @@ fn compact_case(layout: Layout) -> Case {
     assert!(before.tables.iter().any(|table| table.dead > 0));
     let check_dir = dir.clone();
     Case {
+        group: "`compact`, in place and with --output",
         what: format!("`compact` in place, {layout}"),
         disk,
         run: Box::new(move |disk| compact(&dir, &open(disk)).map(drop)),
@@ -393,6 +373,7 @@ fn compact_copy_case() -> Case {
     run(&reference.shared()).unwrap();
     let whole = below(&reference, &target());
     Case {
+        group: "`compact`, in place and with --output",
         what: "`compact --output`, paged".into(),
         disk,
         run: Box::new(run),

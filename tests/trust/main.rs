@@ -17,9 +17,11 @@ mod fuzz_replay;
 mod healthy;
 #[path = "../histories/mod.rs"]
 mod histories;
+mod hostile;
 mod kills;
 mod legacy;
 mod ours;
+mod processes;
 #[path = "../support/random.rs"]
 mod random;
 #[path = "../support/sim_disk.rs"]
@@ -60,6 +62,8 @@ fn nothing_is_missed_lost_or_panics() {
     add(kills::lines);
     add(healthy::lines);
     add(fuzz_replay::lines);
+    add(processes::lines);
+    add(hostile::lines);
     println!("{}", table::markdown(&lines));
     for line in &lines {
         assert_eq!(line.missed + line.lost + line.panicked, 0, "{line:?}");

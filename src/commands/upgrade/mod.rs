@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::file::{Disk, Phase, check_target, holders};
+use crate::file::{Disk, Holder, Phase, check_target, holders};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Family;
 use crate::report::Report;
@@ -96,10 +96,7 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
 
 /// A server that runs changes its files while they are read.
 fn refuse_in_use(source: &Path) -> Result<()> {
-    let holders: Vec<String> = holders(source)
-        .iter()
-        .map(|holder| format!("{} (process {})", holder.name.escape_debug(), holder.pid))
-        .collect();
+    let holders: Vec<String> = holders(source).iter().map(Holder::to_string).collect();
     match holders.is_empty() {
         true => Ok(()),
         false => Err(Error::NeedsDecision(format!(

@@ -134,6 +134,7 @@ pub(super) fn verify(
         disk: options.disk.clone(),
         family: matches!(options.to, Target::Snapshot).then_some(plan.family),
         recovery: Request::default(),
+        look_for_writers: false,
         threads: options.open.threads,
         progress: options.open.progress.clone(),
     };

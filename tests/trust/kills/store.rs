@@ -154,6 +154,7 @@ pub fn case(layout: Layout) -> Case {
     let told = synced.clone();
     let states = states();
     Case {
+        group: "changes of a live store",
         what: format!("changes of a live store, {layout}"),
         disk,
         run: Box::new(move |disk| run(disk, &told)),
