@@ -1,4 +1,5 @@
-//! What is written and printed does not depend on how many threads work.
+//! What is written and printed does not depend on how many threads work, nor on
+//! when and where they do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
@@ -238,6 +239,67 @@ fn compacted_directories_of_1_2_3_and_8_threads_are_the_same_bytes() {
             assert!(first.as_ref() == Some(&again), "{layout}, compacted again");
             fs::remove_dir_all(&target).unwrap();
         }
+    }
+}
+
+/// Everything that a fixture's upgrade writes and that commands say of it, in
+/// some surroundings. What is read and written has the same names there.
+fn in_surroundings(dir: &Path, surroundings: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut said = |program: &str, args: &[&str]| {
+        let mut command = Command::new(program);
+        command.current_dir(dir).args(args);
+        command.envs(surroundings.iter().copied());
+        let out = command.output().unwrap();
+        assert!(matches!(out.status.code(), Some(0 | 1)), "{args:?}");
+        all.push((args.join(" "), [out.stdout, out.stderr].concat()));
+    };
+    for layout in ["paged", "per-table", "append", "snapshot"] {
+        let args = ["upgrade", "data", layout, "--to", layout];
+        said(env!("CARGO_BIN_EXE_rustdb-migrate"), &args);
+        let inspect = env!("CARGO_BIN_EXE_rustdb-inspect");
+        said(inspect, &["dump", layout]);
+        said(inspect, &["info", layout, "--format", "json"]);
+        said(inspect, &["verify", layout, "--format", "json"]);
+    }
+    let inspect = env!("CARGO_BIN_EXE_rustdb-inspect");
+    said(inspect, &["wal", "data", "--attribute"]);
+    said(inspect, &["stats", "data", "--format", "json"]);
+    for layout in ["paged", "per-table", "append", "snapshot"] {
+        all.extend(files(&dir.join(layout)));
+    }
+    all
+}
+
+#[test]
+fn neither_the_hour_nor_the_place_on_earth_nor_the_language_changes_a_byte() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/family_1_4/data");
+    let surroundings: [&[(&str, &str)]; 3] = [
+        &[("TZ", "UTC"), ("LC_ALL", "C"), ("LANG", "C")],
+        &[("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8")],
+        &[("TZ", "America/St_Johns"), ("LANG", "ar_EG.UTF-8")],
+    ];
+    let mut first: Option<Vec<(String, Vec<u8>)>> = None;
+    for surroundings in surroundings {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, bytes) in files(&fixture) {
+            let path = dir.path().join("data").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let found = in_surroundings(dir.path(), surroundings);
+        assert!(found.len() > 30, "{}", found.len());
+        match &first {
+            None => first = Some(found),
+            Some(first) => {
+                for (one, other) in first.iter().zip(&found) {
+                    assert!(one == other, "{} in {surroundings:?}", one.0);
+                }
+                assert_eq!(first.len(), found.len());
+            }
+        }
+        // The next one falls into another second.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
     }
 }
 

@@ -10,6 +10,7 @@ use rustdb_migrate::commands::verify::{Level, verify};
 use rustdb_migrate::commands::{Directory, OpenOptions};
 use rustdb_migrate::engine::Layout;
 use rustdb_migrate::error::{Error, Result};
+use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Finding;
 use rustdb_migrate::recovery::{OnAmbiguous, Request};
 use rustdb_migrate::work::Threads;
@@ -52,7 +53,7 @@ fn upgraded(source: &Path, target: &Path, open: OpenOptions) -> Result<Outcome> 
     let options = UpgradeOptions {
         source: source.to_owned(),
         target: target.to_owned(),
-        disk: open.disk.clone(),
+        disk: LocalDisk::shared(),
         to: Target::Layout(Layout::Append),
         pages_per_file: None,
         open,
