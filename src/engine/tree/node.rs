@@ -277,6 +277,18 @@ impl<'a> NodeMut<'a> {
         self.insert(self.count, entry, child);
     }
 
+    /// Puts entries into an empty leaf; they fit.
+    pub(super) fn fill(&mut self, entries: &[Entry]) {
+        for (at, entry) in entries.iter().take(LEAF_ENTRIES).enumerate() {
+            put(
+                self.page,
+                PAGE_HEADER_LEN + at * ENTRY_LEN,
+                &entry.to_bytes(),
+            );
+        }
+        self.set_count(entries.len().min(LEAF_ENTRIES));
+    }
+
     /// Takes a record away.
     pub(super) fn remove(&mut self, at: usize) {
         let (to, from, end) = (

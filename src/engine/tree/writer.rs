@@ -4,7 +4,7 @@
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use super::node::{META_PAGE, Meta, Node, NodeMut};
+use super::node::{LEAF_ENTRIES, META_PAGE, Meta, Node, NodeMut};
 use super::{Entry, TreePlace};
 use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
@@ -24,6 +24,9 @@ pub(in crate::engine) struct TreeWriter {
     out: BufWriter<DiskWriter>,
     /// The page under construction of each level, leaves first.
     levels: Vec<Box<PageBytes>>,
+    /// The entries of the leaf under construction: they go into its page all at
+    /// once, when it is closed.
+    leaf: Vec<Entry>,
     /// The number that the next page gets.
     next: u32,
     entry_count: u64,
@@ -42,6 +45,7 @@ impl TreeWriter {
             lsn,
             out: BufWriter::with_capacity(BUFFER_LEN, file),
             levels: vec![empty_page(true)],
+            leaf: Vec::with_capacity(LEAF_ENTRIES),
             next: META_PAGE,
             entry_count: 0,
             last: None,
@@ -76,11 +80,25 @@ impl TreeWriter {
         }
         self.last = Some(entry);
         self.entry_count += 1;
-        self.add(0, entry, META_PAGE)
+        if self.leaf.len() == LEAF_ENTRIES {
+            let mut page = self.leaf_page();
+            let (low, number) = self.close(&mut page, 0)?;
+            self.add(1, low, number)?;
+        }
+        self.leaf.push(entry);
+        Ok(())
     }
 
-    /// Adds a record to a level; a page that is full goes to its file, and to
-    /// the level above.
+    /// The page of the leaf under construction, and none of its entries left.
+    fn leaf_page(&mut self) -> Box<PageBytes> {
+        let mut page = empty_page(true);
+        NodeMut::new(&mut page).fill(&self.leaf);
+        self.leaf.clear();
+        page
+    }
+
+    /// Adds a record to a level above the leaves; a page that is full goes to
+    /// its file, and to the level above.
     fn add(&mut self, level: usize, entry: Entry, child: u32) -> Result<()> {
         let (mut entry, mut child) = (entry, child);
         for level in level.. {
@@ -94,7 +112,7 @@ impl TreeWriter {
                 NodeMut::new(page).push(entry, child);
                 return Ok(());
             }
-            let mut full = std::mem::replace(page, empty_page(level == 0));
+            let mut full = std::mem::replace(page, empty_page(false));
             NodeMut::new(page).push(entry, child);
             (entry, child) = self.close(&mut full, level)?;
         }
@@ -120,6 +138,10 @@ impl TreeWriter {
     pub(in crate::engine) fn finish(mut self, stamp: u64) -> Result<Arc<dyn DiskFile>> {
         let mut root = META_PAGE;
         let mut level = 0;
+        let leaf = self.leaf_page();
+        if let Some(first) = self.levels.first_mut() {
+            *first = leaf;
+        }
         // The last page of a level may make the one above it overflow, and so
         // bring about another level.
         while let Some(page) = self.levels.get_mut(level) {
