@@ -1,9 +1,18 @@
 //! A directory and everything below it, on any disk.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, Builder};
 
 use super::{Disk, EntryKind, SourceEntry, SourceFile};
 use crate::error::{Error, Result};
+
+/// Syncs that wait at the same time.
+const AT_ONCE: usize = 8;
+/// Fewest of them for that.
+const MANY: usize = 64;
+/// Bytes of a stack on which nothing but a sync happens.
+const STACK_LEN: usize = 128 * 1024;
 
 /// Every directory below `root` and itself, each before those in it, with what
 /// else is in them. Links are not followed.
@@ -42,11 +51,40 @@ pub fn remove_tree(disk: &dyn Disk, root: &Path) -> Result<()> {
 /// I/O errors.
 pub(super) fn sync_tree(disk: &dyn Disk, root: &Path) -> Result<()> {
     let (dirs, others) = walk(disk, root)?;
-    for entry in others {
+    for_each(&others, |entry| {
         let synced = disk.open(&entry.path)?.sync();
-        synced.map_err(|error| Error::io("sync", &entry.path, error))?;
+        synced.map_err(|error| Error::io("sync", &entry.path, error))
+    })?;
+    for_each(&dirs, |dir| disk.sync_dir(dir))
+}
+
+/// Does the same with each, several at a time where there are many: syncs that
+/// wait together are made durable together.
+///
+/// # Errors
+/// Those of `work`.
+fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    if items.len() < MANY {
+        return items.iter().try_for_each(work);
     }
-    dirs.iter().rev().try_for_each(|dir| disk.sync_dir(dir))
+    thread::scope(|scope| {
+        let run = |items: &[T]| items.iter().try_for_each(&work);
+        let chunks = items.chunks(items.len().div_ceil(AT_ONCE));
+        let started: Vec<_> = chunks
+            .map(|items| {
+                let builder = Builder::new().stack_size(STACK_LEN);
+                let spawned = builder.spawn_scoped(scope, move || run(items));
+                // Without another thread this one does it.
+                spawned.map_err(|_| run(items))
+            })
+            .collect();
+        let ended = started.into_iter().map(|started| match started {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(done) => done,
+        });
+        // Nobody is left behind at work when one failed.
+        ended.fold(Ok(()), Result::and)
+    })
 }
 
 /// Every regular file below a directory, sorted by path.
