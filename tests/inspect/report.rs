@@ -205,3 +205,16 @@ fn no_page_is_written_into_the_directory_it_is_about() {
     inspect(["report", &directory, "-o", &inside]).exits(2);
     assert_eq!(tree(files.path()), before);
 }
+
+/// A tag a line, so that a difference is seen.
+#[test]
+fn the_pages_of_a_torn_log_and_of_an_open_decision_are_these() {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in ["torn_tail", "twins"] {
+        let directory = data(name);
+        let (_, page) = page(&directory, scratch.path());
+        let page = page.replace(&directory, "DIR").replace("><", ">\n<");
+        let version = env!("CARGO_PKG_VERSION");
+        insta::assert_snapshot!(name, page.replace(version, "VERSION"));
+    }
+}
