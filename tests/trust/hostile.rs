@@ -212,7 +212,7 @@ fn huge_lengths() -> Line {
     let whole = encode_instance(Family::V1_4, &populated(Family::V1_4).instance);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("server_instance.db");
-    let step = scaled(1, 5);
+    let step = scaled(1, 23);
     for len in [u64::MAX, 1 << 63, 1 << 40, 1 << 32] {
         for at in (0..whole.len() - 8).step_by(step) {
             let mut bytes = whole.clone();
@@ -341,7 +341,7 @@ fn no_regular_files() -> Line {
         ["quarantine.jsonl", "wal", "db_shop"]
             .map(|name| (target.to_str().unwrap().to_owned(), PathBuf::from(name))),
     );
-    let step = scaled(1, 4);
+    let step = scaled(1, 11);
     let trials = places
         .iter()
         .flat_map(|place| KINDS.map(|kind| (place, kind)));
@@ -462,7 +462,7 @@ fn secrets() -> Line {
         }
         fs::write(dir.join("server_instance.db"), snapshot).unwrap();
     };
-    let step = scaled(31, 997);
+    let step = scaled(31, 2_999);
     for at in (0..snapshot.len()).step_by(step) {
         let mut bytes = snapshot.clone();
         bytes[at] ^= 0x81;
