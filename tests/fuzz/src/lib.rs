@@ -6,13 +6,6 @@
 mod random;
 #[path = "../../support/sim_disk.rs"]
 mod sim_disk;
-mod support {
-    #[path = "../../../support/convert.rs"]
-    pub mod convert;
-    #[path = "../../../support/model.rs"]
-    pub mod model;
-    #[path = "../../../support/strict.rs"]
-    pub mod strict;
-}
+pub mod support;
 #[path = "../targets.rs"]
 pub mod targets;
