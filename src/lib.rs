@@ -44,6 +44,7 @@
 //! use rustdb_migrate::commands::convert::Numeric;
 //! use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
 //! use rustdb_migrate::engine::{Layout, LiveStore, StoreOptions};
+//! use rustdb_migrate::file::LocalDisk;
 //! use rustdb_migrate::model::{Value, ValueRef};
 //!
 //! # fn main() -> rustdb_migrate::error::Result<()> {
@@ -52,6 +53,7 @@
 //! let report = upgrade(&UpgradeOptions {
 //!     source: "fixtures/torn_tail/data".into(),
 //!     target: target.clone(),
+//!     disk: LocalDisk::shared(),
 //!     to: Target::Layout(Layout::Paged),
 //!     pages_per_file: None,
 //!     open: OpenOptions::default(),

@@ -178,39 +178,6 @@ fn nothing_wrong_is_claimed_of_tables_that_stand_in_one_database_each() {
 }
 
 #[test]
-fn a_table_of_one_of_several_databases_comes_back() {
-    let mut instance = fresh_instance();
-    let mut other = instance.databases[0].1.clone();
-    other.name = "shop".into();
-    instance.databases.push(("shop".into(), other));
-    let mut server = Server::start(Family::V1_10, START, instance);
-    let users = vec![key("id", DataType::Serial), column("name", DataType::Text)];
-    server.create_table("shop", table("users", users));
-    let add = |server: &mut Server, ids: std::ops::Range<i64>| {
-        for id in ids {
-            server.insert(
-                "shop",
-                "users",
-                vec![vec![int(id), text(&format!("user {id}"))]],
-            );
-        }
-    };
-    add(&mut server, 1..151);
-    let mut truth = tables(&server.instance);
-    for from in [200, 300] {
-        server.restart("shop");
-        add(&mut server, from..from + 30);
-        let rows = &server.table("shop", "users").rows;
-        let own = truth.get_mut(&("shop".into(), "users".into())).unwrap();
-        own.rows.extend_from_slice(&rows[rows.len() - 30..]);
-        own.sequences = vec![("id".into(), from + 30)];
-    }
-    let made = Made::of_files(&server.killed(), true);
-    assert_eq!(made.tables, truth);
-    assert_eq!(made.named(Code::RepairedReplay).len(), 1);
-}
-
-#[test]
 fn where_the_starts_can_have_replayed_in_too_many_ways_it_is_said() {
     let mut instance = fresh_instance();
     let one = instance.databases[0].1.clone();
