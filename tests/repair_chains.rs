@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chains::{History, Kind, NAMES};
 use rustdb_migrate::finding::Code;
 
-use support::content::{START, column, fresh_instance, int, key, table, text};
+use support::content::{START, column, fresh_instance, table, text};
 use support::model::{DataType, Family, Row};
 use support::repaired::{Made, Tables, comparable, tables};
 use support::server::Server;
