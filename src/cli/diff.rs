@@ -9,7 +9,7 @@ use crate::commands::Directory;
 use crate::commands::diff::{Diff, DiffOptions, Difference, Example, TableDiff, diff};
 use crate::finding::Finding;
 use crate::model::Table;
-use crate::render::{distinct_names, escape, push_redacted, push_text};
+use crate::render::{counted, distinct_names, escape, push_redacted, push_text};
 use crate::report::Report;
 
 use super::Exit;
@@ -202,7 +202,9 @@ fn show(out: &mut Output, args: &DiffArgs, found: &Diff) -> anyhow::Result<()> {
         let (things, tables) = (found.differences.len(), found.tables.len());
         writeln!(
             out,
-            "{things} differences beside rows, {tables} tables with other rows"
+            "{} beside rows, {} with other rows",
+            counted(things, "difference"),
+            counted(tables, "table")
         )?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::commands::dump::{Chosen, TextSink, dump_text};
 use crate::commands::table_files::TableFiles;
 use crate::commands::{Directory, DiskWriter, Phase};
 use crate::model::{RowBatch, RowRef, RowSource};
-use crate::render::{CsvRows, RowOptions};
+use crate::render::{CsvRows, RowOptions, counted};
 
 use super::dump::note_names;
 use super::options::Common;
@@ -39,7 +39,11 @@ pub(super) fn dump_files(
     writer.close()?;
     writer.files.publish()?;
     note(
-        &format!("{} tables written to {}", chosen.len(), target.display()),
+        &format!(
+            "{} written to {}",
+            counted(chosen.len(), "table"),
+            target.display()
+        ),
         common,
     );
     Ok(())

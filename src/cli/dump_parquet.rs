@@ -8,7 +8,7 @@ use crate::commands::export::{TypedColumns, typed_columns};
 use crate::commands::table_files::TableFiles;
 use crate::commands::{Directory, Phase};
 use crate::model::RowSource;
-use crate::render::{ParquetRows, distinct_names};
+use crate::render::{ParquetRows, counted, distinct_names};
 use crate::report::Report;
 
 use super::dump::note_names;
@@ -46,11 +46,8 @@ pub(super) fn dump_parquet(
         write_table(directory, one, typed, &mut files)?;
     }
     files.publish()?;
-    let count = tables.len();
-    note(
-        &format!("{count} tables written to {}", target.display()),
-        common,
-    );
+    let count = counted(tables.len(), "table");
+    note(&format!("{count} written to {}", target.display()), common);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::commands::info::{Info, TableInfo, info};
 use crate::commands::wal::LogSummary;
 use crate::finding::Finding;
-use crate::render::utc_text;
+use crate::render::{counted, utc_text};
 
 use super::Exit;
 use super::next_steps::{after_look, steps_text};
@@ -108,15 +108,14 @@ fn show_family(out: &mut Output, info: &Info) -> anyhow::Result<()> {
 
 fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Result<()> {
     let size = ByteSize(wal.bytes);
-    let segments = wal.segments.len();
-    out.field(
-        "wal",
-        &format!("{segments} segments, {size}, {} records", wal.records),
-    )?;
+    let segments = counted(wal.segments.len(), "segment");
+    let records = counted(wal.records, "record");
+    out.field("wal", &format!("{segments}, {size}, {records}"))?;
     if common.verbose > 0 {
         for segment in &wal.segments {
             let size = ByteSize(segment.bytes);
-            let text = format!("{}: {size}, {} records", segment.segment, segment.records);
+            let records = counted(segment.records, "record");
+            let text = format!("{}: {size}, {records}", segment.segment);
             out.field("", &text)?;
         }
     }
@@ -201,8 +200,12 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     out.write_all(table.text().as_bytes())?;
     writeln!(
         out,
-        "{} databases, {} tables, {} columns, {} live and {} dead row versions",
-        totals.databases, totals.tables, totals.columns, totals.live, totals.dead
+        "{}, {}, {}, {} live and {} dead row versions",
+        counted(totals.databases, "database"),
+        counted(totals.tables, "table"),
+        counted(totals.columns, "column"),
+        totals.live,
+        totals.dead
     )?;
     if common.verbose > 0 {
         for database in databases {

@@ -12,7 +12,7 @@ use crate::commands::stats::{Writes, stats};
 use crate::commands::wal::{Log, open_log};
 use crate::finding::Severity;
 use crate::render::html::{DatabasePart, Page, TablePart, page_html};
-use crate::render::utc_text;
+use crate::render::{counted, utc_text};
 
 use super::Exit;
 use super::next_steps::{Obstacle, after_look, quoted, upgrade_of};
@@ -158,8 +158,11 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
         facts.push((
             "holds",
             format!(
-                "{} databases, {} tables, {} rows, {} dead row versions",
-                totals.databases, totals.tables, totals.live, totals.dead
+                "{}, {}, {}, {}",
+                counted(totals.databases, "database"),
+                counted(totals.tables, "table"),
+                counted(totals.live, "row"),
+                counted(totals.dead, "dead row version")
             ),
         ));
     }
@@ -174,10 +177,10 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     facts.push((
         "log",
         format!(
-            "{} segments, {}, {} records, {}",
-            wal.segments.len(),
+            "{}, {}, {}, {}",
+            counted(wal.segments.len(), "segment"),
             ByteSize(wal.bytes),
-            wal.records,
+            counted(wal.records, "record"),
             wal.verdict
         ),
     ));

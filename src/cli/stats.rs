@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::commands::stats::{Records, Stats, TableStats, Writes, stats};
 use crate::finding::Finding;
+use crate::render::counted;
 
 use super::Exit;
 use super::options::{Common, Format, Reading};
@@ -94,8 +95,7 @@ fn show(out: &mut Output, stats: &Stats) -> anyhow::Result<()> {
 fn show_writes(out: &mut Output, writes: &Writes) -> anyhow::Result<()> {
     let count = |records: &Records| {
         let (number, bytes) = (records.records, ByteSize(records.bytes));
-        let word = if number == 1 { "record" } else { "records" };
-        format!("{number} {word} ({bytes})")
+        format!("{} ({bytes})", counted(number, "record"))
     };
     writeln!(
         out,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::OpenOptions;
 use crate::commands::verify::{Level, Verification, verify};
 use crate::finding::{Finding, Severity};
+use crate::render::{counted, escape};
 use crate::report::Report;
 
 use super::Exit;
@@ -214,16 +215,16 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         bytes => format!(", {} unchecked", ByteSize(bytes)),
     };
     let text = format!(
-        "{}: {} ({}): {} of {} in {} files checked{unchecked}; {} errors, {} warnings",
+        "{}: {} ({}): {} of {} in {} checked{unchecked}; {}, {}",
         line.path,
         line.result,
         line.kind.as_deref().unwrap_or_default(),
         ByteSize(line.checked),
         ByteSize(line.bytes),
-        line.files.len(),
-        count(Severity::Error),
-        count(Severity::Warning),
+        counted(line.files.len(), "file"),
+        counted(count(Severity::Error), "error"),
+        counted(count(Severity::Warning), "warning"),
     );
-    writeln!(out, "{}", crate::render::escape(&text))?;
+    writeln!(out, "{}", escape(&text))?;
     Ok(())
 }

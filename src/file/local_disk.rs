@@ -137,9 +137,43 @@ fn locked_as(
     locked: std::result::Result<(), TryLockError>,
 ) -> Result<Option<Arc<dyn DiskFile>>> {
     match locked {
-        Ok(()) => Ok(Some(Arc::new(file))),
+        Ok(()) => Ok(Some(Arc::new(LockedFile(file)))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+    }
+}
+
+/// A file that is locked until it is dropped.
+#[derive(Debug)]
+struct LockedFile(File);
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // A program that another thread starts holds the descriptor too until
+        // it runs: closing it alone would leave the lock there.
+        let _ = self.0.unlock();
+    }
+}
+
+impl DiskFile for LockedFile {
+    fn len(&self) -> io::Result<u64> {
+        DiskFile::len(&self.0)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        DiskFile::read_at(&self.0, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        DiskFile::write_at(&self.0, bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        DiskFile::set_len(&self.0, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        DiskFile::sync(&self.0)
     }
 }
 

@@ -2,6 +2,7 @@
 //! from.
 
 mod columns;
+mod counted;
 mod csv;
 mod escape;
 mod findings;
@@ -18,6 +19,7 @@ mod time;
 mod value;
 
 pub use columns::distinct_names;
+pub use counted::counted;
 pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};
 pub use findings::findings_text;
