@@ -264,14 +264,8 @@ fn search(
     }
 }
 
-fn histories_of_each() -> u64 {
-    let count = std::env::var("RUSTDB_HISTORIES").ok();
-    count.map_or(25, |count| count.parse().unwrap())
-}
-
 #[test]
 fn exact_search_finds_what_brute_force_finds() {
-    let first: u64 = std::env::var("RUSTDB_SEED").map_or(0, |seed| seed.parse().unwrap());
     let kinds = [
         Kind::Wild,
         Kind::Reshaped,
@@ -281,7 +275,7 @@ fn exact_search_finds_what_brute_force_finds() {
     ];
     let (mut tails, mut records, mut tight, mut certain) = (0, 0, 0, 0);
     for kind in kinds {
-        for seed in first..first + histories_of_each() {
+        for seed in histories::seeds(25) {
             let workload = Workload::brief(kind, seed, 2 + seed % 5);
             let server = &workload.server;
             if server.tail.len() > RECORDS_MAX || server.release == Release::V1_5 {

@@ -32,11 +32,6 @@ use histories::workload::{Kind, Workload};
 use histories::{Claim, solve, solve_counting};
 use rustdb_migrate::recovery::Confidence;
 
-fn histories_of_each() -> u64 {
-    let count = std::env::var("RUSTDB_HISTORIES").ok();
-    count.map_or(2, |count| count.parse().unwrap())
-}
-
 #[derive(Default)]
 struct Score {
     records: usize,
@@ -71,13 +66,12 @@ impl Score {
 fn certain_is_never_wrong_and_probable_is_calibrated() {
     let mut all = Score::default();
     let only = std::env::var("RUSTDB_KIND").unwrap_or_default();
-    let first: u64 = std::env::var("RUSTDB_SEED").map_or(0, |seed| seed.parse().unwrap());
     for kind in Kind::ALL {
         if !format!("{kind:?}").contains(&only) {
             continue;
         }
         let mut score = Score::default();
-        for seed in first..first + histories_of_each() {
+        for seed in histories::seeds(2) {
             let workload = Workload::run(kind, seed);
             for claim in solve(&workload.server) {
                 let certain = claim.attributed.confidence == Confidence::Certain;

@@ -16,6 +16,7 @@ mod random;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chains::{History, Kind, NAMES};
+use random::seeds;
 use rustdb_migrate::finding::Code;
 
 use support::content::{START, column, fresh_instance, table, text};
@@ -90,10 +91,8 @@ fn check(history: &History, at: &str, score: &mut Score) {
 }
 
 fn run(kind: Kind) -> Score {
-    let count = std::env::var("RUSTDB_HISTORIES").map_or(12, |count| count.parse().unwrap());
-    let first: u64 = std::env::var("RUSTDB_SEED").map_or(0, |seed| seed.parse().unwrap());
     let mut score = Score::default();
-    for seed in first..first + count {
+    for seed in seeds(12) {
         let history = History::run(kind, seed);
         check(&history, &format!("{kind:?} seed {seed}"), &mut score);
     }

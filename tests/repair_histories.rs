@@ -14,7 +14,7 @@ mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use random::Random;
+use random::{Random, seeds};
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::recovery::Confidence;
 
@@ -196,10 +196,8 @@ fn check(history: &History, at: &str, score: &mut Score) {
 }
 
 fn run(family: Family, databases: u64, changes: bool) -> Score {
-    let count = std::env::var("RUSTDB_HISTORIES").map_or(12, |count| count.parse().unwrap());
-    let first: u64 = std::env::var("RUSTDB_SEED").map_or(0, |seed| seed.parse().unwrap());
     let mut score = Score::default();
-    for seed in first..first + count {
+    for seed in seeds(12) {
         let history = History::run(family, databases, changes, seed);
         let at = format!("{family:?} {databases} {changes} seed {seed}");
         check(&history, &at, &mut score);
