@@ -45,6 +45,10 @@ impl RowSource for VisibleTable<'_> {
     }
 
     fn open_part(&self, _: usize, _: usize, part: &RowPart) -> Result<Box<dyn RowStream + '_>> {
+        // Changes that are in no file yet come with the whole alone.
+        if *part == RowPart::ALL {
+            return self.open_rows(0, 0);
+        }
         let counts = self.state.live.counts();
         Ok(self.stream(self.files.open_part(self.place, counts, part)?))
     }
