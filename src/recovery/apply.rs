@@ -31,10 +31,10 @@ pub struct SetAside {
 pub struct Applied {
     /// Its position in the log.
     pub record: usize,
-    /// The database that it changed.
-    pub database: String,
+    /// The position of the database that it changed, in the catalog after it.
+    pub database: usize,
     /// What it did, where that is not what it says.
-    pub realigned: Option<Operation>,
+    pub realigned: Option<Box<Operation>>,
     /// What a Delete wrote as xmax.
     pub xmax: u64,
 }
@@ -173,8 +173,8 @@ impl<'a> Applying<'a> {
                 self.note_shifts(attributed, database, &name, &record.operation);
                 self.applied.push(Applied {
                     record: attributed.record,
-                    database: name,
-                    realigned,
+                    database,
+                    realigned: realigned.map(Box::new),
                     xmax,
                 });
             }

@@ -182,11 +182,12 @@ impl Writes {
 }
 
 fn changes<'d>(legacy: &'d LegacyDir, recovery: &'d Recovery) -> Vec<Change<'d>> {
+    let databases = &recovery.overlay.catalog().databases;
     let applied = recovery.applied.iter().filter_map(|applied| {
         let record = legacy.wal.records.get(applied.record)?;
         Some(Change {
-            database: &applied.database,
-            operation: applied.realigned.as_ref().unwrap_or(&record.operation),
+            database: databases.get(applied.database)?.name.as_str(),
+            operation: applied.realigned.as_deref().unwrap_or(&record.operation),
             xmax: applied.xmax,
             len: record.len.saturating_add(FRAME_LEN),
         })
