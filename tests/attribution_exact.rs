@@ -11,6 +11,8 @@
 )]
 
 mod histories;
+#[path = "histories/seeds.rs"]
+mod seeds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -275,7 +277,7 @@ fn exact_search_finds_what_brute_force_finds() {
     ];
     let (mut tails, mut records, mut tight, mut certain) = (0, 0, 0, 0);
     for kind in kinds {
-        for seed in histories::seeds(25) {
+        for seed in seeds::seeds(25) {
             let workload = Workload::brief(kind, seed, 2 + seed % 5);
             let server = &workload.server;
             if server.tail.len() > RECORDS_MAX || server.release == Release::V1_5 {

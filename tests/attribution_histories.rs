@@ -25,6 +25,8 @@
 )]
 
 mod histories;
+#[path = "histories/seeds.rs"]
+mod seeds;
 
 use std::collections::BTreeMap;
 
@@ -71,7 +73,7 @@ fn certain_is_never_wrong_and_probable_is_calibrated() {
             continue;
         }
         let mut score = Score::default();
-        for seed in histories::seeds(2) {
+        for seed in seeds::seeds(2) {
             let workload = Workload::run(kind, seed);
             for claim in solve(&workload.server) {
                 let certain = claim.attributed.confidence == Confidence::Certain;

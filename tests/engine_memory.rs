@@ -46,20 +46,8 @@ impl RowStream for Stream {
 }
 
 fn catalog() -> Catalog {
-    let key = Column {
-        name: "id".into(),
-        data_type: DataType::Integer,
-        nullable: false,
-        primary_key: true,
-        unique: false,
-        foreign_key: None,
-    };
-    let table = Table {
-        name: "t".into(),
-        columns: vec![key],
-        sequences: vec![],
-        owner: None,
-    };
+    let key = Column::key("id", DataType::Integer);
+    let table = Table::new("t", vec![key]);
     let database = Database {
         name: "d".into(),
         tables: vec![table],

@@ -67,23 +67,13 @@ impl RowStream for Stream {
 
 /// Writes a snapshot of about `len` bytes.
 fn source(dir: &Path, len: u64) {
-    let column = |name: &str, data_type: DataType, primary_key: bool| Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    };
-    let table = Table {
-        name: "t".into(),
-        columns: vec![
-            column("id", DataType::Integer, true),
-            column("text", DataType::Text, false),
+    let table = Table::new(
+        "t",
+        vec![
+            Column::key("id", DataType::Integer),
+            Column::new("text", DataType::Text),
         ],
-        sequences: Vec::new(),
-        owner: None,
-    };
+    );
     let database = Database {
         name: "d".into(),
         tables: vec![table],

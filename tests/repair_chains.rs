@@ -12,12 +12,14 @@ mod support;
 mod chains;
 #[path = "histories/random.rs"]
 mod random;
+#[path = "histories/seeds.rs"]
+mod seeds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chains::{History, Kind, NAMES};
-use random::seeds;
 use rustdb_migrate::finding::Code;
+use seeds::seeds;
 
 use support::content::{START, column, fresh_instance, table, text};
 use support::model::{DataType, Family, Row};

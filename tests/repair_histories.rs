@@ -11,12 +11,15 @@ mod support;
 
 #[path = "histories/random.rs"]
 mod random;
+#[path = "histories/seeds.rs"]
+mod seeds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use random::{Random, seeds};
+use random::Random;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::recovery::Confidence;
+use seeds::seeds;
 
 use support::content::{START, column, fresh_instance, int, key, table, text};
 use support::model::{DataType, Family, Table, Value};

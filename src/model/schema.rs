@@ -113,6 +113,27 @@ pub struct Column {
 }
 
 impl Column {
+    /// A column that may be NULL and is in no key.
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Column {
+            name: name.into(),
+            data_type,
+            nullable: true,
+            primary_key: false,
+            unique: false,
+            foreign_key: None,
+        }
+    }
+
+    /// The primary key.
+    pub fn key(name: impl Into<String>, data_type: DataType) -> Self {
+        Column {
+            nullable: false,
+            primary_key: true,
+            ..Column::new(name, data_type)
+        }
+    }
+
     /// Whether the server refuses a second visible row of the same value.
     pub fn is_key(&self) -> bool {
         self.primary_key || self.unique
@@ -133,6 +154,16 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table without sequences and without an owner.
+    pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
+        Table {
+            name: name.into(),
+            columns,
+            sequences: Vec::new(),
+            owner: None,
+        }
+    }
+
     /// The position of a column.
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)

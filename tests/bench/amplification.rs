@@ -37,22 +37,14 @@ fn written() -> u64 {
 }
 
 fn catalog() -> Catalog {
-    let column = |name: &str, data_type: DataType, primary_key: bool| Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    };
-    let table = |number: usize| Table {
-        name: format!("t{number}"),
-        columns: vec![
-            column("id", DataType::Integer, true),
-            column("text", DataType::Text, false),
-        ],
-        sequences: Vec::new(),
-        owner: None,
+    let table = |number: usize| {
+        Table::new(
+            format!("t{number}"),
+            vec![
+                Column::key("id", DataType::Integer),
+                Column::new("text", DataType::Text),
+            ],
+        )
     };
     Catalog {
         databases: vec![Database {

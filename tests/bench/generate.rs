@@ -129,17 +129,6 @@ fn tail(dir: &Path, rows: u64) {
     }
 }
 
-fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
-    Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    }
-}
-
 struct Rows {
     shape: Shape,
     rows: u64,
@@ -148,14 +137,14 @@ struct Rows {
 impl Rows {
     fn catalog(&self) -> Catalog {
         let mut columns = vec![
-            column("id", DataType::Serial, true),
-            column("name", DataType::Text, false),
-            column("age", DataType::Integer, false),
-            column("joined", DataType::Date, false),
+            Column::key("id", DataType::Serial),
+            Column::new("name", DataType::Text),
+            Column::new("age", DataType::Integer),
+            Column::new("joined", DataType::Date),
         ];
         if self.shape == Shape::Wide {
             let more = (columns.len()..=WIDE_COLUMNS)
-                .map(|at| column(&format!("c{at}"), DataType::Text, false));
+                .map(|at| Column::new(format!("c{at}"), DataType::Text));
             columns.extend(more);
         }
         let tables = (0..self.shape.tables()).map(|at| Table {

@@ -121,17 +121,6 @@ fn root() -> &'static Path {
     Path::new("/data")
 }
 
-fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
-    Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    }
-}
-
 /// Rows of one table: a number and a text, one of them wide, one dead.
 struct Rows(u64);
 
@@ -164,15 +153,13 @@ impl RowStream for Stream {
 /// One of our directories of some layout, with changes in its log alone.
 fn directory(layout: Layout, rows: u64, changed: bool) -> SimDisk {
     let disk = SimDisk::new(root());
-    let table = Table {
-        name: "t".into(),
-        columns: vec![
-            column("id", DataType::Integer, true),
-            column("text", DataType::Text, false),
+    let table = Table::new(
+        "t",
+        vec![
+            Column::key("id", DataType::Integer),
+            Column::new("text", DataType::Text),
         ],
-        sequences: Vec::new(),
-        owner: None,
-    };
+    );
     let catalog = Catalog {
         databases: vec![Database {
             name: "d".into(),

@@ -16,8 +16,6 @@ mod random;
 pub mod server;
 pub mod workload;
 
-pub use random::seeds;
-
 use std::path::Path;
 
 use rustdb_migrate::legacy::LegacyDir;

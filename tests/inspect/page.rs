@@ -304,23 +304,13 @@ fn changed(layout: Layout, letters: usize, (rows, ended): (i64, usize)) -> TempD
     };
     let store = LiveStore::create(&dir, layout.into(), &origin, StoreOptions::default()).unwrap();
     store.create_database("shop").unwrap();
-    let column = |name: &str, data_type, primary_key: bool| Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    };
-    let users = Table {
-        name: "users".into(),
-        columns: vec![
-            column("id", DataType::Integer, true),
-            column("name", DataType::Text, false),
+    let users = Table::new(
+        "users",
+        vec![
+            Column::key("id", DataType::Integer),
+            Column::new("name", DataType::Text),
         ],
-        sequences: vec![],
-        owner: None,
-    };
+    );
     let users = store.create_table("shop", users).unwrap();
     let name = "x".repeat(letters);
     let insert = |id| {

@@ -26,27 +26,12 @@ pub struct Run {
 /// The longest text, in bytes: some rows need overflow pages.
 const WIDE: u64 = 20_000;
 
-pub fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
-    Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    }
-}
-
 pub fn schema(name: &str, keyed: bool) -> Table {
-    Table {
-        name: name.into(),
-        columns: vec![
-            column("id", DataType::Integer, keyed),
-            column("text", DataType::Text, false),
-        ],
-        sequences: Vec::new(),
-        owner: None,
-    }
+    let id = match keyed {
+        true => Column::key("id", DataType::Integer),
+        false => Column::new("id", DataType::Integer),
+    };
+    Table::new(name, vec![id, Column::new("text", DataType::Text)])
 }
 
 impl Run {
@@ -279,7 +264,7 @@ impl Run {
         let more = table.columns.len() < 4;
         if more {
             let added = format!("c{}", table.columns.len());
-            table.columns.push(column(&added, DataType::Integer, false));
+            table.columns.push(Column::new(&added, DataType::Integer));
             let model = Arc::make_mut(own.get_mut(name).unwrap());
             model.columns.push(added);
             for (values, ..) in &mut model.versions {

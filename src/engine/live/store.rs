@@ -69,23 +69,11 @@ impl Default for StoreOptions {
 /// let origin = Origin { family: "2.3".into(), cluster_id: 1 };
 /// let store = LiveStore::create(&dir, Layout::Paged.into(), &origin, StoreOptions::default())?;
 /// store.create_database("shop")?;
-/// let column = |name: &str, data_type: DataType, primary_key: bool| Column {
-///     name: name.into(),
-///     data_type,
-///     nullable: !primary_key,
-///     primary_key,
-///     unique: false,
-///     foreign_key: None,
-/// };
-/// let users = store.create_table("shop", Table {
-///     name: "users".into(),
-///     columns: vec![
-///         column("id", DataType::Integer, true),
-///         column("name", DataType::Text, false),
-///     ],
-///     sequences: Vec::new(),
-///     owner: None,
-/// })?;
+/// let users = Table::new("users", vec![
+///     Column::key("id", DataType::Integer),
+///     Column::new("name", DataType::Text),
+/// ]);
+/// let users = store.create_table("shop", users)?;
 /// let id = store.insert(&users, &[ValueRef::Integer(1), ValueRef::Text("Ada")], 1)?;
 /// store.update(&users, id, &[ValueRef::Integer(1), ValueRef::Text("Ada L.")], 2)?;
 /// store.sync()?;

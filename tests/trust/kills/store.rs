@@ -18,17 +18,6 @@ type Rows = BTreeMap<i64, String>;
 /// Steps of a run.
 const STEPS: i64 = 24;
 
-fn column(name: &str, data_type: DataType, primary_key: bool) -> Column {
-    Column {
-        name: name.into(),
-        data_type,
-        nullable: !primary_key,
-        primary_key,
-        unique: false,
-        foreign_key: None,
-    }
-}
-
 /// What a run holds after each of its steps.
 fn states() -> Vec<Rows> {
     let mut rows = Rows::new();
@@ -138,15 +127,10 @@ pub fn case(layout: Layout) -> Case {
     let store = store.unwrap();
     store.create_database("shop").unwrap();
     let columns = vec![
-        column("id", DataType::Integer, true),
-        column("name", DataType::Text, false),
+        Column::key("id", DataType::Integer),
+        Column::new("name", DataType::Text),
     ];
-    let table = Table {
-        name: "users".into(),
-        columns,
-        sequences: Vec::new(),
-        owner: None,
-    };
+    let table = Table::new("users", columns);
     store.create_table("shop", table).unwrap();
     store.checkpoint().unwrap();
     drop(store);
