@@ -15,6 +15,7 @@ mod encoded;
 mod file_header;
 mod frame;
 mod layout;
+mod lazy;
 mod live;
 mod log;
 mod log_check;

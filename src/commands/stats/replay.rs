@@ -132,6 +132,17 @@ impl Replay {
             ..StoreOptions::default()
         };
         let store = LiveStore::open_on(&disk, dir, options)?;
+        for handle in store.tables().into_iter().flat_map(|(_, tables)| tables) {
+            // The first question makes the index, once for all changes.
+            if handle
+                .schema()
+                .columns
+                .iter()
+                .any(|column| column.primary_key)
+            {
+                handle.read().find(&ValueRef::Null)?;
+            }
+        }
         Ok(Replay {
             ids: ids_before(&store, &tail.changes)?,
             store,

@@ -1,7 +1,7 @@
 //! A table of the layout append between two checkpoints: what is new goes to
 //! the end of its file, and nothing before changes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::ends::{End, EndList};
 use super::reader::{TableReader, collect_ends, open_data};
@@ -14,6 +14,7 @@ use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
+use crate::engine::lazy::Lazy;
 use crate::engine::live::{Access, Batch, Ended, LiveTable, RowId};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
@@ -34,23 +35,23 @@ pub(super) struct LiveAppend {
     changes: RowChanges,
     /// The ends in the file, read when they are asked for and no index is
     /// there to say.
-    ends: OnceLock<EndList>,
-    /// Of a table with a primary key that may be written.
-    index: Option<RowIndex>,
+    ends: Lazy<EndList>,
+    /// Of a table with a primary key that may be written; opened with the first
+    /// change or question, because making it reads every row.
+    index: Option<Lazy<RowIndex>>,
 }
 
 impl LiveAppend {
     /// Opens a table.
     ///
     /// # Errors
-    /// As opening it for reading; damage of rows when the index has to be made
-    /// anew.
+    /// As opening it for reading.
     pub(super) fn open(table: &TablePlace, counts: TableCounts, access: &Access) -> Result<Self> {
         let file = open_data(table, counts)?;
-        let index = match table.key.filter(|_| access.write) {
-            None => None,
-            Some(_) => Some(RowIndex::open(table, (&file, counts), &access.pool)?),
-        };
+        let has_index = table.key.is_some() && access.write;
+        if has_index {
+            RowIndex::clear_unfinished(table)?;
+        }
         let path = table.file(SUFFIX);
         Ok(LiveAppend {
             place: table.clone(),
@@ -59,9 +60,20 @@ impl LiveAppend {
             stored: counts,
             counts,
             changes: RowChanges::new::<RecordHead>(path, counts.rows, counts.data_len),
-            ends: OnceLock::new(),
-            index,
+            ends: Lazy::new(),
+            index: has_index.then(Lazy::new),
         })
+    }
+
+    /// The index, opened while the file has all changes.
+    fn index(&self) -> Result<Option<&RowIndex>> {
+        let open = || RowIndex::open(&self.place, (&self.file, self.stored), &self.access.pool);
+        let index = self.index.as_ref();
+        index.map(|index| index.get(open)).transpose()
+    }
+
+    fn opened_index(&self) -> Option<&RowIndex> {
+        self.index.as_ref()?.opened()
     }
 
     fn read_ends(&self) -> Result<EndList> {
@@ -76,16 +88,12 @@ impl LiveAppend {
         if self.stored.ends == 0 || self.changes.ended().contains_key(&index) {
             return Ok(None);
         }
-        if let Some(known) = &self.index
+        if let Some(known) = self.index()?
             && let Some(end) = known.end_of(index)?
         {
             return Ok(end);
         }
-        if self.ends.get().is_none() {
-            let ends = self.read_ends()?;
-            return self.ends.get_or_init(|| ends).get(index);
-        }
-        self.ends.get().map_or(Ok(None), |ends| ends.get(index))
+        self.ends.get(|| self.read_ends())?.get(index)
     }
 
     /// A row as it was inserted, or as the file has it with the end that
@@ -170,8 +178,14 @@ impl LiveAppend {
 
     /// Whether a checkpoint has something to do.
     fn has_changes(&self) -> bool {
-        !self.changes.is_empty() || self.index.as_ref().is_some_and(|index| !index.is_whole())
+        let damaged = self.opened_index().is_some_and(|index| !index.is_whole());
+        damaged || !self.changes.is_empty()
     }
+}
+
+/// The index as a change finds it, once it is open.
+fn opened(index: &mut Option<Lazy<RowIndex>>) -> Option<&mut RowIndex> {
+    index.as_mut()?.opened_mut()
 }
 
 impl LiveTable for LiveAppend {
@@ -187,9 +201,10 @@ impl LiveTable for LiveAppend {
         if at.is_some_and(|at| at != id) {
             return Err(misplaced(self.file.path(), at, id));
         }
+        self.index()?;
         self.changes.push(row);
         self.counts.add(true);
-        if let (Some(index), Some(key)) = (&mut self.index, key) {
+        if let (Some(index), Some(key)) = (opened(&mut self.index), key) {
             index.insert(key, id)?;
         }
         Ok(id)
@@ -203,12 +218,13 @@ impl LiveTable for LiveAppend {
             return Ok(Ended::Not);
         };
         let key = key_of(&Piece::of(&self.file, &row.bytes), &self.place)?;
+        self.index()?;
         if !key.visible || !self.changes.end(row.index, xmax) {
             return Ok(Ended::Not);
         }
         self.counts.live = self.counts.live.saturating_sub(1);
         let index = row.index;
-        if let (Some(known), Some(key)) = (&mut self.index, key.bytes) {
+        if let (Some(known), Some(key)) = (opened(&mut self.index), key.bytes) {
             known.end((key, id), End { index, xmax })?;
         }
         Ok(Ended::Yes { moved: None })
@@ -224,7 +240,7 @@ impl LiveTable for LiveAppend {
         if self.place.key.is_none() {
             return Ok(None);
         }
-        let rows = self.index.as_ref().map(|index| index.rows_of(key));
+        let rows = self.index()?.map(|index| index.rows_of(key));
         let Some(rows) = rows.transpose()?.flatten() else {
             return self.scan_for(key);
         };
@@ -259,8 +275,9 @@ impl LiveTable for LiveAppend {
             let ends = self.changes.ended().len() as u64;
             self.counts.ends = self.stored.ends.saturating_add(ends);
         }
-        if let Some(index) = &mut self.index {
-            index.checkpoint(&self.place, (self.counts.data_len, lsn), batch);
+        let data_len = self.counts.data_len;
+        if let Some(index) = opened(&mut self.index) {
+            index.checkpoint(&self.place, (data_len, lsn), batch);
         }
         Ok(())
     }
@@ -271,9 +288,9 @@ impl LiveTable for LiveAppend {
         }
         self.file = open_data(&self.place, self.counts)?;
         self.stored = self.counts;
-        self.ends = OnceLock::new();
+        self.ends = Lazy::new();
         self.changes.carried_out(self.counts.data_len);
-        match &mut self.index {
+        match opened(&mut self.index) {
             Some(index) => {
                 let data = (&self.file, self.counts);
                 index.checkpointed(&self.place, data, &self.access.pool)
@@ -283,7 +300,7 @@ impl LiveTable for LiveAppend {
     }
 
     fn pending_len(&self) -> usize {
-        let index = self.index.as_ref().map_or(0, RowIndex::pending_len);
+        let index = self.opened_index().map_or(0, RowIndex::pending_len);
         self.changes.len() + index
     }
 }

@@ -59,6 +59,18 @@ impl RowIndex {
         })
     }
 
+    /// Removes what a crash left of an index that was being made.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn clear_unfinished(table: &TablePlace) -> Result<()> {
+        let new = table.file(NEW_INDEX_SUFFIX);
+        match table.disk.kind(&new)? {
+            Some(_) => table.disk.remove_file(&new),
+            None => Ok(()),
+        }
+    }
+
     /// Whether answers can be expected.
     pub(super) fn is_whole(&self) -> bool {
         self.tree.is_some() && !self.damaged.load(Ordering::Relaxed)
@@ -200,10 +212,6 @@ fn build(
         key.map_or(Ok(()), |key| entries.push(entry(key, id)))
     })?;
     let (disk, new) = (&table.disk, table.file(NEW_INDEX_SUFFIX));
-    if disk.kind(&new)?.is_some() {
-        // A crash left it.
-        disk.remove_file(&new)?;
-    }
     let place = TreePlace {
         path: new.clone(),
         ..index_place(table)

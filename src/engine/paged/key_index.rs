@@ -1,5 +1,5 @@
 //! The index from primary key to row (format page, "Page files"). It is there
-//! once a table was opened for writing.
+//! once a table was written to in place, or compacted.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use super::page_source::PageSource;
 use crate::codec::{ByteWriter, ContentHash};
 use crate::engine::address::Lsn;
 use crate::engine::layout::TableCounts;
+use crate::engine::lazy::Lazy;
 use crate::engine::live::Access;
 use crate::engine::paths::TablePlace;
 use crate::engine::tree::{
@@ -58,22 +59,79 @@ pub(super) fn entry(key: &[u8], place: RowPlace) -> Entry {
     }
 }
 
+/// The index of a table that may be written, opened with the first change or
+/// question: making it reads every row.
+#[derive(Debug)]
+pub(super) struct KeyIndex {
+    table: TablePlace,
+    key: usize,
+    place: PagePlace,
+    access: Access,
+    tree: Lazy<Tree>,
+}
+
+impl KeyIndex {
+    /// The index of a table with files, or of a new one. What a crash left of
+    /// an index that was being made goes.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn new(
+        table: &TablePlace,
+        key: usize,
+        place: &PagePlace,
+        (access, is_new): (&Access, bool),
+    ) -> Result<Self> {
+        let unfinished = new_path(&place.dir);
+        if !is_new && place.disk.kind(&unfinished)?.is_some() {
+            place.disk.remove_file(&unfinished)?;
+        }
+        let tree = match is_new {
+            true => Lazy::of(Tree::empty(index_place(place), &access.pool)),
+            false => Lazy::new(),
+        };
+        Ok(KeyIndex {
+            table: table.clone(),
+            key,
+            place: place.clone(),
+            access: access.clone(),
+            tree,
+        })
+    }
+
+    /// The tree; `stamp` says of which state the table's files are, which have
+    /// all of its changes while the tree is not opened.
+    ///
+    /// # Errors
+    /// When the rows cannot be read, from which it may have to be made.
+    pub(super) fn tree(&self, stamp: u64) -> Result<&Tree> {
+        self.tree
+            .get(|| open(&self.table, self.key, &self.place, stamp, &self.access))
+    }
+
+    /// The tree if anybody asked for it.
+    pub(super) fn opened(&self) -> Option<&Tree> {
+        self.tree.opened()
+    }
+
+    /// The tree if anybody asked for it, to be changed.
+    pub(super) fn opened_mut(&mut self) -> Option<&mut Tree> {
+        self.tree.opened_mut()
+    }
+}
+
 /// Opens the index of a table; one that is missing, damaged or of another state
 /// is written anew from the rows.
 ///
 /// # Errors
 /// When a row cannot be read; I/O errors.
-pub(super) fn open(
+fn open(
     table: &TablePlace,
     key: usize,
     place: &PagePlace,
     stamp: u64,
     access: &Access,
 ) -> Result<Tree> {
-    let new = new_path(&place.dir);
-    if place.disk.kind(&new)?.is_some() {
-        place.disk.remove_file(&new)?;
-    }
     match Tree::open(index_place(place), &access.pool) {
         Ok(Some(tree)) if tree.stamp() == stamp => return Ok(tree),
         Ok(_) | Err(Error::Damage(_)) => {}
@@ -85,10 +143,10 @@ pub(super) fn open(
     visible_rows(sources, table.arity, Some(key), |at, key| {
         key.map_or(Ok(()), |key| entries.push(entry(key, at)))
     })?;
-    let path = new.clone();
+    let new = new_path(&place.dir);
     let mut tree = TreeWriter::create(
         TreePlace {
-            path,
+            path: new.clone(),
             ..index_place(place)
         },
         Lsn::default(),

@@ -3,7 +3,7 @@
 
 use super::chain::{ChainReader, walk_row_of};
 use super::heap::{HeapPage, MAX_TUPLE_LEN, RowPlace, State, Tuple};
-use super::key_index;
+use super::key_index::{self, KeyIndex};
 use super::live_map::LiveMap;
 use super::overflow::ROW_HEAD_LEN;
 use super::page_files::PagePlace;
@@ -32,7 +32,7 @@ pub(super) struct LivePaged {
     pages: RowPages,
     counts: TableCounts,
     /// `None` in a directory that is not written, and in a table without a key.
-    index: Option<Tree>,
+    index: Option<KeyIndex>,
     /// Whether the directory of the table is yet to be made.
     is_new: bool,
 }
@@ -41,7 +41,7 @@ impl LivePaged {
     /// Opens a table; one without rows and a directory is new.
     ///
     /// # Errors
-    /// Damage when rows cannot be read, which the index needs; I/O errors.
+    /// Damage of the free space map that cannot be mended; I/O errors.
     pub(super) fn open(
         table: &TablePlace,
         place: PagePlace,
@@ -57,16 +57,10 @@ impl LivePaged {
         let (mut map, mut index) = (None, None);
         if access.write {
             map = Some(LiveMap::open(&place, page_count)?);
-            index = match table.key {
-                None => None,
-                Some(_) if is_new => {
-                    Some(Tree::empty(key_index::index_place(&place), &access.pool))
-                }
-                Some(key) => {
-                    let stamp = key_index::stamp(counts, page_count);
-                    Some(key_index::open(table, key, &place, stamp, access)?)
-                }
-            };
+            let key = table
+                .key
+                .map(|key| KeyIndex::new(table, key, &place, (access, is_new)));
+            index = key.transpose()?;
         }
         Ok(LivePaged {
             table: table.clone(),
@@ -75,6 +69,22 @@ impl LivePaged {
             index,
             is_new,
         })
+    }
+
+    /// Of which state the table is.
+    fn stamp(&self) -> u64 {
+        key_index::stamp(self.counts, self.pages.page_count())
+    }
+
+    /// Has the index open before a change of the rows that it is made from.
+    fn open_index(&self) -> Result<()> {
+        let index = self.index.as_ref();
+        index.map_or(Ok(()), |index| index.tree(self.stamp()).map(|_| ()))
+    }
+
+    /// The index as a change finds it, once it is open.
+    fn tree_mut(&mut self) -> Option<&mut Tree> {
+        self.index.as_mut()?.opened_mut()
     }
 
     /// The row of a place and its key, if it is there and visible.
@@ -127,8 +137,9 @@ impl LiveTable for LivePaged {
             true => State::Head,
             false => State::Row,
         };
+        self.open_index()?;
         let place = self.pages.store(row, (state, None), place_of_log(at)?)?;
-        if let (Some(index), Some(key)) = (&mut self.index, key) {
+        if let (Some(index), Some(key)) = (self.tree_mut(), key) {
             index.insert(key_index::entry(key, place))?;
         }
         self.counts.add(true);
@@ -181,6 +192,7 @@ impl LiveTable for LivePaged {
         }
         ended.raw(longer.as_slice());
         let state = tuple.state;
+        self.open_index()?;
         // Of the row as it was.
         let entry = match &self.index {
             None => None,
@@ -192,7 +204,7 @@ impl LiveTable for LivePaged {
         let target = self
             .pages
             .end(place, page.clone(), (state, ended.as_slice()), moved)?;
-        if let (Some(index), Some(entry)) = (&mut self.index, entry) {
+        if let (Some(index), Some(entry)) = (self.tree_mut(), entry) {
             index.remove(entry)?;
         }
         self.counts.live = self.counts.live.saturating_sub(1);
@@ -214,8 +226,9 @@ impl LiveTable for LivePaged {
         let Some(index) = &self.index else {
             return Ok(None);
         };
+        let tree = index.tree(self.stamp())?;
         let mut newest: Option<(u64, RowId)> = None;
-        for value in index.values(key_digest(key))? {
+        for value in tree.values(key_digest(key))? {
             let id = RowId(value);
             let Some(place) = RowPlace::of(id) else {
                 continue;
@@ -248,8 +261,9 @@ impl LiveTable for LivePaged {
             batch.create_dir(&self.pages.place().dir);
         }
         self.pages.checkpoint(lsn, batch);
-        if let Some(index) = &mut self.index {
-            index.set_stamp(key_index::stamp(self.counts, self.pages.page_count()));
+        let stamp = self.stamp();
+        if let Some(index) = self.tree_mut() {
+            index.set_stamp(stamp);
             index.checkpoint(lsn, batch);
         }
         Ok(())
@@ -258,14 +272,12 @@ impl LiveTable for LivePaged {
     fn checkpointed(&mut self) -> Result<()> {
         self.is_new = false;
         self.pages.checkpointed();
-        match &mut self.index {
-            Some(index) => index.checkpointed(),
-            None => Ok(()),
-        }
+        self.tree_mut().map_or(Ok(()), Tree::checkpointed)
     }
 
     fn pending_len(&self) -> usize {
-        let index = self.index.as_ref().map_or(0, Tree::pending_len);
+        let index = self.index.as_ref().and_then(KeyIndex::opened);
+        let index = index.map_or(0, Tree::pending_len);
         self.pages.pending_len() + index
     }
 }
