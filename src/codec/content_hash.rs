@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 /// 128 bits that name a content. Not cryptographic: it finds accidents and
 /// differences, not forgeries.
@@ -13,6 +13,12 @@ impl ContentHash {
     /// The hash of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         ContentHash(xxh3_128(bytes))
+    }
+
+    /// The hash of what this one names together with a number.
+    #[inline]
+    pub fn with(self, number: u64) -> Self {
+        ContentHash(xxh3_128_with_seed(&self.0.to_le_bytes(), number))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::codec::{ContentHash, MultisetHash, PlainReader, buffer_rows};
 use crate::error::{Error, Result};
 use crate::model::{
-    Catalog, Database, PlainBuffer, PlainRow, PlainRows, RowBatch, RowPart, RowSource, RowStream,
+    Catalog, Database, PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream,
 };
 use crate::work::{Threads, in_order};
 
@@ -18,27 +18,19 @@ pub struct RowHashes {
     pub(super) versions: MultisetHash,
 }
 
-/// What stands for xmin and xmax in the values that a user sees: no transaction.
-const NO_TRANSACTION: [u8; 9] = [0; 9];
-
 impl RowHashes {
-    /// Adds rows; `scratch` is used again from call to call.
-    pub fn add(&mut self, rows: &PlainRows<'_>, scratch: &mut Vec<u8>) {
+    /// Adds rows.
+    pub fn add(&mut self, rows: &PlainRows<'_>) {
         for row in rows.iter() {
-            let len = row.values.len() + NO_TRANSACTION.len();
-            if len > scratch.len() {
-                scratch.resize(len, 0);
-            }
-            let (values, rest) = scratch.split_at_mut(row.values.len());
-            values.copy_from_slice(row.values);
-            if let Some(end) = rest.first_chunk_mut() {
-                *end = NO_TRANSACTION;
-            }
-            let values = ContentHash::of(scratch.get(..len).unwrap_or_default());
-            if row.xmax.is_none() {
-                self.visible.add_hash(values);
-            }
-            self.versions.add(&version(values, &row));
+            let values = ContentHash::of(row.values);
+            let written = values.with(row.xmin);
+            self.versions.add_hash(match row.xmax {
+                None => {
+                    self.visible.add_hash(values);
+                    written
+                }
+                Some(xmax) => written.with(xmax),
+            });
         }
     }
 
@@ -47,20 +39,6 @@ impl RowHashes {
         self.visible.merge(other.visible);
         self.versions.merge(other.versions);
     }
-}
-
-/// Hash of the values, xmin, visibility, xmax.
-#[inline]
-fn version(values: ContentHash, row: &PlainRow<'_>) -> [u8; 16 + 8 + 1 + 8] {
-    let mut version = [0; 16 + 8 + 1 + 8];
-    let (hash, rest) = version.split_at_mut(16);
-    hash.copy_from_slice(&values.0.to_le_bytes());
-    let (xmin, rest) = rest.split_at_mut(8);
-    xmin.copy_from_slice(&row.xmin.to_le_bytes());
-    let (visible, xmax) = rest.split_at_mut(1);
-    visible.copy_from_slice(&[row.xmax.is_none().into()]);
-    xmax.copy_from_slice(&row.xmax.unwrap_or_default().to_le_bytes());
-    version
 }
 
 /// Reads every row on several threads, for what a source does on the way.
@@ -125,7 +103,6 @@ impl<'s> HashingRows<'s> {
             hashes: RowHashes::default(),
             total,
             buffer: PlainBuffer::default(),
-            scratch: Vec::new(),
         }))
     }
 }
@@ -171,7 +148,6 @@ struct HashingStream<'s> {
     /// Of the table.
     total: &'s Mutex<RowHashes>,
     buffer: PlainBuffer,
-    scratch: Vec<u8>,
 }
 
 impl RowStream for HashingStream<'_> {
@@ -181,7 +157,7 @@ impl RowStream for HashingStream<'_> {
             Some(batch) => {
                 self.buffer.clear();
                 buffer_rows(batch, &mut self.buffer);
-                self.hashes.add(&self.buffer.rows(), &mut self.scratch);
+                self.hashes.add(&self.buffer.rows());
             }
             None => locked(self.total).merge(&std::mem::take(&mut self.hashes)),
         }
@@ -195,7 +171,7 @@ impl RowStream for HashingStream<'_> {
     fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
         let rows = self.rows.next_plain(buffer)?;
         match &rows {
-            Some(rows) => self.hashes.add(rows, &mut self.scratch),
+            Some(rows) => self.hashes.add(rows),
             None => locked(self.total).merge(&std::mem::take(&mut self.hashes)),
         }
         Ok(rows)
