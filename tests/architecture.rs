@@ -29,7 +29,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("file", &["codec", "error", "finding", "model"]),
     (
         "legacy",
-        &["codec", "error", "file", "finding", "model", "report"],
+        &[
+            "codec", "error", "file", "finding", "model", "report", "work",
+        ],
     ),
     (
         "engine",

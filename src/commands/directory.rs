@@ -65,13 +65,14 @@ impl Opened {
     /// When it is no data directory, or its files cannot be read.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let (family, progress) = (options.family, &options.progress);
+        let threads = options.threads;
         let dir = SourceDir::open_on(&options.disk, path)?;
         if Store::is_one_on(&*options.disk, path) {
             let disk = WatchedDisk::shared(&options.disk, progress);
             return Ok(Opened::Ours(Box::new(Store::open_on(&disk, path)?)));
         }
         if LegacyDir::is_one(&dir)? {
-            let mut legacy = LegacyDir::read_watched(dir, family, progress)?;
+            let mut legacy = LegacyDir::read_watched(dir, family, (threads, progress))?;
             if options.look_for_writers {
                 report_writers(path, &mut legacy.report);
             }

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Family, Segment, Snapshot, Wal, read_wal, scan_snapshot};
+use super::snapshot::scan_snapshot_on;
+use super::{Family, Segment, Snapshot, Wal, read_wal};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, Phase, Progress, SourceDir, SourceEntry, SourceFile, WatchedDisk};
 use crate::finding::{Code, Finding, Severity};
 use crate::model::{Catalog, Form};
 use crate::report::Report;
+use crate::work::Threads;
 
 /// The file that holds every database of an instance.
 pub const SNAPSHOT_NAME: &str = "server_instance.db";
@@ -89,24 +91,26 @@ impl LegacyDir {
     /// When files cannot be read, a link or device stands in for one, or the
     /// family is ambiguous.
     pub fn read(path: &Path, forced: Option<Family>) -> Result<Self> {
-        Self::read_watched(SourceDir::open(path)?, forced, &Progress::default())
+        let dir = SourceDir::open(path)?;
+        Self::read_watched(dir, forced, (Threads::ONE, &Progress::default()))
     }
 
-    /// As [`read`](Self::read), and tells how far it has come.
+    /// As [`read`](Self::read), on several threads, and tells how far it has
+    /// come.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_watched(
         dir: SourceDir,
         forced: Option<Family>,
-        progress: &Progress,
+        (threads, progress): (Threads, &Progress),
     ) -> Result<Self> {
         let mut report = Report::new();
         let disk = WatchedDisk::shared(dir.disk(), progress);
         let mut found = sort_entries(&*disk, &dir, &mut report)?;
         progress.begin(Phase::Reading, found.files.len());
         let segments = list_segments(dir.disk(), &found.wal_dir, &mut report)?;
-        let snapshot = match scan_files(&found.files, forced) {
+        let snapshot = match scan_files(threads, &found.files, forced) {
             Ok(snapshot) => Ok(snapshot),
             Err(Error::Damage(damage)) => Err(*damage),
             Err(other) => return Err(other),
@@ -115,7 +119,7 @@ impl LegacyDir {
             (_, Some(family)) => vec![family],
             (Ok(Some(snapshot)), None) => snapshot.accepted().collect(),
             (Ok(None), None) => Family::ALL.to_vec(),
-            (Err(_), None) => furthest_families(&found.files)?,
+            (Err(_), None) => furthest_families(threads, &found.files)?,
         };
         let (families, wal) = read_wal_by_family(segments, &candidates)?;
         let family = families.last().copied().unwrap_or(Family::V1_4);
@@ -251,20 +255,26 @@ fn is_segment_name(name: &str) -> bool {
     })
 }
 
-fn scan_files(files: &SnapshotFiles, forced: Option<Family>) -> Result<Option<Snapshot>> {
+fn scan_files(
+    threads: Threads,
+    files: &SnapshotFiles,
+    forced: Option<Family>,
+) -> Result<Option<Snapshot>> {
     match files {
         SnapshotFiles::None => Ok(None),
-        SnapshotFiles::Instance(file) => scan_snapshot(file, &Form::Instance, forced).map(Some),
-        SnapshotFiles::Single(files) => scan_single(files, forced).map(Some),
+        SnapshotFiles::Instance(file) => {
+            scan_snapshot_on(threads, file, &Form::Instance, forced).map(Some)
+        }
+        SnapshotFiles::Single(files) => scan_single(threads, files, forced).map(Some),
     }
 }
 
 /// The families under which a damaged snapshot reads furthest, oldest first.
-fn furthest_families(files: &SnapshotFiles) -> Result<Vec<Family>> {
+fn furthest_families(threads: Threads, files: &SnapshotFiles) -> Result<Vec<Family>> {
     let mut furthest = None;
     let mut families = Vec::new();
     for family in Family::ALL {
-        let reached = match scan_files(files, Some(family)) {
+        let reached = match scan_files(threads, files, Some(family)) {
             Ok(_) => return Ok(vec![family]),
             // Of several files, a later one is further than any offset.
             Err(Error::Damage(damage)) => Some((damage.file, damage.offset)),
@@ -283,11 +293,15 @@ fn furthest_families(files: &SnapshotFiles) -> Result<Vec<Family>> {
 
 /// Several databases of the older form, as one catalog of the newest family
 /// that fits all of them: a file without tables fits more than one.
-fn scan_single(files: &[Arc<SourceFile>], forced: Option<Family>) -> Result<Snapshot> {
+fn scan_single(
+    threads: Threads,
+    files: &[Arc<SourceFile>],
+    forced: Option<Family>,
+) -> Result<Snapshot> {
     let form = Form::SingleDatabase;
     let mut all: Option<Snapshot> = None;
     for file in files {
-        let one = scan_snapshot(file, &form, forced)?;
+        let one = scan_snapshot_on(threads, file, &form, forced)?;
         match &mut all {
             None => all = Some(one),
             Some(all) => join(all, one, file)?,

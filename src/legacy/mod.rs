@@ -14,6 +14,7 @@ mod salvage;
 mod snapshot;
 mod wal;
 mod wal_report;
+mod walk;
 
 pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode;
+use super::walk::Walk;
 use crate::codec::{
-    ByteWriter, Cursor, Flaw, MIN_PLAIN_ROW_LEN, encode_row, read_arity, read_plain_value,
-    walk_plain_row,
+    ByteWriter, Cursor, Flaw, encode_row, read_arity, read_plain_value, walk_plain_row,
 };
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
-use crate::finding::Code;
 use crate::model::{PlainBuffer, PlainRows, Row, RowBatch, RowRef, RowStream};
+use crate::work::Threads;
 
 /// Bytes from one mark of an extent to the next, unless a row is wider: with
 /// that row they fit one window.
@@ -47,27 +47,6 @@ pub struct RowExtent {
 }
 
 impl RowExtent {
-    /// Walks `count` rows from the window's offset; keeps none of them.
-    ///
-    /// # Errors
-    /// When a row is damaged, has another number of values than `arity`, or
-    /// the file ends.
-    pub(super) fn walk(window: &mut Window, count: u64, arity: usize) -> Result<Self> {
-        if count.saturating_mul(MIN_PLAIN_ROW_LEN as u64) > window.remaining() {
-            return Err(Error::damage(
-                window.file().path(),
-                window.offset().saturating_sub(8),
-                Code::BadLength,
-                format!("a count of {count} rows"),
-                format!("at most the {} bytes that are left", window.remaining()),
-            ));
-        }
-        match Self::walk_prefix(window, count, arity)? {
-            (extent, None) => Ok(extent),
-            (_, Some(damage)) => Err(damage.into()),
-        }
-    }
-
     /// Walks at most `count` rows, up to the first that is damaged or falls
     /// short; says what is wrong with it.
     ///
@@ -79,29 +58,46 @@ impl RowExtent {
         arity: usize,
     ) -> Result<(Self, Option<Damage>)> {
         let mut extent = RowExtent::empty(window.file().clone(), window.offset(), arity);
+        let damage = extent.extend(window, count, u64::MAX)?;
+        Ok((extent, damage))
+    }
+
+    /// Walks on from the window's offset, where the extent ends, until there
+    /// are `count` rows or one starts at `limit` or after; says what is wrong
+    /// with a row that is damaged or falls short.
+    ///
+    /// # Errors
+    /// On I/O errors only.
+    pub(super) fn extend(
+        &mut self,
+        window: &mut Window,
+        count: u64,
+        limit: u64,
+    ) -> Result<Option<Damage>> {
         let mut damage = None;
-        let mut marked = window.offset();
-        while extent.count < count && damage.is_none() {
+        let last = self.marks.last();
+        let mut marked = last.map_or(self.range.start, |mark| mark.offset);
+        while self.count < count && window.offset() < limit && damage.is_none() {
             // Rows are taken off the buffer until one falls short.
             let base = window.offset();
             let mut cursor = Cursor::new(window.buffered());
             let mut complete = 0;
             let flaw = loop {
-                if extent.count == count {
+                let offset = base + complete as u64;
+                if self.count == count || offset >= limit {
                     break None;
                 }
-                match walk_plain_row(&mut cursor, arity) {
+                match walk_plain_row(&mut cursor, self.arity) {
                     Ok((xmin, visible)) => {
-                        let offset = base + complete as u64;
                         if offset - marked >= MARK_LEN {
                             marked = offset;
-                            let index = extent.count;
-                            extent.marks.push(Mark { index, offset });
+                            let index = self.count;
+                            self.marks.push(Mark { index, offset });
                         }
                         complete = cursor.position();
-                        extent.count += 1;
-                        extent.live += u64::from(visible);
-                        extent.max_xmin = extent.max_xmin.max(xmin);
+                        self.count += 1;
+                        self.live += u64::from(visible);
+                        self.max_xmin = self.max_xmin.max(xmin);
                     }
                     Err(flaw) => break Some(flaw),
                 }
@@ -130,8 +126,27 @@ impl RowExtent {
                 }
             };
         }
-        extent.range.end = window.offset();
-        Ok((extent, damage))
+        self.range.end = window.offset();
+        Ok(damage)
+    }
+
+    /// Adds the rows of an extent that starts where this one ends.
+    pub(super) fn append(&mut self, next: RowExtent) {
+        let (first, offset) = (self.count, next.range.start);
+        if first > 0 && next.count > 0 {
+            self.marks.push(Mark {
+                index: first,
+                offset,
+            });
+        }
+        self.marks.extend(next.marks.iter().map(|mark| Mark {
+            index: first + mark.index,
+            ..*mark
+        }));
+        self.range.end = next.range.end;
+        self.count += next.count;
+        self.live += next.live;
+        self.max_xmin = self.max_xmin.max(next.max_xmin);
     }
 
     /// An extent without rows.
@@ -153,7 +168,7 @@ impl RowExtent {
     /// When the file changed since the walk.
     pub fn first(&self, count: u64) -> Result<Self> {
         let mut window = Window::new(self.file.clone(), self.range.clone());
-        Self::walk(&mut window, count.min(self.count), self.arity)
+        Walk::on(Threads::ONE).rows(&mut window, count.min(self.count), self.arity)
     }
 
     /// Rows that no file holds, worked out from the file at `path`.
@@ -173,7 +188,8 @@ impl RowExtent {
         }
         let file = SourceFile::in_memory(path, bytes.into_vec());
         let len = file.len();
-        Self::walk(&mut Window::new(file, 0..len), rows.len() as u64, arity)
+        let mut window = Window::new(file, 0..len);
+        Walk::on(Threads::ONE).rows(&mut window, rows.len() as u64, arity)
     }
 
     /// Row versions that are not visible.

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::decode::{self};
+use super::walk::Walk;
 use super::{Family, RowExtent};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
+use crate::work::Threads;
 
 /// A snapshot whose catalog was read and whose rows were framed.
 #[derive(Debug, Clone)]
@@ -63,6 +65,19 @@ pub fn scan_snapshot(
     form: &Form,
     forced: Option<Family>,
 ) -> Result<Snapshot> {
+    scan_snapshot_on(Threads::ONE, file, form, forced)
+}
+
+/// As [`scan_snapshot`], on several threads.
+///
+/// # Errors
+/// As [`scan_snapshot`].
+pub(super) fn scan_snapshot_on(
+    threads: Threads,
+    file: &Arc<SourceFile>,
+    form: &Form,
+    forced: Option<Family>,
+) -> Result<Snapshot> {
     let families = match forced {
         Some(family) => vec![family],
         None => Family::ALL.iter().rev().copied().collect(),
@@ -71,7 +86,7 @@ pub fn scan_snapshot(
     let mut evidence = Vec::new();
     let mut found: Option<Snapshot> = None;
     for family in families {
-        let refused = match scan_family(file, form, family, &mut walked) {
+        let refused = match scan_family((file, threads), form, family, &mut walked) {
             Ok((catalog, rows)) => {
                 if let Some(first) = &found {
                     if first.catalog != catalog {
@@ -122,7 +137,7 @@ type WalkedRows = BTreeMap<(u64, usize), RowExtent>;
 type Scanned = (Catalog, Vec<Vec<RowExtent>>);
 
 fn scan_family(
-    file: &Arc<SourceFile>,
+    (file, threads): (&Arc<SourceFile>, Threads),
     form: &Form,
     family: Family,
     walked: &mut WalkedRows,
@@ -130,6 +145,7 @@ fn scan_family(
     let window = Window::new(file.clone(), 0..file.len());
     let mut scan = Scan {
         window,
+        threads,
         family,
         walked,
     };
@@ -151,6 +167,7 @@ fn scan_family(
 
 struct Scan<'w> {
     window: Window,
+    threads: Threads,
     family: Family,
     walked: &'w mut WalkedRows,
 }
@@ -247,7 +264,7 @@ impl Scan<'_> {
             self.window.seek(extent.range.end);
             return Ok(extent.clone());
         }
-        let extent = RowExtent::walk(&mut self.window, count, arity)?;
+        let extent = Walk::on(self.threads).rows(&mut self.window, count, arity)?;
         self.walked.insert((start, arity), extent.clone());
         Ok(extent)
     }
