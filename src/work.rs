@@ -8,8 +8,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 /// Most threads that are started without being asked for: each holds a window
-/// and two results.
+/// and four results.
 const MAX_DEFAULT_THREADS: usize = 8;
+
+/// Results for each thread. While whoever takes them waits for a disk, the
+/// threads go on.
+const RESULTS_A_THREAD: usize = 4;
 
 /// Most threads that can be asked for.
 const MAX_THREADS: usize = 64;
@@ -63,8 +67,8 @@ impl Default for Threads {
 /// Does jobs `0..job_count`, several at a time, and hands the results to `take`
 /// in the order of the jobs: what `take` sees does not depend on the threads.
 ///
-/// `work` fills a result that may have been used before. At most twice as many
-/// results as threads exist at a time.
+/// `work` fills a result that may have been used before. At most four times as
+/// many results as threads exist at a time.
 ///
 /// # Errors
 /// The error of the first job that has one, or of `take`.
@@ -83,7 +87,7 @@ pub fn in_order<R: Default + Send, E: Send>(
         });
     }
     let (free, unused) = channel();
-    for _ in 0..worker_count.saturating_mul(2) {
+    for _ in 0..worker_count.saturating_mul(RESULTS_A_THREAD) {
         // The receiver is here: nothing can be lost.
         let _ = free.send(R::default());
     }

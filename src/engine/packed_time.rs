@@ -101,15 +101,17 @@ fn number(digits: [u8; 2]) -> Option<u64> {
 fn print_date(day: u64) -> [u8; DATE_LEN] {
     let year = day / DAYS_A_YEAR;
     let ([y1, y2], [y3, y4]) = (two_digits(year / 100), two_digits(year % 100));
-    let [m1, m2] = two_digits(day % DAYS_A_YEAR / DAYS_A_MONTH + 1);
-    let [d1, d2] = two_digits(day % DAYS_A_MONTH + 1);
+    let in_year = day % DAYS_A_YEAR;
+    let [m1, m2] = two_digits(in_year / DAYS_A_MONTH + 1);
+    let [d1, d2] = two_digits(in_year % DAYS_A_MONTH + 1);
     [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]
 }
 
+/// The digits of a number below 100.
 #[inline]
 fn two_digits(number: u64) -> [u8; 2] {
-    let digit = |number: u64| b'0' + (number % 10) as u8;
-    [digit(number / 10), digit(number)]
+    let [number, ..] = number.to_le_bytes();
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::DiskFile;
 
 /// Bytes after which another write-back begins: what a crash would lose is of
 /// no matter here, but one sync of everything at the end would be waited for.
-const WRITE_BACK_LEN: u64 = 32 * 1024 * 1024;
+const WRITE_BACK_LEN: u64 = 16 * 1024 * 1024;
 
 /// Makes bytes durable in the background. Only
 /// [`finish`](WriteBack::finish) says whether that went well.

@@ -12,6 +12,7 @@ mod check;
 mod diff;
 mod dump;
 mod explain;
+mod hash;
 mod hostile;
 mod info;
 mod next;

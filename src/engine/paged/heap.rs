@@ -176,6 +176,18 @@ pub(super) fn slot_count(lower: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
+/// How the tuples of a page stand, seen in the order of their line pointers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Each ends where the one before it starts, and the last one starts where
+    /// the free bytes end.
+    Packed,
+    /// None starts before another one ends.
+    Falling,
+    /// Some stand behind those of earlier line pointers, or on them.
+    Other,
+}
+
 /// A heap page whose line pointers and free bytes are checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeapPage<'a> {
@@ -198,12 +210,14 @@ impl<'a> HeapPage<'a> {
             return Err(page.damage(LOWER_OFFSET, Code::BadPage, found, expected));
         }
         let heap = HeapPage::checked_before(page, bounds);
-        if heap.check_slots(bounds.upper)? {
-            heap.check_apart(0..heap.slot_count, bounds.upper)?;
-        } else {
-            let mut slots: Vec<_> = (0..heap.slot_count).collect();
-            slots.sort_by_key(|slot| std::cmp::Reverse(heap.pointer(*slot).offset));
-            heap.check_apart(slots.into_iter(), bounds.upper)?;
+        match heap.check_slots(bounds.upper)? {
+            Order::Packed => {}
+            Order::Falling => heap.check_apart(0..heap.slot_count, bounds.upper)?,
+            Order::Other => {
+                let mut slots: Vec<_> = (0..heap.slot_count).collect();
+                slots.sort_by_key(|slot| std::cmp::Reverse(heap.pointer(*slot).offset));
+                heap.check_apart(slots.into_iter(), bounds.upper)?;
+            }
         }
         Ok(heap)
     }
@@ -216,10 +230,9 @@ impl<'a> HeapPage<'a> {
         }
     }
 
-    /// Checks each line pointer by itself; whether tuples stand in falling
-    /// order.
-    fn check_slots(&self, upper: usize) -> Result<bool, Damage> {
-        let (mut floor, mut falling) = (PAGE_LEN, true);
+    /// Checks each line pointer by itself; how the tuples stand.
+    fn check_slots(&self, upper: usize) -> Result<Order, Damage> {
+        let (mut floor, mut falling, mut packed) = (PAGE_LEN, true, true);
         for slot in 0..self.slot_count {
             let pointer = self.pointer(slot);
             let LinePointer { offset, len, tag } = pointer;
@@ -244,9 +257,14 @@ impl<'a> HeapPage<'a> {
                 return Err(self.bad(slot, Code::BadPage, found, MOVED_LEN.to_string()));
             }
             falling &= offset + pointer.room() <= floor;
+            packed &= offset + len == floor;
             floor = offset;
         }
-        Ok(falling)
+        Ok(match falling {
+            true if packed && floor == upper => Order::Packed,
+            true => Order::Falling,
+            false => Order::Other,
+        })
     }
 
     /// Checks tuples from the end of the page to `upper`.
