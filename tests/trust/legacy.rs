@@ -163,7 +163,7 @@ fn tried(fixture: &Fixture) -> Vec<Line> {
                 changed = change(bytes);
                 flips.trial(|| name(at), || whole.end(&data, &changed));
             }
-            if count % scaled(7, 10) == 3 {
+            if is_full() || count % 10 == 3 {
                 let users_end = || match readers(&data, dir.path(), None) {
                     End::Missed => End::Missed,
                     // Whether it is known, `verify` says.
