@@ -49,7 +49,7 @@ pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> 
                 LineOptions { attribute: true },
             ),
             because: because(log, *at, record),
-            considered: log.attributed(*at).map_or(&[], |a| &a.candidates),
+            considered: log.attributed(*at).map_or(&[][..], |a| &a.candidates),
         });
         out.json(&Document {
             sequence,
@@ -137,7 +137,7 @@ fn show_owner(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
     let mut table = out
         .table(&["CANDIDATE", "WEIGHT", "RULED OUT BY", "EVIDENCE"])
         .right(&[1]);
-    for candidate in &attributed.candidates {
+    for candidate in attributed.candidates.iter() {
         let name = candidate.database.as_deref();
         table.row([
             escape(name.unwrap_or("(a database that no file names)")),

@@ -154,7 +154,7 @@ impl<'l> Owner<'l> {
             database: attributed.database.as_deref(),
             confidence: attributed.confidence,
             evidence: &attributed.evidence,
-            candidates: open.then_some(attributed.candidates.as_slice()),
+            candidates: open.then_some(&*attributed.candidates),
         }
     }
 }

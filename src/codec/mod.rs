@@ -2,6 +2,7 @@
 
 mod content_hash;
 mod cursor;
+mod packed;
 mod plain;
 mod value_form;
 mod value_text;
@@ -10,6 +11,7 @@ mod writer;
 
 pub use content_hash::{ContentHash, MultisetHash};
 pub use cursor::{Cursor, Flaw};
+pub use packed::{RowValues, ValuesOf, pack_row};
 pub use plain::{
     MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, PlainReader, buffer_rows, encode_row, encode_value,
     is_ascii, read_arity, read_plain_value, split_counted, walk_plain_row,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::engine::{self, Coverage, FileCoverage, Store};
+use crate::engine::{self, Coverage, FileCoverage, Store, VerifyOptions};
 use crate::error::{Error, Result};
 use crate::file::{Disk, Phase, SourceFile, WatchedDisk, files_below, tree_len};
 use crate::legacy::LegacyDir;
@@ -72,7 +72,9 @@ fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verif
     let progress = &options.progress;
     progress.begin(Phase::Checking, tree_len(&*options.disk, path));
     let disk = WatchedDisk::shared(&options.disk, progress);
-    let coverage = engine::verify_on(&disk, path, engine_level, &mut report)?;
+    let mut how = VerifyOptions::from(engine_level);
+    how.threads = options.threads;
+    let coverage = engine::verify_on(&disk, path, how, &mut report)?;
     let mut kind = "rustdb-migrate, unreadable".to_owned();
     match Directory::open(path, options) {
         Ok(directory) => {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::address::{LogPosition, Lsn};
+use super::coverage::Coverage;
 use super::log::{LOG_DIR, LogEnd, LogReader, SEGMENT_HEAD_LEN, SegmentFile};
-use super::verify::{Coverage, absorb};
+use super::verify::absorb;
 use crate::error::Result;
 use crate::file::{Disk, SourceFile};
 use crate::finding::{Code, Finding};

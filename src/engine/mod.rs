@@ -10,6 +10,7 @@ mod append;
 mod buffer_pool;
 mod catalog_file;
 mod control;
+mod coverage;
 mod create;
 mod encoded;
 mod file_header;
@@ -35,6 +36,7 @@ mod verify;
 
 pub use address::Lsn;
 pub use control::Origin;
+pub use coverage::{Coverage, FileCoverage};
 pub use create::{create, create_on};
 pub use layout::{CreateOptions, Layout};
 pub use live::{
@@ -44,7 +46,7 @@ pub use log::LOG_DIR;
 pub use paged::MAX_PAGES_PER_FILE;
 pub use paths::QUARANTINE_NAME;
 pub use store::Store;
-pub use verify::{Coverage, FileCoverage, Level, verify, verify_on};
+pub use verify::{Level, VerifyOptions, verify, verify_on};
 
 #[cfg(test)]
 mod tests {

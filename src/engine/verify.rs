@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::catalog_file::{Global, Metadata, check_dir};
 use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
+use super::coverage::Coverage;
 use super::layout::TableFiles;
 use super::live::{Mode, recover};
 use super::log_check::LogCheck;
@@ -15,6 +16,7 @@ use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile, is_missing};
 use crate::finding::{Code, Finding};
 use crate::report::Report;
+use crate::work::Threads;
 
 /// How much is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,45 +31,23 @@ pub enum Level {
     Structure,
 }
 
-/// How much of one file was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileCoverage {
-    /// The file, as the user can open it.
-    pub path: PathBuf,
-    /// Its length in bytes.
-    pub len: u64,
-    /// Bytes that agree with a checksum.
-    pub checked: u64,
-    /// All others: damaged, beyond a damage, or under no checksum.
-    pub unchecked: u64,
+/// How a directory is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// How much.
+    pub level: Level,
+    /// Threads that look at checksums of pages; one by default. What is found
+    /// does not depend on them.
+    pub threads: Threads,
 }
 
-/// How much of a directory was checked: every file is here once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Coverage {
-    /// The files, in the order in which they were met.
-    pub files: Vec<FileCoverage>,
-}
-
-impl Coverage {
-    /// Bytes of all files.
-    pub fn len(&self) -> u64 {
-        self.files.iter().map(|file| file.len).sum()
-    }
-
-    /// Whether there is no byte.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes that agree with a checksum.
-    pub fn checked(&self) -> u64 {
-        self.files.iter().map(|file| file.checked).sum()
-    }
-
-    /// All other bytes.
-    pub fn unchecked(&self) -> u64 {
-        self.files.iter().map(|file| file.unchecked).sum()
+impl From<Level> for VerifyOptions {
+    fn from(level: Level) -> Self {
+        VerifyOptions {
+            level,
+            threads: Threads::ONE,
+        }
     }
 }
 
@@ -90,13 +70,13 @@ pub fn verify(dir: &Path, level: Level, report: &mut Report) -> Result<Coverage>
 pub fn verify_on(
     disk: &Arc<dyn Disk>,
     dir: &Path,
-    level: Level,
+    options: impl Into<VerifyOptions>,
     report: &mut Report,
 ) -> Result<Coverage> {
     let mut run = Run {
         disk: disk.clone(),
         dir,
-        level,
+        options: options.into(),
         report,
         coverage: Coverage::default(),
         known: BTreeSet::new(),
@@ -110,7 +90,7 @@ pub fn verify_on(
 struct Run<'v> {
     disk: Arc<dyn Disk>,
     dir: &'v Path,
-    level: Level,
+    options: VerifyOptions,
     report: &'v mut Report,
     coverage: Coverage,
     /// Files and directories that have a place here.
@@ -162,15 +142,17 @@ impl Run<'_> {
             };
             let places = metadata.places(&self.disk, &dir, cluster_id, entry.id);
             for ((place, counts), table) in places.zip(&metadata.tables) {
+                let VerifyOptions { level, threads } = self.options;
                 let mut check = TableCheck {
                     disk: &*self.disk,
+                    threads,
                     report: self.report,
                     coverage: &mut self.coverage,
                     known: &mut self.known,
                     database: &entry.name,
                     table: &table.schema.name,
                 };
-                tables.verify(&place, counts, self.level, &mut check)?;
+                tables.verify(&place, counts, level, &mut check)?;
             }
         }
         Ok(())
@@ -242,18 +224,6 @@ impl Run<'_> {
     }
 }
 
-impl Coverage {
-    /// Counts a file.
-    pub(super) fn add(&mut self, path: &Path, len: u64, checked: u64) {
-        self.files.push(FileCoverage {
-            path: path.to_owned(),
-            len,
-            checked,
-            unchecked: len.saturating_sub(checked),
-        });
-    }
-}
-
 /// Turns what is wrong with a file into a finding; other errors stay errors.
 pub(super) fn absorb<T>(result: Result<T>, path: &Path, report: &mut Report) -> Result<Option<T>> {
     let finding = match result {
@@ -272,6 +242,7 @@ pub(super) fn absorb<T>(result: Result<T>, path: &Path, report: &mut Report) -> 
 /// What a layout reports the check of a table's files to.
 pub(super) struct TableCheck<'v> {
     disk: &'v dyn Disk,
+    threads: Threads,
     report: &'v mut Report,
     coverage: &'v mut Coverage,
     known: &'v mut BTreeSet<PathBuf>,
@@ -280,6 +251,11 @@ pub(super) struct TableCheck<'v> {
 }
 
 impl TableCheck<'_> {
+    /// Threads that may work on the table.
+    pub(super) fn threads(&self) -> Threads {
+        self.threads
+    }
+
     /// Opens a file of the table; one that is missing or not regular is
     /// reported.
     ///
@@ -361,6 +337,7 @@ pub(super) fn check_table(run: impl FnOnce(&mut TableCheck<'_>)) -> Vec<Code> {
     let mut report = Report::new();
     let mut check = TableCheck {
         disk: &LocalDisk,
+        threads: Threads::ONE,
         report: &mut report,
         coverage: &mut Coverage::default(),
         known: &mut BTreeSet::new(),

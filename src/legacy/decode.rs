@@ -5,8 +5,8 @@ use super::Family;
 use crate::codec::{Cursor, Flaw, MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, read_plain_value};
 use crate::finding::Code;
 use crate::model::{
-    Column, DataType, DatabaseGrants, ForeignKey, Operation, Privilege, PrivilegeMap, Role, Row,
-    Table, TableGrants, User,
+    Column, DataType, DatabaseGrants, ForeignKey, Operation, PackedRow, PlainRow, Privilege,
+    PrivilegeMap, Role, Row, Table, TableGrants, User,
 };
 
 type Read<T> = Result<T, Flaw>;
@@ -25,6 +25,18 @@ pub(super) fn row(c: &mut Cursor<'_>) -> Read<Row> {
         xmin: c.u64()?,
         xmax: c.option(Cursor::u64)?,
     })
+}
+
+/// One row of any arity, packed.
+pub(super) fn packed_row(c: &mut Cursor<'_>) -> Read<PackedRow> {
+    let bytes = c.rest();
+    c.vec(MIN_PLAIN_VALUE_LEN, |c| read_plain_value(c).map(|_| ()))?;
+    let len = bytes.len() - c.remaining();
+    Ok(PackedRow::of_plain(&PlainRow {
+        values: bytes.get(..len).unwrap_or_default(),
+        xmin: c.u64()?,
+        xmax: c.option(Cursor::u64)?,
+    }))
 }
 
 fn string(c: &mut Cursor<'_>) -> Read<String> {
@@ -228,7 +240,7 @@ pub(super) fn operation(c: &mut Cursor<'_>, family: Family) -> Read<Operation> {
         0 => {
             let table = string(c)?;
             let (name, columns) = table_head(c, family)?;
-            let rows = c.vec(MIN_PLAIN_ROW_LEN, row)?;
+            let rows = c.vec(MIN_PLAIN_ROW_LEN, packed_row)?;
             let (sequences, owner) = table_tail(c, family)?;
             let schema = Table {
                 name,
@@ -238,19 +250,19 @@ pub(super) fn operation(c: &mut Cursor<'_>, family: Family) -> Read<Operation> {
             };
             Operation::CreateTable {
                 table,
-                schema,
+                schema: Box::new(schema),
                 rows,
             }
         }
         1 => Operation::DropTable { table: string(c)? },
         2 => Operation::Insert {
             table: string(c)?,
-            row: row(c)?,
+            row: packed_row(c)?,
         },
         3 => Operation::Update {
             table: string(c)?,
             index: c.u64()?,
-            row: row(c)?,
+            row: packed_row(c)?,
         },
         4 => Operation::Delete {
             table: string(c)?,
@@ -261,7 +273,7 @@ pub(super) fn operation(c: &mut Cursor<'_>, family: Family) -> Read<Operation> {
         },
         6 => Operation::AddColumn {
             table: string(c)?,
-            column: column(c, family)?,
+            column: Box::new(column(c, family)?),
         },
         7 => Operation::DropColumn {
             table: string(c)?,

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use super::decode;
 use super::walk::Walk;
-use crate::codec::{
-    ByteWriter, Cursor, Flaw, encode_row, read_arity, read_plain_value, walk_plain_row,
-};
+use crate::codec::{ByteWriter, Cursor, Flaw, read_arity, read_plain_value, walk_plain_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
-use crate::model::{PlainBuffer, PlainRows, Row, RowBatch, RowRef, RowStream};
+use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowStream};
 use crate::work::Threads;
 
 /// Bytes from one mark of an extent to the next, unless a row is wider: with
@@ -175,16 +173,14 @@ impl RowExtent {
     ///
     /// # Errors
     /// When a row has another number of values than `arity`.
-    pub fn of_rows(path: &Path, rows: &[Row], arity: usize) -> Result<Self> {
+    pub fn of_rows(path: &Path, rows: &[PackedRow], arity: usize) -> Result<Self> {
         let mut bytes = ByteWriter::new();
         for row in rows {
-            let values: Vec<_> = row.values.iter().map(|value| value.as_ref()).collect();
-            let row = RowRef {
-                values: &values,
-                xmin: row.xmin,
-                xmax: row.xmax,
-            };
-            encode_row(&mut bytes, &row);
+            let row = row.plain();
+            bytes.raw(row.values);
+            bytes.u64(row.xmin);
+            bytes.bool(row.xmax.is_some());
+            row.xmax.into_iter().for_each(|xmax| bytes.u64(xmax));
         }
         let file = SourceFile::in_memory(path, bytes.into_vec());
         let len = file.len();
@@ -363,7 +359,7 @@ fn push_row<'a>(c: &mut Cursor<'a>, arity: usize, batch: &mut RowBatch<'a>) -> R
 pub fn read_rows_at(
     extent: &RowExtent,
     indexes: impl IntoIterator<Item = u64>,
-    mut sink: impl FnMut(u64, Row),
+    mut sink: impl FnMut(u64, PackedRow),
 ) -> Result<()> {
     let mut window: Option<(u64, Window)> = None;
     for index in indexes {
@@ -382,7 +378,7 @@ pub fn read_rows_at(
             from.parse(|c| walk_plain_row(c, extent.arity))?;
             at += 1;
         }
-        sink(index, from.parse(decode::row)?);
+        sink(index, from.parse(decode::packed_row)?);
         window = Some((at + 1, from));
     }
     Ok(())

@@ -17,7 +17,8 @@ pub use page_view::{
 };
 pub use privilege::{Privilege, PrivilegeMap};
 pub use row::{
-    PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
+    PackedRow, PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource,
+    RowStream,
 };
 pub use schema::{Column, DataType, ForeignKey, Table};
 pub use value::{Value, ValueRef};

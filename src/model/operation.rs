@@ -1,6 +1,6 @@
 //! What a WAL record says was done.
 
-use super::{Column, Row, Table};
+use super::{Column, PackedRow, Table};
 
 /// One logged operation. No operation names its database (format page, "WAL").
 #[derive(Debug, Clone, PartialEq)]
@@ -10,9 +10,9 @@ pub enum Operation {
         /// The table's name.
         table: String,
         /// Its schema.
-        schema: Table,
+        schema: Box<Table>,
         /// Its rows; a server logs none.
-        rows: Vec<Row>,
+        rows: Vec<PackedRow>,
     },
     /// DROP TABLE; logged also when the statement then failed.
     DropTable {
@@ -24,7 +24,7 @@ pub enum Operation {
         /// The table's name.
         table: String,
         /// The row.
-        row: Row,
+        row: PackedRow,
     },
     /// One updated row.
     Update {
@@ -33,7 +33,7 @@ pub enum Operation {
         /// Position among all row versions, from 0.
         index: u64,
         /// The new version.
-        row: Row,
+        row: PackedRow,
     },
     /// One deleted row.
     Delete {
@@ -52,7 +52,7 @@ pub enum Operation {
         /// The table's name.
         table: String,
         /// The new column.
-        column: Column,
+        column: Box<Column>,
     },
     /// ALTER TABLE DROP COLUMN.
     DropColumn {
@@ -127,7 +127,7 @@ impl Operation {
     }
 
     /// The row version it pushes at the end of its table, if any.
-    pub fn pushed_row(&self) -> Option<&Row> {
+    pub fn pushed_row(&self) -> Option<&PackedRow> {
         match self {
             Operation::Insert { row, .. } | Operation::Update { row, .. } => Some(row),
             _ => None,

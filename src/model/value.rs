@@ -114,6 +114,11 @@ impl Value {
 }
 
 impl<'a> ValueRef<'a> {
+    /// Whether this is SQL NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, ValueRef::Null)
+    }
+
     /// Copies the bytes into a [`Value`].
     pub fn to_owned(&self) -> Value {
         match *self {

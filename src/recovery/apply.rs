@@ -221,7 +221,7 @@ impl<'a> Applying<'a> {
             _ => return Reading::AsLogged,
         };
         let state = self.overlay.table(database, table).map(|t| t.state());
-        let fits = |columns: usize| new.is_none_or(|row| row.values.len() == columns);
+        let fits = |columns: usize| new.is_none_or(|row| row.arity() == columns);
         let Some(state) = state.filter(|state| fits(state.schema.columns.len())) else {
             return Reading::AsLogged;
         };
@@ -243,13 +243,13 @@ impl<'a> Applying<'a> {
         match (meant, new) {
             (Meant::Row(meant), _) if meant == index => Reading::AsLogged,
             (Meant::Row(meant), _) => {
-                attributed.evidence.push("realigned");
+                attributed.add_evidence("realigned");
                 let detail = format!("row index {index} {how} that of the row known as {meant}");
                 self.report.add(finding.detail(detail));
                 Reading::Realigned(at_index(&record.operation, meant))
             }
             (Meant::Unlogged, new) => {
-                attributed.evidence.push("unlogged-row");
+                attributed.add_evidence("unlogged-row");
                 let detail = format!("row index {index} {how} that of a row that was never logged");
                 self.report.add(finding.detail(detail));
                 match new {

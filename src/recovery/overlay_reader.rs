@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use crate::codec::RowValues;
 use crate::error::{Error, Result};
-use crate::model::{PlainBuffer, PlainRows, Row, RowBatch, RowPart, RowStream, ValueRef};
+use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowPart, RowStream, ValueRef};
 
 use super::replay::{ColumnOrigin, TableState};
 use super::stored::Piece;
@@ -54,7 +55,7 @@ enum Reading<'o> {
         end: u64,
         unchanged: bool,
     },
-    Appended(&'o [Row]),
+    Appended(&'o [PackedRow]),
 }
 
 impl Reading<'_> {
@@ -133,9 +134,7 @@ impl RowStream for OverlayReader<'_> {
             Some(Reading::Appended(rows)) => {
                 let mut batch = RowBatch::new();
                 for row in std::mem::take(rows) {
-                    row.values
-                        .iter()
-                        .for_each(|value| batch.push_value(value.as_ref()));
+                    row.values().for_each(|value| batch.push_value(value));
                     batch.end_row(row.xmin, row.xmax);
                 }
                 Ok(Some(batch))

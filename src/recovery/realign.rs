@@ -30,7 +30,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Operation, Row};
+use crate::codec::RowValues;
+use crate::model::{Operation, PackedRow};
 
 use super::TableState;
 
@@ -119,9 +120,9 @@ impl Shifts {
         let (Some(new), Some(column)) = (new, key_column(state)) else {
             return Meant::Unproven(Some(index_of(likeliest)));
         };
-        let key = new.values.get(column);
+        let key = new.value(column);
         let versions = state.appended.iter().enumerate();
-        let holding = versions.filter(|(_, old)| old.values.get(column) == key);
+        let holding = versions.filter(|(_, old)| old.value(column) == key);
         match holding.collect::<Vec<_>>().as_slice() {
             [(at, old)]
                 if known.inserted.contains(at)
@@ -193,8 +194,8 @@ fn key_column(state: &TableState) -> Option<usize> {
 }
 
 /// Whether one row could have become the other by a new key and one new value.
-fn alike(old: &Row, new: &Row, key: usize) -> bool {
-    let pairs = old.values.iter().zip(&new.values).enumerate();
+fn alike(old: &PackedRow, new: &PackedRow, key: usize) -> bool {
+    let pairs = old.values().zip(new.values()).enumerate();
     let others = pairs.filter(|(at, _)| *at != key);
     others.filter(|(_, (old, new))| old != new).count() <= 1
 }
@@ -211,7 +212,8 @@ pub(super) fn at_index(operation: &Operation, index: u64) -> Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Column, DataType, Table, Value};
+    use crate::codec::pack_row;
+    use crate::model::{Column, DataType, Table, ValueRef};
 
     fn state(base_count: u64, keys: &[i64]) -> TableState {
         let column = |name: &str, primary_key| Column {
@@ -233,12 +235,8 @@ mod tests {
         state
     }
 
-    fn row(key: i64, value: i64) -> Row {
-        Row {
-            values: [key, value, value + 1].map(Value::Integer).to_vec(),
-            xmin: 1,
-            xmax: None,
-        }
+    fn row(key: i64, value: i64) -> PackedRow {
+        pack_row([key, value, value + 1].map(ValueRef::Integer), 1, None)
     }
 
     /// Every row pushed by an INSERT.
@@ -249,13 +247,12 @@ mod tests {
     }
 
     /// A row with another value in one column.
-    fn changed(key: i64) -> Row {
-        let mut row = row(key, key * 10);
-        row.values[1] = Value::Integer(-1);
-        row
+    fn changed(key: i64) -> PackedRow {
+        let values = [key, -1, key * 10 + 1].map(ValueRef::Integer);
+        pack_row(values, 1, None)
     }
 
-    fn update(index: u64, row: Row) -> Operation {
+    fn update(index: u64, row: PackedRow) -> Operation {
         let table = "t".into();
         Operation::Update { table, index, row }
     }

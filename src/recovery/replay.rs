@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Column, Row, Table, Value};
+use crate::codec::{RowValues, pack_row};
+use crate::model::{Column, PackedRow, Table, ValueRef};
 
 /// Where a column of the snapshot's rows comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct TableState {
     /// Snapshot rows marked dead since, with their xmax.
     pub dead: BTreeMap<u64, u64>,
     /// Row versions pushed since.
-    pub appended: Vec<Row>,
+    pub appended: Vec<PackedRow>,
 }
 
 /// What a logged statement did.
@@ -71,7 +72,7 @@ impl TableState {
     }
 
     /// A table created after the snapshot.
-    pub fn created(schema: &Table, rows: &[Row]) -> Self {
+    pub fn created(schema: &Table, rows: &[PackedRow]) -> Self {
         TableState {
             stored_columns: 0,
             columns: Vec::new(),
@@ -91,8 +92,8 @@ impl TableState {
     }
 
     /// Rule 2: the row is pushed, sequences rise above its serial values.
-    pub fn insert(&mut self, row: &Row) -> Effect {
-        if row.values.len() != self.schema.columns.len() {
+    pub fn insert(&mut self, row: &PackedRow) -> Effect {
+        if row.arity() != self.schema.columns.len() {
             return Effect::None("the row's arity differs from the table's");
         }
         advance_sequences(&mut self.schema, row);
@@ -101,8 +102,8 @@ impl TableState {
     }
 
     /// Rule 3: the old version ends where the new one begins.
-    pub fn update(&mut self, index: u64, row: &Row) -> Effect {
-        if row.values.len() != self.schema.columns.len() {
+    pub fn update(&mut self, index: u64, row: &PackedRow) -> Effect {
+        if row.arity() != self.schema.columns.len() {
             return Effect::Impossible("the new row's arity differs from the table's");
         }
         match self.end_version(index, row.xmin) {
@@ -150,7 +151,9 @@ impl TableState {
         self.schema.columns.push(column.clone());
         self.columns.push(ColumnOrigin::Added);
         for row in &mut self.appended {
-            row.values.push(Value::Null);
+            let mut values: Vec<_> = row.values().collect();
+            values.push(ValueRef::Null);
+            *row = pack_row(values, row.xmin, row.xmax);
         }
         Effect::Applied
     }
@@ -169,9 +172,11 @@ impl TableState {
             self.columns.remove(index);
         }
         for row in &mut self.appended {
-            if index < row.values.len() {
-                row.values.remove(index);
+            let mut values: Vec<_> = row.values().collect();
+            if index < values.len() {
+                values.remove(index);
             }
+            *row = pack_row(values, row.xmin, row.xmax);
         }
         self.schema.sequences.retain(|(column, _)| column != name);
         Effect::Applied
@@ -202,11 +207,11 @@ impl TableState {
 
 /// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
 /// becomes the larger of what it was and the value plus one.
-pub fn advance_sequences(table: &mut Table, row: &Row) {
-    for (column, value) in table.columns.iter().zip(&row.values) {
+pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
+    for (column, value) in table.columns.iter().zip(row.values()) {
         let used = match value {
-            Value::Integer(used) if column.data_type.is_serial() => *used,
-            Value::SmallInt(used) if column.data_type.is_serial() => i64::from(*used),
+            ValueRef::Integer(used) if column.data_type.is_serial() => used,
+            ValueRef::SmallInt(used) if column.data_type.is_serial() => i64::from(used),
             _ => continue,
         };
         let next = used.saturating_add(1);

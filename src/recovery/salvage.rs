@@ -253,7 +253,7 @@ pub(super) fn no_rows(legacy: &LegacyDir, arity: usize) -> Option<RowExtent> {
 }
 
 /// The table that an Insert writes to, with its row.
-pub(super) fn inserted(record: &WalRecord) -> Option<(&str, &crate::model::Row)> {
+pub(super) fn inserted(record: &WalRecord) -> Option<(&str, &crate::model::PackedRow)> {
     match &record.operation {
         Operation::Insert { table, row } => Some((table, row)),
         _ => None,

@@ -5,8 +5,9 @@
 //! database comes first, whether the snapshot held it already or not, and
 //! checkpoints the result.
 
+use crate::codec::RowValues;
 use crate::legacy::Wal;
-use crate::model::{Operation, Row, Value};
+use crate::model::{Operation, PackedRow, ValueRef};
 
 use super::cut::{RECORDS_PER_CHECKPOINT, is_marker};
 
@@ -75,16 +76,16 @@ pub(super) fn is_complete(wal: &Wal, before: usize) -> bool {
 /// it does not understand.
 pub(super) fn is_read_back(operation: &Operation) -> bool {
     let row = operation.pushed_row();
-    let values = row.map_or(&[][..], |row| &row.values);
-    !values.iter().any(|v| matches!(v, Value::Numeric(_)))
+    let mut values = row.into_iter().flat_map(RowValues::values);
+    !values.any(|value| matches!(value, ValueRef::Numeric(_)))
 }
 
 /// The rows of a table of the first database after the server applied
 /// operations on the tables of that name; `None` while there is no table.
 pub(super) fn replay<'o>(
-    start: Option<Vec<Row>>,
+    start: Option<Vec<PackedRow>>,
     operations: impl Iterator<Item = &'o Operation>,
-) -> Option<Vec<Row>> {
+) -> Option<Vec<PackedRow>> {
     let mut table = start;
     for operation in operations.filter(|operation| is_read_back(operation)) {
         if let Operation::CreateTable { .. } = operation {
@@ -119,13 +120,10 @@ fn position(index: u64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::pack_row;
 
-    fn row(value: i64) -> Row {
-        Row {
-            values: vec![Value::Integer(value)],
-            xmin: 1,
-            xmax: None,
-        }
+    fn row(value: i64) -> PackedRow {
+        pack_row([ValueRef::Integer(value)], 1, None)
     }
 
     fn insert(value: i64) -> Operation {
@@ -156,8 +154,7 @@ mod tests {
 
     #[test]
     fn what_the_server_cannot_read_or_place_changes_nothing() {
-        let mut decimal = row(0);
-        decimal.values = vec![Value::Numeric("1.50".into())];
+        let decimal = pack_row([ValueRef::Numeric("1.50")], 1, None);
         let operations = [
             Operation::Insert {
                 table: "t".into(),

@@ -78,7 +78,7 @@ impl Taint {
             let index = overlay.catalog().database_index(database);
             let known = index.and_then(|index| overlay.table(index, table));
             let arity = known.map(|table| table.state().schema.columns.len());
-            return self.lossy && arity.is_some_and(|arity| arity != row.values.len());
+            return self.lossy && arity.is_some_and(|arity| arity != row.arity());
         }
         let Some(from) = self.rows_from.get(&key) else {
             return false;

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::codec::RowValues;
 use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, WalRecord};
-use crate::model::{Column, DataType, Operation, Row, Table, Value};
+use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};
 use crate::report::Report;
 
 use super::attribution::{Decision, Decisions};
@@ -27,7 +28,7 @@ pub(super) fn make_up(
         .filter_map(|at| legacy.wal.records.get(*at))
         .collect();
     for (name, rows) in undescribed(&records, ground) {
-        let Some(arity) = rows.first().map(|row| row.values.len()) else {
+        let Some(arity) = rows.first().map(|row| row.arity()) else {
             continue;
         };
         let catalog = &mut ground.snapshot.catalog;
@@ -81,7 +82,10 @@ pub(super) fn make_up(
 }
 
 /// Tables that records fill before any record creates them, with those rows.
-fn undescribed<'r>(records: &[&'r WalRecord], ground: &Ground) -> BTreeMap<String, Vec<&'r Row>> {
+fn undescribed<'r>(
+    records: &[&'r WalRecord],
+    ground: &Ground,
+) -> BTreeMap<String, Vec<&'r PackedRow>> {
     let tables = ground
         .snapshot
         .catalog
@@ -89,7 +93,7 @@ fn undescribed<'r>(records: &[&'r WalRecord], ground: &Ground) -> BTreeMap<Strin
         .iter()
         .flat_map(|database| &database.tables);
     let mut described: BTreeSet<&str> = tables.map(|table| table.name.as_str()).collect();
-    let mut found: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<&PackedRow>> = BTreeMap::new();
     for record in records {
         match &record.operation {
             Operation::CreateTable { table, .. } | Operation::RenameTable { new: table, .. } => {
@@ -106,12 +110,12 @@ fn undescribed<'r>(records: &[&'r WalRecord], ground: &Ground) -> BTreeMap<Strin
     found
 }
 
-fn made_up_column(at: usize, rows: &[&Row]) -> Column {
-    let mut values = rows.iter().filter_map(|row| row.values.get(at));
+fn made_up_column(at: usize, rows: &[&PackedRow]) -> Column {
+    let mut values = rows.iter().filter_map(|row| row.value(at));
     let known = values.find(|value| !value.is_null());
     Column {
         name: format!("column_{}", at + 1),
-        data_type: known.map_or(DataType::Text, type_of),
+        data_type: known.map_or(DataType::Text, |value| type_of(&value)),
         nullable: true,
         primary_key: false,
         unique: false,
@@ -121,22 +125,22 @@ fn made_up_column(at: usize, rows: &[&Row]) -> Column {
 
 /// The type of column that such a value most likely came from. A literal with a
 /// decimal point becomes a Numeric whatever its column is.
-fn type_of(value: &Value) -> DataType {
+fn type_of(value: &ValueRef<'_>) -> DataType {
     match value {
-        Value::SmallInt(_) | Value::Integer(_) => DataType::Integer,
-        Value::Real(_) | Value::Numeric(_) => DataType::Real,
-        Value::Null | Value::Text(_) => DataType::Text,
-        Value::Char(text) => DataType::Char(text.chars().count() as u64),
-        Value::Boolean(_) => DataType::Boolean,
-        Value::Date(_) => DataType::Date,
-        Value::Timestamp(_) => DataType::Timestamp,
-        Value::TimestampTz(_) => DataType::TimestampTz,
-        Value::Uuid(_) => DataType::Uuid,
-        Value::Json(_) => DataType::Json,
-        Value::Bytea(_) => DataType::Bytea,
-        Value::Enum { type_name, label } => DataType::Enum {
-            name: type_name.clone(),
-            labels: vec![label.clone()],
+        ValueRef::SmallInt(_) | ValueRef::Integer(_) => DataType::Integer,
+        ValueRef::Real(_) | ValueRef::Numeric(_) => DataType::Real,
+        ValueRef::Null | ValueRef::Text(_) => DataType::Text,
+        ValueRef::Char(text) => DataType::Char(text.chars().count() as u64),
+        ValueRef::Boolean(_) => DataType::Boolean,
+        ValueRef::Date(_) => DataType::Date,
+        ValueRef::Timestamp(_) => DataType::Timestamp,
+        ValueRef::TimestampTz(_) => DataType::TimestampTz,
+        ValueRef::Uuid(_) => DataType::Uuid,
+        ValueRef::Json(_) => DataType::Json,
+        ValueRef::Bytea(_) => DataType::Bytea,
+        ValueRef::Enum { type_name, label } => DataType::Enum {
+            name: (*type_name).to_owned(),
+            labels: vec![(*label).to_owned()],
         },
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustdb_migrate::codec::RowValues;
 use rustdb_migrate::error::Result;
 use rustdb_migrate::file::SourceFile;
 use rustdb_migrate::legacy::{self, RowReader, Snapshot, WalRecord, scan_snapshot};
@@ -49,9 +50,17 @@ pub fn value(value: &ValueRef<'_>) -> Value {
     }
 }
 
-pub fn row(row: &tool::Row) -> Row {
+fn owned(row: &tool::Row) -> Row {
     Row {
         values: row.values.iter().map(|v| value(&v.as_ref())).collect(),
+        xmin: row.xmin,
+        xmax: row.xmax,
+    }
+}
+
+pub fn row(row: &tool::PackedRow) -> Row {
+    Row {
+        values: row.values().map(|v| value(&v)).collect(),
         xmin: row.xmin,
         xmax: row.xmax,
     }
@@ -193,7 +202,7 @@ pub fn stream(reader: &mut dyn RowStream) -> Result<Vec<Row>> {
     while let Some(batch) = reader.next_batch()? {
         assert!(!batch.is_empty(), "a batch without rows");
         assert_eq!(batch.rows().count(), batch.len());
-        rows.extend(batch.rows().map(|r| row(&r.to_owned())));
+        rows.extend(batch.rows().map(|r| owned(&r.to_owned())));
     }
     Ok(rows)
 }

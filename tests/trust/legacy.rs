@@ -12,7 +12,7 @@ use rustdb_migrate::commands::content::Content;
 use rustdb_migrate::finding::Finding;
 
 use crate::commands::{content, findings, open_options, readers};
-use crate::effort::{in_parallel, is_full, places, scaled};
+use crate::effort::{in_parallel, is_full, places};
 use crate::support::builder::{self, Fixture};
 use crate::support::content::{customer, row};
 use crate::support::disk::put;

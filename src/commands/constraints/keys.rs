@@ -12,8 +12,8 @@ use crate::model::{RowSource, ValueRef};
 
 use super::{Tally, each_visible, key_sets};
 
-/// Values held at once: 64 MiB of hashes.
-pub(super) const MAX_KEYS: u64 = 4 * 1024 * 1024;
+/// Values held at once: 48 MiB of hashes.
+pub(super) const MAX_KEYS: u64 = 3 * 1024 * 1024;
 
 /// Appends bytes that are the same for equal values; false for what equals nothing.
 pub(in crate::commands) type KeyOf<'k> = &'k dyn Fn(&mut Vec<u8>, &ValueRef<'_>) -> bool;

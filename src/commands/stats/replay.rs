@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::codec::RowValues;
 use crate::engine::{
     CreateOptions, LOG_DIR, Layout, LiveStore, Origin, RowId, StoreOptions, TableHandle,
     TableReader, create_on,
 };
 use crate::error::{Error, Result};
 use crate::file::{LocalDisk, Scratch, WatchedDisk, Written, WrittenBytes};
-use crate::model::{Operation, Row, Value, ValueRef};
+use crate::model::{Operation, PackedRow, Value, ValueRef};
 use crate::recovery::{Effect, Overlay, advance_sequences};
 
 use super::writes::{Change, Records, Tail};
@@ -108,8 +109,8 @@ struct Replay {
 }
 
 /// What a row needs to be stored.
-fn values(row: &Row) -> Vec<ValueRef<'_>> {
-    row.values.iter().map(Value::as_ref).collect()
+fn values(row: &PackedRow) -> Vec<ValueRef<'_>> {
+    row.values().collect()
 }
 
 impl Replay {
@@ -185,7 +186,7 @@ impl Replay {
         };
         match operation {
             Operation::CreateTable { schema, rows, .. } => {
-                self.store.create_table(name, schema.clone())?;
+                self.store.create_table(name, (**schema).clone())?;
                 let mut rows = (0..).zip(rows);
                 rows.try_for_each(|(index, row)| self.insert((name, table), index, row))
             }
@@ -232,7 +233,7 @@ impl Replay {
         self.ids.entry(key).or_default()
     }
 
-    fn insert(&mut self, at: (&str, &str), index: u64, row: &Row) -> Result<()> {
+    fn insert(&mut self, at: (&str, &str), index: u64, row: &PackedRow) -> Result<()> {
         let handle = self.handle(at)?;
         // A value that is the next of its sequence was taken from there.
         let mut advanced = handle.schema().clone();

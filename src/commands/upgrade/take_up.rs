@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::Flaw;
+use crate::codec::RowValues;
 use crate::commands::Directory;
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, decode_record};
-use crate::model::{Catalog, Operation, Row, RowBatch, RowPart, RowSource, RowStream};
+use crate::model::{Catalog, Operation, PackedRow, RowBatch, RowPart, RowSource, RowStream};
 use crate::recovery::attribution::Decision;
 use crate::recovery::{Decisions, advance_sequences};
 use crate::report::Report;
@@ -34,7 +35,7 @@ pub(super) struct TakenUp<'d> {
 #[derive(Debug, Clone, Default)]
 struct Changes {
     /// Row versions with the index at which they stand in the end.
-    pushed: Vec<(u64, Row)>,
+    pushed: Vec<(u64, PackedRow)>,
     /// Versions that end, by index in the end.
     dead: BTreeMap<u64, u64>,
 }
@@ -132,7 +133,7 @@ impl<'d> TakenUp<'d> {
         };
         match operation {
             Operation::Insert { row, .. } => {
-                if row.values.len() != table.columns.len() {
+                if row.arity() != table.columns.len() {
                     report.add(finding(Code::FailedStatement));
                     return Ok(());
                 }
@@ -142,7 +143,7 @@ impl<'d> TakenUp<'d> {
             Operation::Update {
                 index: old, row, ..
             } => {
-                if old >= index || row.values.len() != table.columns.len() {
+                if old >= index || row.arity() != table.columns.len() {
                     return Err(refused(
                         record,
                         "its row index is past the end of the table",
@@ -264,7 +265,7 @@ impl RowSource for TakenUp<'_> {
 struct Merged<'s> {
     rows: Box<dyn RowStream + 's>,
     dead: &'s BTreeMap<u64, u64>,
-    pushed: std::iter::Peekable<std::slice::Iter<'s, (u64, Row)>>,
+    pushed: std::iter::Peekable<std::slice::Iter<'s, (u64, PackedRow)>>,
     index: u64,
 }
 
@@ -278,9 +279,7 @@ impl RowStream for Merged<'_> {
             let index = self.index;
             let xmax = self.dead.get(&index).copied();
             if let Some((_, row)) = self.pushed.next_if(|(at, _)| ended || *at <= index) {
-                row.values
-                    .iter()
-                    .for_each(|value| merged.push_value(value.as_ref()));
+                row.values().for_each(|value| merged.push_value(value));
                 merged.end_row(row.xmin, xmax.or(row.xmax));
             } else if let Some((values, xmin, old)) = stored.next() {
                 values

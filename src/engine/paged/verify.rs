@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::chain::{ChainReader, walk_row_of};
+use super::checksums::checksums;
 use super::free_space_map::{MapReader, entry_of_page, map_path};
 use super::heap::{HeapPage, RowPlace, State, Tuple};
 use super::key_index;
 use super::overflow::check_overflow;
 use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
+use super::page_set::PageSet;
 use super::reader::check_counts;
 use crate::codec::MultisetHash;
 use crate::engine::file_header::FILE_HEADER_LEN;
@@ -91,36 +93,6 @@ fn verify_map(place: &PagePlace, check: &mut TableCheck<'_>) -> Result<Option<Ma
     Ok(whole.then_some(map))
 }
 
-/// A set of page numbers, one bit each, no longer than the pages that are there.
-#[derive(Debug, Default)]
-struct PageSet {
-    words: Vec<u64>,
-}
-
-impl PageSet {
-    fn flip(&mut self, page: u32) {
-        let (word, bit) = ((page / 64) as usize, page % 64);
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
-        }
-        if let Some(word) = self.words.get_mut(word) {
-            *word ^= 1 << bit;
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u64> {
-        let words = self
-            .words
-            .iter()
-            .enumerate()
-            .filter(|(_, word)| **word != 0);
-        words.flat_map(|(at, word)| {
-            let bits = (0..64).filter(move |bit| word >> bit & 1 == 1);
-            bits.map(move |bit| at as u64 * 64 + bit)
-        })
-    }
-}
-
 /// A walk over all pages that goes on past damage.
 struct Scan<'s, 'v> {
     place: &'s PagePlace,
@@ -200,6 +172,13 @@ impl Scan<'_, '_> {
     /// Walks the pages of one file; how many bytes agree with a checksum.
     fn pages(&mut self, file: &Arc<SourceFile>, first: u64) -> Result<u64> {
         let page_count = whole_pages(file).min(self.place.pages_per_file.into());
+        if !self.structure {
+            let pages = first..first + page_count;
+            let threads = self.check.threads();
+            return checksums(file, &self.place.address, pages, threads, |damage| {
+                self.tolerate(Err(damage.into()))
+            });
+        }
         let mut window = Window::new(file.clone(), 0..page_count * PAGE_LEN as u64);
         let mut checked = 0;
         for number in first..first + page_count {

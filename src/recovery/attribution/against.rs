@@ -1,6 +1,7 @@
 //! The facts against a database, as far as the bounds prove them.
 
-use crate::model::{Column, Operation, Row};
+use crate::codec::RowValues;
+use crate::model::{Column, Operation, PackedRow};
 
 use super::bounds::{Bounds, Exists, View};
 use super::facts::Fact;
@@ -44,7 +45,7 @@ impl Bounds<'_, '_> {
         match record.operation {
             Operation::Insert { row, .. } => self.against_insert(record, slot, view, row),
             Operation::Update { index, row, .. } => {
-                if row.values.len() != view.columns.len() {
+                if row.arity() != view.columns.len() {
                     return Some(Fact::Arity);
                 }
                 past_end(record, view, *index)
@@ -92,13 +93,13 @@ impl Bounds<'_, '_> {
         record: &Record<'_>,
         slot: Slot,
         view: &View,
-        row: &Row,
+        row: &PackedRow,
     ) -> Option<Fact> {
         // Another arity: logged, and without effect.
-        if row.values.len() != view.columns.len() || record.proof < Proof::Everything {
+        if row.arity() != view.columns.len() || record.proof < Proof::Everything {
             return None;
         }
-        for (at, (column, value)) in view.columns.iter().zip(&row.values).enumerate() {
+        for (at, (column, value)) in view.columns.iter().zip(row.values()).enumerate() {
             if value.is_null() {
                 continue;
             }
@@ -108,7 +109,7 @@ impl Bounds<'_, '_> {
             }
             if let Some(key) = &column.foreign_key {
                 let name = self.problem.name_id(&key.table)?;
-                let hashes = reference_hashes(value);
+                let hashes = reference_hashes(&value);
                 if !self.can_be_referenced(slot, name, &key.column, &hashes) {
                     return Some(Fact::NoReference);
                 }

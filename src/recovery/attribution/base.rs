@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::codec::ByteWriter;
+use crate::codec::{ByteWriter, RowValues};
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
 use crate::model::{Operation, RowRef, RowStream, Table, ValueRef};
@@ -86,8 +86,8 @@ impl Questions {
             questions.values.extend(record.values.iter().copied());
             match record.operation {
                 Operation::Insert { row, .. } => {
-                    for value in &row.values {
-                        questions.values.extend(reference_hashes(value));
+                    for value in row.values() {
+                        questions.values.extend(reference_hashes(&value));
                     }
                 }
                 Operation::Update { index, .. } | Operation::Delete { index, .. } => {
@@ -162,11 +162,7 @@ impl BaseTable {
         let mut bytes = ByteWriter::new();
         let indexes: Vec<u64> = questions.indexes.iter().copied().collect();
         read_rows_at(extent, indexes, |at, row| {
-            let values: Rc<[u64]> = row
-                .values
-                .iter()
-                .map(|v| hash(&mut bytes, &v.as_ref()))
-                .collect();
+            let values: Rc<[u64]> = row.values().map(|v| hash(&mut bytes, &v)).collect();
             questions.values.extend(values.iter().copied());
             self.rows.insert(at, (values, row.is_visible()));
         })

@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::model::{Column, Operation, Row};
+use crate::codec::RowValues;
+use crate::model::{Column, Operation, PackedRow};
 
 use super::base::{Base, BaseTable, only};
 use super::component::Component;
@@ -121,7 +122,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
         if any {
             for record in &problem.records {
                 if let Operation::Insert { row, .. } = record.operation {
-                    asked.extend(row.values.iter().flat_map(reference_hashes));
+                    asked.extend(row.values().flat_map(|value| reference_hashes(&value)));
                 }
             }
         }
@@ -212,7 +213,14 @@ impl<'p, 'w> Bounds<'p, 'w> {
         }
     }
 
-    fn pushed(&mut self, at: usize, record: &Record<'_>, slot: Slot, resolved: bool, row: &Row) {
+    fn pushed(
+        &mut self,
+        at: usize,
+        record: &Record<'_>,
+        slot: Slot,
+        resolved: bool,
+        row: &PackedRow,
+    ) {
         let view = self
             .views
             .entry((slot, record.table))
@@ -220,7 +228,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
         view.pushed_max += 1;
         let takes_effect = view.known
             && view.exists == Exists::Yes
-            && view.columns.len() == row.values.len()
+            && view.columns.len() == row.arity()
             && record.proof == Proof::Everything;
         if !resolved || !takes_effect {
             return;
@@ -287,7 +295,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
                 view.epoch += 1;
                 let columns = Rc::make_mut(&mut view.columns);
                 match operation {
-                    Operation::AddColumn { column, .. } => columns.push(column.clone()),
+                    Operation::AddColumn { column, .. } => columns.push((**column).clone()),
                     Operation::DropColumn { column, .. } => columns.retain(|c| c.name != *column),
                     Operation::RenameColumn { old, new, .. } => {
                         if let Some(column) = columns.iter_mut().find(|c| c.name == *old) {

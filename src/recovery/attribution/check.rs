@@ -1,6 +1,7 @@
 //! One record against one hypothetical state of a database.
 
-use crate::model::{Column, Operation, Row};
+use crate::codec::RowValues;
+use crate::model::{Column, Operation, PackedRow};
 
 use super::facts::Fact;
 use super::horizon::Horizon;
@@ -63,12 +64,12 @@ impl Lookup<'_, '_> {
         let column = |name: &str| columns.list.iter().find(|column| column.name == name);
         let broken = match record.operation {
             Operation::Insert { row, .. } => {
-                if row.values.len() != columns.list.len() {
+                if row.arity() != columns.list.len() {
                     return Outcome::NoEffect;
                 }
                 self.check_row(database, record, table, row, keys_before)
             }
-            Operation::Update { index, row, .. } => match row.values.len() == columns.list.len() {
+            Operation::Update { index, row, .. } => match row.arity() == columns.list.len() {
                 true => past_end(table, *index),
                 false => Some(Fact::Arity),
             },
@@ -92,12 +93,12 @@ impl Lookup<'_, '_> {
         database: &Database,
         record: &Record<'_>,
         table: &Table,
-        row: &Row,
+        row: &PackedRow,
         keys_before: u32,
     ) -> Option<Fact> {
         let columns = table.columns()?;
         let definitions = columns.list.iter().zip(&columns.ids);
-        for (((column, id), value), hash) in definitions.zip(&row.values).zip(record.values.iter())
+        for (((column, id), value), hash) in definitions.zip(row.values()).zip(record.values.iter())
         {
             if value.is_null() {
                 continue;
@@ -123,7 +124,7 @@ impl Lookup<'_, '_> {
                 .iter()
                 .position(|c| c.name == key.column);
             let id = at.and_then(|at| parent_columns.ids.get(at));
-            let hashes = reference_hashes(value);
+            let hashes = reference_hashes(&value);
             if id.is_some_and(|id| !parent.has_any(problem, horizon, *id, &hashes)) {
                 return Some(Fact::NoReference);
             }

@@ -28,7 +28,7 @@ impl Columns {
     pub fn change(&mut self, operation: &Operation, number_of_record: u32) {
         match operation {
             Operation::AddColumn { column, .. } => {
-                self.list.push(column.clone());
+                self.list.push((**column).clone());
                 self.ids.push(ADDED.saturating_add(number_of_record));
             }
             Operation::DropColumn { column, .. } => {

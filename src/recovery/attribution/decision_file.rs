@@ -123,6 +123,8 @@ pub fn decision_line(text: &mut String, sequence: u64, op: &str, table: &str, kn
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::recovery::Confidence;
     use crate::recovery::attribution::Candidate;
@@ -170,13 +172,13 @@ mod tests {
             database: Some("sh\"op\n".into()),
             confidence: Confidence::Probable,
             no_effect: None,
-            candidates: vec![Candidate {
+            candidates: Arc::new([Candidate {
                 database: Some("sh\"op\n".into()),
                 weight: 0.97,
                 evidence: Vec::new(),
                 ruled_out: None,
-            }],
-            evidence: Vec::new(),
+            }]),
+            evidence: Arc::new([]),
             quarantined: false,
             past_logged: true,
         };

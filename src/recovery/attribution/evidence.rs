@@ -6,7 +6,8 @@
 //! behave, checked as a whole: of the records that are called probable over
 //! generated histories, at least 95 in 100 must be right.
 
-use crate::model::{DataType, Operation, Row, Value};
+use crate::codec::RowValues;
+use crate::model::{DataType, Operation, PackedRow, ValueRef};
 
 use super::check::Lookup;
 use super::columns::{Columns, counts_up};
@@ -76,13 +77,13 @@ pub(super) fn insert(
     database: &Database,
     record: &Record<'_>,
     table: &Table,
-    row: &Row,
+    row: &PackedRow,
     parts: &mut Vec<Part>,
 ) {
     let Some(columns) = table.columns() else {
         return;
     };
-    for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(&row.values) {
+    for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(row.values()) {
         if value.is_null() {
             if !column.nullable {
                 parts.push(("null-refused", NULL_REFUSED));
@@ -91,16 +92,16 @@ pub(super) fn insert(
         }
         if column.data_type.is_serial() {
             if let Some(next) = table.sequence(*id) {
-                parts.push(serial(value, next, record.proof));
+                parts.push(serial(&value, next, record.proof));
             }
         } else if counts_up(column) {
-            let follows = integer(value) == table.sequence(*id);
+            let follows = integer(&value) == table.sequence(*id);
             parts.push(match follows {
                 true => ("key-next", KEY_NEXT),
                 false => ("key-other", KEY_OTHER),
             });
         }
-        if !usual_tag(&column.data_type, value) {
+        if !usual_tag(&column.data_type, &value) {
             parts.push(("tag-unusual", TAG_UNUSUAL));
         }
         if let Some(key) = &column.foreign_key {
@@ -112,18 +113,18 @@ pub(super) fn insert(
     }
 }
 
-fn integer(value: &Value) -> Option<i64> {
+fn integer(value: &ValueRef<'_>) -> Option<i64> {
     match value {
-        Value::SmallInt(v) => Some(i64::from(*v)),
-        Value::Integer(v) => Some(*v),
+        ValueRef::SmallInt(v) => Some(i64::from(*v)),
+        ValueRef::Integer(v) => Some(*v),
         _ => None,
     }
 }
 
 /// The parser makes a literal that fits 16 bits a SmallInt; a SERIAL default is
 /// an Integer whatever its size. So a small Integer was drawn from the sequence.
-fn serial(value: &Value, next: i64, proof: Proof) -> Part {
-    let Value::Integer(used) = value else {
+fn serial(value: &ValueRef<'_>, next: i64, proof: Proof) -> Part {
+    let ValueRef::Integer(used) = value else {
         return ("serial-explicit", SERIAL_EXPLICIT);
     };
     let drawn = i16::try_from(*used).is_ok();
@@ -155,44 +156,48 @@ pub(super) fn share(count: u64) -> f64 {
 
 /// Whether a literal written for such a column usually gets this tag
 /// (format page, "Values").
-fn usual_tag(data_type: &DataType, value: &Value) -> bool {
-    let text = || matches!(value, Value::Text(_));
+fn usual_tag(data_type: &DataType, value: &ValueRef<'_>) -> bool {
+    let text = || matches!(value, ValueRef::Text(_));
     match data_type {
         DataType::SmallInt | DataType::Integer | DataType::Serial | DataType::BigSerial => {
-            matches!(value, Value::SmallInt(_) | Value::Integer(_))
+            matches!(value, ValueRef::SmallInt(_) | ValueRef::Integer(_))
         }
         DataType::Real | DataType::Numeric { .. } => matches!(
             value,
-            Value::SmallInt(_) | Value::Integer(_) | Value::Real(_) | Value::Numeric(_)
+            ValueRef::SmallInt(_) | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Numeric(_)
         ),
         DataType::Text => matches!(
             value,
-            Value::Text(_) | Value::Date(_) | Value::Timestamp(_) | Value::Uuid(_)
+            ValueRef::Text(_) | ValueRef::Date(_) | ValueRef::Timestamp(_) | ValueRef::Uuid(_)
         ),
         DataType::Varchar(len) => match value {
-            Value::Text(text) => text.chars().count() as u64 <= *len,
-            Value::Date(_) | Value::Timestamp(_) | Value::Uuid(_) => true,
+            ValueRef::Text(text) => text.chars().count() as u64 <= *len,
+            ValueRef::Date(_) | ValueRef::Timestamp(_) | ValueRef::Uuid(_) => true,
             _ => false,
         },
         DataType::Char(len) => match value {
-            Value::Char(text) => text.chars().count() as u64 == *len,
+            ValueRef::Char(text) => text.chars().count() as u64 == *len,
             _ => false,
         },
-        DataType::Boolean => matches!(value, Value::Boolean(_)),
-        DataType::Date => matches!(value, Value::Date(_)) || text(),
-        DataType::Timestamp => matches!(value, Value::Timestamp(_)) || text(),
+        DataType::Boolean => matches!(value, ValueRef::Boolean(_)),
+        DataType::Date => matches!(value, ValueRef::Date(_)) || text(),
+        DataType::Timestamp => matches!(value, ValueRef::Timestamp(_)) || text(),
         DataType::TimestampTz => {
-            matches!(value, Value::TimestampTz(_) | Value::Timestamp(_)) || text()
+            matches!(value, ValueRef::TimestampTz(_) | ValueRef::Timestamp(_)) || text()
         }
-        DataType::Uuid => matches!(value, Value::Uuid(_)) || text(),
-        DataType::Json | DataType::Jsonb => matches!(value, Value::Json(_)) || text(),
-        DataType::Bytea => matches!(value, Value::Bytea(_)) || text(),
+        DataType::Uuid => matches!(value, ValueRef::Uuid(_)) || text(),
+        DataType::Json | DataType::Jsonb => matches!(value, ValueRef::Json(_)) || text(),
+        DataType::Bytea => matches!(value, ValueRef::Bytea(_)) || text(),
         DataType::Enum { name, labels } => match value {
-            Value::Enum { type_name, label } => type_name == name && labels.contains(label),
-            Value::Text(text) => labels.contains(text),
+            ValueRef::Enum { type_name, label } => type_name == name && has_label(labels, label),
+            ValueRef::Text(text) => has_label(labels, text),
             _ => false,
         },
     }
+}
+
+fn has_label(labels: &[String], label: &str) -> bool {
+    labels.iter().any(|known| known == label)
 }
 
 /// A column whose equality selects exactly the rows of a statement.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::codec::RowValues;
 use crate::model::Operation;
 
 use super::base::Base;
@@ -63,8 +64,8 @@ impl Horizon {
                     if asks == Asks::Evidence {
                         horizon.last_insert = now;
                     }
-                    for value in row.values.iter().filter(|value| !value.is_null()) {
-                        for hash in reference_hashes(value) {
+                    for value in row.values().filter(|value| !value.is_null()) {
+                        for hash in reference_hashes(&value) {
                             horizon.asked.insert(hash, now);
                         }
                     }

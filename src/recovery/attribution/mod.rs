@@ -33,6 +33,7 @@ mod turn;
 mod verdict;
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -97,9 +98,10 @@ pub struct Attributed {
     /// Why the statement has no effect, when it had failed after logging.
     pub no_effect: Option<&'static str>,
     /// Every database considered, best first.
-    pub candidates: Vec<Candidate>,
-    /// Short kebab-case words for what decided.
-    pub evidence: Vec<&'static str>,
+    pub candidates: Arc<[Candidate]>,
+    /// Short kebab-case words for what decided. As with candidates, records
+    /// with the same share them.
+    pub evidence: Arc<[&'static str]>,
     /// Whether the user wants it kept aside, whoever owns it.
     pub quarantined: bool,
     /// Whether everything before it is known to be logged.
@@ -107,6 +109,12 @@ pub struct Attributed {
 }
 
 impl Attributed {
+    /// Adds a word for what decided.
+    pub(in crate::recovery) fn add_evidence(&mut self, word: &'static str) {
+        let words = self.evidence.iter().copied();
+        self.evidence = words.chain([word]).collect();
+    }
+
     /// The named databases that no fact rules out, best first.
     pub fn possible(&self) -> impl Iterator<Item = &str> {
         let open = self

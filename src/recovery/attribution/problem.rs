@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::codec::ByteWriter;
+use crate::codec::{ByteWriter, RowValues};
 use crate::finding::Code;
 use crate::legacy::{Family, Snapshot, Wal, encode_value};
-use crate::model::{Operation, Value, ValueRef};
+use crate::model::{Operation, ValueRef};
 use crate::recovery::RunMap;
 use crate::report::Report;
 
@@ -105,7 +105,7 @@ impl<'w> Problem<'w> {
                 _ => None,
             };
             let row = record.operation.pushed_row();
-            let values = row.map_or(&[][..], |row| &row.values);
+            let values = row.into_iter().flat_map(RowValues::values);
             let before = records.last().map(|r| r.position);
             records.push(Record {
                 position,
@@ -113,10 +113,7 @@ impl<'w> Problem<'w> {
                 operation: &record.operation,
                 table: interner.id(table),
                 renamed_to,
-                values: values
-                    .iter()
-                    .map(|v| hash(&mut bytes, &v.as_ref()))
-                    .collect(),
+                values: values.map(|v| hash(&mut bytes, &v)).collect(),
                 shape: shape(&record.operation),
                 proof: proofs.at(position),
                 follows: before.is_some_and(|before| before + 1 == position),
@@ -194,14 +191,14 @@ pub(super) fn hash(bytes: &mut ByteWriter, value: &ValueRef<'_>) -> u64 {
 
 /// The hashes under which a referenced key may stand: the tag of a literal
 /// follows its size, that of a SERIAL default does not.
-pub(super) fn reference_hashes(value: &Value) -> Vec<u64> {
+pub(super) fn reference_hashes(value: &ValueRef<'_>) -> Vec<u64> {
     let mut bytes = ByteWriter::new();
-    let mut hashes = vec![hash(&mut bytes, &value.as_ref())];
+    let mut hashes = vec![hash(&mut bytes, value)];
     match value {
-        Value::SmallInt(v) => {
+        ValueRef::SmallInt(v) => {
             hashes.push(hash(&mut bytes, &ValueRef::Integer(i64::from(*v))));
         }
-        Value::Integer(v) => {
+        ValueRef::Integer(v) => {
             if let Ok(small) = i16::try_from(*v) {
                 hashes.push(hash(&mut bytes, &ValueRef::SmallInt(small)));
             }
@@ -240,7 +237,7 @@ impl Interner {
             .filter_map(|position| wal.records.get(*position));
         let of_tail = records.flat_map(|record| match &record.operation {
             Operation::CreateTable { schema, .. } => schema.columns.as_slice(),
-            Operation::AddColumn { column, .. } => std::slice::from_ref(column),
+            Operation::AddColumn { column, .. } => std::slice::from_ref(&**column),
             _ => &[],
         });
         for column in of_snapshot.chain(of_tail) {

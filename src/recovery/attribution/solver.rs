@@ -19,7 +19,7 @@ use super::horizon::{Asks, Horizon};
 use super::problem::{NameId, Problem, Slot, hash};
 use super::state::State;
 use super::statement::Readings;
-use crate::codec::ByteWriter;
+use crate::codec::{ByteWriter, RowValues};
 
 /// Rows logged before the tail that are looked up to learn from.
 const LEARNED_RECORDS: usize = 2_000;
@@ -149,13 +149,7 @@ fn earlier_rows(problem: &Problem<'_>, wal: &Wal) -> Vec<Option<u64>> {
             .table()
             .and_then(|table| problem.name_id(table));
         let row = named.and(record.operation.pushed_row());
-        hashes.push(row.map(|row| {
-            row_hash(
-                row.values
-                    .iter()
-                    .map(|value| hash(&mut bytes, &value.as_ref())),
-            )
-        }));
+        hashes.push(row.map(|row| row_hash(row.values().map(|value| hash(&mut bytes, &value)))));
     }
     hashes
 }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::ByteWriter;
-use crate::model::{Column, Operation, Value};
+use crate::codec::RowValues;
+use crate::model::{Column, Operation, PackedRow, ValueRef};
 
 use super::base::BaseTable;
 use super::columns::{ColumnId, Columns, counts_up};
@@ -252,14 +253,14 @@ impl Table {
         })
     }
 
-    fn advance(&mut self, values: &[Value]) {
+    fn advance(&mut self, row: &PackedRow) {
         let Some(columns) = self.epochs.last().cloned() else {
             return;
         };
-        for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(values) {
+        for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(row.values()) {
             let used = match value {
-                Value::Integer(used) if counts_up(column) => *used,
-                Value::SmallInt(used) if counts_up(column) => i64::from(*used),
+                ValueRef::Integer(used) if counts_up(column) => used,
+                ValueRef::SmallInt(used) if counts_up(column) => i64::from(used),
                 _ => continue,
             };
             let next = used.saturating_add(1);
@@ -313,7 +314,7 @@ impl Table {
         self.noticed.fade(horizon.stage(number_of_record));
         match record.operation {
             Operation::Insert { row, .. } => {
-                self.advance(&row.values);
+                self.advance(row);
                 self.push(horizon, record, number_of_record);
             }
             Operation::Update { index, .. } => {

@@ -1,5 +1,7 @@
 //! What is claimed of each record, in the words of the command line.
 
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::{Snapshot, Wal};
@@ -33,13 +35,24 @@ pub fn attribute(
     let problem = Problem::new(snapshot, wal, tail, runs, decisions, report);
     let solution = solve(problem, snapshot, wal)?;
     let records = solution.problem.records.iter().zip(&solution.solved);
-    let attributed = records.map(|(record, solved)| {
+    let mut tail: Vec<Attributed> = Vec::with_capacity(solution.problem.records.len());
+    for (record, solved) in records {
         let table = record.operation.table().unwrap_or_default();
         let decision = decisions.of(record.sequence, table);
-        claim(&solution, record, solved, decision, report)
-    });
+        let mut attributed = claim(&solution, record, solved, decision, report);
+        // Most records have what the one before them has.
+        if let Some(before) = tail.last() {
+            if before.candidates == attributed.candidates {
+                attributed.candidates = before.candidates.clone();
+            }
+            if before.evidence == attributed.evidence {
+                attributed.evidence = before.evidence.clone();
+            }
+        }
+        tail.push(attributed);
+    }
     Ok(Attribution {
-        tail: attributed.collect(),
+        tail,
         states: solution.states,
     })
 }
@@ -60,14 +73,14 @@ fn claim(
             .failed
             .then_some("the statement had failed, whichever database it was for"),
         candidates: candidates(problem, solved),
-        evidence: Vec::new(),
+        evidence: Arc::new([]),
         quarantined: false,
         past_logged: record.proof == Proof::Everything,
     };
     match (decision, record.decision) {
         (Some(Decision::Quarantine), _) => {
             attributed.quarantined = true;
-            attributed.evidence.push("assigned");
+            attributed.evidence = Arc::new(["assigned"]);
         }
         (_, Some(decided)) => decide(problem, record, solved, decided, &mut attributed, report),
         _ => {
@@ -80,7 +93,7 @@ fn claim(
                 let name = solved.best.and_then(|slot| problem.database(slot));
                 attributed.database = name.map(str::to_owned);
             }
-            attributed.evidence = words(problem, solved);
+            attributed.evidence = words(problem, solved).into();
         }
     }
     attributed
@@ -96,7 +109,7 @@ fn decide(
     report: &mut Report,
 ) {
     let name = problem.database(decided).unwrap_or_default();
-    attributed.evidence.push("assigned");
+    attributed.evidence = Arc::new(["assigned"]);
     let against = solved.ruled_out.iter().find(|(slot, _)| *slot == decided);
     match against {
         Some((_, fact)) if record.proof > Proof::Nothing => {
@@ -140,7 +153,7 @@ fn confidence(problem: &Problem<'_>, record: &Record<'_>, solved: &Solved) -> Co
 
 /// Every database considered: those that fit, the likeliest assignment's first
 /// and then by share, and those ruled out.
-fn candidates(problem: &Problem<'_>, solved: &Solved) -> Vec<Candidate> {
+fn candidates(problem: &Problem<'_>, solved: &Solved) -> Arc<[Candidate]> {
     let mut fitting: Vec<(Slot, f64)> = solved
         .open
         .iter()

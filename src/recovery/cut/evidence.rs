@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::{ByteWriter, ContentHash};
 use crate::error::Result;
 use crate::legacy::{RowReader, Snapshot, WalRecord, encode_row};
-use crate::model::{Operation, Row, RowRef, RowStream, Table, ValueRef};
+use crate::model::{Operation, PackedRow, RowRef, RowStream, Table};
 
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
@@ -187,7 +187,7 @@ fn schema_sign(record: &WalRecord, tail: &[WalRecord], snapshot: &Snapshot) -> S
 
 #[derive(Default)]
 struct WantedRows<'w> {
-    pushes_by_table: BTreeMap<&'w str, Vec<&'w Row>>,
+    pushes_by_table: BTreeMap<&'w str, Vec<&'w PackedRow>>,
 }
 
 /// Copies of logged rows that the snapshot holds, by table and content.
@@ -257,11 +257,10 @@ pub(in crate::recovery) fn row_hash(row: &RowRef<'_>) -> ContentHash {
     ContentHash::of(bytes.as_slice())
 }
 
-pub(in crate::recovery) fn row_hash_owned(row: &Row) -> ContentHash {
-    let values: Vec<ValueRef<'_>> = row.values.iter().map(|value| value.as_ref()).collect();
-    row_hash(&RowRef {
-        values: &values,
-        xmin: row.xmin,
-        xmax: None,
-    })
+pub(in crate::recovery) fn row_hash_owned(row: &PackedRow) -> ContentHash {
+    let mut bytes = ByteWriter::new();
+    bytes.raw(row.plain().values);
+    bytes.u64(row.xmin);
+    bytes.bool(false);
+    ContentHash::of(bytes.as_slice())
 }

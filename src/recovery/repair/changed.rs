@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::legacy::Snapshot;
-use crate::model::Row;
+use crate::model::PackedRow;
 
 use crate::recovery::runs::RunMap;
 use crate::recovery::server_replay::replay;
@@ -20,7 +20,7 @@ pub(super) enum Before {
     /// The first rows of what it holds now.
     First(u64),
     /// Other rows, which the log gives.
-    Rows(Vec<Row>),
+    Rows(Vec<PackedRow>),
 }
 
 /// What the start changed in one table.
@@ -175,7 +175,7 @@ impl Comparison<'_> {
             return unknown;
         };
         let exists = creates > 0;
-        let start_of = |rows: &Vec<Row>| exists.then(|| rows.clone());
+        let start_of = |rows: &Vec<PackedRow>| exists.then(|| rows.clone());
         let found = only_way(&log.held, &other_rows, exists, |records| {
             let Some(rows) = true_rows(schema, records, self.runs) else {
                 return Ok(None);
@@ -222,7 +222,7 @@ fn existed(log: &NameLog<'_>, others: usize, first: u64) -> Option<Before> {
 /// Takes the copies of some rows out of a multiset and counts them.
 fn take_copies(
     multiset: &mut std::collections::BTreeMap<crate::codec::ContentHash, u64>,
-    rows: &[Row],
+    rows: &[PackedRow],
 ) -> u64 {
     let mut taken = 0;
     for row in rows {

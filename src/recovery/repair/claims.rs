@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::codec::RowValues;
 use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, Snapshot};
-use crate::model::{Operation, Row, Table, Value};
+use crate::model::{Operation, PackedRow, Table, ValueRef};
 use crate::recovery::attribution::Attribution;
 use crate::recovery::server_replay::Start;
 use crate::report::Report;
@@ -137,7 +138,7 @@ fn report_sequences(
         return;
     };
     let records = legacy.wal.records.iter().take(start.marker);
-    let rows: Vec<&Row> = records
+    let rows: Vec<&PackedRow> = records
         .filter_map(|record| match &record.operation {
             Operation::Insert { table, row } if table == changed.name => Some(row),
             _ => None,
@@ -147,9 +148,9 @@ fn report_sequences(
         let Some(next) = table.sequence(&column.name) else {
             continue;
         };
-        let used = rows.iter().filter_map(|row| match row.values.get(at) {
-            Some(Value::Integer(used)) => Some(*used),
-            Some(Value::SmallInt(used)) => Some(i64::from(*used)),
+        let used = rows.iter().filter_map(|row| match row.value(at) {
+            Some(ValueRef::Integer(used)) => Some(used),
+            Some(ValueRef::SmallInt(used)) => Some(i64::from(used)),
             _ => None,
         });
         if let Some(highest) = used.max().filter(|highest| *highest >= next) {

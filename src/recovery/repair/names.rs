@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::legacy::{Snapshot, WalRecord};
-use crate::model::{Column, Operation, Row};
+use crate::model::{Column, Operation, PackedRow};
 
 use crate::recovery::server_replay::{Start, is_read_back};
 
@@ -16,7 +16,7 @@ pub(super) struct NameLog<'w> {
     /// Records before the start that its snapshot did not hold.
     pub unheld: Vec<(usize, &'w Operation)>,
     /// Rows inserted since the start that the snapshot of now holds.
-    pub later: Vec<(usize, &'w Row)>,
+    pub later: Vec<(usize, &'w PackedRow)>,
     /// Why nothing can be said about what the start changed.
     pub obstacle: Option<&'static str>,
 }
@@ -34,7 +34,7 @@ impl<'w> NameLog<'w> {
     }
 
     /// The rows that the replay pushed, if it did nothing but push.
-    pub fn pushes(&self) -> Vec<&'w Row> {
+    pub fn pushes(&self) -> Vec<&'w PackedRow> {
         let read = self.replayed().filter(|operation| is_read_back(operation));
         read.filter_map(Operation::pushed_row).collect()
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::legacy::Snapshot;
-use crate::model::{Operation, Row, Table};
+use crate::model::{Operation, PackedRow, Table};
 
 use crate::error::Result;
 use crate::recovery::cut::row_hash_owned;
@@ -18,7 +18,11 @@ use super::standing::{Standing, all_rows};
 pub(super) type Logged<'w> = (usize, &'w Operation);
 
 /// What a table held by the true rules after these records, which created it.
-pub(super) fn true_rows(schema: &Table, records: &[Logged<'_>], runs: &RunMap) -> Option<Vec<Row>> {
+pub(super) fn true_rows(
+    schema: &Table,
+    records: &[Logged<'_>],
+    runs: &RunMap,
+) -> Option<Vec<PackedRow>> {
     let mut state = TableState::created(schema, &[]);
     for (at, operation) in records {
         let effect = match operation {
@@ -39,7 +43,7 @@ pub(super) fn other_rows(
     snapshot: &Snapshot,
     others: &[&Standing],
     most: usize,
-) -> Result<Option<Vec<Vec<Row>>>> {
+) -> Result<Option<Vec<Vec<PackedRow>>>> {
     let total: u64 = others.iter().map(|standing| standing.count).sum();
     if total > most as u64 {
         return Ok(None);
@@ -68,13 +72,13 @@ const WAYS_MAX: usize = 512;
 /// Those of `judge`.
 pub(super) fn only_way<'w>(
     held: &[Logged<'w>],
-    others: &[Vec<Row>],
+    others: &[Vec<PackedRow>],
     exists: bool,
-    mut judge: impl FnMut(&[Logged<'w>]) -> Result<Option<Vec<Row>>>,
-) -> Result<Option<Vec<Row>>> {
+    mut judge: impl FnMut(&[Logged<'w>]) -> Result<Option<Vec<PackedRow>>>,
+) -> Result<Option<Vec<PackedRow>>> {
     let dealing = Dealing::new(held, others, exists);
     let mut open = vec![Way::new(others)];
-    let mut found: Option<Vec<Row>> = None;
+    let mut found: Option<Vec<PackedRow>> = None;
     let mut ways = 0;
     while let Some(way) = open.pop() {
         ways += 1;
@@ -98,7 +102,7 @@ pub(super) fn only_way<'w>(
 /// The records to deal out and the tables that take them.
 struct Dealing<'d, 'w> {
     held: &'d [Logged<'w>],
-    others: &'d [Vec<Row>],
+    others: &'d [Vec<PackedRow>],
     exists: bool,
     /// Per record: whether a later one pushes the same row.
     comes_again: Vec<bool>,
@@ -115,7 +119,7 @@ struct Way<'w> {
 }
 
 impl Way<'_> {
-    fn new(others: &[Vec<Row>]) -> Self {
+    fn new(others: &[Vec<PackedRow>]) -> Self {
         let others = others.iter().map(|rows| (0, vec![false; rows.len()]));
         Way {
             at: 0,
@@ -130,7 +134,7 @@ impl Way<'_> {
 type Taker = Option<usize>;
 
 impl<'d, 'w> Dealing<'d, 'w> {
-    fn new(held: &'d [Logged<'w>], others: &'d [Vec<Row>], exists: bool) -> Self {
+    fn new(held: &'d [Logged<'w>], others: &'d [Vec<PackedRow>], exists: bool) -> Self {
         let mut seen = BTreeSet::new();
         let mut comes_again: Vec<bool> = held
             .iter()
@@ -216,8 +220,8 @@ impl<'d, 'w> Dealing<'d, 'w> {
 
 /// Whether a table of which so many rows are explained can owe its next state
 /// to an operation.
-fn can_take(rows: &[Row], next: usize, operation: &Operation) -> bool {
-    let is_next = |row: &Row| {
+fn can_take(rows: &[PackedRow], next: usize, operation: &Operation) -> bool {
+    let is_next = |row: &PackedRow| {
         let next = rows.get(next);
         next.is_some_and(|next| row_hash_owned(next) == row_hash_owned(row))
     };

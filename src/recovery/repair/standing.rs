@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::ContentHash;
+use crate::codec::{ContentHash, pack_row};
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot};
-use crate::model::{Row, RowStream};
+use crate::model::{PackedRow, RowStream};
 
 use crate::recovery::cut::{row_hash, row_hash_owned};
 
@@ -31,7 +31,7 @@ type RowSign = (ContentHash, bool);
 pub(super) fn standing(
     snapshot: &Snapshot,
     name: &str,
-    later: &[(usize, &Row)],
+    later: &[(usize, &PackedRow)],
 ) -> Result<Option<Vec<Standing>>> {
     let mut tables = Vec::new();
     let mut ends: Vec<Vec<RowSign>> = Vec::new();
@@ -99,11 +99,14 @@ fn each_row(
 }
 
 /// All rows of a table.
-pub(super) fn all_rows(extent: &RowExtent) -> Result<Vec<Row>> {
+pub(super) fn all_rows(extent: &RowExtent) -> Result<Vec<PackedRow>> {
     let mut rows = Vec::new();
     let mut reader = RowReader::new(extent);
     while let Some(batch) = reader.next_batch()? {
-        rows.extend(batch.rows().map(|row| row.to_owned()));
+        rows.extend(batch.rows().map(|row| {
+            let values = row.values.iter().copied();
+            pack_row(values, row.xmin, row.xmax)
+        }));
     }
     Ok(rows)
 }
@@ -113,7 +116,7 @@ pub(super) fn all_rows(extent: &RowExtent) -> Result<Vec<Row>> {
 pub(super) fn are_rows<'r>(
     extent: &RowExtent,
     from: u64,
-    rows: impl ExactSizeIterator<Item = &'r Row>,
+    rows: impl ExactSizeIterator<Item = &'r PackedRow>,
 ) -> Result<bool> {
     let count = rows.len() as u64;
     let mut rows = rows;
@@ -150,7 +153,9 @@ pub(super) fn find_copies(
 }
 
 /// How often each row stands among some.
-pub(super) fn multiset<'r>(rows: impl Iterator<Item = &'r Row>) -> BTreeMap<ContentHash, u64> {
+pub(super) fn multiset<'r>(
+    rows: impl Iterator<Item = &'r PackedRow>,
+) -> BTreeMap<ContentHash, u64> {
     let mut counts = BTreeMap::new();
     for row in rows {
         *counts.entry(row_hash_owned(row)).or_insert(0) += 1;

@@ -171,7 +171,7 @@ impl<'w> Repair<'w> {
         };
         let create = Operation::CreateTable {
             table: name.to_owned(),
-            schema: schema.clone(),
+            schema: Box::new(schema.clone()),
             rows: Vec::new(),
         };
         let database = overlay.database_or_new(database);

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::ContentHash;
+use crate::codec::{ContentHash, RowValues, pack_row};
 use crate::error::Result;
 use crate::legacy::Snapshot;
-use crate::model::{Row, Table, Value};
+use crate::model::{PackedRow, Table};
 
 use crate::recovery::cut::row_hash_owned;
 use crate::recovery::repair::standing::all_rows;
@@ -19,7 +19,7 @@ use super::story::Story;
 pub(super) struct Found {
     /// Its position in its database.
     pub table: usize,
-    pub rows: Vec<Row>,
+    pub rows: Vec<PackedRow>,
     pub hashes: Vec<ContentHash>,
 }
 
@@ -110,7 +110,7 @@ pub(super) fn true_rows(
     found: &FoundTables,
     story: &Story<'_>,
     places: &Places,
-) -> Option<Vec<Row>> {
+) -> Option<Vec<PackedRow>> {
     let mut ends: Vec<Option<Option<u64>>> = vec![None; outcome.truth.len()];
     let (own, others): (Vec<_>, Vec<_>) = outcome.tables.iter().partition(|(d, _)| **d == home);
     for (database, versions) in own.into_iter().chain(others) {
@@ -134,34 +134,26 @@ pub(super) fn true_rows(
             }
         };
         let marked = end.flatten();
-        Some(Row {
-            xmax: match version.ended {
-                true => marked.or(Some(1)),
-                false => marked,
-            },
-            ..row.clone()
-        })
+        let mut row = row.clone();
+        row.xmax = match version.ended {
+            true => marked.or(Some(1)),
+            false => marked,
+        };
+        Some(row)
     });
     rows.collect()
 }
 
 /// Whether the table has a key, and each key stands once among visible rows.
-pub(super) fn has_single_keys(schema: &Table, rows: &[Row]) -> bool {
+pub(super) fn has_single_keys(schema: &Table, rows: &[PackedRow]) -> bool {
     let columns = schema.columns.iter().enumerate();
     let mut keys = columns.filter(|(_, column)| column.is_key()).peekable();
     keys.peek().is_some()
         && keys.all(|(at, _)| {
             let visible = rows.iter().filter(|row| row.is_visible());
-            let values = visible.filter_map(|row| row.values.get(at));
+            let values = visible.filter_map(|row| row.value(at));
             let mut seen = std::collections::BTreeSet::new();
-            let mut values = values.filter(|value| **value != Value::Null);
-            values.all(|value| {
-                let key = Row {
-                    values: vec![value.clone()],
-                    xmin: 0,
-                    xmax: None,
-                };
-                seen.insert(row_hash_owned(&key))
-            })
+            let mut values = values.filter(|value| !value.is_null());
+            values.all(|value| seen.insert(row_hash_owned(&pack_row([value], 0, None))))
         })
 }

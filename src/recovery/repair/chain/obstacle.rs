@@ -44,10 +44,7 @@ impl<'w> Obstacles<'w> {
             let mut tables =
                 databases.filter_map(|database| database.tables.get(database.table_index(name)?));
             let mut fits = |arity| tables.all(|table| table.columns.len() == arity);
-            if operation
-                .pushed_row()
-                .is_some_and(|row| !fits(row.values.len()))
-            {
+            if operation.pushed_row().is_some_and(|row| !fits(row.arity())) {
                 names.entry(name).or_insert(ARITY);
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::codec::ContentHash;
 use crate::legacy::Snapshot;
-use crate::model::Row;
+use crate::model::PackedRow;
 
 use super::found::{FoundTables, has_single_keys, hash_at, places, row_count, true_rows};
 use super::simulation::{Content, Outcome, World, simulate};
@@ -22,7 +22,7 @@ pub(in crate::recovery::repair) struct Mended {
     pub database: usize,
     pub table: usize,
     /// What it should hold.
-    pub rows: Vec<Row>,
+    pub rows: Vec<PackedRow>,
     /// The rows of those that an INSERT made.
     pub inserted: Vec<usize>,
     /// Row versions that it holds.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::codec::ContentHash;
 use crate::legacy::WalRecord;
-use crate::model::{Operation, Row};
+use crate::model::{Operation, PackedRow};
 
 use crate::recovery::cut::row_hash_owned;
 
@@ -121,7 +121,7 @@ impl<'w> Story<'w> {
     }
 
     /// The row that a record pushed.
-    pub fn row(&self, record: usize) -> Option<&'w Row> {
+    pub fn row(&self, record: usize) -> Option<&'w PackedRow> {
         let found = self.records.binary_search_by_key(&record, |(at, _)| *at);
         let (_, operation) = self.records.get(found.ok()?)?;
         operation.pushed_row()
