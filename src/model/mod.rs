@@ -3,6 +3,7 @@
 
 mod catalog;
 mod operation;
+mod packed_row;
 mod page_view;
 mod privilege;
 mod row;
@@ -12,13 +13,13 @@ mod visible_rows;
 
 pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, User};
 pub use operation::Operation;
+pub use packed_row::PackedRow;
 pub use page_view::{
     Field, FieldSpec, FieldStyle, PageEnd, PageRow, PageSlot, PageStream, PageView,
 };
 pub use privilege::{Privilege, PrivilegeMap};
 pub use row::{
-    PackedRow, PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource,
-    RowStream,
+    PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
 };
 pub use schema::{Column, DataType, ForeignKey, Table};
 pub use value::{Value, ValueRef};

@@ -3,8 +3,6 @@
 //! Tables are streamed: a [`RowStream`] hands out batches that borrow from its
 //! window, so that memory does not grow with the table.
 
-use std::sync::Arc;
-
 use super::{Value, ValueRef};
 use crate::error::Result;
 
@@ -21,49 +19,6 @@ pub struct Row {
 
 impl Row {
     /// Whether a user sees this version (format page, "Visibility").
-    pub fn is_visible(&self) -> bool {
-        self.xmax.is_none()
-    }
-}
-
-/// One version of a row that owns its values as plain bytes: it takes little
-/// room, and copies share it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackedRow {
-    /// See [`PlainRow::values`].
-    values: Arc<[u8]>,
-    /// See [`Row::xmin`].
-    pub xmin: u64,
-    /// See [`Row::xmax`].
-    pub xmax: Option<u64>,
-}
-
-impl PackedRow {
-    /// Copies a row whose bytes were checked.
-    pub fn of_plain(row: &PlainRow<'_>) -> Self {
-        PackedRow {
-            values: row.values.into(),
-            xmin: row.xmin,
-            xmax: row.xmax,
-        }
-    }
-
-    /// Borrows the row.
-    pub fn plain(&self) -> PlainRow<'_> {
-        PlainRow {
-            values: &self.values,
-            xmin: self.xmin,
-            xmax: self.xmax,
-        }
-    }
-
-    /// How many values there are.
-    pub fn arity(&self) -> usize {
-        let count = self.values.first_chunk().copied().map(u64::from_le_bytes);
-        count.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))
-    }
-
-    /// Whether a user sees this version.
     pub fn is_visible(&self) -> bool {
         self.xmax.is_none()
     }
