@@ -1,5 +1,5 @@
 //! The index from primary key to row (format page, "Page files"). It is there
-//! once a table was written to in place, or compacted.
+//! once a table was changed in place or compacted.
 
 use std::path::{Path, PathBuf};
 
