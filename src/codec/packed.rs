@@ -61,3 +61,41 @@ impl<'r> Iterator for ValuesOf<'r> {
 }
 
 impl ExactSizeIterator for ValuesOf<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        let values = [
+            ValueRef::Null,
+            ValueRef::SmallInt(-1),
+            ValueRef::Integer(i64::MIN),
+            ValueRef::Real(-0.0),
+            ValueRef::Numeric("12.50"),
+            ValueRef::Text("grün"),
+            ValueRef::Char("ab "),
+            ValueRef::Boolean(true),
+            ValueRef::Date("2025-02-30"),
+            ValueRef::Timestamp("2025-01-02T03:04:05"),
+            ValueRef::TimestampTz("2025-01-02T03:04:05Z"),
+            ValueRef::Uuid([7; 16]),
+            ValueRef::Json("{}"),
+            ValueRef::Bytea(&[0, 0xff]),
+            ValueRef::Enum {
+                type_name: "mood",
+                label: "ok",
+            },
+        ];
+        for count in 0..=values.len() {
+            let expected = values.get(..count).unwrap();
+            let row = pack_row(expected.iter().copied(), 7, Some(9));
+            assert_eq!(row.arity(), count);
+            assert!(row.values().eq(expected.iter().copied()));
+            assert_eq!(row.values().len(), count);
+            assert_eq!(row.value(count), None);
+            assert_eq!((row.xmin, row.xmax, row.is_visible()), (7, Some(9), false));
+        }
+    }
+}
