@@ -5,6 +5,7 @@ use super::address::{Lsn, TableAddress};
 use super::frame::{CRC_LEN, FORMAT_VERSION, Piece, check_crc};
 use crate::codec::{Cursor, Flaw};
 use crate::error::Damage;
+use crate::file::Window;
 use crate::finding::Code;
 
 pub(super) use super::buffer_pool::PAGE_LEN;
@@ -267,6 +268,15 @@ pub(super) fn set_bounds(page: &mut [u8], bounds: Bounds) {
     put(page, KIND_OFFSET, &[bounds.kind as u8]);
     put(page, LOWER_OFFSET, &narrow(bounds.lower).to_le_bytes());
     put(page, UPPER_OFFSET, &narrow(bounds.upper).to_le_bytes());
+}
+
+/// The page at hand in a window that was filled with it.
+pub(super) fn page_in(window: &Window) -> Piece<'_> {
+    Piece {
+        path: window.file().path(),
+        offset: window.offset(),
+        bytes: window.buffered().get(..PAGE_LEN).unwrap_or_default(),
+    }
 }
 
 /// What a page in memory, which was checked before, states.

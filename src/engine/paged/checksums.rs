@@ -5,8 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::engine::address::TableAddress;
-use crate::engine::frame::Piece;
-use crate::engine::page::{PAGE_LEN, PageHeader};
+use crate::engine::page::{PAGE_LEN, PageHeader, page_in};
 use crate::error::{Damage, Result};
 use crate::file::{SourceFile, Window};
 use crate::work::{Threads, in_order};
@@ -43,11 +42,7 @@ pub(super) fn checksums(
         let mut window = Window::new(file.clone(), offset(from)..offset(to));
         for number in numbers.start + from..numbers.start + to {
             window.fill(PAGE_LEN)?;
-            let page = Piece {
-                path: file.path(),
-                offset: window.offset(),
-                bytes: window.buffered().get(..PAGE_LEN).unwrap_or_default(),
-            };
+            let page = page_in(&window);
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             match PageHeader::open(&page, address, number) {
                 Ok(_) => found.checked += PAGE_LEN as u64,

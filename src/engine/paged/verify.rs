@@ -16,7 +16,7 @@ use crate::codec::MultisetHash;
 use crate::engine::file_header::FILE_HEADER_LEN;
 use crate::engine::frame::Piece;
 use crate::engine::layout::TableCounts;
-use crate::engine::page::{PAGE_LEN, PageHeader, PageKind};
+use crate::engine::page::{PAGE_LEN, PageHeader, PageKind, page_in};
 use crate::engine::paths::TablePlace;
 use crate::engine::tree::EntrySet;
 use crate::engine::verify::{Level, TableCheck};
@@ -183,11 +183,7 @@ impl Scan<'_, '_> {
         let mut checked = 0;
         for number in first..first + page_count {
             window.fill(PAGE_LEN)?;
-            let page = Piece {
-                path: file.path(),
-                offset: window.offset(),
-                bytes: window.buffered().get(..PAGE_LEN).unwrap_or_default(),
-            };
+            let page = page_in(&window);
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             match PageHeader::open(&page, &self.place.address, number) {
                 Ok(header) => {

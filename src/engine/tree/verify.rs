@@ -7,7 +7,7 @@ use super::node::{META_PAGE, Meta, Node};
 use crate::codec::MultisetHash;
 use crate::engine::address::TableAddress;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::frame::Piece;
+use crate::engine::page::page_in;
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
@@ -78,11 +78,7 @@ fn verify_pages(
     let (mut checked, mut meta, mut found) = (0, None, Vec::new());
     for number in 0..whole {
         window.fill(PAGE_LEN)?;
-        let page = Piece {
-            path: file.path(),
-            offset: window.offset(),
-            bytes: window.buffered().get(..PAGE_LEN).unwrap_or_default(),
-        };
+        let page = page_in(&window);
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let read = match number {
             META_PAGE => Meta::decode(&page, address).map(|read| meta = Some(read)),
