@@ -7,7 +7,9 @@
 use super::{ByteWriter, Cursor, Flaw};
 use crate::error::Result as OrError;
 use crate::finding::Code;
-use crate::model::{PlainBuffer, PlainRows, RowBatch, RowRef, RowStream, ValueRef};
+use crate::model::{
+    PackedRow, PlainBuffer, PlainRow, PlainRows, RowBatch, RowRef, RowStream, ValueRef,
+};
 
 type Read<T> = Result<T, Flaw>;
 
@@ -206,9 +208,19 @@ pub fn encode_value(w: &mut ByteWriter, value: &ValueRef<'_>) {
 pub fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
     w.count(row.values.len());
     row.values.iter().for_each(|value| encode_value(w, value));
-    w.u64(row.xmin);
-    w.bool(row.xmax.is_some());
-    if let Some(xmax) = row.xmax {
+    encode_versions(w, row.xmin, row.xmax);
+}
+
+/// Appends one row whose values are bytes already.
+pub fn encode_plain_row(w: &mut ByteWriter, row: &PlainRow<'_>) {
+    w.raw(row.values);
+    encode_versions(w, row.xmin, row.xmax);
+}
+
+fn encode_versions(w: &mut ByteWriter, xmin: u64, xmax: Option<u64>) {
+    w.u64(xmin);
+    w.bool(xmax.is_some());
+    if let Some(xmax) = xmax {
         w.u64(xmax);
     }
 }
@@ -219,10 +231,24 @@ pub fn buffer_rows(batch: &RowBatch<'_>, buffer: &mut PlainBuffer) {
     for row in batch.rows() {
         w.clear();
         encode_row(&mut w, &row);
-        let room = buffer.room(w.len()).get_mut(..w.len());
-        room.unwrap_or_default().copy_from_slice(w.as_slice());
-        buffer.filled_row(w.len(), row.is_visible());
+        buffer_row(w.as_slice(), row.is_visible(), buffer);
     }
+}
+
+/// Adds packed rows to a buffer of plain rows.
+pub fn buffer_packed(rows: &[PackedRow], buffer: &mut PlainBuffer) {
+    let mut w = ByteWriter::new();
+    for row in rows {
+        w.clear();
+        encode_plain_row(&mut w, &row.plain());
+        buffer_row(w.as_slice(), row.is_visible(), buffer);
+    }
+}
+
+fn buffer_row(bytes: &[u8], visible: bool, buffer: &mut PlainBuffer) {
+    let room = buffer.room(bytes.len()).get_mut(..bytes.len());
+    room.unwrap_or_default().copy_from_slice(bytes);
+    buffer.filled_row(bytes.len(), visible);
 }
 
 /// Reads any stream as plain rows, by the shortest way that the stream has.

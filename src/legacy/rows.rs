@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::decode;
 use super::walk::Walk;
-use crate::codec::{ByteWriter, Cursor, Flaw, read_arity, read_plain_value, walk_plain_row};
+use crate::codec::{
+    ByteWriter, Cursor, Flaw, encode_plain_row, read_arity, read_plain_value, walk_plain_row,
+};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowStream};
@@ -176,11 +178,7 @@ impl RowExtent {
     pub fn of_rows(path: &Path, rows: &[PackedRow], arity: usize) -> Result<Self> {
         let mut bytes = ByteWriter::new();
         for row in rows {
-            let row = row.plain();
-            bytes.raw(row.values);
-            bytes.u64(row.xmin);
-            bytes.bool(row.xmax.is_some());
-            row.xmax.into_iter().for_each(|xmax| bytes.u64(xmax));
+            encode_plain_row(&mut bytes, &row.plain());
         }
         let file = SourceFile::in_memory(path, bytes.into_vec());
         let len = file.len();

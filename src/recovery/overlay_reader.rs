@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::codec::RowValues;
+use crate::codec::{RowValues, buffer_packed};
 use crate::error::{Error, Result};
 use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowPart, RowStream, ValueRef};
 
@@ -148,21 +148,27 @@ impl RowStream for OverlayReader<'_> {
             Some(Reading::Stored {
                 rows, unchanged, ..
             }) => Ok(*unchanged && rows.offers_plain()?),
+            Some(Reading::Appended(_)) => Ok(true),
             // At the end both ways say so.
-            Some(Reading::Appended(_)) | None => Ok(false),
+            None => Ok(false),
         }
     }
 
     fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        let Some(Reading::Stored {
-            rows, next_index, ..
-        }) = &mut self.current
-        else {
-            return Ok(None);
-        };
-        let rows = rows.next_plain(buffer)?.ok_or_else(too_few)?;
-        *next_index = next_index.saturating_add(rows.len() as u64);
-        Ok(Some(rows))
+        match &mut self.current {
+            None => Ok(None),
+            Some(Reading::Stored {
+                rows, next_index, ..
+            }) => {
+                let rows = rows.next_plain(buffer)?.ok_or_else(too_few)?;
+                *next_index = next_index.saturating_add(rows.len() as u64);
+                Ok(Some(rows))
+            }
+            Some(Reading::Appended(rows)) => {
+                buffer_packed(std::mem::take(rows), buffer);
+                Ok(Some(buffer.rows()))
+            }
+        }
     }
 }
 

@@ -143,6 +143,14 @@ impl TableState {
         }
     }
 
+    fn change_appended(&mut self, change: impl Fn(&mut Vec<ValueRef<'_>>)) {
+        for row in &mut self.appended {
+            let mut values = row.values().collect();
+            change(&mut values);
+            *row = pack_row(values, row.xmin, row.xmax);
+        }
+    }
+
     /// Rule 5: the column is appended, with a Null for every row.
     pub fn add_column(&mut self, column: &Column) -> Effect {
         if self.schema.column_index(&column.name).is_some() {
@@ -150,11 +158,7 @@ impl TableState {
         }
         self.schema.columns.push(column.clone());
         self.columns.push(ColumnOrigin::Added);
-        for row in &mut self.appended {
-            let mut values: Vec<_> = row.values().collect();
-            values.push(ValueRef::Null);
-            *row = pack_row(values, row.xmin, row.xmax);
-        }
+        self.change_appended(|values| values.push(ValueRef::Null));
         Effect::Applied
     }
 
@@ -171,13 +175,11 @@ impl TableState {
         if index < self.columns.len() {
             self.columns.remove(index);
         }
-        for row in &mut self.appended {
-            let mut values: Vec<_> = row.values().collect();
+        self.change_appended(|values| {
             if index < values.len() {
                 values.remove(index);
             }
-            *row = pack_row(values, row.xmin, row.xmax);
-        }
+        });
         self.schema.sequences.retain(|(column, _)| column != name);
         Effect::Applied
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::{ByteWriter, ContentHash};
+use crate::codec::{ByteWriter, ContentHash, encode_plain_row};
 use crate::error::Result;
 use crate::legacy::{RowReader, Snapshot, WalRecord, encode_row};
-use crate::model::{Operation, PackedRow, RowRef, RowStream, Table};
+use crate::model::{Operation, PackedRow, PlainRow, RowRef, RowStream, Table};
 
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
@@ -259,8 +259,10 @@ pub(in crate::recovery) fn row_hash(row: &RowRef<'_>) -> ContentHash {
 
 pub(in crate::recovery) fn row_hash_owned(row: &PackedRow) -> ContentHash {
     let mut bytes = ByteWriter::new();
-    bytes.raw(row.plain().values);
-    bytes.u64(row.xmin);
-    bytes.bool(false);
+    let visible = PlainRow {
+        xmax: None,
+        ..row.plain()
+    };
+    encode_plain_row(&mut bytes, &visible);
     ContentHash::of(bytes.as_slice())
 }
