@@ -77,6 +77,17 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// When there is no such file.
     fn remove_file(&self, path: &Path) -> Result<()>;
 
+    /// Removes a file that need not be there, as what a crash left.
+    ///
+    /// # Errors
+    /// When something else is there; I/O errors.
+    fn remove_if_there(&self, path: &Path) -> Result<()> {
+        match self.kind(path)? {
+            Some(_) => self.remove_file(path),
+            None => Ok(()),
+        }
+    }
+
     /// Removes an empty directory.
     ///
     /// # Errors

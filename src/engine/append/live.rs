@@ -9,7 +9,7 @@ use super::record::RecordHead;
 use super::row_index::RowIndex;
 use super::stored_rows::{StoredRow, read_row, split, visible_rows};
 use super::tail::write_changes;
-use super::{SUFFIX, row_id};
+use super::{NEW_INDEX_SUFFIX, SUFFIX, row_id};
 use crate::codec::ByteWriter;
 use crate::engine::address::Lsn;
 use crate::engine::frame::Piece;
@@ -50,7 +50,8 @@ impl LiveAppend {
         let file = open_data(table, counts)?;
         let has_index = table.key.is_some() && access.write;
         if has_index {
-            RowIndex::clear_unfinished(table)?;
+            // What a crash left of an index that was being made.
+            table.disk.remove_if_there(&table.file(NEW_INDEX_SUFFIX))?;
         }
         let path = table.file(SUFFIX);
         Ok(LiveAppend {

@@ -59,18 +59,6 @@ impl RowIndex {
         })
     }
 
-    /// Removes what a crash left of an index that was being made.
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub(super) fn clear_unfinished(table: &TablePlace) -> Result<()> {
-        let new = table.file(NEW_INDEX_SUFFIX);
-        match table.disk.kind(&new)? {
-            Some(_) => table.disk.remove_file(&new),
-            None => Ok(()),
-        }
-    }
-
     /// Whether answers can be expected.
     pub(super) fn is_whole(&self) -> bool {
         self.tree.is_some() && !self.damaged.load(Ordering::Relaxed)

@@ -74,9 +74,7 @@ impl<'d> CarryOut<'d> {
                     return Ok(());
                 };
                 self.files.remove(&path);
-                if self.disk.kind(&path)?.is_some() {
-                    self.disk.remove_file(&path)?;
-                }
+                self.disk.remove_if_there(&path)?;
                 self.touch(&path);
                 Ok(())
             }

@@ -82,13 +82,12 @@ impl KeyIndex {
         place: &PagePlace,
         (access, is_new): (&Access, bool),
     ) -> Result<Self> {
-        let unfinished = new_path(&place.dir);
-        if !is_new && place.disk.kind(&unfinished)?.is_some() {
-            place.disk.remove_file(&unfinished)?;
-        }
         let tree = match is_new {
             true => Lazy::of(Tree::empty(index_place(place), &access.pool)),
-            false => Lazy::new(),
+            false => {
+                place.disk.remove_if_there(&new_path(&place.dir))?;
+                Lazy::new()
+            }
         };
         Ok(KeyIndex {
             table: table.clone(),

@@ -164,10 +164,7 @@ impl LiveTable for LivePerTable {
             return Ok(());
         }
         let (disk, new) = (&self.place.disk, self.place.file(NEW_SUFFIX));
-        if disk.kind(&new)?.is_some() {
-            // A crash left it.
-            disk.remove_file(&new)?;
-        }
+        disk.remove_if_there(&new)?;
         let writer = start((&self.place, NEW_SUFFIX), lsn)?;
         write_rows(writer, (&self.place, None), &mut *self.rows()?)?;
         let synced = disk.open_write(&new)?.sync();
