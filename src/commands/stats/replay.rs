@@ -43,6 +43,21 @@ pub(super) fn replay(
     Ok((bytes, refused))
 }
 
+/// Has the indexes made that the changes need: that is done once, for however
+/// many of them.
+fn make_indexes(store: &LiveStore, changes: &[Change<'_>]) -> Result<()> {
+    let tables = changes.iter().map(|c| (c.database, c.operation.table()));
+    let tables: BTreeSet<_> = tables.collect();
+    for (database, table) in tables {
+        let handle = table.and_then(|table| store.table(database, table));
+        let keyed = handle.filter(|handle| handle.schema().primary_key().is_some());
+        if let Some(handle) = keyed {
+            handle.read().find(&ValueRef::Null)?;
+        }
+    }
+    Ok(())
+}
+
 /// Names of the rows of the snapshot that the tail ends, by database and table.
 fn ids_before(
     store: &LiveStore,
@@ -133,17 +148,7 @@ impl Replay {
             ..StoreOptions::default()
         };
         let store = LiveStore::open_on(&disk, dir, options)?;
-        for handle in store.tables().into_iter().flat_map(|(_, tables)| tables) {
-            // The first question makes the index, once for all changes.
-            if handle
-                .schema()
-                .columns
-                .iter()
-                .any(|column| column.primary_key)
-            {
-                handle.read().find(&ValueRef::Null)?;
-            }
-        }
+        make_indexes(&store, &tail.changes)?;
         Ok(Replay {
             ids: ids_before(&store, &tail.changes)?,
             store,
