@@ -23,6 +23,10 @@ const ROWS_OF_A_GUESS: usize = 8;
 /// Rows from which the length of all is estimated.
 const SAMPLE_ROWS: u64 = 1024;
 
+/// Bytes that a guessed row may reach past its stretch: a wrong guess can stand
+/// for a row as long as the file, which would be taken into memory.
+const PAST_STRETCH_LEN: u64 = 1 << 20;
+
 /// How the walk over a table's rows is divided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Walk {
@@ -131,7 +135,8 @@ fn extend(extent: &mut RowExtent, window: &mut Window, count: u64, limit: u64) -
 /// The rows from a guessed place up to `limit`, or to the first that cannot be
 /// read. What is wrong there is found again by whoever knows that it is a row.
 fn walk_from(file: &Arc<SourceFile>, at: u64, arity: usize, limit: u64) -> Option<RowExtent> {
-    let mut window = Window::new(file.clone(), at..file.len());
+    let end = limit.saturating_add(PAST_STRETCH_LEN);
+    let mut window = Window::new(file.clone(), at..end);
     let mut extent = RowExtent::empty(file.clone(), at, arity);
     extent.extend(&mut window, u64::MAX, limit).ok()?;
     Some(extent)

@@ -135,6 +135,22 @@ fn rows_inside_a_text_are_no_rows() {
 }
 
 #[test]
+fn rows_wider_than_stretches_are_walked_too() {
+    let wide = "w".repeat(3 << 20);
+    let mut rows = vec!["narrow".to_owned(); 1100];
+    rows.extend([wide.clone(), "between".into(), wide]);
+    rows.extend(vec!["narrow".to_owned(); 5000]);
+    let (file, _) = file(&rows, b"");
+    let count = rows.len() as u64;
+    let whole = undivided(&file, count).unwrap();
+    for threads in [1, 2] {
+        let divided = walk(&file, count, 10_000, threads).unwrap();
+        assert_eq!(told(&divided), told(&whole));
+        assert_eq!(numbers(&divided), Vec::from_iter(0..count.cast_signed()));
+    }
+}
+
+#[test]
 fn rows_of_the_next_table_are_not_taken() {
     let mut rows = vec!["long enough that fewer are expected".repeat(8); 1100];
     rows.extend(vec![String::new(); 900]);
