@@ -6,13 +6,12 @@ use serde::Serialize;
 
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Damage, Error, Result};
-use crate::file::SourceFile;
+use crate::file::{SourceFile, tree_usage};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir, SnapshotFiles, scan_snapshot};
 use crate::model::{Form, RowSource};
 use crate::report::Report;
 
-use super::look::disk_usage;
 use super::schema::{TableSchema, databases_by_name, tables_by_name};
 use super::wal::{LogSummary, summary};
 use super::{Backend, Directory, Look, OpenOptions};
@@ -134,7 +133,7 @@ pub struct Totals {
 /// snapshot is a finding, not an error.
 pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
     let look = Look::open(path, options)?;
-    let (files, bytes) = disk_usage(path)?;
+    let (files, bytes) = tree_usage(&*options.disk, path)?;
     let mut info = Info {
         path: path.display().to_string(),
         kind: "legacy",
@@ -172,7 +171,7 @@ impl Info {
             self.cluster = Some(format!("{:032x}", store.origin().cluster_id));
             self.family = store.origin().family.clone();
             let quarantine = directory.path().join(QUARANTINE_NAME);
-            if quarantine.symlink_metadata().is_ok() {
+            if directory.disk().kind(&quarantine)?.is_some() {
                 self.report
                     .add(Finding::new(Code::Quarantined).file(quarantine));
             }
@@ -244,9 +243,7 @@ pub(super) fn table_bytes(directory: &Directory, database: usize, table: usize) 
         }
         Backend::Ours(store) => {
             for path in store.files(database, table)? {
-                let meta = path.symlink_metadata();
-                let meta = meta.map_err(|error| Error::io("look at", &path, error))?;
-                bytes = bytes.saturating_add(meta.len());
+                bytes = bytes.saturating_add(directory.disk().len_of(&path)?);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::LegacyDir;
 use crate::model::Operation;
@@ -106,21 +106,4 @@ pub(super) fn after_last_marker(legacy: &crate::legacy::Wal) -> usize {
     let mut records = legacy.records.iter();
     let marker = records.rposition(|r| matches!(r.operation, Operation::Checkpoint { .. }));
     marker.map_or(0, |marker| marker.saturating_add(1))
-}
-
-/// Files below a directory and their bytes; links are counted, not followed.
-///
-/// # Errors
-/// When a directory cannot be listed.
-pub(super) fn disk_usage(path: &Path) -> Result<(u64, u64)> {
-    let (mut files, mut bytes) = (0_u64, 0_u64);
-    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-        let io = |error: walkdir::Error| Error::io("list", path, error.into());
-        let entry = entry.map_err(io)?;
-        if entry.depth() > 0 && !entry.file_type().is_dir() {
-            files = files.saturating_add(1);
-            bytes = bytes.saturating_add(entry.metadata().map_err(io)?.len());
-        }
-    }
-    Ok((files, bytes))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::engine::{self, Coverage, FileCoverage, Store, VerifyOptions};
 use crate::error::{Error, Result};
-use crate::file::{Disk, Phase, SourceFile, WatchedDisk, files_below, tree_len};
+use crate::file::{Disk, Phase, WatchedDisk, files_below, tree_len};
 use crate::legacy::LegacyDir;
 use crate::report::Report;
 
@@ -130,7 +130,7 @@ fn legacy_coverage(disk: &dyn Disk, path: &Path, legacy: &LegacyDir) -> Result<C
     }
     for entry in files_below(disk, path)? {
         if !known.contains(&entry.path) {
-            let len = SourceFile::open_on(disk, &entry.path)?.len();
+            let len = disk.len_of(&entry.path)?;
             files.push(FileCoverage {
                 path: entry.path,
                 len,

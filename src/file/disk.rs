@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::SourceEntry;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,15 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the system does not say.
     fn kind(&self, path: &Path) -> Result<Option<EntryKind>>;
+
+    /// Length in bytes of what stands at a path; links are not followed.
+    ///
+    /// # Errors
+    /// When it is missing.
+    fn len_of(&self, path: &Path) -> Result<u64> {
+        let len = self.open(path)?.len();
+        len.map_err(|error| Error::io("look at", path, error))
+    }
 
     /// The path of a directory without links on the way.
     ///

@@ -94,6 +94,12 @@ impl Disk for LocalDisk {
         }))
     }
 
+    fn len_of(&self, path: &Path) -> Result<u64> {
+        let meta = path.symlink_metadata();
+        meta.map(|meta| meta.len())
+            .map_err(|error| Error::io("look at", path, error))
+    }
+
     fn real_path(&self, dir: &Path) -> Result<PathBuf> {
         let real = dir.canonicalize();
         real.map_err(|error| Error::io("open", dir, error))

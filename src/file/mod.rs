@@ -23,6 +23,6 @@ pub use progress::{Moment, Phase, Progress, Watch, WatchedDisk};
 pub use scratch::Scratch;
 pub use source::{SourceDir, SourceEntry, SourceFile};
 pub use staging::{Staging, check_target, file_outside, write_file};
-pub use tree::{files_below, remove_tree, tree_len};
+pub use tree::{files_below, remove_tree, tree_len, tree_usage};
 pub use window::{DEFAULT_WINDOW_LEN, Window};
 pub use written::{Written, WrittenBytes};

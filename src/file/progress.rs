@@ -198,6 +198,10 @@ impl Disk for WatchedDisk {
         self.disk.kind(path)
     }
 
+    fn len_of(&self, path: &Path) -> Result<u64> {
+        self.disk.len_of(path)
+    }
+
     fn real_path(&self, dir: &Path) -> Result<PathBuf> {
         self.disk.real_path(dir)
     }

@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread::{self, Builder};
 
-use super::{Disk, EntryKind, SourceEntry, SourceFile};
+use super::{Disk, EntryKind, SourceEntry};
 use crate::error::{Error, Result};
 
 /// Syncs that wait at the same time.
@@ -98,9 +98,20 @@ pub fn files_below(disk: &dyn Disk, root: &Path) -> Result<Vec<SourceEntry>> {
     Ok(files)
 }
 
-/// Bytes of all files below a directory, as far as they can be seen.
+/// Files below a directory and their bytes. Links count, and are not followed.
+///
+/// # Errors
+/// When a directory cannot be listed.
+pub fn tree_usage(disk: &dyn Disk, root: &Path) -> Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0_u64, 0_u64);
+    for entry in walk(disk, root)?.1 {
+        files = files.saturating_add(1);
+        bytes = bytes.saturating_add(disk.len_of(&entry.path)?);
+    }
+    Ok((files, bytes))
+}
+
+/// Bytes of all files below a directory; 0 when they cannot be seen.
 pub fn tree_len(disk: &dyn Disk, root: &Path) -> u64 {
-    let files = files_below(disk, root).unwrap_or_default().into_iter();
-    let lens = files.filter_map(|entry| Some(SourceFile::open_on(disk, &entry.path).ok()?.len()));
-    lens.fold(0, u64::saturating_add)
+    tree_usage(disk, root).map_or(0, |(_, bytes)| bytes)
 }

@@ -238,9 +238,13 @@ impl SimDisk {
         state.inodes[inode].current[at] = byte;
     }
 
-    /// Gives a file these bytes; it is made when it is missing.
+    /// Gives a file these bytes; it is made when it is missing, and so are the
+    /// directories above it.
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.state.lock().unwrap();
+        for dir in path.ancestors().skip(1) {
+            state.names.entry(dir.to_owned()).or_insert(Node::Dir);
+        }
         let inode = match state.names.get(path) {
             Some(Node::File(inode)) => *inode,
             _ => {
@@ -251,6 +255,18 @@ impl SimDisk {
             }
         };
         state.inodes[inode].current = bytes.to_vec();
+    }
+
+    /// Makes everything durable, as it is now.
+    pub fn settle(&self) {
+        let mut state = self.state.lock().unwrap();
+        let state = &mut *state;
+        for inode in &mut state.inodes {
+            inode.durable.clone_from(&inode.current);
+            inode.pending.clear();
+        }
+        state.durable_names.clone_from(&state.names);
+        state.pending.clear();
     }
 
     /// Takes a file away.

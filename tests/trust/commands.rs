@@ -1,4 +1,5 @@
-//! What a user runs on a directory, without a process for each.
+//! What a user runs on a directory, without a process for each and on a disk in
+//! memory.
 
 use std::path::Path;
 
@@ -10,12 +11,21 @@ use rustdb_migrate::commands::verify::{Level, verify};
 use rustdb_migrate::commands::{Directory, OpenOptions};
 use rustdb_migrate::engine::Layout;
 use rustdb_migrate::error::{Error, Result};
-use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Finding;
 use rustdb_migrate::recovery::{OnAmbiguous, Request};
 use rustdb_migrate::work::Threads;
 
+use crate::sim_disk::SimDisk;
 use crate::table::End;
+
+/// The directory that is looked at.
+pub fn data() -> &'static Path {
+    Path::new("/disk/data")
+}
+
+fn target() -> &'static Path {
+    Path::new("/disk/target")
+}
 
 /// One thread, and nothing decided.
 pub fn open_options() -> OpenOptions {
@@ -37,23 +47,34 @@ pub fn salvage_options() -> OpenOptions {
     }
 }
 
-/// What `dump` reads.
-pub fn content(path: &Path, options: &OpenOptions) -> Result<Content> {
+fn on(disk: &SimDisk, options: OpenOptions) -> OpenOptions {
+    OpenOptions {
+        disk: disk.shared(),
+        ..options
+    }
+}
+
+fn content_of(path: &Path, options: &OpenOptions) -> Result<Content> {
     let directory = Directory::open(path, options)?;
     hash_content(directory.catalog(), &directory, Threads::ONE)
 }
 
+/// What `dump` reads.
+pub fn content(disk: &SimDisk) -> Result<Content> {
+    content_of(data(), &on(disk, open_options()))
+}
+
 /// What `verify` finds; an error is a finding too.
-pub fn findings(path: &Path) -> std::result::Result<Vec<Finding>, Error> {
-    let verified = verify(path, &open_options(), Level::Full)?;
+pub fn findings(disk: &SimDisk, level: Level) -> std::result::Result<Vec<Finding>, Error> {
+    let verified = verify(data(), &on(disk, open_options()), level)?;
     Ok(verified.report.findings().to_vec())
 }
 
-fn upgraded(source: &Path, target: &Path, open: OpenOptions) -> Result<Outcome> {
+fn upgraded(disk: &SimDisk, open: OpenOptions) -> Result<Outcome> {
     let options = UpgradeOptions {
-        source: source.to_owned(),
-        target: target.to_owned(),
-        disk: LocalDisk::shared(),
+        source: data().to_owned(),
+        target: target().to_owned(),
+        disk: disk.shared(),
         to: Target::Layout(Layout::Append),
         pages_per_file: None,
         open,
@@ -69,25 +90,32 @@ fn upgraded(source: &Path, target: &Path, open: OpenOptions) -> Result<Outcome> 
 
 /// Runs `info`, `dump`, `upgrade` and `upgrade --salvage` on a directory. None
 /// may end well with other content than `whole`, and none may leave a target
-/// of content that its source does not give. Harmless is what all of them go
-/// through and nothing is said of.
-pub fn readers(path: &Path, scratch: &Path, whole: Option<&Content>) -> End {
+/// of content that its source does not give, or anything else. Harmless is what
+/// all of them go through and nothing is said of.
+pub fn readers(changed: &SimDisk, whole: Option<&Content>) -> End {
     // Whatever it finds; it must come back.
-    let _ = info(path, &open_options());
+    let _ = info(data(), &on(changed, open_options()));
     let differs = |content: &Content| whole.is_some_and(|whole| whole != content);
+    let before = changed.files();
     let mut end = End::Harmless;
-    for open in [open_options(), salvage_options()] {
+    for options in [open_options(), salvage_options()] {
+        let disk = changed.fork();
+        let open = on(&disk, options);
         let salvage = open.recovery.salvage;
-        let read = content(path, &open);
+        let read = content_of(data(), &open);
         if !salvage && read.as_ref().is_ok_and(differs) {
             return End::Missed;
         }
-        let target = scratch.join("target");
-        let outcome = upgraded(path, &target, open);
-        match (&outcome, target.is_dir()) {
-            (Ok(Outcome::Done | Outcome::DoneWithLoss), true) => {
-                let new = content(&target, &open_options()).expect("it was just verified");
-                std::fs::remove_dir_all(&target).unwrap();
+        let outcome = upgraded(&disk, open.clone());
+        let mut after = disk.files();
+        let new_files = after.split_off(target());
+        if after != before {
+            return End::Missed;
+        }
+        match (&outcome, new_files.is_empty()) {
+            (Ok(Outcome::Done | Outcome::DoneWithLoss), false) => {
+                let new = content_of(target(), &on(&disk, open_options()));
+                let new = new.expect("it was just verified");
                 let silent = matches!(outcome, Ok(Outcome::Done));
                 if read.map_or(true, |read| read != new) || silent && differs(&new) {
                     return End::Missed;
@@ -96,7 +124,7 @@ pub fn readers(path: &Path, scratch: &Path, whole: Option<&Content>) -> End {
                     end = End::Detected;
                 }
             }
-            (Ok(Outcome::Damaged | Outcome::NeedsDecision) | Err(_), false) => {
+            (Ok(Outcome::Damaged | Outcome::NeedsDecision) | Err(_), true) => {
                 end = End::Detected;
             }
             _ => return End::Missed,

@@ -208,19 +208,12 @@ fn disk_with(fixture: &str) -> SimDisk {
     let disk = SimDisk::new(root());
     for entry in walkdir::WalkDir::new(&from) {
         let entry = entry.unwrap();
-        let to = source().join(entry.path().strip_prefix(&from).unwrap());
-        let to = to.components().collect::<PathBuf>();
-        if entry.file_type().is_dir() {
-            disk.create_dir(&to).unwrap();
-            disk.sync_dir(to.parent().unwrap()).unwrap();
-        } else {
-            let file = disk.create(&to).unwrap();
-            file.write_all_at(&std::fs::read(entry.path()).unwrap(), 0)
-                .unwrap();
-            file.sync().unwrap();
-            disk.sync_dir(to.parent().unwrap()).unwrap();
+        if entry.file_type().is_file() {
+            let to = source().join(entry.path().strip_prefix(&from).unwrap());
+            disk.put(&to, &std::fs::read(entry.path()).unwrap());
         }
     }
+    disk.settle();
     disk
 }
 

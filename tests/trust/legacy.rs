@@ -6,16 +6,16 @@
 //! and nobody can know.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use rustdb_migrate::commands::content::Content;
+use rustdb_migrate::commands::verify::Level;
 use rustdb_migrate::finding::Finding;
 
-use crate::commands::{content, findings, open_options, readers};
+use crate::commands::{content, data, findings, readers};
 use crate::effort::{in_parallel, is_full, places};
+use crate::sim_disk::SimDisk;
 use crate::support::builder::{self, Fixture};
 use crate::support::content::{customer, row};
-use crate::support::disk::put;
 use crate::support::model::{
     Family, decode_database, decode_entry, decode_instance, encode_database, encode_entry,
     encode_instance,
@@ -102,24 +102,24 @@ fn told(findings: &[Finding]) -> BTreeSet<String> {
 }
 
 impl Whole {
-    fn of(fixture: &Fixture, dir: &Path) -> Self {
+    fn of(fixture: &Fixture, disk: &SimDisk) -> Self {
         let family = fixture.truth.family.unwrap_or(Family::V1_4);
         Whole {
             family,
             defects: defects(family, &fixture.files),
-            findings: findings(dir).map_or(BTreeSet::new(), |found| told(&found)),
-            content: content(dir, &open_options()).ok(),
+            findings: findings(disk, Level::Full).map_or(BTreeSet::new(), |found| told(&found)),
+            content: content(disk).ok(),
         }
     }
 
-    fn end(&self, dir: &Path, changed: &Files) -> End {
-        let Ok(found) = findings(dir) else {
+    fn end(&self, disk: &SimDisk, changed: &Files) -> End {
+        let Ok(found) = findings(disk, Level::Full) else {
             return End::Detected;
         };
         if !told(&found).is_subset(&self.findings) {
             return End::Detected;
         }
-        let read = content(dir, &open_options()).ok();
+        let read = content(disk).ok();
         let in_pages = changed.keys().any(|path| path.starts_with("table_"));
         match read == self.content {
             // Of page files, `verify` counts the bytes and no more.
@@ -131,54 +131,71 @@ impl Whole {
     }
 }
 
-fn tried(fixture: &Fixture) -> Vec<Line> {
-    let mut flips = Line::new("legacy: byte changed, `verify`");
-    let mut cuts = Line::new("legacy: file cut, `verify`");
-    let mut users =
-        Line::new("legacy: byte changed, `info`, `dump`, `upgrade`, `upgrade --salvage`");
-    let dir = tempfile::tempdir_in(crate::scratch_parent()).unwrap();
-    let data = dir.path().join("data");
-    for (path, bytes) in &fixture.files {
-        put(&data, path, bytes);
+/// What one kind of change comes to.
+struct Lines {
+    verify: Line,
+    readers: Line,
+}
+
+impl Lines {
+    fn new(change: &str) -> Self {
+        let line = |by: &str| Line::new(&format!("legacy: {change}, {by}"));
+        Lines {
+            verify: line("`verify`"),
+            readers: line("`info`, `dump`, `upgrade`, `upgrade --salvage`"),
+        }
     }
-    let whole = Whole::of(fixture, &data);
+}
+
+/// One of so many changes is seen by all commands, where not everything is tried.
+const SEEN_BY_ALL: usize = 10;
+
+fn tried(fixture: &Fixture) -> Vec<Line> {
+    let mut flips = Lines::new("byte changed");
+    let mut cuts = Lines::new("file cut");
+    let disk = SimDisk::new(data());
+    for (path, bytes) in &fixture.files {
+        disk.put(&data().join(path), bytes);
+    }
+    let whole = Whole::of(fixture, &disk);
+    let mut count = 0;
+    let mut trial = |lines: &mut Lines, path: &String, at: usize, bytes: &[u8]| {
+        let name = || format!("{}: {path} at {at}", fixture.name);
+        disk.put(&data().join(path), bytes);
+        let mut changed = fixture.files.clone();
+        changed.insert(path.clone(), bytes.to_vec());
+        lines.verify.trial(name, || whole.end(&disk, &changed));
+        if is_full() || count % SEEN_BY_ALL == 3 {
+            let readers_end = || match readers(&disk, None) {
+                End::Missed => End::Missed,
+                // Whether it is known, `verify` says.
+                _ => whole.end(&disk, &changed),
+            };
+            lines.readers.trial(name, readers_end);
+        }
+        count += 1;
+    };
     for (number, (path, bytes)) in fixture.files.iter().enumerate() {
-        let own = data.join(path);
-        let name = |at: usize| format!("{}: {path} at {at}", fixture.name);
-        let mut files = fixture.files.clone();
-        let mut change = |bytes: Vec<u8>| {
-            std::fs::write(&own, &bytes).unwrap();
-            files.insert(path.clone(), bytes);
-            files.clone()
-        };
         for (count, at) in places(bytes.len(), 30, number).into_iter().enumerate() {
             let masks = match is_full() {
                 true => &MASKS[..],
                 false => &MASKS[count % MASKS.len()..][..1],
             };
-            let mut changed = Files::new();
             for mask in masks {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= mask;
-                changed = change(bytes);
-                flips.trial(|| name(at), || whole.end(&data, &changed));
-            }
-            if is_full() || count % 10 == 3 {
-                let users_end = || match readers(&data, dir.path(), None) {
-                    End::Missed => End::Missed,
-                    // Whether it is known, `verify` says.
-                    _ => whole.end(&data, &changed),
-                };
-                users.trial(|| name(at), users_end);
+                trial(&mut flips, path, at, &bytes);
             }
         }
         for len in places(bytes.len(), 15, number) {
-            let changed = change(bytes[..len].to_vec());
-            cuts.trial(|| name(len), || whole.end(&data, &changed));
+            trial(&mut cuts, path, len, &bytes[..len]);
         }
-        std::fs::write(&own, bytes).unwrap();
+        disk.put(&data().join(path), bytes);
     }
-    vec![flips, cuts, users]
+    [flips, cuts]
+        .into_iter()
+        .flat_map(|lines| [lines.verify, lines.readers])
+        .collect()
 }
 
 /// A directory of a server with page storage that evicted a page.

@@ -5,33 +5,25 @@
 //! with empty tables, written to in place so that a log is there too, and each
 //! of its tables alone.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustdb_migrate::commands::Directory;
-use rustdb_migrate::commands::content::{Content, hash_content};
-use rustdb_migrate::engine::{
-    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on, verify_on,
-};
-use rustdb_migrate::error::{Error, Result};
-use rustdb_migrate::finding::Finding;
+use rustdb_migrate::commands::verify::Level;
+use rustdb_migrate::engine::{CreateOptions, Layout, LiveStore, Origin, StoreOptions, create_on};
+use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Catalog, Database, RowBatch, RowSource, RowStream};
-use rustdb_migrate::report::Report;
 use rustdb_migrate::work::Threads;
 
-use crate::commands::{readers, salvage_options};
-use crate::effort::{in_parallel, is_full, places, scaled};
+use crate::commands::{content, data, findings, readers, salvage_options};
+use crate::effort::{in_parallel, is_full, places};
 use crate::sim_disk::SimDisk;
 use crate::support::builder::{self, Fixture};
-use crate::support::disk::{on_disk, put};
+use crate::support::disk::on_disk;
 use crate::table::{End, Line, sum};
 
 /// What a byte is changed with: each by one of them, and where everything is
 /// tried one byte in eight by all of them.
 const MASKS: [u8; 4] = [0x01, 0x20, 0x80, 0xff];
-
-fn root() -> &'static Path {
-    Path::new("/data")
-}
 
 /// A directory on a disk in memory.
 struct Piece {
@@ -67,15 +59,25 @@ impl RowSource for Part<'_> {
 }
 
 fn created(layout: Layout, catalog: &Catalog, rows: &dyn RowSource) -> SimDisk {
-    let disk = SimDisk::new(root());
+    let disk = SimDisk::new(data());
     let origin = Origin {
         family: "2.3".into(),
         cluster_id: 0x1234_5678_9abc_def0,
     };
     let mut options = CreateOptions::from(layout);
     options.threads = Threads::ONE;
-    create_on(&disk.shared(), root(), options, catalog, rows, &origin).unwrap();
+    create_on(&disk.shared(), data(), options, catalog, rows, &origin).unwrap();
     disk
+}
+
+/// A disk with the same files, and nothing of how they came there.
+fn anew(disk: &SimDisk) -> SimDisk {
+    let new = SimDisk::new(data());
+    for (path, bytes) in disk.files() {
+        new.put(&path, &bytes);
+    }
+    new.settle();
+    new
 }
 
 /// The pieces of a fixture in a layout; none when nothing of it can be kept.
@@ -90,13 +92,13 @@ fn pieces(fixture: &Fixture, layout: Layout) -> Vec<Piece> {
         table: None,
     };
     let disk = created(layout, catalog, &empty);
-    let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap();
+    let store = LiveStore::open_on(&disk.shared(), data(), StoreOptions::default()).unwrap();
     store.create_database("written in place").unwrap();
     drop(store);
     let name = format!("{} {layout}", fixture.name);
     let mut pieces = vec![Piece {
         name: format!("{name} catalog"),
-        disk,
+        disk: anew(&disk),
     }];
     for (d, database) in catalog.databases.iter().enumerate() {
         for (t, table) in database.tables.iter().enumerate() {
@@ -120,105 +122,98 @@ fn pieces(fixture: &Fixture, layout: Layout) -> Vec<Piece> {
             };
             pieces.push(Piece {
                 name: format!("{name} table {t} of database {d}"),
-                disk: created(layout, &alone, &rows),
+                disk: anew(&created(layout, &alone, &rows)),
             });
         }
     }
     pieces
 }
 
-fn verified(disk: &SimDisk, level: Level) -> std::result::Result<Vec<Finding>, Error> {
-    let mut report = Report::new();
-    verify_on(&disk.shared(), root(), level, &mut report)?;
-    Ok(report.findings().to_vec())
-}
-
-fn read(disk: &SimDisk) -> Result<Content> {
-    let store = Store::open_on(&disk.shared(), root())?;
-    hash_content(store.catalog(), &store, Threads::ONE)
-}
-
 /// How a change of a file ends: found by `verify` in that file, or not.
-fn end(disk: &SimDisk, changed: &Path, level: Level, whole: Option<&Content>) -> End {
-    let found = match verified(disk, level) {
-        Ok(found) => found,
-        Err(_) => return End::Detected,
+fn end(disk: &SimDisk, changed: &Path) -> End {
+    let Ok(found) = findings(disk, Level::Checksums) else {
+        return End::Detected;
     };
     let names_it = found.iter().any(|finding| {
         let file = finding.file.as_deref().unwrap_or(Path::new(""));
         // A file that is missing or short is named by what needs it.
         finding.offset.is_some() || changed.starts_with(file)
     });
-    if !names_it {
-        return End::Missed;
-    }
-    match (whole, whole.map(|_| read(disk))) {
-        (Some(whole), Some(Ok(read))) if read != *whole => End::Missed,
-        _ => End::Detected,
+    match names_it {
+        true => End::Detected,
+        false => End::Missed,
     }
 }
 
+/// What one kind of change comes to.
+struct Lines {
+    verify: Line,
+    readers: Line,
+}
+
+impl Lines {
+    fn new(change: &str) -> Self {
+        let line = |by: &str| Line::new(&format!("our layouts: {change}, {by}"));
+        Lines {
+            verify: line("`verify`"),
+            readers: line("`info`, `dump`, `upgrade`, `upgrade --salvage`"),
+        }
+    }
+}
+
+/// One of so many changes is seen by all commands, where not everything is tried.
+const SEEN_BY_ALL: usize = 7;
+
 /// The lines of one piece.
 fn tried(piece: &Piece) -> Vec<Line> {
-    let mut flips = Line::new("our layouts: byte changed, `verify`");
-    let mut cuts = Line::new("our layouts: file cut or missing, `verify`");
+    let mut flips = Lines::new("byte changed");
+    let mut cuts = Lines::new("file cut or missing");
     let disk = &piece.disk;
-    assert!(
-        verified(disk, Level::Structure).unwrap().is_empty(),
-        "{}",
-        piece.name
-    );
-    let whole = read(disk).unwrap();
+    let healthy = findings(disk, Level::Structure).unwrap();
+    assert!(healthy.is_empty(), "{}", piece.name);
+    let whole = content(disk).unwrap();
+    let mut count = 0;
+    let mut trial = |lines: &mut Lines, name: &dyn Fn() -> String, verify: &dyn Fn() -> End| {
+        lines.verify.trial(name, verify);
+        if is_full() || count % SEEN_BY_ALL == 0 {
+            lines.readers.trial(name, || readers(disk, Some(&whole)));
+        }
+        count += 1;
+    };
     let files = disk.files();
     for (number, (path, bytes)) in files.iter().enumerate() {
         let name = |at: usize| format!("{}: {} at {at}", piece.name, path.display());
-        for (count, at) in places(bytes.len(), 10, number + bytes.len())
-            .into_iter()
-            .enumerate()
-        {
+        let places_of_bytes = places(bytes.len(), 10, number + bytes.len());
+        for (count, at) in places_of_bytes.into_iter().enumerate() {
             let masks = match is_full() && count % 8 == 0 {
                 true => &MASKS[..],
                 false => &MASKS[count % MASKS.len()..][..1],
             };
             for mask in masks {
-                let check = (count % scaled(61, 7) == 0).then_some(&whole);
-                flips.trial(
-                    || name(at),
-                    || {
-                        disk.patch(path, at, bytes[at] ^ mask);
-                        end(disk, path, Level::Checksums, check)
-                    },
-                );
+                disk.patch(path, at, bytes[at] ^ mask);
+                trial(&mut flips, &|| name(at), &|| end(disk, path));
             }
             disk.patch(path, at, bytes[at]);
         }
         for len in places(bytes.len(), 5, number) {
-            let check = (len % scaled(61, 7) == 0).then_some(&whole);
-            cuts.trial(
-                || name(len),
-                || {
-                    disk.put(path, &bytes[..len]);
-                    end(disk, path, Level::Checksums, check)
-                },
-            );
+            disk.put(path, &bytes[..len]);
+            trial(&mut cuts, &|| name(len), &|| end(disk, path));
         }
-        disk.put(path, bytes);
-        cuts.trial(
-            || format!("{} missing", name(0)),
-            || {
-                disk.forget(path);
-                missing(disk, path)
-            },
-        );
+        disk.forget(path);
+        let name = || format!("{} missing", name(0));
+        trial(&mut cuts, &name, &|| missing(disk, path));
         disk.put(path, bytes);
     }
     assert!(disk.files() == files);
-    vec![flips, cuts]
+    [flips, cuts]
+        .into_iter()
+        .flat_map(|lines| [lines.verify, lines.readers])
+        .collect()
 }
 
 /// A file that is derived from others may be missing: it is made again.
 fn missing(disk: &SimDisk, path: &Path) -> End {
-    match verified(disk, Level::Structure) {
+    match findings(disk, Level::Structure) {
         Ok(found) if found.is_empty() => {
             let name = path.file_name().unwrap().to_string_lossy();
             match name.ends_with(".index") || name == "free_space.map" {
@@ -230,54 +225,6 @@ fn missing(disk: &SimDisk, path: &Path) -> End {
     }
 }
 
-/// The fixture of which all that users run sees every changed byte, where
-/// everything is tried: one of a few kilobytes, with rows in several tables.
-const WHOLLY_READ: &str = "twins";
-
-/// The same directories, whole and on a real disk, for all that users run.
-fn run_by_users(fixture: &Fixture, layout: Layout) -> Vec<Line> {
-    let mut line =
-        Line::new("our layouts: byte changed, `info`, `dump`, `upgrade`, `upgrade --salvage`");
-    let source = on_disk(&fixture.files);
-    let Ok(directory) = Directory::open(source.path(), &salvage_options()) else {
-        return Vec::new();
-    };
-    let disk = created(layout, directory.catalog(), &directory);
-    let dir = tempfile::tempdir_in(crate::scratch_parent()).unwrap();
-    let data = dir.path().join("data");
-    let files = disk.files();
-    let below = |path: &PathBuf| {
-        path.strip_prefix(root())
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned()
-    };
-    for (path, bytes) in &files {
-        put(&data, &below(path), bytes);
-    }
-    let whole = read(&disk).unwrap();
-    for (number, (path, bytes)) in files.iter().enumerate() {
-        let own = data.join(below(path));
-        let most = match fixture.name {
-            WHOLLY_READ if is_full() => bytes.len(),
-            _ => scaled(12, 2),
-        };
-        let stride = bytes.len().div_ceil(most.max(1)).max(1);
-        for at in (number % stride..bytes.len()).step_by(stride) {
-            let mut changed = bytes.clone();
-            changed[at] ^= MASKS[at % MASKS.len()];
-            std::fs::write(&own, &changed).unwrap();
-            line.trial(
-                || format!("{} {layout} {} at {at}", fixture.name, path.display()),
-                || readers(&data, dir.path(), Some(&whole)),
-            );
-        }
-        std::fs::write(&own, bytes).unwrap();
-    }
-    vec![line]
-}
-
 /// What every change of every file of our layouts comes to.
 pub fn lines() -> Vec<Line> {
     let fixtures = builder::all();
@@ -286,10 +233,7 @@ pub fn lines() -> Vec<Line> {
         layouts.map(move |layout| (fixture, layout))
     });
     let jobs: Vec<_> = all.collect();
-    let by_verify = in_parallel(&jobs, |(fixture, layout)| {
+    sum(in_parallel(&jobs, |(fixture, layout)| {
         sum(pieces(fixture, *layout).iter().map(tried))
-    });
-    let some: Vec<_> = jobs.iter().step_by(scaled(1, 7)).collect();
-    let by_users = in_parallel(&some, |(fixture, layout)| run_by_users(fixture, *layout));
-    sum(by_verify.into_iter().chain(by_users))
+    }))
 }
