@@ -6,7 +6,9 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -26,8 +28,8 @@ pub struct SimDisk {
 #[derive(Debug, Clone, Default)]
 struct State {
     inodes: Vec<Inode>,
-    names: BTreeMap<PathBuf, Node>,
-    durable_names: BTreeMap<PathBuf, Node>,
+    names: Names,
+    durable_names: Names,
     /// Changes of names that no sync covered.
     pending: Vec<NameChange>,
     /// Changes made so far, and which one fails.
@@ -57,6 +59,62 @@ enum Write {
 enum Node {
     Dir,
     File(usize),
+}
+
+/// What stands at each path. Paths are compared as bytes: component by component
+/// takes longer than all else that a test does.
+#[derive(Debug, Clone, Default)]
+struct Names(BTreeMap<OsString, Node>);
+
+impl Names {
+    /// A path without the slash that a directory's may end with.
+    fn key(path: &Path) -> &OsStr {
+        match path.as_os_str().as_bytes() {
+            [name @ .., b'/'] if !name.is_empty() => OsStr::from_bytes(name),
+            name => OsStr::from_bytes(name),
+        }
+    }
+
+    fn get(&self, path: &Path) -> Option<Node> {
+        self.0.get(Self::key(path)).copied()
+    }
+
+    fn insert(&mut self, path: &Path, node: Node) {
+        self.0.insert(Self::key(path).into(), node);
+    }
+
+    fn remove(&mut self, path: &Path) -> Option<Node> {
+        self.0.remove(Self::key(path))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Path, Node)> {
+        self.0.iter().map(|(path, node)| (Path::new(path), *node))
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.get(path) == Some(Node::Dir)
+    }
+
+    fn has_parent(&self, path: &Path) -> bool {
+        path.parent().is_some_and(|dir| self.is_dir(dir))
+    }
+
+    /// The names in a directory, sorted.
+    fn inside(&self, dir: &Path) -> impl Iterator<Item = (&Path, Node)> {
+        let mut start = OsString::from(Self::key(dir));
+        if start != "/" {
+            start.push("/");
+        }
+        let len = start.len();
+        let below = self.0.range(start.clone()..);
+        let below =
+            below.take_while(move |(path, _)| path.as_bytes().starts_with(start.as_bytes()));
+        let inside = below.filter(move |(path, _)| {
+            let name = &path.as_bytes()[len..];
+            !name.is_empty() && !name.contains(&b'/')
+        });
+        inside.map(|(path, node)| (Path::new(path), *node))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -101,29 +159,25 @@ impl Write {
 }
 
 impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
-        let has_parent = |names: &BTreeMap<PathBuf, Node>, path: &Path| {
-            path.parent()
-                .is_some_and(|dir| names.get(dir) == Some(&Node::Dir))
-        };
+    fn apply(&self, names: &mut Names) {
         match self {
             NameChange::Put(path, node) => {
-                if has_parent(names, path) {
-                    names.insert(path.clone(), *node);
+                if names.has_parent(path) {
+                    names.insert(path, *node);
                 }
             }
             NameChange::Rename(from, to) => {
-                if has_parent(names, to)
+                if names.has_parent(to)
                     && let Some(node) = names.remove(from)
                 {
-                    names.insert(to.clone(), node);
-                    let inside = |path: &PathBuf| Some(to.join(path.strip_prefix(from).ok()?));
-                    let moved: Vec<_> = names.keys().cloned().collect();
-                    for path in moved {
-                        if let Some(new) = inside(&path) {
-                            let node = names.remove(&path).unwrap();
-                            names.insert(new, node);
-                        }
+                    names.insert(to, node);
+                    let moved = names.iter().filter_map(|(path, node)| {
+                        let below = path.strip_prefix(from).ok()?;
+                        Some((path.to_owned(), to.join(below), node))
+                    });
+                    for (old, new, node) in moved.collect::<Vec<_>>() {
+                        names.remove(&old);
+                        names.insert(&new, node);
                     }
                 }
             }
@@ -146,8 +200,8 @@ impl SimDisk {
     pub fn new(dir: &Path) -> Self {
         let disk = SimDisk::default();
         let mut state = disk.state.lock().unwrap();
-        state.names.insert(dir.to_owned(), Node::Dir);
-        state.durable_names.insert(dir.to_owned(), Node::Dir);
+        state.names.insert(dir, Node::Dir);
+        state.durable_names.insert(dir, Node::Dir);
         drop(state);
         disk
     }
@@ -223,7 +277,7 @@ impl SimDisk {
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state.lock().unwrap();
         let files = state.names.iter().filter_map(|(path, node)| match node {
-            Node::File(inode) => Some((path.clone(), state.inodes[*inode].current.clone())),
+            Node::File(inode) => Some((path.to_owned(), state.inodes[inode].current.clone())),
             Node::Dir => None,
         });
         files.collect()
@@ -232,7 +286,7 @@ impl SimDisk {
     /// Changes one byte of a file.
     pub fn patch(&self, path: &Path, at: usize, byte: u8) {
         let mut state = self.state.lock().unwrap();
-        let Some(Node::File(inode)) = state.names.get(path).copied() else {
+        let Some(Node::File(inode)) = state.names.get(path) else {
             panic!("{} is no file", path.display());
         };
         state.inodes[inode].current[at] = byte;
@@ -243,14 +297,16 @@ impl SimDisk {
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.state.lock().unwrap();
         for dir in path.ancestors().skip(1) {
-            state.names.entry(dir.to_owned()).or_insert(Node::Dir);
+            if state.names.get(dir).is_none() {
+                state.names.insert(dir, Node::Dir);
+            }
         }
         let inode = match state.names.get(path) {
-            Some(Node::File(inode)) => *inode,
+            Some(Node::File(inode)) => inode,
             _ => {
                 state.inodes.push(Inode::default());
                 let inode = state.inodes.len() - 1;
-                state.names.insert(path.to_owned(), Node::File(inode));
+                state.names.insert(path, Node::File(inode));
                 inode
             }
         };
@@ -295,7 +351,7 @@ impl SimDisk {
         match state.names.get(path) {
             Some(Node::File(inode)) => Ok(Arc::new(SimFile {
                 disk: self.clone(),
-                inode: *inode,
+                inode,
             })),
             _ => Err(Error::io("open", path, ErrorKind::NotFound.into())),
         }
@@ -316,20 +372,15 @@ impl State {
         }
     }
 
-    fn has_entries(&self, dir: &Path) -> bool {
-        self.names.keys().any(|path| path.parent() == Some(dir))
-    }
-
     fn apply(&mut self, change: NameChange) {
         change.apply(&mut self.names);
         self.pending.push(change);
     }
 
     fn has_parent(&self, path: &Path) -> io::Result<()> {
-        let parent = path.parent().and_then(|dir| self.names.get(dir));
-        match parent {
-            Some(Node::Dir) => Ok(()),
-            _ => Err(ErrorKind::NotFound.into()),
+        match self.names.has_parent(path) {
+            true => Ok(()),
+            false => Err(ErrorKind::NotFound.into()),
         }
     }
 }
@@ -346,7 +397,7 @@ impl Disk for SimDisk {
     fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
         self.named(path, |state| {
             state.has_parent(path)?;
-            if state.names.contains_key(path) {
+            if state.names.get(path).is_some() {
                 return Err(ErrorKind::AlreadyExists.into());
             }
             state.inodes.push(Inode::default());
@@ -372,7 +423,7 @@ impl Disk for SimDisk {
     fn create_dir(&self, path: &Path) -> Result<()> {
         self.named(path, |state| {
             state.has_parent(path)?;
-            if state.names.contains_key(path) {
+            if state.names.get(path).is_some() {
                 return Err(ErrorKind::AlreadyExists.into());
             }
             state.apply(NameChange::Put(path.to_owned(), Node::Dir));
@@ -386,7 +437,7 @@ impl Disk for SimDisk {
             match (state.names.get(from), state.names.get(to)) {
                 (Some(Node::File(_)), Some(Node::File(_)) | None) => {}
                 (Some(Node::Dir), None) => {}
-                (Some(Node::Dir), Some(Node::Dir)) if !state.has_entries(to) => {}
+                (Some(Node::Dir), Some(Node::Dir)) if state.names.inside(to).next().is_none() => {}
                 (Some(_), Some(_)) => return Err(ErrorKind::AlreadyExists.into()),
                 (None, _) => return Err(ErrorKind::NotFound.into()),
             }
@@ -407,10 +458,10 @@ impl Disk for SimDisk {
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
         self.named(path, |state| {
-            if state.names.get(path) != Some(&Node::Dir) {
+            if !state.names.is_dir(path) {
                 return Err(ErrorKind::NotFound.into());
             }
-            if state.has_entries(path) {
+            if state.names.inside(path).next().is_some() {
                 return Err(ErrorKind::DirectoryNotEmpty.into());
             }
             state.apply(NameChange::Remove(path.to_owned()));
@@ -420,18 +471,15 @@ impl Disk for SimDisk {
 
     fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
         let state = self.state.lock().unwrap();
-        if state.names.get(dir) != Some(&Node::Dir) {
+        if !state.names.is_dir(dir) {
             return Err(Error::io("list", dir, ErrorKind::NotFound.into()));
         }
-        let inside = state
-            .names
-            .iter()
-            .filter(|(path, _)| path.parent() == Some(dir));
+        let inside = state.names.inside(dir);
         let entries = inside.map(|(path, node)| SourceEntry {
             name: path.file_name().unwrap().to_string_lossy().into_owned(),
-            path: path.clone(),
-            is_file: *node != Node::Dir,
-            is_dir: *node == Node::Dir,
+            path: path.to_owned(),
+            is_file: node != Node::Dir,
+            is_dir: node == Node::Dir,
         });
         Ok(entries.collect())
     }

@@ -1,5 +1,6 @@
 //! How much is tried: all of it with `RUSTDB_TRUST=full`, else what fits a
-//! test. Both cores work.
+//! test. With `RUSTDB_TRUST=everything` all commands see all of it, which takes
+//! them hours. Both cores work.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,9 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Threads that work at once.
 const THREADS: usize = 2;
 
-/// Whether everything is to be tried.
+/// Whether all of it is to be tried.
 pub fn is_full() -> bool {
-    std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full")
+    std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full") || is_everything()
+}
+
+/// Whether every command is to see every trial.
+pub fn is_everything() -> bool {
+    std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "everything")
 }
 
 /// One of two numbers: of a full run, and of a test.
