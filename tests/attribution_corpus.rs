@@ -110,7 +110,7 @@ fn what_is_certain_is_right() {
                 .find_map(|c| c.database.as_ref());
             all += 1;
             forced += usize::from(best == Some(truth));
-            let word = match &attributed.database {
+            let word = match attributed.database.as_deref() {
                 None => attributed.confidence.to_string(),
                 Some(name) if name == truth => format!("{}-right", attributed.confidence),
                 Some(_) => format!("{}-WRONG", attributed.confidence),
@@ -182,7 +182,7 @@ fn decidable_cases_are_claimed_and_right() {
         let claimed: BTreeMap<u64, Option<String>> = case
             .attributed
             .iter()
-            .map(|(s, a)| (*s, a.database.clone()))
+            .map(|(s, a)| (*s, a.database.as_deref().map(str::to_owned)))
             .collect();
         let truth = case
             .truth

@@ -47,8 +47,8 @@ fn owners(wal: &Wal, recovery: &Recovery) -> Owners {
             None => &mut effective,
             Some(_) => &mut failed,
         };
-        if let Some(database) = attributed.database.clone() {
-            of_kind.insert(sequence, database);
+        if let Some(database) = attributed.database.as_deref() {
+            of_kind.insert(sequence, database.to_owned());
         }
     }
     (effective, failed)
@@ -179,8 +179,8 @@ fn what_is_called_certain_is_true() {
                 Some(_) => fixture.truth.no_effect.get(&sequence),
             };
             assert_eq!(
-                attributed.database.as_ref(),
-                truth,
+                attributed.database.as_deref(),
+                truth.map(String::as_str),
                 "{} {sequence}",
                 fixture.name
             );

@@ -18,11 +18,11 @@ const MAX_MARKS: usize = 4000;
 pub(super) fn timeline(log: &Log) -> Timeline {
     let owners = log.recovery().into_iter();
     let owners = owners.flat_map(|recovery| &recovery.attribution.tail);
-    let databases: BTreeSet<&String> = owners.filter_map(|one| one.database.as_ref()).collect();
+    let databases: BTreeSet<&str> = owners.filter_map(|one| one.database.as_deref()).collect();
     let mut signs = Signs {
         log,
         runs: RunMap::new(log.wal()),
-        databases: databases.into_iter().cloned().collect(),
+        databases: databases.into_iter().map(str::to_owned).collect(),
         single: log.wal().records.len() - log.first_tail().min(log.wal().records.len())
             <= MAX_SINGLE,
         marks: Vec::new(),
@@ -128,14 +128,19 @@ impl Signs<'_> {
             RecordState::InSnapshot => (RecordMark::InSnapshot, "in the snapshot".into()),
             RecordState::NoEffect => (RecordMark::NoEffect, "no effect".into()),
             _ => {
-                let database = attributed.and_then(|one| one.database.as_ref());
+                let database = attributed.and_then(|one| one.database.as_deref());
                 let sureness = match attributed.map(|one| one.confidence) {
                     Some(Confidence::Certain | Confidence::Assigned) => Sureness::Certain,
                     Some(Confidence::Probable) => Sureness::Probable,
                     Some(Confidence::Orphan) => Sureness::Orphan,
                     Some(Confidence::Ambiguous) | None => Sureness::Ambiguous,
                 };
-                let index = database.and_then(|name| self.databases.binary_search(name).ok());
+                let index = database.and_then(|name| {
+                    let databases = &self.databases;
+                    databases
+                        .binary_search_by(|one| one.as_str().cmp(name))
+                        .ok()
+                });
                 let says = match (database, attributed) {
                     (Some(name), Some(one)) => format!("database {name}, {}", one.confidence),
                     (None, Some(one)) => one.confidence.to_string(),

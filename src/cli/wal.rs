@@ -195,11 +195,11 @@ impl WalArgs {
             operation.table() == Some(name)
                 || matches!(operation, Operation::RenameTable { new, .. } if new == name)
         };
-        let attributed = || log.attributed(position)?.database.as_ref();
+        let attributed = || log.attributed(position)?.database.as_deref();
         (self.op.is_empty() || self.op.iter().any(|name| name.eq_ignore_ascii_case(op)))
             && (self.table.is_empty() || self.table.iter().any(is_table))
             && (self.database.is_empty()
-                || attributed().is_some_and(|database| self.database.contains(database)))
+                || attributed().is_some_and(|name| self.database.iter().any(|one| one == name)))
     }
 
     fn entries<'l>(&'l self, log: &'l Log) -> impl Iterator<Item = Entry<'l>> {

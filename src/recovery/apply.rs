@@ -322,8 +322,8 @@ impl<'a> Applying<'a> {
         if attributed.quarantined {
             return None;
         }
-        if attributed.database.is_some() {
-            return attributed.database.clone();
+        if let Some(database) = &attributed.database {
+            return Some(database.to_string());
         }
         let best = attributed.possible().next().map(str::to_owned);
         best.filter(|_| self.request.on_ambiguous == OnAmbiguous::Best)

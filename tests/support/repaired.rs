@@ -52,7 +52,7 @@ impl Made {
         let records = &legacy.wal.records;
         let tail = recovery.attribution.tail.iter();
         let owners = tail.map(|a| {
-            let owner = (a.database.clone(), a.confidence);
+            let owner = (a.database.as_deref().map(str::to_owned), a.confidence);
             (records[a.record].sequence, owner)
         });
         Made {

@@ -92,7 +92,7 @@ pub struct Attributed {
     /// Position of the record in [`Wal::records`](crate::legacy::Wal::records).
     pub record: usize,
     /// Its database, or `None` when nobody can say.
-    pub database: Option<String>,
+    pub database: Option<Arc<str>>,
     /// How sure that is.
     pub confidence: Confidence,
     /// Why the statement has no effect, when it had failed after logging.

@@ -1,5 +1,7 @@
 //! From facts and evidence to what is claimed of each record.
 
+use std::rc::Rc;
+
 use crate::error::Result;
 use crate::legacy::{Snapshot, Wal};
 use crate::model::Operation;
@@ -28,22 +30,23 @@ const FAILED_SHARE: f64 = 0.005;
 /// A share from which a neighbour's database counts as known.
 const KNOWN_SHARE: f64 = 0.9;
 
-/// What was found out about one record.
+/// What was found out about one record. Of a long log there are many: those of
+/// a component that have the same as the one before share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Solved {
     /// Databases that no fact rules out, ascending.
-    pub open: Vec<Slot>,
+    pub open: Rc<[Slot]>,
     /// Databases that a fact rules out.
-    pub ruled_out: Vec<(Slot, Fact)>,
+    pub ruled_out: Rc<[(Slot, Fact)]>,
     /// The database in the likeliest assignment as a whole.
     pub best: Option<Slot>,
     /// Shares of likelihood, ascending by database; empty where nothing was
     /// left to weigh.
-    pub shares: Vec<(Slot, f64)>,
+    pub shares: Box<[(Slot, f64)]>,
     /// Whether it starts a statement in that assignment.
     pub starts: bool,
     /// The evidence for the databases that are likely enough.
-    pub weighed: Vec<Weighed>,
+    pub weighed: Box<[Weighed]>,
     /// Whether it had failed, whichever database it was for.
     pub failed: bool,
 }
@@ -190,12 +193,21 @@ impl Solution<'_> {
                     keep(&mut candidates, survivors.open);
                 }
             }
-            for (place, at) in component.records.iter().enumerate() {
+            let Candidates { open, ruled_out } = candidates;
+            let found = component.records.iter().zip(open).zip(ruled_out);
+            let mut before = Solved::default();
+            for ((at, open), ruled_out) in found {
                 let Some(solved) = self.solved.get_mut(*at) else {
                     continue;
                 };
-                solved.open = candidates.open.get(place).cloned().unwrap_or_default();
-                solved.ruled_out = candidates.ruled_out.get(place).cloned().unwrap_or_default();
+                if *before.open != *open {
+                    before.open = open.into();
+                }
+                if *before.ruled_out != *ruled_out {
+                    before.ruled_out = ruled_out.into();
+                }
+                solved.open = before.open.clone();
+                solved.ruled_out = before.ruled_out.clone();
                 solved.best = only(&solved.open);
                 solved.starts = true;
             }
@@ -244,7 +256,7 @@ impl Solution<'_> {
             });
             for (at, weighed) in records.iter().zip(weighed) {
                 if let Some(solved) = self.solved.get_mut(*at) {
-                    solved.weighed = weighed;
+                    solved.weighed = weighed.into();
                 }
             }
         }
@@ -259,7 +271,7 @@ impl Solution<'_> {
             return None;
         }
         let candidates = Candidates {
-            open: solved.map(|solved| solved.open.clone()).collect(),
+            open: solved.map(|solved| solved.open.to_vec()).collect(),
             ruled_out: Vec::new(),
         };
         Some((component, candidates))
@@ -292,7 +304,8 @@ impl Solution<'_> {
             };
             let best = beliefs.best.get(place).copied();
             solved.best = best.filter(|slot| *slot != NOWHERE);
-            solved.shares = beliefs.shares.get(place).cloned().unwrap_or_default();
+            let shares = beliefs.shares.get(place).cloned().unwrap_or_default();
+            solved.shares = shares.into();
             solved.starts = beliefs.starts.get(place).copied().unwrap_or(true);
             let effect = beliefs.effects.get(place).copied();
             solved.failed =

@@ -42,6 +42,9 @@ pub fn attribute(
         let mut attributed = claim(&solution, record, solved, decision, report);
         // Most records have what the one before them has.
         if let Some(before) = tail.last() {
+            if before.database == attributed.database {
+                attributed.database = before.database.clone();
+            }
             if before.candidates == attributed.candidates {
                 attributed.candidates = before.candidates.clone();
             }
@@ -91,7 +94,7 @@ fn claim(
             );
             if claimed {
                 let name = solved.best.and_then(|slot| problem.database(slot));
-                attributed.database = name.map(str::to_owned);
+                attributed.database = name.map(Arc::from);
             }
             attributed.evidence = words(problem, solved).into();
         }
@@ -124,7 +127,7 @@ fn decide(
         }
         _ => {
             attributed.confidence = Confidence::Assigned;
-            attributed.database = Some(name.to_owned());
+            attributed.database = Some(name.into());
         }
     }
 }
@@ -133,7 +136,7 @@ fn confidence(problem: &Problem<'_>, record: &Record<'_>, solved: &Solved) -> Co
     let Some(best) = solved.best.filter(|slot| *slot < problem.unknown()) else {
         return Confidence::Orphan;
     };
-    if let [only] = solved.open.as_slice() {
+    if let [only] = &*solved.open {
         // Without a record for everything, a table can be where no record says.
         return match record.proof > Proof::Nothing && *only < problem.snapshot_databases {
             true => Confidence::Certain,
