@@ -23,7 +23,7 @@ use crate::support::model::{
 use crate::support::pages::page;
 use crate::support::server::Files;
 use crate::support::strict;
-use crate::table::{End, Line, sum};
+use crate::table::{End, Line, Lines, sum};
 
 /// What a byte is changed with; one of them at each place in a test.
 const MASKS: [u8; 3] = [0x01, 0x20, 0xff];
@@ -131,28 +131,12 @@ impl Whole {
     }
 }
 
-/// What one kind of change comes to.
-struct Lines {
-    verify: Line,
-    readers: Line,
-}
-
-impl Lines {
-    fn new(change: &str) -> Self {
-        let line = |by: &str| Line::new(&format!("legacy: {change}, {by}"));
-        Lines {
-            verify: line("`verify`"),
-            readers: line("`info`, `dump`, `upgrade`, `upgrade --salvage`"),
-        }
-    }
-}
-
 /// One of so many changes is seen by all commands, where not everything is tried.
 const SEEN_BY_ALL: usize = 10;
 
 fn tried(fixture: &Fixture) -> Vec<Line> {
-    let mut flips = Lines::new("byte changed");
-    let mut cuts = Lines::new("file cut");
+    let mut flips = Lines::new("legacy: byte changed");
+    let mut cuts = Lines::new("legacy: file cut");
     let disk = SimDisk::new(data());
     for (path, bytes) in &fixture.files {
         disk.put(&data().join(path), bytes);
@@ -192,10 +176,7 @@ fn tried(fixture: &Fixture) -> Vec<Line> {
         }
         disk.put(&data().join(path), bytes);
     }
-    [flips, cuts]
-        .into_iter()
-        .flat_map(|lines| [lines.verify, lines.readers])
-        .collect()
+    flips.into_iter().chain(cuts).collect()
 }
 
 /// A directory of a server with page storage that evicted a page.

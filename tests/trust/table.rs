@@ -88,6 +88,32 @@ impl Line {
     }
 }
 
+/// One kind of change: what `verify` says of it, and what all other commands do.
+pub struct Lines {
+    pub verify: Line,
+    pub readers: Line,
+}
+
+impl Lines {
+    /// Nothing tried yet.
+    pub fn new(what: &str) -> Self {
+        let line = |by: &str| Line::new(&format!("{what}, {by}"));
+        Lines {
+            verify: line("`verify`"),
+            readers: line("`info`, `dump`, `upgrade`, `upgrade --salvage`"),
+        }
+    }
+}
+
+impl IntoIterator for Lines {
+    type Item = Line;
+    type IntoIter = std::array::IntoIter<Line, 2>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        [self.verify, self.readers].into_iter()
+    }
+}
+
 /// Lines of the same kinds, added up.
 pub fn sum(lines: impl IntoIterator<Item = Vec<Line>>) -> Vec<Line> {
     let mut all: Vec<Line> = Vec::new();
