@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 /// Most threads that are started without being asked for: each holds a window
@@ -33,9 +33,11 @@ impl Threads {
 
     /// As many as there are processors, up to a bound.
     pub fn available() -> Self {
-        let found = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // The system is asked once: it answers out of several files.
+        static FOUND: LazyLock<NonZeroUsize> =
+            LazyLock::new(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
         let most = NonZeroUsize::new(MAX_DEFAULT_THREADS).unwrap_or(NonZeroUsize::MIN);
-        Threads(found.min(most))
+        Threads((*FOUND).min(most))
     }
 
     /// The number.

@@ -1,7 +1,6 @@
 //! A directory that was written in place, with a log behind its last
 //! checkpoint: every changed byte of every file is found, and so is every cut.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on};
@@ -85,7 +84,7 @@ fn read(disk: &SimDisk, model: &Model, what: &str) {
 fn each_byte(layout: Layout) {
     let (disk, model) = written(layout);
     assert_eq!(codes(&disk, Level::Structure), [], "{layout}");
-    let files: BTreeMap<PathBuf, Vec<u8>> = disk.files();
+    let files = disk.files();
     for (path, bytes) in &files {
         for (at, byte) in bytes.iter().enumerate() {
             disk.patch(path, at, byte ^ 0x21);
@@ -189,7 +188,7 @@ fn a_log_of_another_directory_or_without_its_segment_is_refused() {
     let (disk, _) = written(Layout::PerTable);
     let path = segment(&disk);
     let bytes = disk.files()[&path].clone();
-    let mut other = bytes.clone();
+    let mut other = bytes.to_vec();
     other[12] ^= 1;
     let crc = crc32fast::hash(&other[..44]).to_le_bytes();
     other[44..48].copy_from_slice(&crc);

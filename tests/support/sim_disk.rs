@@ -19,6 +19,9 @@ use crate::random::Random;
 
 const SECTOR: usize = 512;
 
+/// Files and their bytes.
+pub type Files = BTreeMap<PathBuf, Arc<Vec<u8>>>;
+
 /// The disk; clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub struct SimDisk {
@@ -40,12 +43,40 @@ struct State {
     /// Every how many reads and writes one is hindered, and how many there were.
     hinder: Option<(u64, u64)>,
     error: Option<ErrorKind>,
+    /// What was read since somebody wanted to know, by this disk or a fork of it.
+    reads: Option<Arc<Mutex<Reads>>>,
+}
+
+/// What was read of the files that a disk has.
+#[derive(Debug, Default)]
+struct Reads(BTreeMap<usize, FileReads>);
+
+/// What was read of one file.
+#[derive(Debug, Default, Clone)]
+pub struct FileReads {
+    /// Whether anybody could tell its length: asked, or read to its end.
+    pub len: bool,
+    /// For each byte whether it was read; those after it were not.
+    bytes: Vec<bool>,
+}
+
+impl FileReads {
+    /// Whether a byte was read.
+    pub fn has(&self, at: usize) -> bool {
+        self.bytes.get(at) == Some(&true)
+    }
+
+    /// Whether nothing of it was read and nobody could tell its length.
+    pub fn is_none(&self) -> bool {
+        !self.len && !self.bytes.contains(&true)
+    }
 }
 
 #[derive(Debug, Default, Clone)]
 struct Inode {
-    current: Vec<u8>,
-    durable: Vec<u8>,
+    // Forks have them in common.
+    current: Arc<Vec<u8>>,
+    durable: Arc<Vec<u8>>,
     pending: Vec<Write>,
 }
 
@@ -218,6 +249,21 @@ impl SimDisk {
         }
     }
 
+    /// What work reads of each file that is there, on this disk and its forks.
+    pub fn reads_of(&self, work: impl FnOnce()) -> BTreeMap<PathBuf, FileReads> {
+        let reads = Arc::new(Mutex::new(Reads::default()));
+        self.state.lock().unwrap().reads = Some(reads.clone());
+        work();
+        let mut state = self.state.lock().unwrap();
+        state.reads = None;
+        let Reads(mut reads) = std::mem::take(&mut *reads.lock().unwrap());
+        let files = state.names.iter().filter_map(|(path, node)| match node {
+            Node::File(inode) => Some((path.to_owned(), reads.remove(&inode).unwrap_or_default())),
+            Node::Dir => None,
+        });
+        files.collect()
+    }
+
     /// Lets the n-th change from now on fail, and every one after it.
     pub fn fail_after(&self, changes: u64, error: ErrorKind) {
         let mut state = self.state.lock().unwrap();
@@ -256,7 +302,7 @@ impl SimDisk {
             let mut bytes = std::mem::take(&mut inode.durable);
             for write in inode.pending.drain(..) {
                 if let Some(write) = write.torn(random) {
-                    write.apply(&mut bytes);
+                    write.apply(Arc::make_mut(&mut bytes));
                 }
             }
             inode.current.clone_from(&bytes);
@@ -274,7 +320,7 @@ impl SimDisk {
     }
 
     /// Every file and its bytes, as they are now.
-    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub fn files(&self) -> Files {
         let state = self.state.lock().unwrap();
         let files = state.names.iter().filter_map(|(path, node)| match node {
             Node::File(inode) => Some((path.to_owned(), state.inodes[inode].current.clone())),
@@ -289,7 +335,7 @@ impl SimDisk {
         let Some(Node::File(inode)) = state.names.get(path) else {
             panic!("{} is no file", path.display());
         };
-        state.inodes[inode].current[at] = byte;
+        Arc::make_mut(&mut state.inodes[inode].current)[at] = byte;
     }
 
     /// Gives a file these bytes; it is made when it is missing, and so are the
@@ -310,7 +356,7 @@ impl SimDisk {
                 inode
             }
         };
-        state.inodes[inode].current = bytes.to_vec();
+        state.inodes[inode].current = Arc::new(bytes.to_vec());
     }
 
     /// Makes everything durable, as it is now.
@@ -370,6 +416,21 @@ impl State {
             (0, _) => Ok(len.div_ceil(2)),
             _ => Ok(len),
         }
+    }
+
+    /// Notes that `len` bytes of `wanted` were read.
+    fn read(&self, inode: usize, offset: usize, len: usize, wanted: usize) {
+        let Some(reads) = &self.reads else {
+            return;
+        };
+        let mut reads = reads.lock().unwrap();
+        let file = reads.0.entry(inode).or_default();
+        file.len |= len < wanted;
+        let end = offset + len;
+        if file.bytes.len() < end {
+            file.bytes.resize(end, false);
+        }
+        file.bytes[offset..end].fill(true);
     }
 
     fn apply(&mut self, change: NameChange) {
@@ -543,7 +604,7 @@ impl SimFile {
             }
             (Err(_), Write::Len(_)) => return failed,
         };
-        write.apply(&mut inode.current);
+        write.apply(Arc::make_mut(&mut inode.current));
         inode.pending.push(write);
         failed
     }
@@ -552,6 +613,7 @@ impl SimFile {
 impl DiskFile for SimFile {
     fn len(&self) -> io::Result<u64> {
         let state = self.disk.state.lock().unwrap();
+        state.read(self.inode, 0, 0, 1);
         Ok(state.inodes[self.inode].current.len() as u64)
     }
 
@@ -562,6 +624,7 @@ impl DiskFile for SimFile {
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         let len = rest.len().min(most);
         buffer[..len].copy_from_slice(&rest[..len]);
+        state.read(self.inode, offset as usize, len, buffer.len());
         Ok(len)
     }
 

@@ -1,6 +1,5 @@
 //! How much is tried: all of it with `RUSTDB_TRUST=full`, else what fits a
-//! test. With `RUSTDB_TRUST=everything` all commands see all of it, which takes
-//! them hours. Both cores work.
+//! test. Both cores work.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +9,7 @@ const THREADS: usize = 2;
 
 /// Whether all of it is to be tried.
 pub fn is_full() -> bool {
-    std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full") || is_everything()
-}
-
-/// Whether every command is to see every trial.
-pub fn is_everything() -> bool {
-    std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "everything")
+    std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full")
 }
 
 /// One of two numbers: of a full run, and of a test.

@@ -23,7 +23,7 @@ use rustdb_migrate::work::Threads;
 
 use crate::effort::{places, scaled};
 use crate::random::Random;
-use crate::sim_disk::SimDisk;
+use crate::sim_disk::{Files, SimDisk};
 use crate::table::{End, Line};
 
 /// A command on a disk.
@@ -248,7 +248,7 @@ fn upgrade_on(disk: &Arc<dyn Disk>, to: Target, target: &Path) -> Result<()> {
     Ok(())
 }
 
-fn below(disk: &SimDisk, dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn below(disk: &SimDisk, dir: &Path) -> Files {
     let files = disk.files().into_iter();
     files.filter(|(path, _)| path.starts_with(dir)).collect()
 }
@@ -272,8 +272,8 @@ fn verified(disk: &SimDisk, dir: &Path) -> Result<(), String> {
 /// there before is as it was.
 fn absent_or_whole(
     disk: &SimDisk,
-    before: &BTreeMap<PathBuf, Vec<u8>>,
-    whole: &BTreeMap<PathBuf, Vec<u8>>,
+    before: &Files,
+    whole: &Files,
     done: bool,
 ) -> Result<(), String> {
     let files = disk.files();

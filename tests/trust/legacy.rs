@@ -11,7 +11,7 @@ use rustdb_migrate::commands::content::Content;
 use rustdb_migrate::commands::verify::Level;
 use rustdb_migrate::finding::Finding;
 
-use crate::commands::{content, data, findings, readers};
+use crate::commands::{content, data, findings, info_of, rows_of};
 use crate::effort::{in_parallel, is_full, places};
 use crate::sim_disk::SimDisk;
 use crate::support::builder::{self, Fixture};
@@ -150,10 +150,13 @@ fn tried(fixture: &Fixture) -> Vec<Line> {
         changed.insert(path.clone(), bytes.to_vec());
         lines.verify.trial(name, || whole.end(&disk, &changed));
         if is_full() || count % SEEN_BY_ALL == 3 {
-            let readers_end = || match readers(&disk, None) {
-                End::Missed => End::Missed,
-                // Whether it is known, `verify` says.
-                _ => whole.end(&disk, &changed),
+            let readers_end = || {
+                info_of(&disk);
+                match rows_of(&disk, None) {
+                    End::Missed => End::Missed,
+                    // Whether it is known, `verify` says.
+                    _ => whole.end(&disk, &changed),
+                }
             };
             lines.readers.trial(name, readers_end);
         }

@@ -14,8 +14,8 @@ use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Catalog, Database, RowBatch, RowSource, RowStream, ValueRef};
 use rustdb_migrate::work::Threads;
 
-use crate::commands::{content, data, findings, readers, salvage_options};
-use crate::effort::{in_parallel, is_everything, is_full, places};
+use crate::commands::{content, data, findings, info_of, rows_of, salvage_options};
+use crate::effort::{in_parallel, is_full, places};
 use crate::sim_disk::SimDisk;
 use crate::support::builder::{self, Fixture};
 use crate::support::disk::on_disk;
@@ -151,18 +151,9 @@ fn end(disk: &SimDisk, changed: &Path) -> End {
     }
 }
 
-/// The fixture of which all commands see every change where `verify` sees all:
-/// one of a few kilobytes, with rows in several tables.
-const WHOLLY_READ: &str = "twins";
-
-/// One of so many changes is seen by all commands.
-fn seen_by_all(piece: &Piece) -> usize {
-    match is_full() {
-        true if is_everything() || piece.name.starts_with(WHOLLY_READ) => 1,
-        true => 20,
-        false => 7,
-    }
-}
+/// One of so many changes of what no command reads is seen by all of them
+/// nonetheless.
+const UNREAD: usize = 20;
 
 /// The lines of one piece.
 fn tried(piece: &Piece) -> Vec<Line> {
@@ -172,15 +163,21 @@ fn tried(piece: &Piece) -> Vec<Line> {
     let healthy = findings(disk, Level::Structure).unwrap();
     assert!(healthy.is_empty(), "{}", piece.name);
     let whole = content(disk).unwrap();
-    let every = seen_by_all(piece);
+    let reads = disk.reads_of(|| assert_eq!(rows_of(disk, Some(&whole)), End::Harmless));
     let mut count = 0;
-    let mut trial = |lines: &mut Lines, name: &dyn Fn() -> String, verify: &dyn Fn() -> End| {
-        lines.verify.trial(name, verify);
-        if count % every == 0 {
-            lines.readers.trial(name, || readers(disk, Some(&whole)));
-        }
-        count += 1;
-    };
+    let mut trial =
+        |lines: &mut Lines, name: &dyn Fn() -> String, read: bool, verify: &dyn Fn() -> End| {
+            lines.verify.trial(name, verify);
+            count += 1;
+            lines.readers.trial(name, || {
+                info_of(disk);
+                // Who reads the same does the same.
+                match read || count % UNREAD == 0 {
+                    true => rows_of(disk, Some(&whole)),
+                    false => End::Harmless,
+                }
+            });
+        };
     let files = disk.files();
     for (number, (path, bytes)) in files.iter().enumerate() {
         let name = |at: usize| format!("{}: {} at {at}", piece.name, path.display());
@@ -192,17 +189,21 @@ fn tried(piece: &Piece) -> Vec<Line> {
             };
             for mask in masks {
                 disk.patch(path, at, bytes[at] ^ mask);
-                trial(&mut flips, &|| name(at), &|| end(disk, path));
+                trial(&mut flips, &|| name(at), reads[path].has(at), &|| {
+                    end(disk, path)
+                });
             }
             disk.patch(path, at, bytes[at]);
         }
         for len in places(bytes.len(), 5, number) {
             disk.put(path, &bytes[..len]);
-            trial(&mut cuts, &|| name(len), &|| end(disk, path));
+            trial(&mut cuts, &|| name(len), !reads[path].is_none(), &|| {
+                end(disk, path)
+            });
         }
         disk.forget(path);
         let name = || format!("{} missing", name(0));
-        trial(&mut cuts, &name, &|| missing(disk, path));
+        trial(&mut cuts, &name, true, &|| missing(disk, path));
         disk.put(path, bytes);
     }
     assert!(disk.files() == files);
