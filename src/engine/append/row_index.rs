@@ -13,7 +13,7 @@ use crate::engine::buffer_pool::BufferPool;
 use crate::engine::layout::TableCounts;
 use crate::engine::live::{Batch, RowId};
 use crate::engine::paths::TablePlace;
-use crate::engine::tree::{Entry, Sorter, Tree, TreePlace, TreeWriter, key_digest};
+use crate::engine::tree::{Entry, Tree, TreeBuilder, TreePlace, key_digest};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::work::Threads;
@@ -194,19 +194,19 @@ fn build(
     lsn: Lsn,
 ) -> Result<()> {
     let ends = collect_ends(file, &table.address, counts.data_len)?;
-    let mut entries = Sorter::new(&table.disk, &table.dir);
-    ends.each(|end| entries.push(end.entry()))?;
-    visible_rows((file, counts.data_len), table, ends, |id, _, key| {
-        key.map_or(Ok(()), |key| entries.push(entry(key, id)))
-    })?;
     let (disk, new) = (&table.disk, table.file(NEW_INDEX_SUFFIX));
     let place = TreePlace {
         path: new.clone(),
         ..index_place(table)
     };
-    let mut tree = TreeWriter::create(place, lsn)?;
-    entries.finish(Threads::ONE, |entry| tree.push(entry))?;
-    let synced = tree.finish(counts.data_len)?.sync();
+    // One that damage of the rows kept from being ended.
+    disk.remove_if_there(&new)?;
+    let mut tree = TreeBuilder::create(place, lsn, &table.dir)?;
+    ends.each(|end| tree.push(end.entry()))?;
+    visible_rows((file, counts.data_len), table, ends, |id, _, key| {
+        key.map_or(Ok(()), |key| tree.push(entry(key, id)))
+    })?;
+    let synced = tree.finish(Threads::ONE, counts.data_len)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
     disk.rename(&new, &table.file(INDEX_SUFFIX))?;
     disk.sync_dir(&table.dir)

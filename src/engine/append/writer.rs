@@ -7,7 +7,7 @@ use crate::engine::encoded::EncodedRows;
 use crate::engine::layout::{TableCounts, TableWriter};
 use crate::engine::paths::TablePlace;
 use crate::engine::row_block::BlockWriter;
-use crate::engine::tree::{Entry, Sorter, TreeWriter};
+use crate::engine::tree::{Entry, TreeBuilder};
 use crate::error::Result;
 use crate::work::Threads;
 
@@ -20,28 +20,28 @@ pub(super) fn start(
     lsn: Lsn,
     threads: Threads,
 ) -> Result<Box<dyn TableWriter + '_>> {
+    let records = BlockWriter::create(table, (SUFFIX, MAGIC), lsn)?;
+    let index = table
+        .key
+        .map(|_| TreeBuilder::create(index_place(table), lsn, &table.dir));
     Ok(Box::new(Writer {
-        table,
-        lsn,
         threads,
-        records: BlockWriter::create(table, (SUFFIX, MAGIC), lsn)?,
-        entries: table.key.map(|_| Sorter::new(&table.disk, &table.dir)),
+        records,
+        index: index.transpose()?,
     }))
 }
 
 struct Writer<'t> {
-    table: &'t TablePlace,
-    lsn: Lsn,
     threads: Threads,
     records: BlockWriter<'t, RecordHead>,
-    entries: Option<Sorter>,
+    index: Option<TreeBuilder>,
 }
 
 impl TableWriter for Writer<'_> {
     fn push(&mut self, rows: &EncodedRows) -> Result<()> {
-        let entries = &mut self.entries;
+        let index = &mut self.index;
         self.records.push(rows, |range, (record, first)| {
-            let Some(entries) = entries else {
+            let Some(index) = index else {
                 return Ok(());
             };
             let placed = rows.rows().iter().zip(rows.keys());
@@ -49,7 +49,7 @@ impl TableWriter for Writer<'_> {
             for ((row, key), position) in placed.zip(first..) {
                 if row.visible {
                     let (key, value) = (*key, row_id(record, position));
-                    entries.push(Entry { key, value })?;
+                    index.push(Entry { key, value })?;
                 }
             }
             Ok(())
@@ -59,10 +59,8 @@ impl TableWriter for Writer<'_> {
     fn finish(mut self: Box<Self>) -> Result<TableCounts> {
         self.records.end_block()?;
         let data_len = self.records.finish()?;
-        if let Some(entries) = self.entries {
-            let mut index = TreeWriter::create(index_place(self.table), self.lsn)?;
-            entries.finish(self.threads, |entry| index.push(entry))?;
-            index.finish(data_len)?;
+        if let Some(index) = self.index {
+            index.finish(self.threads, data_len)?;
         }
         Ok(TableCounts {
             data_len,

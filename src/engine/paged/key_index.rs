@@ -13,9 +13,7 @@ use crate::engine::layout::TableCounts;
 use crate::engine::lazy::Lazy;
 use crate::engine::live::Access;
 use crate::engine::paths::TablePlace;
-use crate::engine::tree::{
-    Entry, EntrySet, Sorter, Tree, TreePlace, TreeWriter, key_digest, verify_tree,
-};
+use crate::engine::tree::{Entry, EntrySet, Tree, TreeBuilder, TreePlace, key_digest, verify_tree};
 use crate::engine::verify::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
@@ -136,22 +134,20 @@ fn open(
         Ok(_) | Err(Error::Damage(_)) => {}
         Err(other) => return Err(other),
     }
-    let mut entries = Sorter::new(&place.disk, &place.dir);
+    let new = new_path(&place.dir);
+    let index = TreePlace {
+        path: new.clone(),
+        ..index_place(place)
+    };
+    // One that damage of a row kept from being ended.
+    place.disk.remove_if_there(&new)?;
+    let mut tree = TreeBuilder::create(index, Lsn::default(), &place.dir)?;
     let pages = || PageFiles::new(place.clone());
     let sources = (pages(), pages());
     visible_rows(sources, table.arity, Some(key), |at, key| {
-        key.map_or(Ok(()), |key| entries.push(entry(key, at)))
+        key.map_or(Ok(()), |key| tree.push(entry(key, at)))
     })?;
-    let new = new_path(&place.dir);
-    let mut tree = TreeWriter::create(
-        TreePlace {
-            path: new.clone(),
-            ..index_place(place)
-        },
-        Lsn::default(),
-    )?;
-    entries.finish(Threads::ONE, |entry| tree.push(entry))?;
-    let synced = tree.finish(stamp)?.sync();
+    let synced = tree.finish(Threads::ONE, stamp)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
     place.disk.rename(&new, &index_path(&place.dir))?;
     place.disk.sync_dir(&place.dir)?;

@@ -1,6 +1,7 @@
 //! A B+tree of keys in a file of pages (format page, "Index"). Derived from
 //! rows: no row is lost with it.
 
+mod builder;
 mod key;
 mod node;
 mod range;
@@ -16,6 +17,7 @@ use super::address::TableAddress;
 use crate::codec::ByteWriter;
 use crate::file::Disk;
 
+pub(super) use builder::TreeBuilder;
 pub(super) use key::key_digest;
 pub(super) use sorter::Sorter;
 pub(super) use tree_file::Tree;

@@ -39,11 +39,16 @@ impl TreeWriter {
     /// # Errors
     /// When the file is there or cannot be written.
     pub(in crate::engine) fn create(place: TreePlace, lsn: Lsn) -> Result<Self> {
-        let file = DiskWriter::new(place.disk.create(&place.path)?);
+        let file = place.disk.create(&place.path)?;
+        Self::over(file, place, lsn)
+    }
+
+    /// Starts over in an empty file.
+    fn over(file: Arc<dyn DiskFile>, place: TreePlace, lsn: Lsn) -> Result<Self> {
         let mut writer = TreeWriter {
             place,
             lsn,
-            out: BufWriter::with_capacity(BUFFER_LEN, file),
+            out: BufWriter::with_capacity(BUFFER_LEN, DiskWriter::new(file)),
             levels: vec![empty_page(true)],
             leaf: Vec::with_capacity(LEAF_ENTRIES),
             next: META_PAGE,
@@ -63,6 +68,34 @@ impl TreeWriter {
         let written = self.out.write_all(page);
         written.map_err(|error| Error::io("write", &self.place.path, error))?;
         Ok(number)
+    }
+
+    /// Whether an entry may come next.
+    pub(super) fn takes(&self, entry: Entry) -> bool {
+        self.last.is_none_or(|last| last <= entry)
+    }
+
+    /// Hands all entries to `take`, in order; none of them is left.
+    ///
+    /// # Errors
+    /// I/O errors, and those of `take`.
+    pub(super) fn undo(&mut self, mut take: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+        let io = |error| Error::io("write again", &self.place.path, error);
+        self.out.flush().map_err(io)?;
+        let file = self.out.get_ref().file().clone();
+        let mut page = [0; PAGE_LEN];
+        for number in META_PAGE + 1..self.next {
+            let offset = u64::from(number) * PAGE_LEN as u64;
+            file.read_exact_at(&mut page, offset).map_err(io)?;
+            let node = Node::new(&page);
+            if node.is_leaf() {
+                (0..node.count()).try_for_each(|at| take(node.entry(at)))?;
+            }
+        }
+        self.leaf.drain(..).try_for_each(take)?;
+        file.set_len(0).map_err(io)?;
+        *self = TreeWriter::over(file, self.place.clone(), self.lsn)?;
+        Ok(())
     }
 
     /// Adds the next entry. One that does not come after the entry before it
