@@ -1,6 +1,8 @@
 //! Legacy rows, columns and catalog parts, from a cursor. As strict as the
 //! values of a row are.
 
+use std::sync::Arc;
+
 use super::Family;
 use crate::codec::{Cursor, Flaw, MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, read_plain_value};
 use crate::finding::Code;
@@ -41,6 +43,10 @@ pub(super) fn packed_row(c: &mut Cursor<'_>) -> Read<PackedRow> {
 
 fn string(c: &mut Cursor<'_>) -> Read<String> {
     c.str().map(str::to_owned)
+}
+
+fn shared(c: &mut Cursor<'_>) -> Read<Arc<str>> {
+    c.str().map(Arc::from)
 }
 
 pub(super) fn strings(c: &mut Cursor<'_>) -> Read<Vec<String>> {
@@ -238,7 +244,7 @@ pub(super) fn operation(c: &mut Cursor<'_>, family: Family) -> Read<Operation> {
     let at = c.position();
     Ok(match c.u32()? {
         0 => {
-            let table = string(c)?;
+            let table = shared(c)?;
             let (name, columns) = table_head(c, family)?;
             let rows = c.vec(MIN_PLAIN_ROW_LEN, packed_row)?;
             let (sequences, owner) = table_tail(c, family)?;
@@ -254,38 +260,38 @@ pub(super) fn operation(c: &mut Cursor<'_>, family: Family) -> Read<Operation> {
                 rows,
             }
         }
-        1 => Operation::DropTable { table: string(c)? },
+        1 => Operation::DropTable { table: shared(c)? },
         2 => Operation::Insert {
-            table: string(c)?,
+            table: shared(c)?,
             row: packed_row(c)?,
         },
         3 => Operation::Update {
-            table: string(c)?,
+            table: shared(c)?,
             index: c.u64()?,
             row: packed_row(c)?,
         },
         4 => Operation::Delete {
-            table: string(c)?,
+            table: shared(c)?,
             index: c.u64()?,
         },
         5 => Operation::Checkpoint {
             timestamp: c.u64()?,
         },
         6 => Operation::AddColumn {
-            table: string(c)?,
+            table: shared(c)?,
             column: Box::new(column(c, family)?),
         },
         7 => Operation::DropColumn {
-            table: string(c)?,
+            table: shared(c)?,
             column: string(c)?,
         },
         8 => Operation::RenameColumn {
-            table: string(c)?,
+            table: shared(c)?,
             old: string(c)?,
             new: string(c)?,
         },
         9 => Operation::RenameTable {
-            old: string(c)?,
+            old: shared(c)?,
             new: string(c)?,
         },
         tag => return Cursor::bad(at, Code::BadTag, tag.into(), "an operation tag of 0 to 9"),

@@ -1,6 +1,6 @@
 //! The write-ahead log: framing, order, torn tail against damage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::resume::{MAX_RESUME_LEN, Search};
@@ -117,6 +117,8 @@ pub struct Wal {
     pub repeats: Vec<Jump>,
     /// Bytes of all segments.
     pub byte_len: u64,
+    /// Names of tables, which records have in common.
+    names: BTreeSet<Arc<str>>,
 }
 
 impl Wal {
@@ -179,7 +181,11 @@ fn read_segment(
     while window.remaining() > 0 {
         let offset = window.offset();
         match read_record(&mut window, index, family)? {
-            Ok(record) => wal.records.push(record),
+            Ok(mut record) => {
+                // At once: what it does not need then, the next one takes.
+                record.operation.share_name(&mut wal.names);
+                wal.records.push(record);
+            }
             Err(damage) => {
                 // Of this segment only: a server that lost its instance counts
                 // from 1 again in the next one.

@@ -1,5 +1,8 @@
 //! What a WAL record says was done.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{Column, PackedRow, Table};
 
 /// One logged operation. No operation names its database (format page, "WAL").
@@ -8,7 +11,7 @@ pub enum Operation {
     /// CREATE TABLE; logged also when the statement then failed.
     CreateTable {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// Its schema.
         schema: Box<Table>,
         /// Its rows; a server logs none.
@@ -17,19 +20,19 @@ pub enum Operation {
     /// DROP TABLE; logged also when the statement then failed.
     DropTable {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
     },
     /// One inserted row.
     Insert {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// The row.
         row: PackedRow,
     },
     /// One updated row.
     Update {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// Position among all row versions, from 0.
         index: u64,
         /// The new version.
@@ -38,7 +41,7 @@ pub enum Operation {
     /// One deleted row.
     Delete {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// Position among all row versions, from 0.
         index: u64,
     },
@@ -50,21 +53,21 @@ pub enum Operation {
     /// ALTER TABLE ADD COLUMN.
     AddColumn {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// The new column.
         column: Box<Column>,
     },
     /// ALTER TABLE DROP COLUMN.
     DropColumn {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// The column's name.
         column: String,
     },
     /// ALTER TABLE RENAME COLUMN.
     RenameColumn {
         /// The table's name.
-        table: String,
+        table: Arc<str>,
         /// The column's name before.
         old: String,
         /// The column's name after.
@@ -73,7 +76,7 @@ pub enum Operation {
     /// ALTER TABLE RENAME.
     RenameTable {
         /// The table's name before.
-        old: String,
+        old: Arc<str>,
         /// The table's name after.
         new: String,
     },
@@ -107,6 +110,21 @@ impl Operation {
             | Operation::RenameColumn { table, .. }
             | Operation::RenameTable { old: table, .. } => Some(table),
             Operation::Checkpoint { .. } => None,
+        }
+    }
+
+    /// Takes the name of the table of a changed row from those that others have
+    /// in common; a log has many such records and few tables.
+    pub fn share_name(&mut self, names: &mut BTreeSet<Arc<str>>) {
+        let (Operation::Insert { table, .. }
+        | Operation::Update { table, .. }
+        | Operation::Delete { table, .. }) = self
+        else {
+            return;
+        };
+        match names.get(table) {
+            Some(name) => *table = name.clone(),
+            None => drop(names.insert(table.clone())),
         }
     }
 

@@ -229,7 +229,9 @@ impl<'a> Applying<'a> {
         if attributed.past_logged || !suspect || self.unlogged_from == usize::MAX {
             return Reading::AsLogged;
         }
-        let finding = Finding::new(Code::UnloggedRows).database(name).table(table);
+        let finding = Finding::new(Code::UnloggedRows)
+            .database(name)
+            .table(&**table);
         let finding = finding.sequence(record.sequence);
         let guess = self.request.on_ambiguous == OnAmbiguous::Best
             || attributed.confidence == Confidence::Assigned;

@@ -96,8 +96,11 @@ fn undescribed<'r>(
     let mut found: BTreeMap<String, Vec<&PackedRow>> = BTreeMap::new();
     for record in records {
         match &record.operation {
-            Operation::CreateTable { table, .. } | Operation::RenameTable { new: table, .. } => {
+            Operation::CreateTable { table, .. } => {
                 described.insert(table);
+            }
+            Operation::RenameTable { new, .. } => {
+                described.insert(new);
             }
             _ => {
                 if let Some((table, row)) = inserted(record).filter(|(t, _)| !described.contains(t))

@@ -1,6 +1,7 @@
 //! What the tool read, in the oracle's types, so that both can be compared.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustdb_migrate::codec::RowValues;
 use rustdb_migrate::error::Result;
@@ -214,27 +215,32 @@ pub fn entry(record: &WalRecord) -> WalEntry {
 
 /// A record in the oracle's types, by its parts.
 pub fn entry_of((sequence, timestamp, operation): (u64, u64, tool::Operation)) -> WalEntry {
+    let owned = |name: Arc<str>| name.to_string();
     let operation = match operation {
         tool::Operation::CreateTable {
             table: name,
             schema,
             rows,
-        } => Operation::CreateTable(name, table(&schema, rows.iter().map(row).collect())),
-        tool::Operation::DropTable { table } => Operation::DropTable(table),
-        tool::Operation::Insert { table, row: r } => Operation::Insert(table, row(&r)),
+        } => Operation::CreateTable(owned(name), table(&schema, rows.iter().map(row).collect())),
+        tool::Operation::DropTable { table } => Operation::DropTable(owned(table)),
+        tool::Operation::Insert { table, row: r } => Operation::Insert(owned(table), row(&r)),
         tool::Operation::Update {
             table,
             index,
             row: r,
-        } => Operation::Update(table, index, row(&r)),
-        tool::Operation::Delete { table, index } => Operation::Delete(table, index),
+        } => Operation::Update(owned(table), index, row(&r)),
+        tool::Operation::Delete { table, index } => Operation::Delete(owned(table), index),
         tool::Operation::Checkpoint { timestamp } => Operation::Checkpoint(timestamp),
-        tool::Operation::AddColumn { table, column: c } => Operation::AddColumn(table, column(&c)),
-        tool::Operation::DropColumn { table, column } => Operation::DropColumn(table, column),
-        tool::Operation::RenameColumn { table, old, new } => {
-            Operation::RenameColumn(table, old, new)
+        tool::Operation::AddColumn { table, column: c } => {
+            Operation::AddColumn(owned(table), column(&c))
         }
-        tool::Operation::RenameTable { old, new } => Operation::RenameTable(old, new),
+        tool::Operation::DropColumn { table, column } => {
+            Operation::DropColumn(owned(table), column)
+        }
+        tool::Operation::RenameColumn { table, old, new } => {
+            Operation::RenameColumn(owned(table), old, new)
+        }
+        tool::Operation::RenameTable { old, new } => Operation::RenameTable(owned(old), new),
     };
     WalEntry {
         sequence,

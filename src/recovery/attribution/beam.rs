@@ -101,7 +101,7 @@ impl Search<'_, '_> {
     }
 
     fn width(&self) -> usize {
-        let open = self.readings.candidates.open.iter().map(Vec::len);
+        let open = self.readings.candidates.open.iter().map(|open| open.len());
         let readings = open.sum::<usize>().max(1);
         (READINGS_MAX / readings).clamp(WIDTHS.1, WIDTHS.0)
     }
@@ -176,7 +176,7 @@ impl Search<'_, '_> {
         pending: &mut BTreeMap<usize, Pending>,
     ) {
         let open = self.readings.candidates.open.get(place);
-        let open = open.map_or(&[][..], Vec::as_slice);
+        let open = open.map_or(&[][..], |open| open);
         let mut turns = Turns::new(self.readings, place, open);
         let versions: Vec<Vec<usize>> = nodes
             .iter()

@@ -70,11 +70,11 @@ type InsertedKey = (Slot, NameId, u32, usize, u64);
 
 /// A record that can have ended a row.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct End<'w> {
     /// The record.
     pub at: usize,
     /// The hashes of the new version's values, where there is one.
-    pub new: Option<Rc<[u64]>>,
+    pub new: Option<&'w [u64]>,
     /// The databases whose row it can have been, ascending.
     pub open: Rc<[Slot]>,
 }
@@ -87,7 +87,7 @@ pub(super) struct Bounds<'p, 'w> {
     /// Table names that a database without a file can own by now.
     pub ownable: HashSet<NameId>,
     /// Records that can have ended a row of the snapshot, by table name and row.
-    pub ends: HashMap<(NameId, u64), Vec<End>>,
+    pub ends: HashMap<(NameId, u64), Vec<End<'w>>>,
     /// Keys inserted for certain: the record that did.
     pub inserted: HashedMap<InsertedKey, usize>,
     /// Databases to which some push can have brought a value, where a foreign
@@ -150,7 +150,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
     }
 
     /// What a record can have changed, in each of the databases it can be of.
-    pub fn apply(&mut self, at: usize, record: &Record<'_>, open: &[Slot]) {
+    pub fn apply(&mut self, at: usize, record: &Record<'w>, open: &Rc<[Slot]>) {
         self.insert_run = match (record.operation, self.insert_run) {
             (Operation::Insert { .. }, Some((table, start)))
                 if table == record.table && record.follows =>
@@ -173,13 +173,16 @@ impl<'p, 'w> Bounds<'p, 'w> {
             }
         }
         let named = open.partition_point(|slot| *slot < self.problem.snapshot_databases);
-        let open = open.get(..named).unwrap_or_default();
+        let open = match open.get(..named) {
+            Some(named) if named.len() < open.len() => &named.into(),
+            _ => open,
+        };
         if let Operation::Update { index, .. } | Operation::Delete { index, .. } = record.operation
         {
             self.ended(at, record, open, *index);
         }
         self.brings(record, open);
-        for &slot in open {
+        for &slot in &**open {
             match record.operation {
                 Operation::Insert { row, .. } => self.pushed(at, record, slot, resolved, row),
                 Operation::Update { .. } => self.view_mut(slot, record.table).pushed_max += 1,
@@ -193,11 +196,10 @@ impl<'p, 'w> Bounds<'p, 'w> {
         self.views.entry((slot, name)).or_insert_with(View::absent)
     }
 
-    fn brings(&mut self, record: &Record<'_>, open: &[Slot]) {
+    fn brings(&mut self, record: &Record<'_>, open: &Rc<[Slot]>) {
         if self.asked.is_empty() {
             return;
         }
-        let open: Rc<[Slot]> = open.into();
         for hash in record.values.iter() {
             if !self.asked.contains(hash) {
                 continue;
@@ -243,8 +245,8 @@ impl<'p, 'w> Bounds<'p, 'w> {
     }
 
     /// A row was ended: one of the snapshot, or one pushed since.
-    fn ended(&mut self, at: usize, record: &Record<'_>, open: &[Slot], index: u64) {
-        for &slot in open {
+    fn ended(&mut self, at: usize, record: &Record<'w>, open: &Rc<[Slot]>, index: u64) {
+        for &slot in &**open {
             let view = self.view_mut(slot, record.table);
             if index >= view.base_count() {
                 view.last_ender = Some(at);
@@ -254,8 +256,8 @@ impl<'p, 'w> Bounds<'p, 'w> {
         let ends = self.ends.entry((record.table, index)).or_default();
         ends.push(End {
             at,
-            new: new.then(|| record.values.clone()),
-            open: open.into(),
+            new: new.then_some(record.values),
+            open: open.clone(),
         });
     }
 

@@ -5,6 +5,8 @@
 //! alone is left for sharpens the bounds of the others, so passes repeat until
 //! nothing changes.
 
+use std::rc::Rc;
+
 use super::base::Base;
 use super::bounds::Bounds;
 use super::component::Component;
@@ -15,22 +17,44 @@ use super::problem::{Problem, Slot};
 const PASSES_MAX: usize = 8;
 
 /// Per record of the component: who can own it, and who not for which reason.
+/// Of a long log there are many: a record that has the same as the one before
+/// shares it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Candidates {
     /// Slots that nothing rules out, ascending.
-    pub open: Vec<Vec<Slot>>,
+    pub open: Vec<Rc<[Slot]>>,
     /// Slots that have such a table at some time and are ruled out.
-    pub ruled_out: Vec<Vec<(Slot, Fact)>>,
+    pub ruled_out: Vec<Rc<[(Slot, Fact)]>>,
+}
+
+impl Candidates {
+    /// Leaves a record some of its slots, and rules out others.
+    pub fn narrow(&mut self, at: usize, kept: &[Slot], out: &[(Slot, Fact)]) {
+        set(&mut self.open, at, kept);
+        if !out.is_empty() {
+            let before = self.ruled_out.get(at).cloned().unwrap_or_default();
+            set(&mut self.ruled_out, at, &[&before, out].concat());
+        }
+    }
+}
+
+fn set<T: Clone + PartialEq>(lists: &mut [Rc<[T]>], at: usize, list: &[T]) {
+    let before = at.checked_sub(1).and_then(|before| lists.get(before));
+    let shared = before.filter(|before| ***before == *list).cloned();
+    if let Some(place) = lists.get_mut(at) {
+        *place = shared.unwrap_or_else(|| list.into());
+    }
 }
 
 /// Narrows the candidates of a component's records.
 pub(super) fn narrow(problem: &Problem<'_>, base: &Base, component: &Component) -> Candidates {
     let count = component.records.len();
-    let all: Vec<Slot> = (0..=problem.unknown()).collect();
+    let all: Rc<[Slot]> = (0..=problem.unknown()).collect();
     let mut candidates = Candidates {
         open: vec![all; count],
-        ruled_out: vec![Vec::new(); count],
+        ruled_out: vec![Rc::default(); count],
     };
+    let (mut kept, mut out) = (Vec::new(), Vec::new());
     for pass in 0..PASSES_MAX {
         let mut changed = false;
         let mut bounds = Bounds::new(problem, base, component);
@@ -38,24 +62,25 @@ pub(super) fn narrow(problem: &Problem<'_>, base: &Base, component: &Component) 
             let Some(record) = problem.records.get(*record) else {
                 continue;
             };
-            let (Some(open), Some(out)) = (
-                candidates.open.get_mut(at),
-                candidates.ruled_out.get_mut(at),
-            ) else {
+            let Some(open) = candidates.open.get(at).cloned() else {
                 continue;
             };
-            let before = open.len();
-            open.retain(|slot| match bounds.against(record, *slot) {
-                None => true,
-                Some(fact) => {
-                    if fact != Fact::NoTable || pass > 0 {
-                        out.push((*slot, fact));
-                    }
-                    false
+            kept.clear();
+            out.clear();
+            for &slot in &*open {
+                match bounds.against(record, slot) {
+                    None => kept.push(slot),
+                    Some(Fact::NoTable) if pass == 0 => {}
+                    Some(fact) => out.push((slot, fact)),
                 }
-            });
-            changed |= open.len() != before;
-            bounds.apply(at, record, open);
+            }
+            if kept.len() != open.len() {
+                candidates.narrow(at, &kept, &out);
+                changed = true;
+            }
+            if let Some(open) = candidates.open.get(at) {
+                bounds.apply(at, record, open);
+            }
         }
         if !changed {
             break;

@@ -40,7 +40,7 @@ pub(super) fn weigh_along(
         let open = readings.candidates.open.get(place);
         let mut taken = None;
         let mut all = Vec::new();
-        for &slot in open.into_iter().flatten() {
+        for &slot in open.into_iter().flat_map(|open| open.iter()) {
             let chosen = choice.slot == Some(slot);
             if !chosen && (share(place, slot) < EXPLAINED || all.len() >= EXPLAINED_MAX) {
                 continue;

@@ -2,7 +2,6 @@
 //! record how much of what happened before it is known to be logged.
 
 use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -46,7 +45,7 @@ pub(super) struct Record<'w> {
     /// The table's name after a rename.
     pub renamed_to: Option<NameId>,
     /// Hashes of the pushed row's values.
-    pub values: Rc<[u64]>,
+    pub values: &'w [u64],
     /// The hash of what a statement on the schema does; 0 for other records.
     pub shape: u64,
     /// What is known of the state before it.
@@ -55,6 +54,17 @@ pub(super) struct Record<'w> {
     pub follows: bool,
     /// What the user decided.
     pub decision: Option<Slot>,
+}
+
+/// Hashes of the values that the records of the tail push, one after another.
+pub(super) fn pushed_hashes(wal: &Wal, tail: &[usize]) -> Vec<u64> {
+    let mut bytes = ByteWriter::new();
+    let records = tail
+        .iter()
+        .filter_map(|position| wal.records.get(*position));
+    let rows = records.filter_map(|record| record.operation.pushed_row());
+    let values = rows.flat_map(RowValues::values);
+    values.map(|value| hash(&mut bytes, &value)).collect()
 }
 
 /// The tail, prepared.
@@ -73,10 +83,11 @@ pub(super) struct Problem<'w> {
 }
 
 impl<'w> Problem<'w> {
-    /// Prepares the records of the tail, given by position.
+    /// Prepares the records of the tail, given by position; `hashes` are those
+    /// of [`pushed_hashes`].
     pub fn new(
         snapshot: &Snapshot,
-        wal: &'w Wal,
+        (wal, hashes): (&'w Wal, &'w [u64]),
         tail: &[usize],
         runs: &RunMap,
         decisions: &Decisions,
@@ -87,7 +98,7 @@ impl<'w> Problem<'w> {
         let snapshot_databases = number(databases.len());
         let mut interner = Interner::default();
         let proofs = Proofs::new(snapshot, wal, tail, runs, report);
-        let mut bytes = ByteWriter::new();
+        let mut left = hashes;
         let mut records: Vec<Record<'w>> = Vec::with_capacity(tail.len());
         for &position in tail {
             let Some(record) = wal.records.get(position) else {
@@ -105,7 +116,9 @@ impl<'w> Problem<'w> {
                 _ => None,
             };
             let row = record.operation.pushed_row();
-            let values = row.into_iter().flat_map(RowValues::values);
+            let count = row.map_or(0, |row| row.values().count());
+            let (values, rest) = left.split_at_checked(count).unwrap_or_default();
+            left = rest;
             let before = records.last().map(|r| r.position);
             records.push(Record {
                 position,
@@ -113,7 +126,7 @@ impl<'w> Problem<'w> {
                 operation: &record.operation,
                 table: interner.id(table),
                 renamed_to,
-                values: values.map(|v| hash(&mut bytes, &v)).collect(),
+                values,
                 shape: shape(&record.operation),
                 proof: proofs.at(position),
                 follows: before.is_some_and(|before| before + 1 == position),
@@ -125,7 +138,7 @@ impl<'w> Problem<'w> {
             databases,
             snapshot_databases,
             names: interner.names,
-            null: hash(&mut bytes, &ValueRef::Null),
+            null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             records,
         }
     }

@@ -30,11 +30,10 @@ const FAILED_SHARE: f64 = 0.005;
 /// A share from which a neighbour's database counts as known.
 const KNOWN_SHARE: f64 = 0.9;
 
-/// What was found out about one record. Of a long log there are many: those of
-/// a component that have the same as the one before share it.
+/// What was found out about one record.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Solved {
-    /// Databases that no fact rules out, ascending.
+    /// Databases that no fact rules out, ascending; shared as in [`Candidates`].
     pub open: Rc<[Slot]>,
     /// Databases that a fact rules out.
     pub ruled_out: Rc<[(Slot, Fact)]>,
@@ -190,25 +189,17 @@ impl Solution<'_> {
                 );
                 if let Some(survivors) = survivors {
                     self.states += survivors.states;
-                    keep(&mut candidates, survivors.open);
+                    keep(&mut candidates, &survivors.open);
                 }
             }
             let Candidates { open, ruled_out } = candidates;
             let found = component.records.iter().zip(open).zip(ruled_out);
-            let mut before = Solved::default();
             for ((at, open), ruled_out) in found {
                 let Some(solved) = self.solved.get_mut(*at) else {
                     continue;
                 };
-                if *before.open != *open {
-                    before.open = open.into();
-                }
-                if *before.ruled_out != *ruled_out {
-                    before.ruled_out = ruled_out.into();
-                }
-                solved.open = before.open.clone();
-                solved.ruled_out = before.ruled_out.clone();
-                solved.best = only(&solved.open);
+                solved.best = only(&open);
+                (solved.open, solved.ruled_out) = (open, ruled_out);
                 solved.starts = true;
             }
         }
@@ -271,7 +262,7 @@ impl Solution<'_> {
             return None;
         }
         let candidates = Candidates {
-            open: solved.map(|solved| solved.open.to_vec()).collect(),
+            open: solved.map(|solved| solved.open.clone()).collect(),
             ruled_out: Vec::new(),
         };
         Some((component, candidates))
@@ -356,12 +347,11 @@ impl Solution<'_> {
 }
 
 /// Takes over what exact search left open; the rest it proved impossible.
-fn keep(candidates: &mut Candidates, survivors: Vec<Vec<Slot>>) {
-    let places = candidates.open.iter_mut().zip(&mut candidates.ruled_out);
-    for ((open, ruled_out), survivors) in places.zip(survivors) {
-        for slot in open.iter().filter(|slot| !survivors.contains(slot)) {
-            ruled_out.push((*slot, Fact::NoCompletion));
-        }
-        *open = survivors;
+fn keep(candidates: &mut Candidates, survivors: &[Vec<Slot>]) {
+    for (at, survivors) in survivors.iter().enumerate() {
+        let open = candidates.open.get(at).cloned().unwrap_or_default();
+        let gone = open.iter().filter(|slot| !survivors.contains(slot));
+        let gone: Vec<_> = gone.map(|slot| (*slot, Fact::NoCompletion)).collect();
+        candidates.narrow(at, survivors, &gone);
     }
 }

@@ -273,7 +273,7 @@ impl Table {
 
     fn push(&mut self, horizon: &Horizon, record: &Record<'_>, number_of_record: u32) {
         let at = self.count();
-        let asked = horizon.last_asked(&record.values);
+        let asked = horizon.last_asked(record.values);
         let pushed = Pushed {
             record: number_of_record,
             ended: false,

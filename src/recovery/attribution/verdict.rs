@@ -8,7 +8,7 @@ use crate::legacy::{Snapshot, Wal};
 use crate::recovery::RunMap;
 use crate::report::Report;
 
-use super::problem::{Problem, Proof, Record, Slot};
+use super::problem::{Problem, Proof, Record, Slot, pushed_hashes};
 use super::solver::{Solution, Solved, solve};
 use super::{Attributed, Attribution, Candidate, Confidence, Decision, Decisions};
 
@@ -32,7 +32,8 @@ pub fn attribute(
     decisions: &Decisions,
     report: &mut Report,
 ) -> Result<Attribution> {
-    let problem = Problem::new(snapshot, wal, tail, runs, decisions, report);
+    let hashes = pushed_hashes(wal, tail);
+    let problem = Problem::new(snapshot, (wal, &hashes), tail, runs, decisions, report);
     let solution = solve(problem, snapshot, wal)?;
     let records = solution.problem.records.iter().zip(&solution.solved);
     let mut tail: Vec<Attributed> = Vec::with_capacity(solution.problem.records.len());

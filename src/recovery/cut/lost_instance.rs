@@ -71,10 +71,10 @@ fn lost_tables(records: &[WalRecord]) -> usize {
     for record in records {
         match &record.operation {
             Operation::DropTable { table } => {
-                names.remove(table.as_str());
+                names.remove(&**table);
             }
             Operation::RenameTable { old, new } => {
-                names.remove(old.as_str());
+                names.remove(&**old);
                 names.insert(new);
             }
             other => names.extend(other.table()),
@@ -100,7 +100,7 @@ fn logged_rows_expected(records: &[WalRecord], names: &BTreeSet<&str>) -> bool {
         .iter()
         .any(|r| matches!(r.operation, Operation::CreateTable { .. }));
     let inserted = records.iter().any(|record| {
-        matches!(&record.operation, Operation::Insert { table, .. } if names.contains(table.as_str()))
+        matches!(&record.operation, Operation::Insert { table, .. } if names.contains(&**table))
     });
     inserted && !created
 }

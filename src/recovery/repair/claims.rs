@@ -140,7 +140,7 @@ fn report_sequences(
     let records = legacy.wal.records.iter().take(start.marker);
     let rows: Vec<&PackedRow> = records
         .filter_map(|record| match &record.operation {
-            Operation::Insert { table, row } if table == changed.name => Some(row),
+            Operation::Insert { table, row } if **table == *changed.name => Some(row),
             _ => None,
         })
         .collect();

@@ -92,7 +92,7 @@ pub(super) fn by_name<'w>(
     }
     for (at, record) in records.iter().enumerate().skip(start.marker + 1) {
         let touched = match &record.operation {
-            Operation::RenameTable { old, new } => [Some(old.as_str()), Some(new.as_str())],
+            Operation::RenameTable { old, new } => [Some(&**old), Some(new.as_str())],
             other => [other.table(), None],
         };
         for name in touched.into_iter().flatten() {

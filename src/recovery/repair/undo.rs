@@ -170,7 +170,7 @@ impl<'w> Repair<'w> {
             return;
         };
         let create = Operation::CreateTable {
-            table: name.to_owned(),
+            table: name.into(),
             schema: Box::new(schema.clone()),
             rows: Vec::new(),
         };

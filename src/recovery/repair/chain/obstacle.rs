@@ -86,7 +86,7 @@ impl<'w> Obstacles<'w> {
                     let operation = self.records.get(*at).map(|record| &record.operation);
                     let pushes = operation.is_some_and(|o| o.pushed_row().is_some());
                     let deletes = operation.is_some_and(|operation| {
-                        matches!(operation, Operation::Delete { table, .. } if table == name)
+                        matches!(operation, Operation::Delete { table, .. } if **table == *name)
                     });
                     uncertified = (uncertified && !pushes) || deletes;
                 }
