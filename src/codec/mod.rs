@@ -19,5 +19,5 @@ pub use plain::{
 };
 pub use value_form::is_well_formed;
 pub use value_text::{push_hex, push_number, push_text};
-pub use varint::{unzigzag, zigzag};
+pub use varint::{sortable, unzigzag, zigzag};
 pub use writer::ByteWriter;

@@ -1,4 +1,4 @@
-//! Zigzag: signed integers as unsigned ones, small magnitudes first.
+//! Signed integers as unsigned ones: small magnitudes first, or in their order.
 
 /// 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
 pub fn zigzag(value: i64) -> u64 {
@@ -8,6 +8,11 @@ pub fn zigzag(value: i64) -> u64 {
 /// Undoes [`zigzag`].
 pub fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// The order of signed integers among unsigned ones: `i64::MIN` becomes 0.
+pub fn sortable(value: i64) -> u64 {
+    value.cast_unsigned() ^ (1 << 63)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub use in_use::{Holder, holders};
 pub use local_disk::LocalDisk;
 pub use names::{decode_name, encode_name};
 pub use progress::{Moment, Phase, Progress, Watch, WatchedDisk};
-pub use scratch::Scratch;
+pub use scratch::{Scratch, scratch_dir};
 pub use source::{SourceDir, SourceEntry, SourceFile};
 pub use staging::{Staging, check_target, file_outside, write_file};
 pub use tree::{files_below, remove_tree, tree_len, tree_usage};

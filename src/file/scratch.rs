@@ -1,11 +1,17 @@
 //! A directory for files that are not to stay.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::file_outside;
 use crate::error::{Error, Result};
+
+/// Where readers keep what memory does not hold: never in a directory that is
+/// only read.
+pub fn scratch_dir() -> PathBuf {
+    std::env::temp_dir()
+}
 
 /// An empty directory of this process, where the system keeps temporary files.
 /// It goes when it is dropped.
@@ -18,7 +24,7 @@ impl Scratch {
     /// # Errors
     /// `Usage` when the system's place for temporary files does; I/O errors.
     pub fn outside(source: &Path) -> Result<Self> {
-        let parent = std::env::temp_dir();
+        let parent = scratch_dir();
         file_outside(&parent.join("scratch"), source).map_err(|error| match error {
             Error::Usage(_) => Error::Usage(format!(
                 "{}, where temporary files go, lies inside {}, which is never written\nSet TMPDIR to another directory.",

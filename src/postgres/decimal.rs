@@ -64,6 +64,16 @@ impl<'t> Decimal<'t> {
         significant <= DOUBLE_DIGITS && self.fraction.len() <= DOUBLE_RANGE
     }
 
+    /// The integer that it is, if one of 64 bits.
+    pub(super) fn integer(&self) -> Option<i64> {
+        if self.is_zero() {
+            return Some(0);
+        }
+        let whole = Some(self.whole).filter(|_| self.fraction.is_empty())?;
+        let whole: i128 = whole.parse().ok()?;
+        i64::try_from(if self.negative { -whole } else { whole }).ok()
+    }
+
     /// Appends a form in which equal decimals have equal bytes.
     pub(super) fn push_canonical(&self, out: &mut Vec<u8>) {
         if self.negative && !self.is_zero() {

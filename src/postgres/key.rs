@@ -1,7 +1,7 @@
 //! When two values are equal to PostgreSQL, whose keys know neither the stored
 //! tag nor trailing zeros.
 
-use crate::codec::push_text;
+use crate::codec::{push_text, sortable};
 use crate::model::ValueRef;
 
 use super::PgType;
@@ -10,6 +10,9 @@ use super::decimal::Decimal;
 /// Bytes of the longest value that an index takes for sure: an entry must fit
 /// into a third of a page.
 pub const MAX_KEY_LEN: usize = 2600;
+
+/// A byte that no text starts with.
+const NO_TEXT: u8 = 0xff;
 
 /// Appends bytes that are equal for equal values of a column of this type;
 /// false for NULL, which equals nothing.
@@ -45,14 +48,8 @@ pub fn push_key(out: &mut Vec<u8>, value: &ValueRef<'_>, of: &PgType) -> bool {
 fn push_number(out: &mut Vec<u8>, value: &ValueRef<'_>) {
     let printed;
     let text = match *value {
-        ValueRef::SmallInt(v) => {
-            printed = v.to_string();
-            &printed
-        }
-        ValueRef::Integer(v) => {
-            printed = v.to_string();
-            &printed
-        }
+        ValueRef::SmallInt(v) => return push_integer(out, v.into()),
+        ValueRef::Integer(v) => return push_integer(out, v),
         ValueRef::Real(v) => {
             // Never with an exponent.
             printed = v.to_string();
@@ -62,9 +59,18 @@ fn push_number(out: &mut Vec<u8>, value: &ValueRef<'_>) {
         _ => "",
     };
     match Decimal::parse(text) {
-        Some(decimal) => decimal.push_canonical(out),
+        Some(decimal) => match decimal.integer() {
+            Some(integer) => push_integer(out, integer),
+            None => decimal.push_canonical(out),
+        },
         None => out.extend_from_slice(text.as_bytes()),
     }
+}
+
+/// Keys of integers that rise do so too.
+fn push_integer(out: &mut Vec<u8>, integer: i64) {
+    out.push(NO_TEXT);
+    out.extend_from_slice(&sortable(integer).to_be_bytes());
 }
 
 fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
@@ -140,6 +146,13 @@ mod tests {
         assert!(same(SmallInt(5), Integer(5), PgType::BigInt));
         assert!(same(SmallInt(5), Numeric("5.00"), PgType::Numeric(None)));
         assert!(same(Real(5.0), Numeric("5"), PgType::Numeric(None)));
+        assert!(same(SmallInt(0), Numeric("-0.0"), PgType::Numeric(None)));
+        let lowest = Numeric("-9223372036854775808.0");
+        assert!(same(Integer(i64::MIN), lowest, PgType::Numeric(None)));
+        let more = Numeric("18446744073709551621");
+        assert!(!same(Integer(5), more, PgType::Numeric(None)));
+        assert!(!same(Integer(5), Numeric("-5"), PgType::Numeric(None)));
+        assert!(!same(Integer(5), Numeric("5.5"), PgType::Numeric(None)));
         assert!(!same(
             Real(f64::INFINITY),
             Real(f64::NAN),

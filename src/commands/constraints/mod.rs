@@ -15,7 +15,7 @@ use crate::report::Report;
 use super::Directory;
 use super::schema::{databases_by_name, tables_by_name};
 
-use keys::{ColumnAt, KeySet};
+use keys::ColumnAt;
 
 /// How many rows of a kind were found, and where the first ones are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,10 +28,13 @@ pub(super) struct Tally {
 const ROWS_NAMED: usize = 5;
 
 impl Tally {
+    /// Adds a row; the lowest of all are named.
     pub(super) fn add(&mut self, row: u64) {
         self.count = self.count.saturating_add(1);
-        if self.first.len() < ROWS_NAMED {
-            self.first.push(row);
+        let at = self.first.partition_point(|named| *named < row);
+        if at < ROWS_NAMED {
+            self.first.insert(at, row);
+            self.first.truncate(ROWS_NAMED);
         }
     }
 
@@ -235,33 +238,4 @@ impl TableCheck<'_> {
             key: &keys::stored_key,
         })
     }
-}
-
-/// Values of the visible rows of one column.
-fn each_visible(
-    rows: &dyn RowSource,
-    at: ColumnAt<'_>,
-    mut each: impl FnMut(u64, &crate::model::ValueRef<'_>),
-) -> Result<()> {
-    let mut stream = rows.open_rows(at.table.0, at.table.1)?;
-    let mut index = 0_u64;
-    while let Some(batch) = stream.next_batch()? {
-        for row in batch.rows() {
-            if let Some(value) = row.values.get(at.column).filter(|_| row.is_visible()) {
-                each(index, value);
-            }
-            index = index.saturating_add(1);
-        }
-    }
-    Ok(())
-}
-
-/// Bounded sets of the values of a column, one after the other.
-fn key_sets<'r>(
-    rows: &'r dyn RowSource,
-    at: ColumnAt<'r>,
-) -> impl Iterator<Item = Result<KeySet>> + 'r {
-    let count = rows.row_count(at.table.0, at.table.1);
-    let parts = count.div_ceil(keys::MAX_KEYS).max(1);
-    (0..parts).map(move |part| KeySet::read(rows, at, part, parts))
 }

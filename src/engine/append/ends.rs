@@ -4,13 +4,13 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
 use crate::codec::{ByteWriter, Cursor, Flaw};
 use crate::engine::frame::Piece;
 use crate::engine::row_run::check_end;
 use crate::engine::tree::{Entry, Sorter};
 use crate::error::{Damage, Error, Result};
+use crate::file::scratch_dir;
 use crate::finding::Code;
 use crate::work::Threads;
 
@@ -202,12 +202,6 @@ fn temporary(action: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::io(action, &scratch_dir(), error)
 }
 
-/// Where readers keep what memory does not hold: never in a directory that is
-/// only read.
-pub(super) fn scratch_dir() -> PathBuf {
-    std::env::temp_dir()
-}
-
 /// Goes through the ends beside the rows.
 #[derive(Debug, Default)]
 pub(super) struct EndCursor {
@@ -278,11 +272,10 @@ pub(super) fn needless(end: &End, data: &Piece<'_>) -> Damage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::LocalDisk;
     use std::path::Path;
 
     fn list(count: u64) -> EndList {
-        let mut sorter = Sorter::new(&LocalDisk::shared(), &scratch_dir());
+        let mut sorter = Sorter::in_scratch();
         for n in (0..count).rev() {
             let end = End {
                 index: n * 3,

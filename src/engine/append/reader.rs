@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ends::{EndCursor, EndList, needless, read_ends, scratch_dir};
+use super::ends::{EndCursor, EndList, needless, read_ends};
 use super::record::{RecordHead, RecordKind};
 use super::{MAGIC, SUFFIX};
 use crate::engine::address::TableAddress;
@@ -14,7 +14,7 @@ use crate::engine::row_block::{Block, BlockWalk, Head, block_parts};
 use crate::engine::row_run::{RowRun, plain_run};
 use crate::engine::tree::Sorter;
 use crate::error::{Damage, Error, Result};
-use crate::file::{LocalDisk, SourceFile};
+use crate::file::SourceFile;
 use crate::finding::Code;
 use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
 
@@ -138,7 +138,7 @@ pub(super) fn collect_ends(
     address: &TableAddress,
     data_len: u64,
 ) -> Result<EndList> {
-    let mut sorter = Sorter::new(&LocalDisk::shared(), &scratch_dir());
+    let mut sorter = Sorter::in_scratch();
     let mut offset = FILE_HEADER_LEN as u64;
     while offset < data_len.min(file.len()) {
         let head = read_head(file, (offset, data_len))?;

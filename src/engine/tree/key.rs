@@ -1,14 +1,12 @@
 //! Keys of fixed width for values of any (format page, "Index").
 
-use crate::codec::{ContentHash, Cursor, unzigzag};
+use crate::codec::{ContentHash, Cursor, sortable, unzigzag};
 use crate::engine::row_codec::{INTEGER_TAG, SMALL_INT_TAG};
 
 /// Bits below the class of a key.
 const CLASS_SHIFT: u32 = 120;
 /// Bits below the number of an integer's key.
 const NUMBER_SHIFT: u32 = CLASS_SHIFT - 64;
-/// The sign of an integer, turned so that negative ones come first.
-const SIGN: u64 = 1 << 63;
 /// The class of bytes that are no value.
 const NO_CLASS: u8 = u8::MAX;
 
@@ -34,7 +32,7 @@ fn integer(tag: u8, value: &[u8]) -> Option<u64> {
     }
     let mut c = Cursor::new(value.get(1..)?);
     let number = c.varint().ok()?;
-    (c.remaining() == 0).then(|| unzigzag(number).cast_unsigned() ^ SIGN)
+    (c.remaining() == 0).then(|| sortable(unzigzag(number)))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::file::Disk;
 
 pub(super) use builder::TreeBuilder;
 pub(super) use key::key_digest;
-pub(super) use sorter::Sorter;
+pub(crate) use sorter::Sorter;
 pub(super) use tree_file::Tree;
 pub(super) use verify::{EntrySet, verify_tree};
 pub(super) use writer::TreeWriter;
@@ -38,7 +38,7 @@ pub(super) const ENTRY_LEN: usize = 16 + 8;
 
 /// One entry. Ordered by key, then by value; no tree has one twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// What is looked up.
     pub key: u128,
     /// Where it is, or what else the owner of the tree makes of it.

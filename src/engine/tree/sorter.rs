@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{ENTRY_LEN, Entry};
 use crate::codec::ByteWriter;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskFile};
+use crate::file::{Disk, DiskFile, LocalDisk, scratch_dir};
 use crate::work::{Threads, in_order};
 
 /// How many entries are dealt with at a time.
@@ -42,7 +42,7 @@ const WRITTEN: usize = 4096;
 /// Sorts entries; those that memory does not hold wait in a file without a
 /// name, which is gone with the process.
 #[derive(Debug)]
-pub(in crate::engine) struct Sorter {
+pub(crate) struct Sorter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     run: Vec<Entry>,
@@ -79,7 +79,7 @@ impl SortedRun {
 
 impl Sorter {
     /// A sorter that may use a file in `dir`.
-    pub(in crate::engine) fn new(disk: &Arc<dyn Disk>, dir: &Path) -> Self {
+    pub(crate) fn new(disk: &Arc<dyn Disk>, dir: &Path) -> Self {
         Sorter {
             disk: disk.clone(),
             dir: dir.to_owned(),
@@ -89,11 +89,16 @@ impl Sorter {
         }
     }
 
+    /// A sorter for one who only reads.
+    pub(crate) fn in_scratch() -> Self {
+        Sorter::new(&LocalDisk::shared(), &scratch_dir())
+    }
+
     /// Adds an entry.
     ///
     /// # Errors
     /// I/O errors.
-    pub(in crate::engine) fn push(&mut self, entry: Entry) -> Result<()> {
+    pub(crate) fn push(&mut self, entry: Entry) -> Result<()> {
         self.run.push(entry);
         if self.run.len() >= self.sizes.run {
             self.spill()?;
@@ -138,7 +143,7 @@ impl Sorter {
     ///
     /// # Errors
     /// I/O errors, and those of `take`.
-    pub(in crate::engine) fn finish(
+    pub(crate) fn finish(
         mut self,
         threads: Threads,
         mut take: impl FnMut(Entry) -> Result<()>,
@@ -314,7 +319,6 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::LocalDisk;
 
     #[test]
     fn entries_come_sorted_from_memory_and_from_runs() {
