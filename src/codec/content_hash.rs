@@ -11,6 +11,7 @@ pub struct ContentHash(pub u128);
 
 impl ContentHash {
     /// The hash of some bytes.
+    #[inline]
     pub fn of(bytes: &[u8]) -> Self {
         ContentHash(xxh3_128(bytes))
     }
@@ -44,11 +45,13 @@ pub struct MultisetHash {
 
 impl MultisetHash {
     /// Adds one item by its bytes.
+    #[inline]
     pub fn add(&mut self, item: &[u8]) {
         self.add_hash(ContentHash::of(item));
     }
 
     /// Adds one item by its hash.
+    #[inline]
     pub fn add_hash(&mut self, item: ContentHash) {
         self.sum = self.sum.wrapping_add(item.0);
         self.count = self.count.wrapping_add(1);

@@ -59,6 +59,19 @@ pub(super) fn unpack_timestamp_tz(packed: u64) -> Option<[u8; TIMESTAMP_TZ_LEN]>
     ])
 }
 
+/// Whether a date packs to a number.
+#[inline]
+pub(super) fn is_date(packed: u64) -> bool {
+    absolute(packed, EPOCH_DAY, DAY_COUNT).is_some()
+}
+
+/// Whether a timestamp packs to a number.
+#[inline]
+pub(super) fn is_timestamp(packed: u64) -> bool {
+    let count = DAY_COUNT * SECONDS_A_DAY;
+    absolute(packed, EPOCH_DAY * SECONDS_A_DAY, count).is_some()
+}
+
 fn relative(number: u64, epoch: u64) -> Option<u64> {
     let number = i64::try_from(number).ok()?;
     Some(zigzag(number - i64::try_from(epoch).ok()?))
@@ -147,6 +160,21 @@ mod tests {
         assert_eq!(unpack_date(u64::MAX), None);
         assert_eq!(unpack_timestamp_tz(u64::MAX), None);
         assert_eq!(unpack_timestamp_tz(u64::MAX - 1), None);
+    }
+
+    #[test]
+    fn a_number_is_a_date_or_a_timestamp_where_it_unpacks() {
+        let last = pack_timestamp(b"9999-12-31T23:59:59").unwrap();
+        let first = pack_timestamp(b"0000-01-01T00:00:00").unwrap();
+        let days = ["9999-12-31", "0000-01-01"].map(|day| pack_date(day.as_bytes()).unwrap());
+        let edges = [last, first, days[0], days[1], u64::MAX, 0, i64::MAX as u64];
+        for number in edges
+            .iter()
+            .flat_map(|n| (0..5).map(|more| n.wrapping_add(more)))
+        {
+            assert_eq!(is_date(number), unpack_date(number).is_some());
+            assert_eq!(is_timestamp(number), unpack_timestamp_tz(number).is_some());
+        }
     }
 
     #[test]

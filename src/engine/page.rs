@@ -31,10 +31,10 @@ pub(super) enum PageKind {
     Overflow = 2,
     /// The first page of an index.
     IndexMeta = 3,
-    /// Entries of an index.
-    IndexLeaf = 4,
     /// What leads to other pages of an index.
     IndexInner = 5,
+    /// Entries of an index.
+    IndexLeaf = 6,
 }
 
 /// Which pages a file is made of.
@@ -61,8 +61,8 @@ impl PageSet {
             (PageSet::Table, 1) => PageKind::Heap,
             (PageSet::Table, 2) => PageKind::Overflow,
             (PageSet::Index, 3) => PageKind::IndexMeta,
-            (PageSet::Index, 4) => PageKind::IndexLeaf,
             (PageSet::Index, 5) => PageKind::IndexInner,
+            (PageSet::Index, 6) => PageKind::IndexLeaf,
             _ => return None,
         })
     }
@@ -70,7 +70,7 @@ impl PageSet {
     fn kinds(self) -> &'static str {
         match self {
             PageSet::Table => "1 for heap or 2 for overflow",
-            PageSet::Index => "3, 4 or 5 for a page of an index",
+            PageSet::Index => "3, 5 or 6 for a page of an index",
         }
     }
 }

@@ -117,10 +117,7 @@ pub(super) fn walk_run(
     let mut c = Cursor::new(rows.bytes);
     let mut visible = 0;
     for position in 0..row_count {
-        let walked = match key {
-            None => walk_row(&mut c, arity).map(|row| (row, None)),
-            Some(key) => walk_row_key(&mut c, arity, key).map(|(row, key)| (row, Some(key))),
-        };
+        let walked = walk_row_key(&mut c, arity, key);
         let (row, key) = walked.map_err(|flaw| rows.flaw(flaw))?;
         if row.visible {
             visible += 1;

@@ -257,21 +257,32 @@ fn with_index(change: impl FnOnce(&mut Vec<u8>)) -> Vec<(Code, Option<u64>)> {
 
 #[test]
 fn indexes_that_no_writer_produces_are_found_and_stop_no_reader() {
+    /// Of an entry, 15 bytes of its key and 4 of its value.
+    const LEN: usize = 15 + 4;
     /// Offset of an entry of the only leaf.
     const fn entry(at: usize) -> usize {
-        8192 + 32 + 24 * at
+        8192 + 60 + LEN * at
     }
-    assert_eq!(with_index(|_| {}), []);
+    let lens = |index: &mut Vec<u8>| assert_eq!(index[8192 + 56..8192 + 60], [0, 15, 4, 0]);
+    assert_eq!(with_index(lens), []);
     let differs = [(Code::DerivedDiffers, Some(0))];
     // To another row, to another record, beyond the end.
-    assert_eq!(with_index(|index| index[entry(0) + 16] ^= 1), differs);
-    assert_eq!(with_index(|index| index[entry(0) + 18] ^= 1), differs);
-    assert_eq!(with_index(|index| index[entry(0) + 23] ^= 0x80), differs);
+    assert_eq!(with_index(|index| index[entry(0) + 15] ^= 1), differs);
+    assert_eq!(with_index(|index| index[entry(0) + 17] ^= 1), differs);
+    assert_eq!(with_index(|index| index[entry(0) + 18] ^= 0x80), differs);
     // Another key.
     assert_eq!(with_index(|index| index[entry(3)] ^= 1), differs);
+    // Other bytes in common: of the keys, and of the values.
+    assert_eq!(with_index(|index| index[8192 + 47] ^= 1), differs);
+    assert_eq!(with_index(|index| index[8192 + 55] ^= 0x80), differs);
+    // Bytes in common that each entry has itself, and lengths of no entry.
+    let found = with_index(|index| index[8192 + 32] = 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 32))]);
+    let found = with_index(|index| index[8192 + 56] = 2);
+    assert_eq!(found, [(Code::OutOfRange, Some(8192 + 56))]);
     // An entry less.
     let less = |index: &mut Vec<u8>| {
-        index[8192 + 28] -= 24;
+        index[8192 + 28] -= u8::try_from(LEN).unwrap();
         index[entry(3)..entry(4)].fill(0);
     };
     assert_eq!(with_index(less), [(Code::CountMismatch, Some(0))]);
@@ -283,7 +294,7 @@ fn indexes_that_no_writer_produces_are_found_and_stop_no_reader() {
     let more = with_index(|index| index[48] = 5);
     assert_eq!(more, [(Code::CountMismatch, Some(0))]);
     // Not in order.
-    let swapped = |index: &mut Vec<u8>| index[entry(0)..entry(2)].rotate_left(24);
+    let swapped = |index: &mut Vec<u8>| index[entry(0)..entry(2)].rotate_left(LEN);
     assert_eq!(with_index(swapped), [(Code::BadPage, Some(8192))]);
     // Of other data.
     assert_eq!(with_index(|index| index[56] ^= 1), differs);

@@ -7,7 +7,7 @@ use super::page_source::PageSource;
 use crate::codec::Cursor;
 use crate::engine::frame::Piece;
 use crate::engine::page::PageKind;
-use crate::engine::row_codec::{RowSummary, walk_row, walk_row_key};
+use crate::engine::row_codec::{RowSummary, walk_row_key};
 use crate::engine::row_run::check_end;
 use crate::error::{Damage, Result};
 use crate::finding::Code;
@@ -178,10 +178,7 @@ pub(super) fn walk_row_of<'r>(
         offset: tuple.piece.offset,
     };
     let mut c = Cursor::new(row);
-    let walked = match key {
-        None => walk_row(&mut c, arity).map(|row| (row, None)),
-        Some(key) => walk_row_key(&mut c, arity, key).map(|(row, key)| (row, Some(key))),
-    };
+    let walked = walk_row_key(&mut c, arity, key);
     let walked = walked.map_err(|flaw| piece.flaw(flaw));
     let checked = walked.and_then(|walked| check_end(&piece, &c).map(|()| walked));
     checked.map_err(|damage| match tuple.state {

@@ -6,7 +6,7 @@ use crate::codec::Cursor;
 use crate::engine::frame::Piece;
 use crate::engine::live::RowId;
 use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::{walk_row, walk_row_key};
+use crate::engine::row_codec::walk_row_key;
 use crate::engine::row_run::check_end;
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
@@ -52,10 +52,7 @@ pub(in crate::engine) fn key_of<'a>(
     table: &TablePlace,
 ) -> Result<RowKey<'a>, Damage> {
     let mut c = Cursor::new(row.bytes);
-    let walked = match table.key {
-        None => walk_row(&mut c, table.arity).map(|row| (row, None)),
-        Some(key) => walk_row_key(&mut c, table.arity, key).map(|(row, key)| (row, Some(key))),
-    };
+    let walked = walk_row_key(&mut c, table.arity, table.key);
     let (summary, bytes) = walked.map_err(|flaw| row.flaw(flaw))?;
     check_end(row, &c)?;
     Ok(RowKey {

@@ -3,7 +3,10 @@
 
 use super::{HAS_XMAX, tag};
 use crate::codec::{is_ascii, unzigzag};
-use crate::engine::packed_time::{TIMESTAMP_LEN, unpack_date, unpack_timestamp_tz};
+use crate::engine::packed_time::{
+    DATE_LEN, TIMESTAMP_LEN, TIMESTAMP_TZ_LEN, is_date, is_timestamp, unpack_date,
+    unpack_timestamp_tz,
+};
 
 /// What is to be done with the values of a row. Tags are those of the legacy
 /// files, texts are UTF-8. `None` ends the quick way.
@@ -20,9 +23,21 @@ pub(super) trait Values {
     fn boolean(&mut self, value: bool) -> Option<()>;
     /// A text, or the bytes of a Bytea.
     fn text(&mut self, tag: u8, text: &[u8]) -> Option<()>;
-    /// A text that is stored as a number.
-    fn packed_text(&mut self, tag: u8, text: &[u8]) -> Option<()> {
-        self.text(tag, text)
+    /// A Date that is stored as a number.
+    #[inline]
+    fn date(&mut self, number: u64) -> Option<()> {
+        self.text(tag::DATE, &unpack_date(number)?)
+    }
+    /// A Timestamp that is stored as a number.
+    #[inline]
+    fn timestamp(&mut self, number: u64) -> Option<()> {
+        let text = unpack_timestamp_tz(number)?;
+        self.text(tag::TIMESTAMP, text.get(..TIMESTAMP_LEN)?)
+    }
+    /// A TimestampTz that is stored as a number.
+    #[inline]
+    fn timestamp_tz(&mut self, number: u64) -> Option<()> {
+        self.text(tag::TIMESTAMP_TZ, &unpack_timestamp_tz(number)?)
     }
     /// A Uuid.
     fn uuid(&mut self, bytes: &[u8; 16]) -> Option<()>;
@@ -53,9 +68,14 @@ impl Values for TextLen {
     fn text(&mut self, _: u8, _: &[u8]) -> Option<()> {
         Some(())
     }
-    fn packed_text(&mut self, _: u8, text: &[u8]) -> Option<()> {
-        self.0 += text.len();
-        Some(())
+    fn date(&mut self, number: u64) -> Option<()> {
+        is_date(number).then(|| self.0 += DATE_LEN)
+    }
+    fn timestamp(&mut self, number: u64) -> Option<()> {
+        is_timestamp(number).then(|| self.0 += TIMESTAMP_LEN)
+    }
+    fn timestamp_tz(&mut self, number: u64) -> Option<()> {
+        is_timestamp(number).then(|| self.0 += TIMESTAMP_TZ_LEN)
     }
     fn uuid(&mut self, _: &[u8; 16]) -> Option<()> {
         Some(())
@@ -172,18 +192,17 @@ fn quick_value<'a>(bytes: &'a [u8], values: &mut impl Values) -> Option<&'a [u8]
         }
         tag::PACKED_DATE => {
             let (number, rest) = varint(rest)?;
-            values.packed_text(tag::DATE, &unpack_date(number)?)?;
+            values.date(number)?;
             rest
         }
         tag::PACKED_TIMESTAMP => {
             let (number, rest) = varint(rest)?;
-            let text = unpack_timestamp_tz(number)?;
-            values.packed_text(tag::TIMESTAMP, text.get(..TIMESTAMP_LEN)?)?;
+            values.timestamp(number)?;
             rest
         }
         tag::PACKED_TIMESTAMP_TZ => {
             let (number, rest) = varint(rest)?;
-            values.packed_text(tag::TIMESTAMP_TZ, &unpack_timestamp_tz(number)?)?;
+            values.timestamp_tz(number)?;
             rest
         }
         _ => return None,

@@ -14,72 +14,62 @@ pub(in crate::engine) struct RowSummary {
 }
 
 /// Checks one row of `arity` values without building it.
+///
+/// # Errors
+/// The flaw of bytes that are no such row.
 #[inline]
 pub(in crate::engine) fn walk_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowSummary> {
-    match walk_quickly(c, arity, usize::MAX)? {
-        Some((summary, _)) => Ok(summary),
-        None => walk_values(c, arity, |_, _| {}),
-    }
+    walk_row_key(c, arity, None).map(|(row, _)| row)
 }
 
-/// Walks a row that is whole, and gives the bytes of the value at position
-/// `key`, if there is one.
+/// As [`walk_row`], and gives the bytes of the value at position `key`, if one
+/// is asked for.
+///
+/// # Errors
+/// As [`walk_row`].
 #[inline]
-fn walk_quickly<'a>(
+pub(in crate::engine) fn walk_row_key<'a>(
     c: &mut Cursor<'a>,
     arity: usize,
-    key: usize,
-) -> Read<Option<(RowSummary, &'a [u8])>> {
+    key: Option<usize>,
+) -> Read<(RowSummary, Option<&'a [u8]>)> {
     let mut text_len = TextLen::default();
-    let Some((row, key)) = quick_row_key(c.rest(), arity, key, &mut text_len) else {
-        return Ok(None);
+    let position = key.unwrap_or(usize::MAX);
+    let Some((row, value)) = quick_row_key(c.rest(), arity, position, &mut text_len) else {
+        return walk_slowly(c, arity, key);
     };
     c.take(row.len)?;
     let summary = RowSummary {
         visible: row.xmax.is_none(),
         text_len: text_len.0,
     };
-    Ok(Some((summary, key)))
+    Ok((summary, key.map(|_| value)))
 }
 
-/// As [`walk_row`], and gives the bytes of the value at position `key`.
-pub(in crate::engine) fn walk_row_key<'a>(
+/// Finds out what is wrong with a row, or that nothing is.
+#[cold]
+fn walk_slowly<'a>(
     c: &mut Cursor<'a>,
     arity: usize,
-    key: usize,
-) -> Read<(RowSummary, &'a [u8])> {
-    if let Some(walked) = walk_quickly(c, arity, key)? {
-        return Ok(walked);
-    }
-    let (mut start, mut len) = (c.clone(), 0);
-    let summary = walk_values(c, arity, |value, before| {
-        if value == key {
-            start = before.clone();
-        } else if value == key + 1 {
-            len = before.position() - start.position();
-        }
-    })?;
-    if key + 1 == arity {
-        len = c.position() - start.position();
-    }
-    Ok((summary, start.take(len)?))
-}
-
-/// Walks a row, and tells where each value starts.
-#[inline]
-fn walk_values<'a>(
-    c: &mut Cursor<'a>,
-    arity: usize,
-    mut at_value: impl FnMut(usize, &Cursor<'a>),
-) -> Read<RowSummary> {
+    key: Option<usize>,
+) -> Read<(RowSummary, Option<&'a [u8]>)> {
+    let start = c.clone();
     let head = Head::read(c, arity)?;
+    let mut found = None;
     let mut text_len = 0usize;
-    for value in 0..arity {
-        at_value(value, c);
+    for position in 0..arity {
+        let before = c.clone();
         text_len = text_len.saturating_add(Stored::read(c)?.text_len());
+        if key == Some(position) {
+            found = Some((before, c.position()));
+        }
     }
-    Ok(RowSummary {
+    let summary = RowSummary {
         visible: head.xmax.is_none(),
         text_len,
-    })
+    };
+    // A row without that value has none.
+    let (mut value, end) = found.unwrap_or((start.clone(), start.position()));
+    let value = value.take(end - value.position())?;
+    Ok((summary, key.map(|_| value)))
 }

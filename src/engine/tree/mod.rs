@@ -3,7 +3,9 @@
 
 mod builder;
 mod key;
+mod meta;
 mod node;
+mod packing;
 mod range;
 mod sorter;
 mod tree_file;
@@ -28,9 +30,9 @@ pub(super) use writer::TreeWriter;
 #[cfg(test)]
 pub(super) const LIMITS: [(&str, u64); 4] = [
     ("ENTRY_LEN", ENTRY_LEN as u64),
-    ("LEAF_ENTRIES", node::LEAF_ENTRIES as u64),
+    ("LEAF_ROOM", packing::LEAF_ROOM as u64),
     ("INNER_CHILDREN", node::INNER_CHILDREN as u64),
-    ("MAX_HEIGHT", node::MAX_HEIGHT as u64),
+    ("MAX_HEIGHT", meta::MAX_HEIGHT as u64),
 ];
 
 /// Bytes of an entry: key, value.

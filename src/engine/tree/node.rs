@@ -1,13 +1,13 @@
-//! The pages of a tree (format page, "Index"): records of one width, in order.
+//! The leaves and inner pages of a tree (format page, "Index"): records of one width, in order.
 
+use super::packing::{LEAF_START, Packing};
 use super::{ENTRY_LEN, Entry};
-use crate::codec::Cursor;
-use crate::engine::address::{Lsn, TableAddress};
+use crate::engine::address::TableAddress;
 use crate::engine::buffer_pool::PageBytes;
 use crate::engine::frame::Piece;
 use crate::engine::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, bounds_of,
-    check_zero, put, seal_page, set_bounds,
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, bounds_of, put,
+    set_bounds,
 };
 use crate::error::Damage;
 use crate::finding::Code;
@@ -15,92 +15,45 @@ use crate::finding::Code;
 /// Bytes of a record of an inner page: the least entry below a child, the
 /// number of its page.
 const CHILD_LEN: usize = ENTRY_LEN + 4;
-/// Entries of a full leaf.
-pub(super) const LEAF_ENTRIES: usize = (PAGE_LEN - PAGE_HEADER_LEN) / ENTRY_LEN;
 /// Children of a full inner page.
 pub(super) const INNER_CHILDREN: usize = (PAGE_LEN - PAGE_HEADER_LEN) / CHILD_LEN;
-/// Most levels. A page is split when it is full only, so that each level has a
-/// hundredth of the pages of the one below it, and page numbers end before.
-pub(super) const MAX_HEIGHT: u32 = 8;
-/// The page that says where the others are.
-pub(super) const META_PAGE: u32 = 0;
 
-const ROOT_OFFSET: usize = PAGE_HEADER_LEN;
-const HEIGHT_OFFSET: usize = ROOT_OFFSET + 4;
-const PAGE_COUNT_OFFSET: usize = HEIGHT_OFFSET + 4;
-const ENTRY_COUNT_OFFSET: usize = PAGE_COUNT_OFFSET + 4 + 4;
-const STAMP_OFFSET: usize = ENTRY_COUNT_OFFSET + 8;
-const META_END: usize = STAMP_OFFSET + 8;
-
-/// What the first page says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) struct Meta {
-    /// The page on top.
-    pub root: u32,
-    /// Levels; 1 when the root is a leaf.
-    pub height: u32,
-    /// Pages, this one among them.
-    pub page_count: u32,
-    /// Entries of all leaves.
-    pub entry_count: u64,
-    /// What the owner wrote to see whether the index is that of its rows.
-    pub stamp: u64,
+/// How the records of a page are written.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Leaf(Packing),
+    Inner,
 }
 
-impl Meta {
-    /// The sealed page.
-    pub(super) fn encode(&self, address: &TableAddress, lsn: Lsn) -> PageBytes {
-        let mut page = [0; PAGE_LEN];
-        put(&mut page, ROOT_OFFSET, &self.root.to_le_bytes());
-        put(&mut page, HEIGHT_OFFSET, &self.height.to_le_bytes());
-        put(&mut page, PAGE_COUNT_OFFSET, &self.page_count.to_le_bytes());
-        let count = self.entry_count.to_le_bytes();
-        put(&mut page, ENTRY_COUNT_OFFSET, &count);
-        put(&mut page, STAMP_OFFSET, &self.stamp.to_le_bytes());
-        let bounds = Bounds {
-            kind: PageKind::IndexMeta,
-            lower: META_END,
-            upper: PAGE_LEN,
-        };
-        seal_page(&mut page, address, (META_PAGE, lsn), bounds);
-        page
+impl Form {
+    fn of_page(page: &PageBytes) -> Self {
+        match bounds_of(page).kind {
+            PageKind::IndexLeaf => Form::Leaf(Packing::of_page(page)),
+            _ => Form::Inner,
+        }
     }
 
-    /// Reads the page.
-    ///
-    /// # Errors
-    /// What is wrong with it; `OutOfRange` when it leads nowhere.
-    pub(super) fn decode(page: &Piece<'_>, address: &TableAddress) -> Result<Self, Damage> {
-        let header = PageHeader::open_in(PageSet::Index, page, address, META_PAGE)?;
-        let bounds = header.bounds(page)?;
-        let expected = (PageKind::IndexMeta, META_END, PAGE_LEN);
-        if (bounds.kind, bounds.lower, bounds.upper) != expected {
-            let found = format!("{:?} of {} bytes", bounds.kind, bounds.lower);
-            let expected = format!("the first page of an index, of {META_END} bytes");
-            return Err(page.damage(LOWER_OFFSET, Code::BadPage, found, expected));
+    fn kind(&self) -> PageKind {
+        match self {
+            Form::Leaf(_) => PageKind::IndexLeaf,
+            Form::Inner => PageKind::IndexInner,
         }
-        check_zero(page, PAGE_COUNT_OFFSET + 4, ENTRY_COUNT_OFFSET)?;
-        let mut c = Cursor::new(page.bytes.get(ROOT_OFFSET..).unwrap_or_default());
-        let mut read = || {
-            let (root, height, page_count, _) = (c.u32()?, c.u32()?, c.u32()?, c.u32()?);
-            Ok(Meta {
-                root,
-                height,
-                page_count,
-                entry_count: c.u64()?,
-                stamp: c.u64()?,
-            })
-        };
-        let meta = read().map_err(|flaw| page.flaw(flaw))?;
-        if !(1..=MAX_HEIGHT).contains(&meta.height) || !(1..meta.page_count).contains(&meta.root) {
-            let found = format!(
-                "root {}, {} levels, {} pages",
-                meta.root, meta.height, meta.page_count
-            );
-            let expected = format!("a root among the pages and 1 to {MAX_HEIGHT} levels");
-            return Err(page.damage(ROOT_OFFSET, Code::OutOfRange, found, expected));
+    }
+
+    /// Where the records start.
+    fn start(&self) -> usize {
+        match self {
+            Form::Leaf(_) => LEAF_START,
+            Form::Inner => PAGE_HEADER_LEN,
         }
-        Ok(meta)
+    }
+
+    /// Bytes of a record.
+    fn width(&self) -> usize {
+        match self {
+            Form::Leaf(packing) => packing.width(),
+            Form::Inner => CHILD_LEN,
+        }
     }
 }
 
@@ -108,16 +61,17 @@ impl Meta {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Node<'a> {
     records: &'a [u8],
-    width: usize,
+    form: Form,
 }
 
 impl<'a> Node<'a> {
     /// The records of a page that was checked when it was read.
     pub(super) fn new(page: &'a PageBytes) -> Self {
-        let bounds = bounds_of(page);
+        let form = Form::of_page(page);
+        let records = form.start()..bounds_of(page).lower;
         Node {
-            records: page.get(PAGE_HEADER_LEN..bounds.lower).unwrap_or_default(),
-            width: width(bounds.kind == PageKind::IndexLeaf),
+            records: page.get(records).unwrap_or_default(),
+            form,
         }
     }
 
@@ -132,50 +86,75 @@ impl<'a> Node<'a> {
     ) -> Result<(), Damage> {
         let header = PageHeader::open_in(PageSet::Index, page, address, number)?;
         let bounds = header.bounds(page)?;
-        let len = bounds.lower - PAGE_HEADER_LEN;
         let whole = match bounds.kind {
             _ if bounds.upper != PAGE_LEN => false,
-            PageKind::IndexLeaf => len.is_multiple_of(ENTRY_LEN),
-            PageKind::IndexInner => len > 0 && len.is_multiple_of(CHILD_LEN),
+            PageKind::IndexLeaf => {
+                let width = Packing::check(page)?.width();
+                let len = bounds.lower.checked_sub(LEAF_START);
+                len.is_some_and(|len| len.is_multiple_of(width))
+            }
+            PageKind::IndexInner => {
+                let len = bounds.lower - PAGE_HEADER_LEN;
+                len > 0 && len.is_multiple_of(CHILD_LEN)
+            }
             _ => false,
         };
         if whole {
             return Ok(());
         }
-        let found = format!("{:?} with {len} bytes of records", bounds.kind);
+        let found = format!("{:?} up to byte {}", bounds.kind, bounds.lower);
         let expected = "a leaf or inner page with whole records";
         Err(page.damage(LOWER_OFFSET, Code::BadPage, found, expected))
     }
 
     /// Whether it has entries and no children.
     pub(super) fn is_leaf(&self) -> bool {
-        self.width == ENTRY_LEN
+        matches!(self.form, Form::Leaf(_))
     }
 
     /// How many records there are.
     pub(super) fn count(&self) -> usize {
-        self.records.len() / self.width
+        self.records.len() / self.form.width()
     }
 
-    /// Whether no record fits any more.
-    pub(super) fn is_full(&self) -> bool {
-        self.count() >= capacity(self.is_leaf())
+    /// Whether a record with this entry fits.
+    pub(super) fn has_room(&self, entry: Entry) -> bool {
+        let count = self.count();
+        match self.form {
+            Form::Leaf(_) if count == 0 => true,
+            Form::Leaf(packing) => count < packing.with(entry).capacity(),
+            Form::Inner => count < INNER_CHILDREN,
+        }
     }
 
     fn record(&self, at: usize) -> &'a [u8] {
-        let records = self.records.get(at * self.width..).unwrap_or_default();
-        records.get(..self.width).unwrap_or_default()
+        self.records
+            .get(at * self.form.width()..)
+            .unwrap_or_default()
     }
 
     /// The entry of a leaf, or the least entry below a child.
+    #[inline]
     pub(super) fn entry(&self, at: usize) -> Entry {
-        Entry::from_bytes(self.record(at))
+        let record = self.record(at);
+        match self.form {
+            Form::Leaf(packing) => packing.unpack(record),
+            Form::Inner => Entry::from_bytes(record),
+        }
+    }
+
+    /// All entries, or the least ones below each child.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> + use<'a> {
+        let node = *self;
+        (0..node.count()).map(move |at| node.entry(at))
     }
 
     /// The page of a child; 0, which is none, beyond the last one.
     pub(super) fn child(&self, at: usize) -> u32 {
         let number = self.record(at).get(ENTRY_LEN..).unwrap_or_default();
-        u32::from_le_bytes(number.try_into().unwrap_or_default())
+        number
+            .first_chunk()
+            .map_or(0, |bytes| u32::from_le_bytes(*bytes))
     }
 
     /// The first record for which `is_before` does not hold.
@@ -192,15 +171,24 @@ impl<'a> Node<'a> {
     }
 }
 
-fn width(is_leaf: bool) -> usize {
-    if is_leaf { ENTRY_LEN } else { CHILD_LEN }
+/// Puts entries, which fit, into a page without any.
+pub(super) fn fill_leaf(page: &mut PageBytes, entries: &[Entry]) {
+    let packing = Packing::of_all(entries);
+    packing.write(page);
+    let end = LEAF_START + entries.len() * packing.width();
+    let room = page.get_mut(LEAF_START..end).unwrap_or_default();
+    let records = room.chunks_exact_mut(packing.width());
+    for (entry, record) in entries.iter().zip(records) {
+        packing.pack(*entry, record);
+    }
+    set_bounds(page, bounds(PageKind::IndexLeaf, end));
 }
 
-fn capacity(is_leaf: bool) -> usize {
-    if is_leaf {
-        LEAF_ENTRIES
-    } else {
-        INNER_CHILDREN
+fn bounds(kind: PageKind, lower: usize) -> Bounds {
+    Bounds {
+        kind,
+        lower,
+        upper: PAGE_LEN,
     }
 }
 
@@ -208,7 +196,7 @@ fn capacity(is_leaf: bool) -> usize {
 #[derive(Debug)]
 pub(super) struct NodeMut<'a> {
     page: &'a mut PageBytes,
-    is_leaf: bool,
+    form: Form,
     count: usize,
 }
 
@@ -216,77 +204,75 @@ impl<'a> NodeMut<'a> {
     /// A page that was checked.
     pub(super) fn new(page: &'a mut PageBytes) -> Self {
         let node = Node::new(page);
-        let (is_leaf, count) = (node.is_leaf(), node.count());
-        NodeMut {
-            page,
-            is_leaf,
-            count,
-        }
+        let (form, count) = (node.form, node.count());
+        NodeMut { page, form, count }
     }
 
-    /// Makes a page of zeros an empty one.
+    /// Makes a page of zeros an empty leaf or an inner page without children.
     pub(super) fn empty(page: &'a mut PageBytes, is_leaf: bool) -> Self {
-        let mut node = NodeMut {
-            page,
-            is_leaf,
-            count: 0,
-        };
+        if is_leaf {
+            fill_leaf(page, &[]);
+            return NodeMut::new(page);
+        }
+        let (form, count) = (Form::Inner, 0);
+        let mut node = NodeMut { page, form, count };
         node.set_count(0);
         node
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            kind: match self.is_leaf {
-                true => PageKind::IndexLeaf,
-                false => PageKind::IndexInner,
-            },
-            lower: self.offset(self.count),
-            upper: PAGE_LEN,
-        }
-    }
-
     fn set_count(&mut self, count: usize) {
         self.count = count;
-        let bounds = self.bounds();
-        set_bounds(self.page, bounds);
+        let lower = self.offset(count);
+        set_bounds(self.page, bounds(self.form.kind(), lower));
     }
 
     fn offset(&self, at: usize) -> usize {
-        PAGE_HEADER_LEN + at * width(self.is_leaf)
+        self.form.start() + at * self.form.width()
     }
 
-    /// Puts a record at a position of a page that has room. `child` is of no
-    /// meaning in a leaf.
+    /// Puts a record at a position of a page that has room for it. `child` is
+    /// of no meaning in a leaf.
     pub(super) fn insert(&mut self, at: usize, entry: Entry, child: u32) {
+        if let Form::Leaf(packing) = self.form
+            && (self.count == 0 || !packing.takes(entry))
+        {
+            return self.insert_wider(at, entry);
+        }
         let (from, end) = (self.offset(at), self.offset(self.count));
-        let record_len = width(self.is_leaf);
-        if from > end || end + record_len > PAGE_LEN {
+        let width = self.form.width();
+        if from > end || end + width > PAGE_LEN {
             return;
         }
-        self.page.copy_within(from..end, from + record_len);
-        put(self.page, from, &entry.to_bytes());
-        if !self.is_leaf {
-            put(self.page, from + ENTRY_LEN, &child.to_le_bytes());
+        self.page.copy_within(from..end, from + width);
+        let record = self.page.get_mut(from..from + width).unwrap_or_default();
+        match self.form {
+            Form::Leaf(packing) => packing.pack(entry, record),
+            Form::Inner => {
+                put(record, 0, &entry.to_bytes());
+                put(record, ENTRY_LEN, &child.to_le_bytes());
+            }
         }
         self.set_count(self.count + 1);
+    }
+
+    /// Writes all entries of a leaf anew, with one that has other bytes than
+    /// they have in common.
+    fn insert_wider(&mut self, at: usize, entry: Entry) {
+        let mut entries = self.take_from(0);
+        entries.insert(at.min(entries.len()), entry);
+        self.refill(&entries);
+    }
+
+    /// Puts entries into a leaf from which all were taken.
+    fn refill(&mut self, entries: &[Entry]) {
+        fill_leaf(self.page, entries);
+        self.form = Form::of_page(self.page);
+        self.count = entries.len();
     }
 
     /// Adds a record at the end of a page that has room.
     pub(super) fn push(&mut self, entry: Entry, child: u32) {
         self.insert(self.count, entry, child);
-    }
-
-    /// Puts entries into an empty leaf; they fit.
-    pub(super) fn fill(&mut self, entries: &[Entry]) {
-        for (at, entry) in entries.iter().take(LEAF_ENTRIES).enumerate() {
-            put(
-                self.page,
-                PAGE_HEADER_LEN + at * ENTRY_LEN,
-                &entry.to_bytes(),
-            );
-        }
-        self.set_count(entries.len().min(LEAF_ENTRIES));
     }
 
     /// Takes a record away.
@@ -305,10 +291,27 @@ impl<'a> NodeMut<'a> {
 
     /// Moves the records from a position on to a page of zeros.
     pub(super) fn split_off(&mut self, at: usize, right: &mut PageBytes) {
-        let moved = self.page.get(self.offset(at)..self.offset(self.count));
-        put(right, PAGE_HEADER_LEN, moved.unwrap_or_default());
-        NodeMut::empty(right, self.is_leaf).set_count(self.count - at);
+        match self.form {
+            Form::Leaf(_) => {
+                fill_leaf(right, &self.take_from(at));
+                // What is left may have more in common.
+                let left = self.take_from(0);
+                self.refill(&left);
+            }
+            Form::Inner => {
+                let moved = self.page.get(self.offset(at)..self.offset(self.count));
+                put(right, PAGE_HEADER_LEN, moved.unwrap_or_default());
+                NodeMut::empty(right, false).set_count(self.count - at);
+                self.truncate(at);
+            }
+        }
+    }
+
+    /// Takes the entries of a leaf from a position on.
+    fn take_from(&mut self, at: usize) -> Vec<Entry> {
+        let entries = Node::new(self.page).entries().skip(at).collect();
         self.truncate(at);
+        entries
     }
 
     fn truncate(&mut self, count: usize) {

@@ -1,8 +1,9 @@
-//! Trees against ordered sets, and every byte of a file of one.
+//! Trees against ordered sets, and their bytes.
+
+mod damage;
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -13,7 +14,6 @@ use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::BufferPool;
 use crate::engine::live::{Batch, carry_out};
 use crate::engine::verify::{Level, check_table};
-use crate::error::Error;
 use crate::file::{LocalDisk, SourceFile};
 use crate::finding::Code;
 
@@ -33,6 +33,15 @@ fn entry(key: u64, value: u64) -> Entry {
     Entry {
         key: key.into(),
         value,
+    }
+}
+
+/// One that has little in common with its neighbours: 369 of them fill a leaf.
+fn wide(n: u64) -> Entry {
+    let low = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Entry {
+        key: u128::from(n) << 96 | u128::from(low),
+        value: low.swap_bytes(),
     }
 }
 
@@ -89,31 +98,69 @@ fn whole(place: &TreePlace) -> Vec<Entry> {
 fn decoded(bytes: &[u8], page: usize, level: u32, entries: &mut Vec<Entry>) {
     let u16_at = |at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    let (start, end) = (
-        page * 8192 + 32,
-        page * 8192 + usize::from(u16_at(page * 8192 + 28)),
-    );
-    assert_eq!(bytes[page * 8192 + 5], if level == 0 { 4 } else { 5 });
-    let width = if level == 0 { 24 } else { 28 };
-    for at in (start..end).step_by(width) {
-        if level > 0 {
+    let page = page * 8192;
+    let end = page + usize::from(u16_at(page + 28));
+    assert_eq!(bytes[page + 5], if level == 0 { 6 } else { 5 });
+    if level > 0 {
+        for at in (page + 32..end).step_by(28) {
             decoded(bytes, u32_at(at + 24) as usize, level - 1, entries);
-        } else {
-            let key = u128::from_le_bytes(bytes[at..at + 16].try_into().unwrap());
-            let value = u64_at(at + 16);
-            entries.push(Entry { key, value });
         }
+        return;
     }
+    let [skip, key_len, value_len, 0] = bytes[page + 56..page + 60] else {
+        panic!("no leaf");
+    };
+    let [skip, key_len, value_len] = [skip, key_len, value_len].map(usize::from);
+    for at in (page + 60..end).step_by(key_len + value_len) {
+        let mut whole: [u8; 24] = bytes[page + 32..page + 56].try_into().unwrap();
+        whole[skip..skip + key_len].copy_from_slice(&bytes[at..at + key_len]);
+        let value = &bytes[at + key_len..at + key_len + value_len];
+        whole[16..16 + value_len].copy_from_slice(value);
+        let (key, value) = whole.split_at(16);
+        let key = u128::from_le_bytes(key.try_into().unwrap());
+        let value = u64::from_le_bytes(value.try_into().unwrap());
+        entries.push(Entry { key, value });
+    }
+}
+
+/// The first entry of each leaf of a new tree, and the end: a leaf takes entries
+/// as long as those bytes in which they differ have room.
+fn leaf_starts(entries: &[Entry]) -> Vec<u64> {
+    let (mut starts, mut first) = (vec![0], 0);
+    let mut differs = [false; 24];
+    for (at, entry) in entries.iter().enumerate() {
+        let mut with = differs;
+        let pairs = entry.to_bytes().into_iter().zip(entries[first].to_bytes());
+        for (differs, (a, b)) in with.iter_mut().zip(pairs) {
+            *differs |= a != b;
+        }
+        let span = |part: &[bool]| {
+            let first = part.iter().position(|differs| *differs);
+            let last = part.iter().rposition(|differs| *differs);
+            first.zip(last).map_or(0, |(first, last)| last + 1 - first)
+        };
+        let value_len = with[16..].iter().rposition(|differs| *differs);
+        let width = span(&with[..16]) + value_len.map_or(1, |last| last + 1);
+        if (at - first + 1) * width > 8192 - 60 {
+            starts.push(at as u64);
+            (first, with) = (at, [false; 24]);
+        }
+        differs = with;
+    }
+    starts.push(entries.len() as u64);
+    starts
 }
 
 #[test]
 fn a_bulk_tree_is_that_of_the_format_page() {
+    let entries: Vec<_> = (0..700_000).map(|n| entry(n * 0x1_0001, n)).collect();
+    let starts = leaf_starts(&entries);
     // A leaf, a full leaf, one more, a full inner page, one more, three levels.
-    for count in [0u64, 1, 340, 341, 340 * 291, 340 * 291 + 1, 250_000] {
+    let (leaf, inner) = (starts[1], starts[291]);
+    for count in [0u64, 1, leaf, leaf + 1, inner, inner + 1, 700_000] {
         let dir = tempfile::tempdir().unwrap();
         let place = place(&dir);
-        let entries: Vec<_> = (0..count).map(|n| entry(n / 3, n)).collect();
+        let entries = &entries[..usize::try_from(count).unwrap()];
         bulk(&place, entries.iter().copied(), 5);
         let bytes = fs::read(&place.path).unwrap();
         let number = |at: usize, len: usize| {
@@ -123,7 +170,7 @@ fn a_bulk_tree_is_that_of_the_format_page() {
         };
         assert_eq!((bytes[5], number(28, 2), number(30, 2)), (3, 64, 8192));
         assert_eq!((number(8, 8), number(16, 4), number(20, 4)), (3, 1, 2));
-        let leaves = count.div_ceil(340).max(1);
+        let leaves = starts.partition_point(|start| *start < count).max(1) as u64;
         let inner = if leaves > 1 { leaves.div_ceil(291) } else { 0 };
         let top = u64::from(inner > 1);
         let pages = 1 + leaves + inner + top;
@@ -138,7 +185,7 @@ fn a_bulk_tree_is_that_of_the_format_page() {
         assert!(whole(&place) == entries);
         // Equal entries give equal bytes.
         fs::rename(&place.path, dir.path().join("first")).unwrap();
-        bulk(&place, entries, 5);
+        bulk(&place, entries.iter().copied(), 5);
         assert!(fs::read(&place.path).unwrap() == bytes);
     }
 }
@@ -150,21 +197,25 @@ fn entries_that_rise_fill_the_pages() {
     let pool = Arc::new(BufferPool::new(64));
     let mut tree = Tree::empty(place.clone(), &pool);
     assert_eq!((tree.stamp(), tree.entry_count()), (0, 0));
-    for n in 0..120_000 {
-        assert!(tree.insert(entry(n, 1)).unwrap());
+    let entries: Vec<_> = (0..120_000).map(wide).collect();
+    for entry in &entries {
+        assert!(tree.insert(*entry).unwrap());
     }
     tree.set_stamp(8);
     checkpoint(&mut tree);
-    // 353 leaves, 2 inner pages, a root and the first page.
+    // As many leaves as in a new tree, 2 inner pages, a root and the first page.
+    let leaves = leaf_starts(&entries).len() - 1;
+    assert_eq!(leaves, 326);
     let len = fs::metadata(&place.path).unwrap().len();
-    assert_eq!(len, (353 + 2 + 1 + 1) * 8192);
-    assert_eq!(whole(&place).len(), 120_000);
+    assert_eq!(len, (leaves as u64 + 2 + 1 + 1) * 8192);
+    assert!(whole(&place) == entries);
     drop(tree);
     let tree = open(&place, &pool);
     assert_eq!((tree.stamp(), tree.entry_count()), (8, 120_000));
-    assert_eq!(tree.values(77_777).unwrap(), [1]);
-    assert_eq!(first_from(&tree, 119_999), Some(entry(119_999, 1)));
-    assert_eq!(first_from(&tree, 120_000), None);
+    let (some, last) = (wide(77_777), wide(119_999));
+    assert_eq!(tree.values(some.key).unwrap(), [some.value]);
+    assert_eq!(first_from(&tree, last.key), Some(last));
+    assert_eq!(first_from(&tree, last.key + 1), None);
 }
 
 #[test]
@@ -197,6 +248,8 @@ fn values_of_a_key_run_over_many_leaves() {
 enum Op {
     Insert(u16, u8),
     Remove(u16, u8),
+    /// Among narrow entries, so that full leaves have to be halved again and again.
+    Wide(u16),
     Serial(u16),
     Lookup(u16),
     Reopen,
@@ -206,6 +259,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         600 => (any::<u16>(), 0..4u8).prop_map(|(key, value)| Op::Insert(key, value)),
         400 => (any::<u16>(), 0..4u8).prop_map(|(key, value)| Op::Remove(key, value)),
+        20 => any::<u16>().prop_map(Op::Wide),
         30 => (0..400u16).prop_map(Op::Serial),
         100 => any::<u16>().prop_map(Op::Lookup),
         2 => Just(Op::Reopen),
@@ -237,6 +291,10 @@ proptest! {
                     let entry = model.range(from..).next().copied().unwrap_or(from);
                     prop_assert_eq!(tree.remove(entry).unwrap(), model.remove(&entry));
                 }
+                Op::Wide(n) => {
+                    let wide = Entry { key: wide(n.into()).key >> 96, ..wide(n.into()) };
+                    prop_assert_eq!(tree.insert(wide).unwrap(), model.insert(wide));
+                }
                 Op::Serial(count) => for _ in 0..count {
                     serial += 1;
                     prop_assert!(tree.insert(entry(serial, 0)).unwrap());
@@ -264,125 +322,4 @@ proptest! {
         checkpoint(&mut tree);
         prop_assert!(whole(&place).into_iter().eq(model));
     }
-
-    /// Whatever stands under right checksums, readers come to an end.
-    #[test]
-    fn any_bytes_with_right_checksums_are_read_or_refused(
-        page in 0..6usize,
-        at in prop_oneof![5..6usize, 28..64usize, 32..400usize],
-        with in any::<[u8; 4]>(),
-    ) {
-        let dir = tempfile::tempdir().unwrap();
-        let place = place(&dir);
-        bulk(&place, (0..1200).map(|n| entry(n, n)), 0);
-        patch(&place, page, at, &with);
-        let (codes, _) = verified(&place, Level::Structure);
-        let pool = Arc::new(BufferPool::new(16));
-        let read = Tree::open(place, &pool).and_then(|tree| {
-            let mut tree = tree.unwrap();
-            let entries = tree.range(0..=u128::MAX).take(10_000).collect::<Result<Vec<_>, _>>()?;
-            assert!(entries.len() < 5000);
-            tree.insert(entry(600, 1))?;
-            tree.remove(entry(700, 700))?;
-            Ok(())
-        });
-        if let Err(error) = read {
-            prop_assert!(!codes.is_empty(), "{error}");
-        }
-    }
-}
-
-/// Changes bytes of a page and gives it its checksum again.
-fn patch(place: &TreePlace, page: usize, at: usize, with: &[u8]) {
-    let mut bytes = fs::read(&place.path).unwrap();
-    let page_bytes = &mut bytes[page * 8192..][..8192];
-    page_bytes[at..at + with.len()].copy_from_slice(with);
-    let mut crc = place.address.seed(1 << 32 | page as u64);
-    crc.update(&page_bytes[4..]);
-    let crc = crc.finalize().to_le_bytes();
-    page_bytes[..4].copy_from_slice(&crc);
-    fs::write(&place.path, bytes).unwrap();
-}
-
-#[test]
-fn every_changed_byte_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let place = place(&dir);
-    bulk(&place, (0..400).map(|n| entry(n, n)), 0);
-    let bytes = fs::read(&place.path).unwrap();
-    assert_eq!(bytes.len(), 4 * 8192);
-    let file = OpenOptions::new().write(true).open(&place.path).unwrap();
-    for (offset, byte) in bytes.iter().enumerate() {
-        let offset = offset as u64;
-        file.write_all_at(&[byte ^ (1 << (offset % 8))], offset)
-            .unwrap();
-        let (codes, _) = verified(&place, Level::Checksums);
-        assert_eq!(codes.len(), 1, "at {offset}");
-        file.write_all_at(&[*byte], offset).unwrap();
-    }
-    for len in [0, 1, 8191, 8192, 3 * 8192, 4 * 8192 - 1] {
-        fs::write(&place.path, &bytes[..len]).unwrap();
-        assert!(!verified(&place, Level::Checksums).0.is_empty(), "{len}");
-        let pool = Arc::new(BufferPool::new(16));
-        assert!(matches!(
-            Tree::open(place.clone(), &pool),
-            Err(Error::Damage(_))
-        ));
-    }
-    fs::write(&place.path, [&bytes[..], &[0]].concat()).unwrap();
-    assert_eq!(verified(&place, Level::Checksums).0, [Code::TrailingBytes]);
-}
-
-#[test]
-fn pages_in_the_wrong_place_and_links_that_lead_astray_are_found() {
-    // Pages 1 to 4 are leaves, 5 is the root.
-    let found = |page: usize, at: usize, with: &[u8]| {
-        let dir = tempfile::tempdir().unwrap();
-        let place = place(&dir);
-        bulk(&place, (0..1200).map(|n| entry(n, n)), 0);
-        patch(&place, page, at, with);
-        verified(&place, Level::Structure).0
-    };
-    assert_eq!(found(1, 8, &[9]), []);
-    let child = |n: usize| 32 + 28 * n + 24;
-    // To itself, to another child, to the first page, to none.
-    for to in [5u8, 3, 0, 6, 255] {
-        assert_eq!(found(5, child(1), &[to]), [Code::BrokenChain], "{to}");
-    }
-    // A bound above and below what stands in the leaves.
-    assert_eq!(found(5, 32 + 28, &[1]), [Code::BadPage]);
-    assert_eq!(found(5, 32 + 28, &[0x55]), [Code::BadPage]);
-    assert_eq!(found(5, 32, &[1]), [Code::BadPage]);
-    assert_eq!(found(2, 32, &[0xff, 0xff]), [Code::BadPage]);
-    // Counts, levels, root and kinds.
-    assert_eq!(found(0, 48, &[0xaf]), [Code::CountMismatch]);
-    assert_eq!(found(0, 36, &[1]), [Code::BrokenChain]);
-    assert_eq!(found(0, 36, &[3]), [Code::BrokenChain]);
-    assert_eq!(found(0, 36, &[9]), [Code::OutOfRange]);
-    assert_eq!(found(0, 32, &[6]), [Code::OutOfRange]);
-    assert_eq!(found(0, 40, &[5]), [Code::OutOfRange]);
-    assert_eq!(found(0, 40, &[7]), [Code::Truncated]);
-    assert_eq!(found(2, 5, &[1]), [Code::BadTag]);
-    assert_eq!(found(2, 28, &[33]), [Code::BadPage]);
-    // A root of one child: what the others hold is out of reach.
-    let dir = tempfile::tempdir().unwrap();
-    let place = place(&dir);
-    bulk(&place, (0..400).map(|n| entry(n, n)), 0);
-    patch(&place, 0, 32, &[1]);
-    patch(&place, 0, 36, &[1]);
-    patch(&place, 0, 48, &[84, 1]);
-    assert_eq!(verified(&place, Level::Structure).0, [Code::OrphanPage]);
-}
-
-#[test]
-fn a_missing_file_is_none_and_one_of_another_table_is_damage() {
-    let dir = tempfile::tempdir().unwrap();
-    let place = place(&dir);
-    let pool = Arc::new(BufferPool::new(16));
-    assert!(Tree::open(place.clone(), &pool).unwrap().is_none());
-    bulk(&place, [entry(1, 1)], 0);
-    let mut other = place.clone();
-    other.address.table += 1;
-    let error = Tree::open(other, &pool).unwrap_err();
-    assert!(error.to_string().contains("wrong-place"), "{error}");
 }

@@ -4,7 +4,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::node::{MAX_HEIGHT, META_PAGE, Meta, Node, NodeMut};
+use super::meta::{MAX_HEIGHT, META_PAGE, Meta};
+use super::node::{Node, NodeMut};
 use super::{Entry, TreePlace};
 use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
@@ -31,6 +32,9 @@ pub(in crate::engine) struct Tree {
     /// Whether the first page differs from its file.
     meta_changed: bool,
 }
+
+/// A page beside one that was split: the least entry there, its number.
+type Sibling = (Entry, u32);
 
 /// The way from the root to a leaf.
 pub(super) struct Path {
@@ -194,63 +198,89 @@ impl Tree {
     /// # Errors
     /// Damage; I/O errors; `Usage` when no page number is left.
     pub(in crate::engine) fn insert(&mut self, entry: Entry) -> Result<bool> {
-        let mut path = self.descend(entry)?;
-        let leaf = Node::new(&path.leaf);
-        let at = leaf.search(|found| found < entry);
-        if at < leaf.count() && leaf.entry(at) == entry {
-            return Ok(false);
-        }
-        let place = (path.leaf_number, at);
-        let mut split = self.insert_record(path.leaf, place, entry, META_PAGE)?;
-        // Each page that was split is one more child of the page above it.
-        while let Some((low, number)) = split {
-            let Some((above, at)) = path.inner.pop() else {
-                self.new_root(low, number)?;
+        loop {
+            let path = self.descend(entry)?;
+            let leaf = Node::new(&path.leaf);
+            let at = leaf.search(|found| found < entry);
+            if at < leaf.count() && leaf.entry(at) == entry {
+                return Ok(false);
+            }
+            let place = (path.leaf_number, at);
+            if leaf.has_room(entry) || at == leaf.count() {
+                let split = self.insert_record(path.leaf, place, entry, META_PAGE)?;
+                self.add_child(path.inner, split)?;
                 break;
-            };
-            let page = self.page(above)?;
-            split = self.insert_record(page, (above, at + 1), low, number)?;
+            }
+            // An entry that has less in common than those that are there makes
+            // all of them wider: a half may still be too full for it.
+            let split = self.split(path.leaf, path.leaf_number)?;
+            self.add_child(path.inner, Some(split))?;
         }
         self.meta.entry_count += 1;
         self.meta_changed = true;
         Ok(true)
     }
 
-    /// Puts a record into a page. If it is full, it is split, and its new
-    /// neighbour with the least entry there is returned: a record that comes
-    /// last has a page of its own, so that entries that rise fill the pages.
+    /// Each page that was split is one more child of the page above it.
+    fn add_child(&mut self, mut inner: Vec<(u32, usize)>, split: Option<Sibling>) -> Result<()> {
+        let mut split = split;
+        while let Some((low, number)) = split {
+            let Some((above, at)) = inner.pop() else {
+                return self.new_root(low, number);
+            };
+            let page = self.page(above)?;
+            split = self.insert_record(page, (above, at + 1), low, number)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a record into a page. If that is full, it is split, and its new
+    /// neighbour is returned: a record that comes last has a page of its own,
+    /// so that entries that rise fill the pages. In a leaf, any other one has
+    /// room.
     fn insert_record(
         &mut self,
         mut page: Arc<PageBytes>,
         (number, at): (u32, usize),
         entry: Entry,
         child: u32,
-    ) -> Result<Option<(Entry, u32)>> {
+    ) -> Result<Option<Sibling>> {
         let node = Node::new(&page);
         let (count, is_leaf) = (node.count(), node.is_leaf());
-        if !node.is_full() {
+        if node.has_room(entry) {
             NodeMut::new(Arc::make_mut(&mut page)).insert(at, entry, child);
             self.pool.put_dirty(self.pages, number, page);
             return Ok(None);
         }
+        if at == count {
+            let right_number = self.new_page()?;
+            let mut right = Arc::new([0; PAGE_LEN]);
+            NodeMut::empty(Arc::make_mut(&mut right), is_leaf).push(entry, child);
+            self.pool.put_dirty(self.pages, right_number, right);
+            return Ok(Some((entry, right_number)));
+        }
+        let split = self.split(page, number)?;
+        let middle = count / 2;
+        let (number, at) = match at <= middle {
+            true => (number, at),
+            false => (split.1, at - middle),
+        };
+        let mut half = self.page(number)?;
+        NodeMut::new(Arc::make_mut(&mut half)).insert(at, entry, child);
+        self.pool.put_dirty(self.pages, number, half);
+        Ok(Some(split))
+    }
+
+    /// Moves the later half of a page's records to a new page.
+    fn split(&mut self, mut page: Arc<PageBytes>, number: u32) -> Result<Sibling> {
         let right_number = self.new_page()?;
         let mut right = Arc::new([0; PAGE_LEN]);
-        let right_bytes = Arc::make_mut(&mut right);
-        if at == count {
-            NodeMut::empty(right_bytes, is_leaf).push(entry, child);
-        } else {
-            let middle = count / 2;
-            let mut left = NodeMut::new(Arc::make_mut(&mut page));
-            left.split_off(middle, right_bytes);
-            match at <= middle {
-                true => left.insert(at, entry, child),
-                false => NodeMut::new(right_bytes).insert(at - middle, entry, child),
-            }
-            self.pool.put_dirty(self.pages, number, page);
-        }
+        let middle = Node::new(&page).count() / 2;
+        NodeMut::new(Arc::make_mut(&mut page)).split_off(middle, Arc::make_mut(&mut right));
         let low = Node::new(&right).entry(0);
+        self.pool.put_dirty(self.pages, number, page);
         self.pool.put_dirty(self.pages, right_number, right);
-        Ok(Some((low, right_number)))
+        Ok((low, right_number))
     }
 
     fn new_page(&mut self) -> Result<u32> {

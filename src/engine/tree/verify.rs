@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Entry;
-use super::node::{META_PAGE, Meta, Node};
+use super::meta::{META_PAGE, Meta};
+use super::node::Node;
 use crate::codec::MultisetHash;
 use crate::engine::address::TableAddress;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
@@ -19,6 +20,7 @@ pub(in crate::engine) struct EntrySet(MultisetHash);
 
 impl EntrySet {
     /// Adds an entry.
+    #[inline]
     pub(in crate::engine) fn add(&mut self, entry: &Entry) {
         self.0.add(&entry.to_bytes());
     }
@@ -186,8 +188,7 @@ impl Walk<'_> {
         node: &Node<'_>,
         take: &mut impl FnMut(&Entry),
     ) -> Result<()> {
-        for at in 0..node.count() {
-            let entry = node.entry(at);
+        for entry in node.entries() {
             let rises = self.last.is_none_or(|last| last < entry) && entry >= visit.low;
             if !rises || visit.high.is_some_and(|high| entry >= high) {
                 return self.unordered(visit.number);

@@ -4,7 +4,9 @@
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
-use super::node::{LEAF_ENTRIES, META_PAGE, Meta, Node, NodeMut};
+use super::meta::{META_PAGE, Meta};
+use super::node::{Node, NodeMut, fill_leaf};
+use super::packing::Packing;
 use super::{Entry, TreePlace};
 use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
@@ -25,8 +27,10 @@ pub(in crate::engine) struct TreeWriter {
     /// The page under construction of each level, leaves first.
     levels: Vec<Box<PageBytes>>,
     /// The entries of the leaf under construction: they go into its page all at
-    /// once, when it is closed.
+    /// once, when it is closed. What they have in common tells how many fit.
     leaf: Vec<Entry>,
+    packing: Packing,
+    capacity: usize,
     /// The number that the next page gets.
     next: u32,
     entry_count: u64,
@@ -50,7 +54,9 @@ impl TreeWriter {
             lsn,
             out: BufWriter::with_capacity(BUFFER_LEN, DiskWriter::new(file)),
             levels: vec![empty_page(true)],
-            leaf: Vec::with_capacity(LEAF_ENTRIES),
+            leaf: Vec::new(),
+            packing: Packing::of(Entry::MIN),
+            capacity: 0,
             next: META_PAGE,
             entry_count: 0,
             last: None,
@@ -89,7 +95,7 @@ impl TreeWriter {
             file.read_exact_at(&mut page, offset).map_err(io)?;
             let node = Node::new(&page);
             if node.is_leaf() {
-                (0..node.count()).try_for_each(|at| take(node.entry(at)))?;
+                node.entries().try_for_each(&mut take)?;
             }
         }
         self.leaf.drain(..).try_for_each(take)?;
@@ -113,19 +119,33 @@ impl TreeWriter {
         }
         self.last = Some(entry);
         self.entry_count += 1;
-        if self.leaf.len() == LEAF_ENTRIES {
+        if self.leaf.is_empty() {
+            self.start_leaf(entry);
+        }
+        if !self.packing.takes(entry) {
+            self.packing = self.packing.with(entry);
+            self.capacity = self.packing.capacity();
+        }
+        if self.leaf.len() >= self.capacity {
             let mut page = self.leaf_page();
             let (low, number) = self.close(&mut page, 0)?;
             self.add(1, low, number)?;
+            self.start_leaf(entry);
         }
         self.leaf.push(entry);
         Ok(())
     }
 
+    /// The next leaf starts with an entry.
+    fn start_leaf(&mut self, entry: Entry) {
+        self.packing = Packing::of(entry);
+        self.capacity = self.packing.capacity();
+    }
+
     /// The page of the leaf under construction, and none of its entries left.
     fn leaf_page(&mut self) -> Box<PageBytes> {
-        let mut page = empty_page(true);
-        NodeMut::new(&mut page).fill(&self.leaf);
+        let mut page = Box::new([0; PAGE_LEN]);
+        fill_leaf(&mut page, &self.leaf);
         self.leaf.clear();
         page
     }
@@ -141,7 +161,7 @@ impl TreeWriter {
             let Some(page) = self.levels.get_mut(level) else {
                 return Ok(());
             };
-            if !Node::new(page).is_full() {
+            if Node::new(page).has_room(entry) {
                 NodeMut::new(page).push(entry, child);
                 return Ok(());
             }
