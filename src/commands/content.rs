@@ -61,9 +61,7 @@ pub struct Content {
 pub fn hash_content(catalog: &Catalog, rows: &dyn RowSource, threads: Threads) -> Result<Content> {
     let hashing = HashingRows::new(rows, catalog);
     read_through(catalog, &hashing, threads)?;
-    for (at, hashes) in hashing.all() {
-        rows.check_total(at.0, at.1, hashes.versions.count(), hashes.visible.count())?;
-    }
+    hashing.check_totals()?;
     Ok(hashing.content(catalog))
 }
 

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::Family;
 use crate::model::{
-    Catalog, Database, RowBatch, RowPart, RowSource, RowStream, TableGrants, ValueRef, VisibleRows,
+    Catalog, Database, PassThrough, RowBatch, RowSource, RowStream, TableGrants, ValueRef,
+    VisibleRows,
 };
 
 use crate::report::Report;
@@ -176,48 +177,32 @@ impl<'s> ConvertedRows<'s> {
             live_counts,
         }
     }
+}
 
-    fn stream<'r>(&self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
+impl PassThrough for ConvertedRows<'_> {
+    fn source(&self) -> &dyn RowSource {
+        self.source
+    }
+
+    fn stream<'r>(
+        &'r self,
+        _: (usize, usize),
+        rows: Box<dyn RowStream + 'r>,
+    ) -> Result<Box<dyn RowStream + 'r>> {
         let rows = match self.live_counts {
             Some(_) => Box::new(VisibleRows::new(rows)),
             None => rows,
         };
-        match self.numeric {
+        Ok(match self.numeric {
             Numeric::Keep => rows,
             numeric => Box::new(ConvertedStream { rows, numeric }),
-        }
-    }
-}
-
-impl RowSource for ConvertedRows<'_> {
-    fn row_count(&self, database: usize, table: usize) -> u64 {
-        match &self.live_counts {
-            Some(counts) => counts
-                .get(database)
-                .and_then(|c| c.get(table))
-                .copied()
-                .unwrap_or(0),
-            None => self.source.row_count(database, table),
-        }
+        })
     }
 
-    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_rows(database, table)?;
-        Ok(self.stream(rows))
-    }
-
-    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
-        self.source.parts(database, table)
-    }
-
-    fn open_part(
-        &self,
-        database: usize,
-        table: usize,
-        part: &RowPart,
-    ) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_part(database, table, part)?;
-        Ok(self.stream(rows))
+    fn passing(&self, database: usize, table: usize) -> Option<u64> {
+        let counts = self.live_counts.as_ref()?;
+        let count = counts.get(database).and_then(|tables| tables.get(table));
+        Some(count.copied().unwrap_or(0))
     }
 }
 

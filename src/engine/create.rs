@@ -220,6 +220,8 @@ impl<'p> Writing<'p> {
     fn finish(&self, job: &Job<'_>, writer: Box<dyn TableWriter + '_>) -> Result<TableCounts> {
         let counts = writer.finish()?;
         let ((database, table), place) = job.place;
+        let (rows, live) = (counts.rows, counts.live);
+        self.rows.check_total(*database, *table, rows, live)?;
         let announced = self.rows.row_count(*database, *table);
         if counts.rows == announced {
             return Ok(counts);

@@ -5,6 +5,7 @@ mod catalog;
 mod operation;
 mod packed_row;
 mod page_view;
+mod pass_through;
 mod privilege;
 mod row;
 mod schema;
@@ -17,6 +18,7 @@ pub use packed_row::PackedRow;
 pub use page_view::{
     Field, FieldSpec, FieldStyle, PageEnd, PageRow, PageSlot, PageStream, PageView,
 };
+pub use pass_through::PassThrough;
 pub use privilege::{Privilege, PrivilegeMap};
 pub use row::{
     PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,

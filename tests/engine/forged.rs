@@ -3,14 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{Level, Store};
+use rustdb_migrate::commands::OpenOptions;
+use rustdb_migrate::commands::convert::Numeric;
+use rustdb_migrate::commands::upgrade::{Target, UpgradeOptions, upgrade};
+use rustdb_migrate::engine::{Layout, Level, Store};
 use rustdb_migrate::error::Error;
+use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
-use rustdb_migrate::model::Value;
+use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
 
 use crate::bytes::{crc, seed};
-use crate::sample::{Rows, catalog, database, full, read_all, row, table, verified, write};
+use crate::sample::{
+    Rows, catalog, database, full, one_table, read_all, row, table, verified, write,
+};
 
 /// What verification finds and reading says, which must name the same thing.
 pub fn both_say(dir: &Path, level: Level, code: Code) {
@@ -113,6 +119,50 @@ fn catalogs_that_no_writer_produces_are_refused() {
         let dir = directory();
         forge(&dir.path().join(name), from, to);
         both_say(dir.path(), Level::Checksums, code);
+    }
+}
+
+/// Of a table in many parts, which several threads read, no part knows how many
+/// rows there should be in all.
+#[test]
+fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
+    let rows: Vec<_> = (0..30_000)
+        .map(|n| Row {
+            xmax: (n % 10 == 9).then_some(1),
+            ..row(vec![Value::Integer(n)])
+        })
+        .collect();
+    for layout in Layout::ALL {
+        let dir = one_table(layout, rows.clone());
+        let metadata = dir.path().join("db_d/metadata.db");
+        let there = r#""rows":30000,"live":27000"#;
+        forge(&metadata, there, r#""rows":30000,"live":26999"#);
+        let targets = Layout::ALL.map(Target::Layout);
+        for to in targets.into_iter().chain([Target::Snapshot]) {
+            for drop_dead in [false, true] {
+                let parent = tempfile::tempdir().unwrap();
+                let refused = upgrade(&UpgradeOptions {
+                    source: dir.path().to_owned(),
+                    target: parent.path().join("target"),
+                    disk: LocalDisk::shared(),
+                    to,
+                    pages_per_file: None,
+                    open: OpenOptions::default(),
+                    family: None,
+                    numeric: Numeric::Keep,
+                    drop_dead,
+                    dry_run: false,
+                    force: true,
+                });
+                let Err(Error::Damage(damage)) = refused else {
+                    panic!("{layout} to {to}, {drop_dead}: {refused:?}");
+                };
+                assert_eq!(damage.code, Code::CountMismatch, "{layout} to {to}");
+                assert!(damage.found.contains("27000 of them live"), "{damage}");
+                assert!(damage.file.starts_with(dir.path()), "{damage}");
+                assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+            }
+        }
     }
 }
 

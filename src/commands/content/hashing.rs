@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::codec::{ContentHash, MultisetHash, PlainReader, buffer_rows};
 use crate::error::{Error, Result};
 use crate::model::{
-    Catalog, Database, PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream,
+    Catalog, Database, PassThrough, PlainBuffer, PlainRows, RowBatch, RowSource, RowStream,
 };
 use crate::work::{Threads, in_order};
 
@@ -81,6 +81,17 @@ impl<'s> HashingRows<'s> {
         }
     }
 
+    /// Holds how many rows have passed against what is stored of the tables.
+    ///
+    /// # Errors
+    /// When rows are missing or too many.
+    pub fn check_totals(&self) -> Result<()> {
+        self.all().try_for_each(|((database, table), hashes)| {
+            let (rows, live) = (hashes.versions.count(), hashes.visible.count());
+            self.source.check_total(database, table, rows, live)
+        })
+    }
+
     /// Every table's hashes, by its position in the catalog.
     pub(super) fn all(&self) -> impl Iterator<Item = ((usize, usize), RowHashes)> {
         let databases = self.hashes.iter().enumerate();
@@ -88,6 +99,17 @@ impl<'s> HashingRows<'s> {
             let tables = tables.iter().enumerate();
             tables.map(move |(t, hashes)| ((d, t), *locked(hashes)))
         })
+    }
+}
+
+/// A panic elsewhere leaves whole sums.
+fn locked(hashes: &Mutex<RowHashes>) -> MutexGuard<'_, RowHashes> {
+    hashes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PassThrough for HashingRows<'_> {
+    fn source(&self) -> &dyn RowSource {
+        self.source
     }
 
     fn stream<'r>(
@@ -104,40 +126,6 @@ impl<'s> HashingRows<'s> {
             total,
             buffer: PlainBuffer::default(),
         }))
-    }
-}
-
-/// A panic elsewhere leaves whole sums.
-fn locked(hashes: &Mutex<RowHashes>) -> MutexGuard<'_, RowHashes> {
-    hashes.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl RowSource for HashingRows<'_> {
-    fn row_count(&self, database: usize, table: usize) -> u64 {
-        self.source.row_count(database, table)
-    }
-
-    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_rows(database, table)?;
-        self.stream((database, table), rows)
-    }
-
-    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
-        self.source.parts(database, table)
-    }
-
-    fn open_part(
-        &self,
-        database: usize,
-        table: usize,
-        part: &RowPart,
-    ) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_part(database, table, part)?;
-        self.stream((database, table), rows)
-    }
-
-    fn check_total(&self, database: usize, table: usize, rows: u64, live: u64) -> Result<()> {
-        self.source.check_total(database, table, rows, live)
     }
 }
 

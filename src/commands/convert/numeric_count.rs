@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::codec::{Cursor, read_plain_value};
 use crate::error::Result;
-use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream, ValueRef};
+use crate::model::{PassThrough, PlainBuffer, PlainRows, RowBatch, RowSource, RowStream, ValueRef};
 
 /// What Numeric values a source holds, by one pass over its rows.
 #[derive(Debug, Default, Clone, Copy)]
@@ -44,38 +44,23 @@ impl<'s> CountingRows<'s> {
     pub fn count(&self) -> NumericCount {
         *self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
-        Box::new(CountingStream {
+impl PassThrough for CountingRows<'_> {
+    fn source(&self) -> &dyn RowSource {
+        self.source
+    }
+
+    fn stream<'r>(
+        &'r self,
+        _: (usize, usize),
+        rows: Box<dyn RowStream + 'r>,
+    ) -> Result<Box<dyn RowStream + 'r>> {
+        Ok(Box::new(CountingStream {
             rows,
             count: NumericCount::default(),
             total: &self.count,
-        })
-    }
-}
-
-impl RowSource for CountingRows<'_> {
-    fn row_count(&self, database: usize, table: usize) -> u64 {
-        self.source.row_count(database, table)
-    }
-
-    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_rows(database, table)?;
-        Ok(self.stream(rows))
-    }
-
-    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
-        self.source.parts(database, table)
-    }
-
-    fn open_part(
-        &self,
-        database: usize,
-        table: usize,
-        part: &RowPart,
-    ) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.source.open_part(database, table, part)?;
-        Ok(self.stream(rows))
+        }))
     }
 }
 

@@ -81,8 +81,10 @@ impl<'d> Plan<'d> {
         let hashed = HashingRows::new(&converted, &self.catalog);
         if options.dry_run {
             read_through(&self.catalog, &hashed, options.open.threads)?;
+            hashed.check_totals()?;
         } else {
             let staging = target::write(options, self, &hashed)?;
+            hashed.check_totals()?;
             quarantine::write(&*options.disk, self.quarantined.clone(), staging.path())?;
             target::verify(options, self, &staging, &hashed.content(&self.catalog))?;
             staging.publish()?;
