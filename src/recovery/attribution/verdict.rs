@@ -15,7 +15,7 @@ use super::{Attributed, Attribution, Candidate, Confidence, Decision, Decisions}
 /// The share from which a database is called probable: above the share that has
 /// to be right, because the shares are estimates.
 const PROBABLE: f64 = 0.9;
-/// Candidates below this share are not listed beside better ones.
+/// Named databases below this share are not listed beside better ones.
 const LISTED: f64 = 0.0005;
 /// Databases listed with the fact that rules them out.
 const RULED_OUT_MAX: usize = 64;
@@ -168,7 +168,9 @@ fn candidates(problem: &Problem<'_>, solved: &Solved) -> Arc<[Candidate]> {
         let by_best = is_best(*b).cmp(&is_best(*a));
         by_best.then(share_b.total_cmp(share_a)).then(a.cmp(b))
     });
-    fitting.retain(|(slot, share)| is_best(*slot) || *share >= LISTED);
+    // However improbable, one that no file names says why nothing is certain.
+    let is_unknown = |slot: Slot| slot == problem.unknown();
+    fitting.retain(|(slot, share)| is_best(*slot) || is_unknown(*slot) || *share >= LISTED);
     let name = |slot: Slot| problem.database(slot).map(str::to_owned);
     let fitting = fitting.into_iter().map(|(slot, weight)| Candidate {
         database: name(slot),
