@@ -8,6 +8,7 @@ mod quarantine;
 mod report;
 mod take_up;
 mod target;
+mod write;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,9 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
     report_doubled_keys(&directory, &mut report)?;
     let plan = Plan::new(options, &directory, &mut report)?;
     directory.begin(Phase::Writing);
-    let content = plan.run(options, &mut report)?;
+    let content = plan.run(options, &mut report, |rows| {
+        write::carry_out(&plan, rows, options)
+    })?;
     Ok(UpgradeReport::done(
         options, source, &directory, &plan, content, report,
     ))

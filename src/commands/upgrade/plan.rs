@@ -1,7 +1,7 @@
-//! What an upgrade writes, and the one pass that writes it.
+//! What an upgrade writes.
 
 use crate::commands::Directory;
-use crate::commands::content::{Content, HashingRows, read_through};
+use crate::commands::content::Content;
 use crate::commands::convert::{ConvertedRows, CountingRows, Numeric, catalog_for};
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -11,7 +11,7 @@ use crate::report::Report;
 
 use super::quarantine::{self, Quarantined};
 use super::take_up::TakenUp;
-use super::{Target, UpgradeOptions, target};
+use super::{Target, UpgradeOptions};
 
 /// The content to write.
 pub(super) struct Plan<'d> {
@@ -67,30 +67,25 @@ impl<'d> Plan<'d> {
         })
     }
 
-    /// Streams the content once: into the target, or, on a dry run, nowhere.
+    /// Streams the content once, to where `carry_out` takes it.
     ///
     /// # Errors
-    /// When files cannot be read or written, or what was written differs.
-    pub fn run(&self, options: &UpgradeOptions, report: &mut Report) -> Result<Content> {
+    /// Those of `carry_out`.
+    pub fn run(
+        &self,
+        options: &UpgradeOptions,
+        report: &mut Report,
+        carry_out: impl FnOnce(&dyn RowSource) -> Result<Content>,
+    ) -> Result<Content> {
         let counted = CountingRows::new(&self.rows);
         let source: &dyn RowSource = match options.to {
             Target::Snapshot => &counted,
             Target::Layout(_) => &self.rows,
         };
         let converted = ConvertedRows::new(source, self.numeric, self.live_counts.clone());
-        let hashed = HashingRows::new(&converted, &self.catalog);
-        if options.dry_run {
-            read_through(&self.catalog, &hashed, options.open.threads)?;
-            hashed.check_totals()?;
-        } else {
-            let staging = target::write(options, self, &hashed)?;
-            hashed.check_totals()?;
-            quarantine::write(&*options.disk, self.quarantined.clone(), staging.path())?;
-            target::verify(options, self, &staging, &hashed.content(&self.catalog))?;
-            staging.publish()?;
-        }
+        let content = carry_out(&converted)?;
         self.report_numeric(options, &counted, report);
-        Ok(hashed.content(&self.catalog))
+        Ok(content)
     }
 
     fn report_numeric(

@@ -1,0 +1,183 @@
+//! Writing a target, and proving that it holds what was read.
+
+use std::path::Path;
+
+use crate::codec::ContentHash;
+use crate::commands::content::{Content, HashingRows, hash_content, read_through};
+use crate::commands::{Directory, OpenOptions};
+use crate::engine::{self, CreateOptions, Level, Origin};
+use crate::error::{Error, Result};
+use crate::file::{BulkWriter, Disk, Phase, Staging, WatchedDisk, encode_name, tree_len};
+use crate::finding::{Code, Severity};
+use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
+use crate::model::{Form, RowSource};
+use crate::recovery::Request;
+use crate::report::Report;
+use crate::work::both;
+
+use super::plan::Plan;
+use super::{Target, UpgradeOptions, quarantine};
+
+/// Streams the content once: into the target, which appears when it is proven
+/// whole, or, on a dry run, nowhere.
+///
+/// # Errors
+/// When files cannot be read or written, rows are not those that were
+/// announced, or what was written differs.
+pub(super) fn carry_out(
+    plan: &Plan<'_>,
+    rows: &dyn RowSource,
+    options: &UpgradeOptions,
+) -> Result<Content> {
+    let hashed = HashingRows::new(rows, &plan.catalog);
+    if options.dry_run {
+        read_through(&plan.catalog, &hashed, options.open.threads)?;
+        hashed.check_totals()?;
+        return Ok(hashed.content(&plan.catalog));
+    }
+    let staging = write(options, plan, &hashed)?;
+    hashed.check_totals()?;
+    let content = hashed.content(&plan.catalog);
+    quarantine::write(&*options.disk, plan.quarantined.clone(), staging.path())?;
+    verify(options, plan, &staging, &content)?;
+    staging.publish()?;
+    Ok(content)
+}
+
+/// Writes the planned content into a staging directory.
+fn write(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<Staging> {
+    // Also what writes can be stopped.
+    let disk = WatchedDisk::shared(&options.disk, &options.open.progress);
+    let staging = Staging::create(&disk, &options.target, &options.source)?;
+    match options.to {
+        Target::Layout(layout) => {
+            let origin = Origin {
+                family: plan.family.to_string(),
+                cluster_id: cluster_id(plan, rows),
+            };
+            let mut create = CreateOptions::from(layout);
+            create.threads = options.open.threads;
+            create.pages_per_file = options.pages_per_file.unwrap_or(create.pages_per_file);
+            engine::create_on(
+                staging.disk(),
+                staging.path(),
+                create,
+                &plan.catalog,
+                rows,
+                &origin,
+            )?;
+        }
+        Target::Snapshot => write_snapshots(&staging, plan, rows)?,
+    }
+    Ok(staging)
+}
+
+/// Names the target by what it was made from: the same source gives the same
+/// bytes, and a WAL of another directory is recognised.
+fn cluster_id(plan: &Plan<'_>, rows: &dyn RowSource) -> u128 {
+    let mut text = format!("{}\n{:?}\n", plan.family, plan.catalog);
+    for (d, database) in plan.catalog.databases.iter().enumerate() {
+        for t in 0..database.tables.len() {
+            text.push_str(&format!("{} ", rows.row_count(d, t)));
+        }
+    }
+    ContentHash::of(text.as_bytes()).0
+}
+
+fn write_snapshots(staging: &Staging, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<()> {
+    let (disk, dir) = (&**staging.disk(), staging.path());
+    match plan.catalog.form {
+        Form::Instance => write_snapshot(disk, &dir.join(SNAPSHOT_NAME), plan, rows, None),
+        Form::SingleDatabase => {
+            for (index, database) in plan.catalog.databases.iter().enumerate() {
+                let name = format!("{}.db", encode_name(&database.name, index));
+                write_snapshot(disk, &dir.join(name), plan, rows, Some(index))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn write_snapshot(
+    disk: &dyn Disk,
+    path: &Path,
+    plan: &Plan<'_>,
+    rows: &dyn RowSource,
+    only: Option<usize>,
+) -> Result<()> {
+    let mut file = BulkWriter::new(disk.create(path)?);
+    SnapshotEncoder::new(&mut file, path, plan.family).write(&plan.catalog, rows, only)?;
+    file.finish()
+        .map_err(|error| Error::io("write", path, error))
+}
+
+/// Checks every byte that was written, reads it back and compares content.
+fn verify(
+    options: &UpgradeOptions,
+    plan: &Plan<'_>,
+    staging: &Staging,
+    expected: &Content,
+) -> Result<()> {
+    let open = OpenOptions {
+        disk: options.disk.clone(),
+        family: matches!(options.to, Target::Snapshot).then_some(plan.family),
+        recovery: Request::default(),
+        look_for_writers: false,
+        threads: options.open.threads,
+        progress: options.open.progress.clone(),
+    };
+    let written = Directory::open(staging.path(), &open)?;
+    // Once for the checksums, once for the content.
+    let len = tree_len(&*options.disk, staging.path()).saturating_mul(2);
+    options.open.progress.begin(Phase::Checking, len);
+    let (checked, found) = both(
+        written.threads(),
+        || check_layout(options, staging),
+        || hash_content(written.catalog(), &written, written.threads()),
+    );
+    checked?;
+    let found = found?;
+    if found.versions_hash == expected.versions_hash {
+        return Ok(());
+    }
+    let differing = expected
+        .tables
+        .iter()
+        .zip(&found.tables)
+        .find(|(e, f)| e != f);
+    let place = differing.map_or_else(
+        || "the catalog".to_owned(),
+        |(table, _)| format!("table {:?} of database {:?}", table.table, table.database),
+    );
+    Err(wrong(
+        staging,
+        Code::NotPristine,
+        format!("{place} differs from what was read"),
+    ))
+}
+
+/// Checks every byte of a directory of ours.
+fn check_layout(options: &UpgradeOptions, staging: &Staging) -> Result<()> {
+    if options.to == Target::Snapshot {
+        return Ok(());
+    }
+    let mut report = Report::new();
+    // Whoever hashes the content looks into every row.
+    engine::verify_on(staging.disk(), staging.path(), Level::Links, &mut report)?;
+    let errors = report.findings().iter();
+    let mut errors = errors.filter(|finding| finding.code.severity() == Severity::Error);
+    errors.next().map_or(Ok(()), |finding| {
+        let found = finding.detail.clone().unwrap_or_default();
+        Err(wrong(staging, finding.code, found))
+    })
+}
+
+fn wrong(staging: &Staging, code: Code, found: String) -> Error {
+    Error::damage(
+        staging.path(),
+        0,
+        code,
+        found,
+        "exactly what was read from SOURCE",
+    )
+}
