@@ -155,8 +155,12 @@ fn end(disk: &SimDisk, changed: &Path) -> End {
 /// nonetheless.
 const UNREAD: usize = 20;
 
-/// The lines of one piece.
-fn tried(piece: &Piece) -> Vec<Line> {
+/// Parts of the changes of a directory that are tried at the same time: some
+/// directories take far longer than others.
+const SHARES: usize = 16;
+
+/// The lines of one piece, of every so many changes from the one at `share` on.
+fn tried(piece: &Piece, (share, shares): (usize, usize)) -> Vec<Line> {
     let mut flips = Lines::new("our layouts: byte changed");
     let mut cuts = Lines::new("our layouts: file cut or missing");
     let disk = &piece.disk;
@@ -182,7 +186,8 @@ fn tried(piece: &Piece) -> Vec<Line> {
     for (number, (path, bytes)) in files.iter().enumerate() {
         let name = |at: usize| format!("{}: {} at {at}", piece.name, path.display());
         let places_of_bytes = places(bytes.len(), 10, number + bytes.len());
-        for (count, at) in places_of_bytes.into_iter().enumerate() {
+        let shared = places_of_bytes.into_iter().enumerate();
+        for (count, at) in shared.skip(share).step_by(shares) {
             let masks = match is_full() && count % 8 == 0 {
                 true => &MASKS[..],
                 false => &MASKS[count % MASKS.len()..][..1],
@@ -195,15 +200,18 @@ fn tried(piece: &Piece) -> Vec<Line> {
             }
             disk.patch(path, at, bytes[at]);
         }
-        for len in places(bytes.len(), 5, number) {
+        let lens = places(bytes.len(), 5, number);
+        for len in lens.into_iter().skip(share).step_by(shares) {
             disk.put(path, &bytes[..len]);
             trial(&mut cuts, &|| name(len), !reads[path].is_none(), &|| {
                 end(disk, path)
             });
         }
-        disk.forget(path);
-        let name = || format!("{} missing", name(0));
-        trial(&mut cuts, &name, true, &|| missing(disk, path));
+        if share == 0 {
+            disk.forget(path);
+            let name = || format!("{} missing", name(0));
+            trial(&mut cuts, &name, true, &|| missing(disk, path));
+        }
         disk.put(path, bytes);
     }
     assert!(disk.files() == files);
@@ -227,12 +235,15 @@ fn missing(disk: &SimDisk, path: &Path) -> End {
 /// What every change of every file of our layouts comes to.
 pub fn lines() -> Vec<Line> {
     let fixtures = builder::all();
+    let shares = if is_full() { SHARES } else { 1 };
     let all = fixtures.iter().flat_map(|fixture| {
         let layouts = Layout::ALL.into_iter();
-        layouts.map(move |layout| (fixture, layout))
+        let each = layouts.flat_map(|layout| (0..shares).map(move |share| (layout, share)));
+        each.map(move |(layout, share)| (fixture, layout, share))
     });
     let jobs: Vec<_> = all.collect();
-    sum(in_parallel(&jobs, |(fixture, layout)| {
-        sum(pieces(fixture, *layout).iter().map(tried))
+    sum(in_parallel(&jobs, |(fixture, layout, share)| {
+        let pieces = pieces(fixture, *layout);
+        sum(pieces.iter().map(|piece| tried(piece, (*share, shares))))
     }))
 }
