@@ -126,23 +126,31 @@ pub fn sum(lines: impl IntoIterator<Item = Vec<Line>>) -> Vec<Line> {
     all
 }
 
+impl Line {
+    /// The line in markdown.
+    pub fn row(&self) -> String {
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            self.what,
+            self.tried,
+            self.detected,
+            self.harmless,
+            self.undetectable,
+            self.missed,
+            self.lost,
+            self.panicked
+        )
+    }
+}
+
 /// The lines as a table in markdown.
 pub fn markdown(lines: &[Line]) -> String {
     let mut out = String::from(
         "| what was done | times | detected | harmless | cannot be known | missed | lost | panicked |\n|---|---|---|---|---|---|---|---|\n",
     );
     for line in lines {
-        out += &format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
-            line.what,
-            line.tried,
-            line.detected,
-            line.harmless,
-            line.undetectable,
-            line.missed,
-            line.lost,
-            line.panicked
-        );
+        out += &line.row();
+        out.push('\n');
     }
     out
 }
