@@ -61,7 +61,9 @@ pub struct Content {
 pub fn hash_content(catalog: &Catalog, rows: &dyn RowSource, threads: Threads) -> Result<Content> {
     let hashing = HashingRows::new(rows, catalog);
     read_through(catalog, &hashing, threads)?;
-    hashing.check_totals()?;
+    for (at, hashes) in hashing.all() {
+        rows.check_total(at.0, at.1, hashes.versions.count(), hashes.visible.count())?;
+    }
     Ok(hashing.content(catalog))
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, holders, tree_len};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir};
-use crate::model::{Catalog, RowPart, RowSource, RowStream};
+use crate::model::{Catalog, PassThrough, RowSource, RowStream};
 use crate::recovery::{Decisions, Recovery, Request};
 use crate::report::Report;
 use crate::work::Threads;
@@ -279,46 +279,19 @@ fn check_decisions(legacy: &LegacyDir, decisions: &Decisions) -> Result<()> {
     }
 }
 
-impl RowSource for Directory {
-    fn row_count(&self, database: usize, table: usize) -> u64 {
+impl PassThrough for Directory {
+    fn source(&self) -> &dyn RowSource {
         match &self.backend {
-            Backend::Legacy { recovery, .. } => recovery.overlay.row_count(database, table),
-            Backend::Ours(store) => store.row_count(database, table),
+            Backend::Legacy { recovery, .. } => &recovery.overlay,
+            Backend::Ours(store) => &**store,
         }
     }
 
-    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        match &self.backend {
-            Backend::Legacy { recovery, .. } => recovery.overlay.open_rows(database, table),
-            Backend::Ours(store) => store.open_rows(database, table),
-        }
-    }
-
-    fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
-        match &self.backend {
-            Backend::Legacy { recovery, .. } => recovery.overlay.parts(database, table),
-            Backend::Ours(store) => store.parts(database, table),
-        }
-    }
-
-    fn open_part(
-        &self,
-        database: usize,
-        table: usize,
-        part: &RowPart,
-    ) -> Result<Box<dyn RowStream + '_>> {
-        match &self.backend {
-            Backend::Legacy { recovery, .. } => recovery.overlay.open_part(database, table, part),
-            Backend::Ours(store) => store.open_part(database, table, part),
-        }
-    }
-
-    fn check_total(&self, database: usize, table: usize, rows: u64, live: u64) -> Result<()> {
-        match &self.backend {
-            Backend::Legacy { recovery, .. } => {
-                recovery.overlay.check_total(database, table, rows, live)
-            }
-            Backend::Ours(store) => store.check_total(database, table, rows, live),
-        }
+    fn stream<'r>(
+        &'r self,
+        _: (usize, usize),
+        rows: Box<dyn RowStream + 'r>,
+    ) -> Result<Box<dyn RowStream + 'r>> {
+        Ok(rows)
     }
 }

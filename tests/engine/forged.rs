@@ -139,7 +139,8 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
         forge(&metadata, there, r#""rows":30000,"live":26999"#);
         let targets = Layout::ALL.map(Target::Layout);
         for to in targets.into_iter().chain([Target::Snapshot]) {
-            for drop_dead in [false, true] {
+            let options = [(false, false), (true, false), (false, true), (true, true)];
+            for (drop_dead, dry_run) in options {
                 let parent = tempfile::tempdir().unwrap();
                 let refused = upgrade(&UpgradeOptions {
                     source: dir.path().to_owned(),
@@ -151,11 +152,11 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
                     family: None,
                     numeric: Numeric::Keep,
                     drop_dead,
-                    dry_run: false,
+                    dry_run,
                     force: true,
                 });
                 let Err(Error::Damage(damage)) = refused else {
-                    panic!("{layout} to {to}, {drop_dead}: {refused:?}");
+                    panic!("{layout} to {to}, {drop_dead}, {dry_run}: {refused:?}");
                 };
                 assert_eq!(damage.code, Code::CountMismatch, "{layout} to {to}");
                 assert!(damage.found.contains("27000 of them live"), "{damage}");

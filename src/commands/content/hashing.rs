@@ -81,17 +81,6 @@ impl<'s> HashingRows<'s> {
         }
     }
 
-    /// Holds how many rows have passed against what is stored of the tables.
-    ///
-    /// # Errors
-    /// When rows are missing or too many.
-    pub fn check_totals(&self) -> Result<()> {
-        self.all().try_for_each(|((database, table), hashes)| {
-            let (rows, live) = (hashes.versions.count(), hashes.visible.count());
-            self.source.check_total(database, table, rows, live)
-        })
-    }
-
     /// Every table's hashes, by its position in the catalog.
     pub(super) fn all(&self) -> impl Iterator<Item = ((usize, usize), RowHashes)> {
         let databases = self.hashes.iter().enumerate();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::codec::ContentHash;
-use crate::commands::content::{Content, HashingRows, hash_content, read_through};
+use crate::commands::content::{Content, HashingRows, hash_content};
 use crate::commands::{Directory, OpenOptions};
 use crate::engine::{self, CreateOptions, Level, Origin};
 use crate::error::{Error, Result};
@@ -29,14 +29,11 @@ pub(super) fn carry_out(
     rows: &dyn RowSource,
     options: &UpgradeOptions,
 ) -> Result<Content> {
-    let hashed = HashingRows::new(rows, &plan.catalog);
     if options.dry_run {
-        read_through(&plan.catalog, &hashed, options.open.threads)?;
-        hashed.check_totals()?;
-        return Ok(hashed.content(&plan.catalog));
+        return hash_content(&plan.catalog, rows, options.open.threads);
     }
+    let hashed = HashingRows::new(rows, &plan.catalog);
     let staging = write(options, plan, &hashed)?;
-    hashed.check_totals()?;
     let content = hashed.content(&plan.catalog);
     quarantine::write(&*options.disk, plan.quarantined.clone(), staging.path())?;
     verify(options, plan, &staging, &content)?;

@@ -53,23 +53,20 @@ fn walk_slowly<'a>(
     arity: usize,
     key: Option<usize>,
 ) -> Read<(RowSummary, Option<&'a [u8]>)> {
-    let start = c.clone();
+    let (start, bytes) = (c.position(), c.rest());
     let head = Head::read(c, arity)?;
-    let mut found = None;
+    let mut value = 0..0;
     let mut text_len = 0usize;
     for position in 0..arity {
-        let before = c.clone();
+        let before = c.position();
         text_len = text_len.saturating_add(Stored::read(c)?.text_len());
         if key == Some(position) {
-            found = Some((before, c.position()));
+            value = before - start..c.position() - start;
         }
     }
     let summary = RowSummary {
         visible: head.xmax.is_none(),
         text_len,
     };
-    // A row without that value has none.
-    let (mut value, end) = found.unwrap_or((start.clone(), start.position()));
-    let value = value.take(end - value.position())?;
-    Ok((summary, key.map(|_| value)))
+    Ok((summary, key.and_then(|_| bytes.get(value))))
 }

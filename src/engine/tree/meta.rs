@@ -14,8 +14,9 @@ use crate::finding::Code;
 
 /// Its number.
 pub(super) const META_PAGE: u32 = 0;
-/// Most levels. A page is split when it is full only, so that each level has a
-/// hundredth of the pages of the one below it, and page numbers end before.
+/// Most levels. A page above the leaves is split when it is full only, so that
+/// each level has a hundredth of the pages of the one below it, and page numbers
+/// end before.
 pub(super) const MAX_HEIGHT: u32 = 8;
 
 const ROOT_OFFSET: usize = PAGE_HEADER_LEN;

@@ -5,7 +5,6 @@
 //! and so do their values: an entry takes a quarter of its full width.
 
 use super::{ENTRY_LEN, Entry};
-use crate::codec::Cursor;
 use crate::engine::frame::Piece;
 use crate::engine::page::{PAGE_HEADER_LEN, PAGE_LEN, put};
 use crate::error::Damage;
@@ -162,7 +161,7 @@ impl Packing {
         put(page, KEY_SKIP_OFFSET, &lens);
     }
 
-    /// That of a leaf which was checked when it was read.
+    /// That of a leaf, which makes sense once it was checked.
     pub(super) fn of_page(page: &[u8]) -> Self {
         let len = |at: usize| usize::from(page.get(at).copied().unwrap_or(0));
         let base = Entry::from_bytes(page.get(BASE_OFFSET..).unwrap_or_default());
@@ -176,20 +175,18 @@ impl Packing {
     /// `OutOfRange` for lengths that no entry has; `BadPage` when bytes are in
     /// common that are stored for each entry.
     pub(super) fn check(page: &Piece<'_>) -> Result<Self, Damage> {
-        let mut c = Cursor::new(page.bytes.get(KEY_SKIP_OFFSET..).unwrap_or_default());
-        let lens = (|| Ok((c.u8()?, c.u8()?, c.u8()?, c.u8()?)))();
-        let (skip, key_len, value_len, zero) = lens.map_err(|flaw| page.flaw(flaw))?;
+        let packing = Packing::of_page(page.bytes);
+        let (skip, key_len, value_len) = (packing.key_skip, packing.key_len, packing.value_len);
+        let zero = page.bytes.get(ZERO_OFFSET).copied().unwrap_or(0);
         let key_fits = match key_len {
             0 => skip == 0,
-            _ => usize::from(skip) + usize::from(key_len) <= KEY_BYTES,
+            _ => skip + key_len <= KEY_BYTES,
         };
-        let value_fits = (1..=VALUE_BYTES).contains(&usize::from(value_len));
-        if !key_fits || !value_fits || zero != 0 {
+        if !key_fits || !(1..=VALUE_BYTES).contains(&value_len) || zero != 0 {
             let found = format!("entries of {key_len} and {value_len} bytes, {skip} and {zero}");
             let expected = "up to 16 of a key, and 1 to 8 of a value";
             return Err(page.damage(KEY_SKIP_OFFSET, Code::OutOfRange, found, expected));
         }
-        let packing = Packing::of_page(page.bytes);
         let base = packing.base;
         if base.key & packing.key_mask != 0 || base.value & packing.value_mask != 0 {
             let found = "bytes that each entry has itself";

@@ -1,7 +1,5 @@
 //! Trees against ordered sets, and their bytes.
 
-mod damage;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
@@ -17,7 +15,7 @@ use crate::engine::verify::{Level, check_table};
 use crate::file::{LocalDisk, SourceFile};
 use crate::finding::Code;
 
-fn place(dir: &TempDir) -> TreePlace {
+pub(super) fn place(dir: &TempDir) -> TreePlace {
     TreePlace {
         disk: LocalDisk::shared(),
         path: dir.path().join("t.index"),
@@ -29,7 +27,7 @@ fn place(dir: &TempDir) -> TreePlace {
     }
 }
 
-fn entry(key: u64, value: u64) -> Entry {
+pub(super) fn entry(key: u64, value: u64) -> Entry {
     Entry {
         key: key.into(),
         value,
@@ -37,7 +35,7 @@ fn entry(key: u64, value: u64) -> Entry {
 }
 
 /// One that has little in common with its neighbours: 369 of them fill a leaf.
-fn wide(n: u64) -> Entry {
+pub(super) fn wide(n: u64) -> Entry {
     let low = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Entry {
         key: u128::from(n) << 96 | u128::from(low),
@@ -46,7 +44,7 @@ fn wide(n: u64) -> Entry {
 }
 
 /// Writes a new file of entries in order.
-fn bulk(place: &TreePlace, entries: impl IntoIterator<Item = Entry>, stamp: u64) {
+pub(super) fn bulk(place: &TreePlace, entries: impl IntoIterator<Item = Entry>, stamp: u64) {
     let mut writer = TreeWriter::create(place.clone(), Lsn(3)).unwrap();
     for entry in entries {
         writer.push(entry).unwrap();
@@ -78,7 +76,7 @@ fn checkpoint(tree: &mut Tree) {
 }
 
 /// What verification finds, and the entries that it saw.
-fn verified(place: &TreePlace, level: Level) -> (Vec<Code>, Vec<Entry>) {
+pub(super) fn verified(place: &TreePlace, level: Level) -> (Vec<Code>, Vec<Entry>) {
     let mut entries = Vec::new();
     let codes = check_table(|check| {
         let file = SourceFile::open(&place.path).unwrap();

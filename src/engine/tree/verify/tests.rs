@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::{Entry, Tree};
-use super::{bulk, entry, place, verified, wide};
 use crate::engine::buffer_pool::BufferPool;
-use crate::engine::tree::TreePlace;
+use crate::engine::tree::tests::{bulk, entry, place, verified, wide};
+use crate::engine::tree::{Entry, Tree, TreePlace};
 use crate::engine::verify::Level;
 use crate::error::Error;
 use crate::finding::Code;
