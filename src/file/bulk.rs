@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use super::DiskFile;
+use super::{DiskFile, DiskWriter};
 
 /// Bytes after which another write-back begins: what a crash would lose is of
 /// no matter here, but one sync of everything at the end would be waited for.
@@ -55,8 +55,7 @@ impl WriteBack {
 /// A file written from start to end.
 #[derive(Debug)]
 pub struct BulkWriter {
-    file: Arc<dyn DiskFile>,
-    offset: u64,
+    out: DiskWriter,
     write_back: WriteBack,
 }
 
@@ -64,10 +63,14 @@ impl BulkWriter {
     /// At the start of a file.
     pub fn new(file: Arc<dyn DiskFile>) -> Self {
         BulkWriter {
-            file,
-            offset: 0,
+            out: DiskWriter::new(file),
             write_back: WriteBack::default(),
         }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Arc<dyn DiskFile> {
+        self.out.file()
     }
 
     /// Waits for what goes on in the background. The file is written then, and
@@ -82,10 +85,9 @@ impl BulkWriter {
 
 impl Write for BulkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_all_at(bytes, self.offset)?;
-        self.offset += bytes.len() as u64;
-        self.write_back.wrote(&self.file, bytes.len())?;
-        Ok(bytes.len())
+        let len = self.out.write(bytes)?;
+        self.write_back.wrote(self.out.file(), len)?;
+        Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -12,7 +12,7 @@ use crate::engine::address::Lsn;
 use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
 use crate::engine::page::reseal;
 use crate::error::{Error, Result};
-use crate::file::{DiskFile, DiskWriter};
+use crate::file::{BulkWriter, DiskFile};
 
 /// Bytes gathered before they are written out.
 const BUFFER_LEN: usize = 32 * PAGE_LEN;
@@ -23,7 +23,7 @@ const BUFFER_LEN: usize = 32 * PAGE_LEN;
 pub(in crate::engine) struct TreeWriter {
     place: TreePlace,
     lsn: Lsn,
-    out: BufWriter<DiskWriter>,
+    out: BufWriter<BulkWriter>,
     /// The page under construction of each level, leaves first.
     levels: Vec<Box<PageBytes>>,
     /// The entries of the leaf under construction: they go into its page all at
@@ -52,7 +52,7 @@ impl TreeWriter {
         let mut writer = TreeWriter {
             place,
             lsn,
-            out: BufWriter::with_capacity(BUFFER_LEN, DiskWriter::new(file)),
+            out: BufWriter::with_capacity(BUFFER_LEN, BulkWriter::new(file)),
             levels: vec![empty_page(true)],
             leaf: Vec::new(),
             packing: Packing::of(Entry::MIN),
@@ -88,6 +88,7 @@ impl TreeWriter {
     pub(super) fn undo(&mut self, mut take: impl FnMut(Entry) -> Result<()>) -> Result<()> {
         let io = |error| Error::io("write again", &self.place.path, error);
         self.out.flush().map_err(io)?;
+        self.out.get_mut().finish().map_err(io)?;
         let file = self.out.get_ref().file().clone();
         let mut page = [0; PAGE_LEN];
         for number in META_PAGE + 1..self.next {
@@ -184,7 +185,7 @@ impl TreeWriter {
         Ok((low, self.put(page)?))
     }
 
-    /// Writes the rest; the file, which was not synced.
+    /// Writes the rest; the file, which was synced in part at most.
     ///
     /// # Errors
     /// I/O errors.
@@ -215,10 +216,9 @@ impl TreeWriter {
         };
         let meta = meta.encode(&self.place.address, self.lsn);
         let io = |error| Error::io("write", &self.place.path, error);
-        let out = self
-            .out
-            .into_inner()
-            .map_err(|error| io(error.into_error()))?;
+        let out = self.out.into_inner();
+        let mut out = out.map_err(|error| io(error.into_error()))?;
+        out.finish().map_err(io)?;
         let file = out.file().clone();
         file.write_all_at(&meta, 0).map_err(io)?;
         Ok(file)
