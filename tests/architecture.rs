@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Lines at which a file must be split.
-const MAX_LINES: usize = 400;
+/// Lines at which a file is more than one thought.
+const MAX_LINES: usize = 600;
 /// Files that are longer, and may only become shorter.
 const TOO_LONG: &[(&str, usize)] = &[];
 /// The search looks states up by hash and puts what it found in order; that
