@@ -143,6 +143,7 @@ impl<'a> Applying<'a> {
                 .severity(self.undecided_severity())
                 .detail("it depends on an earlier record whose database is unknown");
             attributed.database = None;
+            attributed.weight = 0.0;
             attributed.confidence = Confidence::Ambiguous;
             self.set_aside(attributed, record, finding);
             return;
@@ -157,6 +158,7 @@ impl<'a> Applying<'a> {
                     .severity(self.undecided_severity())
                     .detail("its row index counts rows that were never logged, and nothing proves which row is meant");
                 attributed.database = None;
+                attributed.weight = 0.0;
                 attributed.confidence = Confidence::Ambiguous;
                 self.set_aside(attributed, record, finding);
                 // Nor is there a place at which it could be taken up later.
@@ -189,6 +191,7 @@ impl<'a> Applying<'a> {
                     _ => finding(Code::Orphan).severity(self.undecided_severity()),
                 };
                 attributed.database = None;
+                attributed.weight = 0.0;
                 attributed.confidence = Confidence::Orphan;
                 self.set_aside(attributed, record, finding.detail(reason));
             }

@@ -171,6 +171,8 @@ mod tests {
             record: 0,
             database: Some("sh\"op\n".into()),
             confidence: Confidence::Probable,
+            weight: 0.97,
+            starts_statement: true,
             no_effect: None,
             candidates: Arc::new([Candidate {
                 database: Some("sh\"op\n".into()),

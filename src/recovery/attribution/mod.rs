@@ -95,6 +95,12 @@ pub struct Attributed {
     pub database: Option<Arc<str>>,
     /// How sure that is.
     pub confidence: Confidence,
+    /// Share of all likelihood that its database has, 0 to 1: 1 for a certain
+    /// or assigned record, 0 for one without a database.
+    pub weight: f64,
+    /// Whether a statement begins with it in the likeliest assignment; one
+    /// statement has one owner.
+    pub starts_statement: bool,
     /// Why the statement has no effect, when it had failed after logging.
     pub no_effect: Option<&'static str>,
     /// Every database considered, best first.

@@ -73,6 +73,8 @@ fn claim(
         record: record.position,
         database: None,
         confidence: Confidence::Ambiguous,
+        weight: 0.0,
+        starts_statement: solved.starts,
         no_effect: solved
             .failed
             .then_some("the statement had failed, whichever database it was for"),
@@ -96,6 +98,7 @@ fn claim(
             if claimed {
                 let name = solved.best.and_then(|slot| problem.database(slot));
                 attributed.database = name.map(Arc::from);
+                attributed.weight = solved.best.map_or(0.0, |slot| solved.share(slot));
             }
             attributed.evidence = words(problem, solved).into();
         }
@@ -128,6 +131,7 @@ fn decide(
         }
         _ => {
             attributed.confidence = Confidence::Assigned;
+            attributed.weight = 1.0;
             attributed.database = Some(name.into());
         }
     }
