@@ -2,12 +2,12 @@
 //! "Index").
 
 use crate::codec::Cursor;
-use crate::engine::address::{Lsn, TableAddress};
-use crate::engine::buffer_pool::PageBytes;
-use crate::engine::frame::Piece;
-use crate::engine::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, check_zero,
-    put, seal_page,
+use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::page::{
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, PageSet, check_zero, put,
+    seal_page,
 };
 use crate::error::Damage;
 use crate::finding::Code;

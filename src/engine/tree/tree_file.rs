@@ -4,14 +4,15 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use super::entry::Entry;
 use super::meta::{MAX_HEIGHT, META_PAGE, Meta};
 use super::node::{Node, NodeMut};
-use super::{Entry, TreePlace};
-use crate::engine::address::Lsn;
-use crate::engine::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
-use crate::engine::frame::Piece;
-use crate::engine::live::Batch;
-use crate::engine::page::reseal;
+use super::place::TreePlace;
+use crate::engine::log::Batch;
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::page::reseal;
 use crate::error::{Error, Result};
 use crate::file::{SourceFile, is_missing};
 use crate::finding::Code;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Entry;
+use super::entry::Entry;
 use super::meta::{META_PAGE, Meta};
 use super::node::Node;
 use crate::codec::MultisetHash;
-use crate::engine::address::TableAddress;
-use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::page::page_in;
-use crate::engine::verify::{Level, TableCheck};
+use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::pages::page::page_in;
+use crate::engine::table::{Level, TableCheck};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
