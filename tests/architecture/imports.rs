@@ -150,7 +150,6 @@ impl Reader {
             syn::UseTree::Name(name) => (name.ident.to_string(), name.ident.to_string()),
             syn::UseTree::Rename(name) => (name.rename.to_string(), name.ident.to_string()),
             syn::UseTree::Glob(_) => ("*".into(), "*".into()),
-            _ => return,
         };
         let name = match end.as_str() {
             "self" => path.last().cloned().filter(|_| name == "self"),

@@ -7,11 +7,13 @@ use crate::codec::{Cursor, Flaw};
 use crate::error::Damage;
 use crate::file::Window;
 use crate::finding::Code;
+use crate::model::FieldSpec;
+use crate::model::FieldStyle::{Hex, Number};
 
 pub(in crate::engine) use super::buffer_pool::PAGE_LEN;
 
 const VERSION_OFFSET: usize = CRC_LEN;
-const KIND_OFFSET: usize = VERSION_OFFSET + 1;
+pub(in crate::engine) const KIND_OFFSET: usize = VERSION_OFFSET + 1;
 const FLAGS_OFFSET: usize = KIND_OFFSET + 1;
 const LSN_OFFSET: usize = FLAGS_OFFSET + 2;
 const DATABASE_OFFSET: usize = LSN_OFFSET + 8;
@@ -21,6 +23,20 @@ pub(in crate::engine) const LOWER_OFFSET: usize = NUMBER_OFFSET + 4;
 pub(in crate::engine) const UPPER_OFFSET: usize = LOWER_OFFSET + 2;
 /// Bytes of the header of every page.
 pub(in crate::engine) const PAGE_HEADER_LEN: usize = UPPER_OFFSET + 2;
+
+/// The fields of the header.
+pub(in crate::engine) const HEADER: [FieldSpec; 10] = [
+    FieldSpec::new("checksum", 0, CRC_LEN, Hex),
+    FieldSpec::new("version", VERSION_OFFSET, 1, Number),
+    FieldSpec::new("kind", KIND_OFFSET, 1, Number),
+    FieldSpec::new("flags", FLAGS_OFFSET, 2, Hex),
+    FieldSpec::new("lsn", LSN_OFFSET, 8, Number),
+    FieldSpec::new("database", DATABASE_OFFSET, 4, Number),
+    FieldSpec::new("table", TABLE_OFFSET, 4, Number),
+    FieldSpec::new("page", NUMBER_OFFSET, 4, Number),
+    FieldSpec::new("lower", LOWER_OFFSET, 2, Number),
+    FieldSpec::new("upper", UPPER_OFFSET, 2, Number),
+];
 
 /// What a page is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,12 @@
 //! How many row versions a table holds.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Damage, Result};
+use crate::finding::Code;
 
 /// What the catalog says of the files of a table: above all how many row
 /// versions they hold.
@@ -25,6 +29,30 @@ impl TableCounts {
     pub(in crate::engine) fn add(&mut self, visible: bool) {
         self.rows += 1;
         self.live += u64::from(visible);
+    }
+
+    /// Checks what was counted against what the catalog says: files that are
+    /// cut where a row ends are found by nothing else. `offset` is where in
+    /// `file` the counts are known.
+    ///
+    /// # Errors
+    /// `CountMismatch`.
+    pub(in crate::engine) fn check(
+        self,
+        catalog: TableCounts,
+        file: &Path,
+        offset: u64,
+    ) -> Result<(), Damage> {
+        if self == catalog {
+            return Ok(());
+        }
+        Err(Damage {
+            file: file.to_owned(),
+            offset,
+            code: Code::CountMismatch,
+            found: self.to_string(),
+            expected: format!("{catalog}, as the catalog says"),
+        })
     }
 }
 

@@ -267,15 +267,6 @@ impl RowSource for Store {
             live,
             ..stored.counts
         };
-        if found == stored.counts {
-            return Ok(());
-        }
-        Err(Error::damage(
-            &stored.place.file(""),
-            0,
-            Code::CountMismatch,
-            found.to_string(),
-            format!("{}, as the catalog says", stored.counts),
-        ))
+        Ok(found.check(stored.counts, &stored.place.file(""), 0)?)
     }
 }

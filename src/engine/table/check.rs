@@ -125,6 +125,32 @@ impl TableCheck<'_> {
         }
     }
 
+    /// Takes steps until one says that it was the last. Damage is reported;
+    /// `after_damage` is told, and says whether the next step makes sense.
+    ///
+    /// # Errors
+    /// Other errors.
+    pub(in crate::engine) fn steps<W>(
+        &mut self,
+        walk: &mut W,
+        step: impl Fn(&mut W) -> Result<bool>,
+        after_damage: impl Fn(&mut W) -> bool,
+    ) -> Result<()> {
+        loop {
+            match step(walk) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(Error::Damage(damage)) => {
+                    self.damaged(&damage);
+                    if !after_damage(walk) {
+                        return Ok(());
+                    }
+                }
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
     /// Reports damage.
     pub(in crate::engine) fn damaged(&mut self, damage: &Damage) {
         self.add(damage.into());

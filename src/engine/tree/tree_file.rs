@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::meta::{MAX_HEIGHT, META_PAGE, Meta};
+use super::meta::{MAX_HEIGHT, META_PAGE, Meta, check_len};
 use super::node::{Node, NodeMut};
 use super::place::TreePlace;
 use crate::engine::log::Batch;
@@ -63,7 +63,7 @@ impl Tree {
         };
         let mut first = [0; PAGE_LEN];
         if file.len() < PAGE_LEN as u64 {
-            return Err(wrong_len(&file, 2));
+            check_len(&file, 2)?;
         }
         file.read_exact_at(&mut first, 0)?;
         let piece = Piece {
@@ -72,9 +72,7 @@ impl Tree {
             bytes: &first,
         };
         let meta = Meta::decode(&piece, &place.address)?;
-        if file.len() != u64::from(meta.page_count) * PAGE_LEN as u64 {
-            return Err(wrong_len(&file, meta.page_count));
-        }
+        check_len(&file, meta.page_count.into())?;
         Ok(Some(Tree {
             place,
             pages: pool.register(),
@@ -370,16 +368,4 @@ impl Drop for Tree {
     fn drop(&mut self) {
         self.pool.forget(self.pages);
     }
-}
-
-fn wrong_len(file: &SourceFile, pages: u32) -> Error {
-    let expected_len = u64::from(pages) * PAGE_LEN as u64;
-    let code = match file.len() < expected_len {
-        true => Code::Truncated,
-        false => Code::TrailingBytes,
-    };
-    let found = format!("a file of {} bytes", file.len());
-    let expected = format!("{pages} pages of {PAGE_LEN} bytes");
-    let offset = file.len().min(expected_len);
-    Error::damage(file.path(), offset, code, found, expected)
 }

@@ -65,32 +65,6 @@ pub(super) fn records(
     BlockWalk::new(file, address, FILE_HEADER_LEN as u64..data_len)
 }
 
-/// Checks what was counted in the records against the catalog: a file that is
-/// cut where a record ends is found by nothing else.
-///
-/// # Errors
-/// `CountMismatch`.
-pub(super) fn check_counts(
-    file: &SourceFile,
-    found: TableCounts,
-    expected: TableCounts,
-) -> Result<(), Damage> {
-    let found = TableCounts {
-        data_len: expected.data_len,
-        ..found
-    };
-    if found == expected {
-        return Ok(());
-    }
-    Err(Damage {
-        file: file.path().to_owned(),
-        offset: expected.data_len,
-        code: Code::CountMismatch,
-        found: found.to_string(),
-        expected: format!("{expected}, as the catalog says"),
-    })
-}
-
 /// Reads the record at `offset` of a file whose data have `data_len` bytes:
 /// its head, and its bytes with the head.
 ///
@@ -194,7 +168,10 @@ impl TableReader {
             arity: table.arity,
             whole,
             expected: counts,
-            counts: TableCounts::default(),
+            counts: TableCounts {
+                data_len: counts.data_len,
+                ..TableCounts::default()
+            },
             ends: EndCursor::new(ends),
             record: None,
             arena: Vec::new(),
@@ -221,7 +198,9 @@ impl TableReader {
     fn check_end(&mut self) -> Result<()> {
         if self.whole {
             self.ends.finish(&data_piece(self.records.file()))?;
-            check_counts(self.records.file(), self.counts, self.expected)?;
+            let end = self.expected.data_len;
+            self.counts
+                .check(self.expected, self.records.file().path(), end)?;
         }
         Ok(())
     }

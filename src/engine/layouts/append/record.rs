@@ -14,14 +14,18 @@ use crate::model::{FieldSpec, FieldStyle, PageEnd};
 
 /// First bytes of a record.
 const MAGIC: &[u8; 4] = b"RREC";
-const KIND_OFFSET: usize = 4 + 4 + 4;
+const LEN_OFFSET: usize = MAGIC.len();
+const COUNT_OFFSET: usize = LEN_OFFSET + 4;
+const KIND_OFFSET: usize = COUNT_OFFSET + 4;
 /// Offset of the zeros after the kind.
 const ZEROS_OFFSET: usize = KIND_OFFSET + 1;
 const ZEROS_LEN: usize = 3;
-const FIRST_ROW_OFFSET: usize = ZEROS_OFFSET + ZEROS_LEN + 8;
+const LSN_OFFSET: usize = ZEROS_OFFSET + ZEROS_LEN;
+const FIRST_ROW_OFFSET: usize = LSN_OFFSET + 8;
+const CRC_OFFSET: usize = FIRST_ROW_OFFSET + 8;
 /// Bytes before the rows: magic, payload length, row count, kind, zeros, LSN,
 /// first row, CRC.
-pub(super) const RECORD_HEAD_LEN: usize = FIRST_ROW_OFFSET + 8 + CRC_LEN;
+pub(super) const RECORD_HEAD_LEN: usize = CRC_OFFSET + CRC_LEN;
 /// Most bytes of the rows of a record of several rows. Whoever looks a key up
 /// reads the whole record that holds it.
 pub(super) const MAX_RECORD_LEN: usize = 16 * 1024 - RECORD_HEAD_LEN;
@@ -58,14 +62,14 @@ impl RecordHead {
 
 impl ShownHead for RecordHead {
     const FIELDS: &'static [FieldSpec] = &[
-        FieldSpec::new("magic", 0, 4, FieldStyle::Letters),
-        FieldSpec::new("length", 4, 4, FieldStyle::Number),
-        FieldSpec::new("count", 8, 4, FieldStyle::Number),
+        FieldSpec::new("magic", 0, MAGIC.len(), FieldStyle::Letters),
+        FieldSpec::new("length", LEN_OFFSET, 4, FieldStyle::Number),
+        FieldSpec::new("count", COUNT_OFFSET, 4, FieldStyle::Number),
         FieldSpec::new("kind", KIND_OFFSET, 1, FieldStyle::Number),
         FieldSpec::new("zeros", ZEROS_OFFSET, ZEROS_LEN, FieldStyle::Hex),
-        FieldSpec::new("lsn", ZEROS_OFFSET + ZEROS_LEN, 8, FieldStyle::Number),
+        FieldSpec::new("lsn", LSN_OFFSET, 8, FieldStyle::Number),
         FieldSpec::new("first row", FIRST_ROW_OFFSET, 8, FieldStyle::Number),
-        FieldSpec::new("checksum", FIRST_ROW_OFFSET + 8, CRC_LEN, FieldStyle::Hex),
+        FieldSpec::new("checksum", CRC_OFFSET, CRC_LEN, FieldStyle::Hex),
     ];
 
     fn kind_name(&self) -> &'static str {
@@ -94,7 +98,7 @@ impl Head for RecordHead {
     const LEN: usize = RECORD_HEAD_LEN;
     const MAX_SHARED_LEN: usize = MAX_RECORD_LEN;
     const MAX_ROW_LEN: u64 = MAX_ROW_LEN;
-    const OFFSETS: [usize; 3] = [4, 8, FIRST_ROW_OFFSET];
+    const OFFSETS: [usize; 3] = [LEN_OFFSET, COUNT_OFFSET, FIRST_ROW_OFFSET];
 
     fn new(extent: Extent, lsn: Lsn) -> Self {
         let kind = RecordKind::Rows;

@@ -1,7 +1,7 @@
 //! Checks the files of an append table to their last byte.
 
 use super::ends::{EndCursor, read_ends};
-use super::reader::{check_counts, check_len, collect_ends, data_piece, records};
+use super::reader::{check_len, collect_ends, data_piece, records};
 use super::record::{RecordHead, RecordKind};
 use super::{INDEX_SUFFIX, MAGIC, SUFFIX, row_id};
 use crate::engine::pages::file_header::{FILE_HEADER_LEN, FileHeader};
@@ -66,20 +66,23 @@ fn verify_data(
         records: records(&file, table.address, counts.data_len),
         table,
         structure,
-        found: TableCounts::default(),
+        found: TableCounts {
+            data_len: counts.data_len,
+            ..TableCounts::default()
+        },
         entries: EntrySet::default(),
         checked: 0,
         whole: header.is_ok() && len.is_ok() && ends.is_some() == structure,
         ends: ends.unwrap_or_default(),
     };
-    walk.run(check)?;
+    check.steps(&mut walk, RecordWalk::step, RecordWalk::after_damage)?;
     checked += walk.checked;
     if walk.whole {
         // Who did not look at rows believes the catalog in how many are live.
         if !walk.structure {
             walk.found.live = counts.live;
         }
-        if let Err(damage) = check_counts(&file, walk.found, counts) {
+        if let Err(damage) = walk.found.check(counts, file.path(), counts.data_len) {
             check.damaged(&damage);
         }
     }
@@ -120,21 +123,9 @@ struct RecordWalk<'t> {
 }
 
 impl RecordWalk<'_> {
-    fn run(&mut self, check: &mut TableCheck<'_>) -> Result<()> {
-        loop {
-            match self.step() {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(Error::Damage(damage)) => {
-                    check.damaged(&damage);
-                    self.whole = false;
-                    if !self.records.can_go_on() {
-                        return Ok(());
-                    }
-                }
-                Err(other) => return Err(other),
-            }
-        }
+    fn after_damage(&mut self) -> bool {
+        self.whole = false;
+        self.records.can_go_on()
     }
 
     /// One record; false after the last one.

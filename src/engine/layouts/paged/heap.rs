@@ -16,7 +16,7 @@ pub(super) const MAX_TUPLE_LEN: usize = PAGE_LEN - PAGE_HEADER_LEN - SLOT_LEN;
 /// replace it at any time.
 pub(super) const MIN_TUPLE_ROOM: usize = MOVED_LEN;
 /// Bytes of such a reference.
-const MOVED_LEN: usize = 4 + 2;
+pub(super) const MOVED_LEN: usize = 4 + 2;
 
 /// Bits of a length in a line pointer; the state stands above them.
 const LENGTH_BITS: u32 = 13;
@@ -84,6 +84,17 @@ impl RowPlace {
         RowId(u64::from(self.page) << 16 | u64::from(self.slot))
     }
 
+    /// The place that a tuple of state `Moved` leads to; no place of a page when
+    /// it is too short.
+    pub(super) fn decode(tuple: &[u8]) -> Self {
+        let bytes = tuple.first_chunk().copied();
+        let [a, b, c, d, e, f] = bytes.unwrap_or([u8::MAX; MOVED_LEN]);
+        RowPlace {
+            page: u32::from_le_bytes([a, b, c, d]),
+            slot: u16::from_le_bytes([e, f]),
+        }
+    }
+
     /// The tuple of state `Moved` that leads here.
     pub(super) fn encode(self) -> [u8; MOVED_LEN] {
         let [a, b, c, d] = self.page.to_le_bytes();
@@ -106,12 +117,7 @@ pub(super) struct Tuple<'a> {
 impl Tuple<'_> {
     /// Where the row is, of a tuple of state `Moved`.
     pub(super) fn target(&self) -> RowPlace {
-        let bytes = self.piece.bytes.first_chunk().copied();
-        let [a, b, c, d, e, f] = bytes.unwrap_or([u8::MAX; MOVED_LEN]);
-        RowPlace {
-            page: u32::from_le_bytes([a, b, c, d]),
-            slot: u16::from_le_bytes([e, f]),
-        }
+        RowPlace::decode(self.piece.bytes)
     }
 }
 
@@ -122,7 +128,8 @@ pub(super) struct LinePointer {
     pub offset: usize,
     /// Of the tuple.
     pub len: usize,
-    tag: u16,
+    /// The state as a number; 0 when it is not in use.
+    pub tag: u16,
 }
 
 impl LinePointer {

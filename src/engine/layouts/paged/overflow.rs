@@ -11,11 +11,17 @@ use crate::engine::pages::page::{
 use crate::engine::rows::codec::{MAX_ROW_LEN, RowStart};
 use crate::error::{Damage, Result};
 use crate::finding::Code;
+use crate::model::{FieldSpec, FieldStyle};
+
+/// Offset in a head of its first overflow page, behind the length of the row.
+pub(super) const FIRST_OFFSET: usize = 4;
+/// Bytes of a head before the first bytes of its row.
+pub(super) const ROW_HEAD_LEN: usize = FIRST_OFFSET + 4;
 
 const OWNER_PAGE_OFFSET: usize = PAGE_HEADER_LEN;
 const OWNER_SLOT_OFFSET: usize = OWNER_PAGE_OFFSET + 4;
-const POSITION_OFFSET: usize = OWNER_SLOT_OFFSET + 2 + 2;
-const NEXT_OFFSET: usize = POSITION_OFFSET + 4;
+pub(super) const POSITION_OFFSET: usize = OWNER_SLOT_OFFSET + 2 + 2;
+pub(super) const NEXT_OFFSET: usize = POSITION_OFFSET + 4;
 const ROW_LEN_OFFSET: usize = NEXT_OFFSET + 4;
 /// Bytes before the part of the row: page header, owner, position, next page,
 /// length of the row, zeros.
@@ -24,11 +30,18 @@ const PART_OFFSET: usize = ROW_LEN_OFFSET + 4 + 12;
 pub(super) const PART_LEN: usize = PAGE_LEN - PART_OFFSET;
 /// In place of the next page at the end of a chain.
 pub(super) const NO_PAGE: u32 = u32::MAX;
-/// Bytes of a head before the first bytes of its row.
-pub(super) const ROW_HEAD_LEN: usize = 4 + 4;
 /// Fewest bytes of a row in its head: flags and xmin, so that ending a version
 /// leaves its overflow pages alone.
 pub(super) const MIN_INLINE_LEN: usize = 1 + 10;
+
+/// What follows the header in an overflow page.
+pub(super) const FIELDS: [FieldSpec; 5] = [
+    FieldSpec::new("owner page", OWNER_PAGE_OFFSET, 4, FieldStyle::Number),
+    FieldSpec::new("owner slot", OWNER_SLOT_OFFSET, 2, FieldStyle::Number),
+    FieldSpec::new("position", POSITION_OFFSET, 4, FieldStyle::Number),
+    FieldSpec::new("next page", NEXT_OFFSET, 4, FieldStyle::Number),
+    FieldSpec::new("row length", ROW_LEN_OFFSET, 4, FieldStyle::Number),
+];
 
 /// How many bytes of a wide row stand in its head, so that every overflow page
 /// is full. At most `PART_LEN + MIN_INLINE_LEN - 1`, which a heap page has room
@@ -44,7 +57,7 @@ pub(super) fn inline_len(row_len: usize) -> usize {
 pub(super) fn encode_head(row_len: u32, first: u32) -> [u8; ROW_HEAD_LEN] {
     let mut bytes = [0; ROW_HEAD_LEN];
     put(&mut bytes, 0, &row_len.to_le_bytes());
-    put(&mut bytes, 4, &first.to_le_bytes());
+    put(&mut bytes, FIRST_OFFSET, &first.to_le_bytes());
     bytes
 }
 
@@ -94,7 +107,8 @@ impl<'a> RowHead<'a> {
 
     /// Damage of the reference to the chain.
     pub(super) fn broken(&self, found: String, expected: String) -> Damage {
-        self.tuple.damage(4, Code::BrokenChain, found, expected)
+        let code = Code::BrokenChain;
+        self.tuple.damage(FIRST_OFFSET, code, found, expected)
     }
 }
 

@@ -11,36 +11,14 @@ use crate::engine::pages::paths::check_dir;
 use crate::engine::rows::codec::{Decoded, TextArena, decode_plain, decode_row, walk_row};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::row_run::{check_end, reserve_text};
-use crate::error::{Damage, Error, Result};
+use crate::error::{Error, Result};
 use crate::file::SourceFile;
-use crate::finding::Code;
 use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
 
 /// Most pages whose rows share a batch.
 const BATCH_PAGES: usize = 8;
 /// Pages of a part.
 const PART_PAGES: u64 = 64;
-
-/// Checks what was counted in the pages of a table against the catalog.
-///
-/// # Errors
-/// `CountMismatch`.
-pub(super) fn check_counts(
-    place: &PagePlace,
-    found: TableCounts,
-    expected: TableCounts,
-) -> Result<(), Damage> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Damage {
-        file: place.dir.clone(),
-        offset: 0,
-        code: Code::CountMismatch,
-        found: found.to_string(),
-        expected: format!("{expected}, as the catalog says"),
-    })
-}
 
 /// The rows of one table, in stored order.
 pub(super) struct TableReader<S> {
@@ -149,7 +127,7 @@ impl<S: PageSource> TableReader<S> {
             let error = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(Error::io("open", &place.file(0), error));
         }
-        Ok(check_counts(place, self.counts, self.expected)?)
+        Ok(self.counts.check(self.expected, &place.dir, 0)?)
     }
 
     /// Rows of the pages at hand, up to one that is put together or until their texts fill

@@ -11,7 +11,6 @@ use super::key_index;
 use super::overflow::check_overflow;
 use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
 use super::page_set::PageSet;
-use super::reader::check_counts;
 use crate::codec::MultisetHash;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::file_header::FILE_HEADER_LEN;
@@ -356,7 +355,7 @@ impl Scan<'_, '_> {
         if !self.rows {
             return Ok(None);
         }
-        if let Err(damage) = check_counts(self.place, self.counts, counts) {
+        if let Err(damage) = self.counts.check(counts, &self.place.dir, 0) {
             self.check.damaged(&damage);
         }
         Ok(self.entries)

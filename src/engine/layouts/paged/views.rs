@@ -3,42 +3,22 @@
 use std::io;
 use std::sync::Arc;
 
-use super::heap::{HeapPage, SLOT_LEN};
-use super::overflow::{NO_PAGE, ROW_HEAD_LEN, check_overflow};
+use super::heap::{HeapPage, LinePointer, MOVED_LEN, RowPlace, SLOT_LEN, State, slot_count};
+use super::overflow::{
+    self, FIRST_OFFSET, NEXT_OFFSET, NO_PAGE, POSITION_OFFSET, ROW_HEAD_LEN, check_overflow,
+};
 use super::page_files::PagePlace;
 use crate::codec::Cursor;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::frame::Piece;
-use crate::engine::pages::page::{PAGE_HEADER_LEN, PageHeader, PageKind};
+use crate::engine::pages::page::{
+    HEADER, KIND_OFFSET, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, UPPER_OFFSET,
+};
 use crate::engine::rows::codec::{decode_alone, walk_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{FieldSpec, FieldStyle, PageRow, PageSlot, PageStream, PageView};
-
-use FieldStyle::{Hex, Number};
-
-/// The header of every page.
-const HEADER: [FieldSpec; 10] = [
-    FieldSpec::new("checksum", 0, 4, Hex),
-    FieldSpec::new("version", 4, 1, Number),
-    FieldSpec::new("kind", 5, 1, Number),
-    FieldSpec::new("flags", 6, 2, Hex),
-    FieldSpec::new("lsn", 8, 8, Number),
-    FieldSpec::new("database", 16, 4, Number),
-    FieldSpec::new("table", 20, 4, Number),
-    FieldSpec::new("page", 24, 4, Number),
-    FieldSpec::new("lower", 28, 2, Number),
-    FieldSpec::new("upper", 30, 2, Number),
-];
-/// What follows it in an overflow page.
-const OVERFLOW: [FieldSpec; 5] = [
-    FieldSpec::new("owner page", 32, 4, Number),
-    FieldSpec::new("owner slot", 36, 2, Number),
-    FieldSpec::new("position", 40, 4, Number),
-    FieldSpec::new("next page", 44, 4, Number),
-    FieldSpec::new("row length", 48, 4, Number),
-];
+use crate::model::{FieldSpec, PageRow, PageSlot, PageStream, PageView};
 
 /// States of line pointers, by their number.
 const STATES: [&str; 8] = [
@@ -102,36 +82,41 @@ impl PageViews {
     }
 
     fn heap(&mut self, view: &mut PageView) -> Result<()> {
-        let lower = u16_at(&view.bytes, 28).min(view.bytes.len());
-        let upper = u16_at(&view.bytes, 30);
+        let lower = u16_at(&view.bytes, LOWER_OFFSET).min(view.bytes.len());
+        let upper = u16_at(&view.bytes, UPPER_OFFSET);
         view.free_len = upper.saturating_sub(lower) as u64;
         let bytes = view.bytes.clone();
-        let slots = bytes.get(PAGE_HEADER_LEN..lower).unwrap_or_default();
-        for (number, slot) in (0..).zip(slots.chunks_exact(SLOT_LEN)) {
-            let (offset, packed) = (u16_at(slot, 0), u16_at(slot, 2));
-            let (len, state) = (packed & 0x1fff, packed >> 13);
+        for slot in 0..slot_count(lower) {
+            let pointer = LinePointer::read(&bytes, slot);
+            let LinePointer { offset, len, tag } = pointer;
             let tuple = bytes.get(offset..offset + len).unwrap_or_default();
             view.slots.push(PageSlot {
-                number,
-                at: PAGE_HEADER_LEN + usize::try_from(number).unwrap_or_default() * SLOT_LEN,
+                number: slot.into(),
+                at: LinePointer::position(slot),
                 len: SLOT_LEN,
                 row_offset: offset,
                 row_len: len,
-                state: match (state, tuple) {
-                    (3, tuple) if tuple.len() >= 6 => {
-                        let page = u32_at(tuple, 0);
-                        format!("moved to slot {} of page {page}", u16_at(tuple, 4))
+                state: match pointer.state() {
+                    Some(State::Moved) if tuple.len() >= MOVED_LEN => {
+                        let RowPlace { page, slot } = RowPlace::decode(tuple);
+                        format!("moved to slot {slot} of page {page}")
                     }
-                    _ => STATES.get(state).copied().unwrap_or_default().to_owned(),
+                    _ => STATES
+                        .get(usize::from(tag))
+                        .copied()
+                        .unwrap_or_default()
+                        .to_owned(),
                 },
             });
-            match state {
-                1 | 4 => self.row(view, (number, offset), tuple, (tuple, Vec::new())),
-                2 | 5 => {
-                    let (row, pages) = self.chain(view, offset, tuple)?;
-                    self.row(view, (number, offset), tuple, (&row, pages));
+            match pointer.state() {
+                Some(State::Row | State::MovedRow) => {
+                    self.row(view, (slot.into(), offset), tuple, (tuple, Vec::new()));
                 }
-                _ => {}
+                Some(State::Head | State::MovedHead) => {
+                    let (row, pages) = self.chain(view, offset, tuple)?;
+                    self.row(view, (slot.into(), offset), tuple, (&row, pages));
+                }
+                Some(State::Moved) | None => {}
             }
         }
         Ok(())
@@ -177,7 +162,7 @@ impl PageViews {
     ) -> Result<(Vec<u8>, Vec<u32>)> {
         let row_len = u32_at(tuple, 0) as usize;
         let mut row = tuple.get(ROW_HEAD_LEN..).unwrap_or_default().to_vec();
-        let (mut next, mut pages) = (u32_at(tuple, 4), Vec::new());
+        let (mut next, mut pages) = (u32_at(tuple, FIRST_OFFSET), Vec::new());
         let broken = |found: String| Damage {
             file: view.file.clone(),
             offset: view.offset.saturating_add(at as u64),
@@ -192,12 +177,12 @@ impl PageViews {
                 next => self.page(next)?,
             };
             let part = read.as_ref().and_then(|(_, _, bytes)| {
-                let is_part = bytes.get(5) == Some(&(PageKind::Overflow as u8));
-                let position = u32_at(bytes, 40) as usize;
-                let upper = u16_at(bytes, 30).max(PAGE_HEADER_LEN);
+                let is_part = bytes.get(KIND_OFFSET) == Some(&(PageKind::Overflow as u8));
+                let position = u32_at(bytes, POSITION_OFFSET) as usize;
+                let upper = u16_at(bytes, UPPER_OFFSET).max(PAGE_HEADER_LEN);
                 let part = bytes.get(upper..).filter(|part| !part.is_empty());
                 part.filter(|_| is_part && position == pages.len())
-                    .map(|part| (part, u32_at(bytes, 44)))
+                    .map(|part| (part, u32_at(bytes, NEXT_OFFSET)))
             });
             match part {
                 Some((part, after)) => {
@@ -249,14 +234,14 @@ impl PageStream for PageViews {
             view.fields.extend(fields.collect::<Vec<_>>());
         };
         read(&HEADER, &mut view);
-        match view.bytes.get(5) {
-            Some(1) => {
+        match view.bytes.get(KIND_OFFSET) {
+            Some(kind) if *kind == PageKind::Heap as u8 => {
                 view.kind = "heap".into();
                 self.heap(&mut view)?;
             }
-            Some(2) => {
+            Some(kind) if *kind == PageKind::Overflow as u8 => {
                 view.kind = "overflow".into();
-                read(&OVERFLOW, &mut view);
+                read(&overflow::FIELDS, &mut view);
             }
             _ => {}
         }

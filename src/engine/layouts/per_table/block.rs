@@ -10,8 +10,12 @@ use crate::model::{FieldSpec, FieldStyle};
 
 /// First bytes of a block.
 const MAGIC: &[u8; 4] = b"RBLK";
+const LEN_OFFSET: usize = MAGIC.len();
+const COUNT_OFFSET: usize = LEN_OFFSET + 4;
+const FIRST_ROW_OFFSET: usize = COUNT_OFFSET + 4;
+const CRC_OFFSET: usize = FIRST_ROW_OFFSET + 8;
 /// Bytes before the rows: magic, payload length, row count, first row, CRC.
-pub(super) const BLOCK_HEADER_LEN: usize = 4 + 4 + 4 + 8 + CRC_LEN;
+pub(super) const BLOCK_HEADER_LEN: usize = CRC_OFFSET + CRC_LEN;
 /// Most bytes of the rows of a block of several rows.
 pub(super) const MAX_SHARED_LEN: usize = 64 * 1024 - BLOCK_HEADER_LEN;
 
@@ -21,11 +25,11 @@ pub(super) struct BlockHead(Extent);
 
 impl ShownHead for BlockHead {
     const FIELDS: &'static [FieldSpec] = &[
-        FieldSpec::new("magic", 0, 4, FieldStyle::Letters),
-        FieldSpec::new("length", 4, 4, FieldStyle::Number),
-        FieldSpec::new("count", 8, 4, FieldStyle::Number),
-        FieldSpec::new("first row", 12, 8, FieldStyle::Number),
-        FieldSpec::new("checksum", 20, CRC_LEN, FieldStyle::Hex),
+        FieldSpec::new("magic", 0, MAGIC.len(), FieldStyle::Letters),
+        FieldSpec::new("length", LEN_OFFSET, 4, FieldStyle::Number),
+        FieldSpec::new("count", COUNT_OFFSET, 4, FieldStyle::Number),
+        FieldSpec::new("first row", FIRST_ROW_OFFSET, 8, FieldStyle::Number),
+        FieldSpec::new("checksum", CRC_OFFSET, CRC_LEN, FieldStyle::Hex),
     ];
 
     fn kind_name(&self) -> &'static str {
@@ -37,7 +41,7 @@ impl Head for BlockHead {
     const LEN: usize = BLOCK_HEADER_LEN;
     const MAX_SHARED_LEN: usize = MAX_SHARED_LEN;
     const MAX_ROW_LEN: u64 = u32::MAX as u64;
-    const OFFSETS: [usize; 3] = [4, 8, 12];
+    const OFFSETS: [usize; 3] = [LEN_OFFSET, COUNT_OFFSET, FIRST_ROW_OFFSET];
 
     fn new(extent: Extent, _lsn: Lsn) -> Self {
         BlockHead(extent)

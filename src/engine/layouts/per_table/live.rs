@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::block::BlockHead;
 use super::block_directory::BlockDirectory;
 use super::key_map::KeyMap;
-use super::reader::{Ends, TableReader};
+use super::reader::{TableFile, TableReader};
 use super::writer::start;
 use super::{NEW_SUFFIX, SUFFIX};
 use crate::engine::log::Batch;
@@ -42,11 +42,11 @@ impl LivePerTable {
     /// # Errors
     /// As opening it for reading.
     pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
-        let (file, blocks_end) = open_file(table, counts)?;
+        let opened = TableFile::open(table, counts)?;
         Ok(LivePerTable {
             place: table.clone(),
-            file,
-            blocks_end,
+            file: opened.file,
+            blocks_end: opened.trailer_offset,
             stored: counts,
             counts,
             changes: RowChanges::new::<BlockHead>(table.file(SUFFIX), counts.rows, 0),
@@ -70,15 +70,6 @@ impl LivePerTable {
         let read = KeyMap::of(&mut *self.rows()?, key)?;
         Ok(self.keys.get_or_init(|| read))
     }
-}
-
-fn open_file(table: &TablePlace, counts: TableCounts) -> Result<(Arc<SourceFile>, u64)> {
-    let file = table.open(SUFFIX)?;
-    let ends = Ends::read(&file, table.address)?;
-    ends.header.as_ref().map_err(Clone::clone)?;
-    let trailer = ends.trailer.as_ref().map_err(Clone::clone)?;
-    ends.check_counts(&file, trailer, counts)?;
-    Ok((file, ends.trailer_offset))
 }
 
 impl LiveTable for LivePerTable {
@@ -178,7 +169,8 @@ impl LiveTable for LivePerTable {
         if self.changes.is_empty() {
             return Ok(());
         }
-        (self.file, self.blocks_end) = open_file(&self.place, self.counts)?;
+        let opened = TableFile::open(&self.place, self.counts)?;
+        (self.file, self.blocks_end) = (opened.file, opened.trailer_offset);
         self.blocks = OnceLock::new();
         self.stored = self.counts;
         self.changes.carried_out(0);

@@ -57,28 +57,6 @@ impl Ends {
             trailer_offset,
         })
     }
-
-    /// Checks a trailer against the counts of the catalog.
-    ///
-    /// # Errors
-    /// `CountMismatch`.
-    pub(super) fn check_counts(
-        &self,
-        file: &SourceFile,
-        trailer: &Trailer,
-        counts: TableCounts,
-    ) -> Result<(), Damage> {
-        if trailer.counts == counts {
-            return Ok(());
-        }
-        Err(Damage {
-            file: file.path().to_owned(),
-            offset: self.trailer_offset,
-            code: Code::CountMismatch,
-            found: trailer.counts.to_string(),
-            expected: format!("{counts}, as the catalog says"),
-        })
-    }
 }
 
 /// The blocks of a file, in order, and what they hold in all.
@@ -133,8 +111,7 @@ impl Blocks {
 /// The rows of one table, in stored order.
 pub(super) struct TableReader {
     blocks: Blocks,
-    trailer: Trailer,
-    trailer_offset: u64,
+    file: TableFile,
     /// Whether all blocks are read.
     whole: bool,
     arity: usize,
@@ -146,21 +123,19 @@ pub(super) struct TableReader {
 }
 
 impl TableReader {
-    /// Opens all or some of the file of a table and checks both its ends.
+    /// Opens all or some of the file of a table.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, belongs elsewhere, or holds another
-    /// number of rows than the catalog says.
+    /// As [`TableFile::open`].
     pub(super) fn open(table: &TablePlace, counts: TableCounts, part: &RowPart) -> Result<Self> {
-        let (file, trailer, trailer_offset) = open_file(table, counts)?;
+        let file = TableFile::open(table, counts)?;
         let whole = *part == RowPart::ALL;
         Ok(TableReader {
             blocks: match whole {
-                true => Blocks::new(&file, table.address, trailer_offset),
-                false => Blocks::of_part(&file, table.address, part),
+                true => Blocks::new(&file.file, table.address, file.trailer_offset),
+                false => Blocks::of_part(&file.file, table.address, part),
             },
-            trailer,
-            trailer_offset,
+            file,
             whole,
             arity: table.arity,
             block: None,
@@ -179,48 +154,63 @@ impl TableReader {
             return Ok(false);
         }
         self.blocks.totals.counts.live = self.counts.live;
-        let piece = Piece {
-            path: self.blocks.walk.file().path(),
-            offset: self.trailer_offset,
-            bytes: &[],
-        };
-        self.trailer.check(&self.blocks.totals, &piece)?;
+        self.file.check(&self.blocks.totals)?;
         Ok(false)
     }
 }
 
-fn open_file(table: &TablePlace, counts: TableCounts) -> Result<(Arc<SourceFile>, Trailer, u64)> {
-    let file = SourceFile::open_on(&*table.disk, &table.file(SUFFIX))?;
-    let ends = Ends::read(&file, table.address)?;
-    ends.header.as_ref().map_err(Clone::clone)?;
-    let trailer = *ends.trailer.as_ref().map_err(Clone::clone)?;
-    ends.check_counts(&file, &trailer, counts)?;
-    Ok((file, trailer, ends.trailer_offset))
+/// A file whose ends are whole and agree with the catalog.
+pub(super) struct TableFile {
+    pub file: Arc<SourceFile>,
+    pub trailer: Trailer,
+    /// File offset of the trailer: the end of the blocks.
+    pub trailer_offset: u64,
+}
+
+impl TableFile {
+    /// Opens the file of a table and checks both its ends.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, belongs elsewhere, or holds another
+    /// number of rows than the catalog says.
+    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
+        let file = table.open(SUFFIX)?;
+        let ends = Ends::read(&file, table.address)?;
+        ends.header?;
+        let (trailer, trailer_offset) = (ends.trailer?, ends.trailer_offset);
+        trailer.counts.check(counts, file.path(), trailer_offset)?;
+        Ok(TableFile {
+            file,
+            trailer,
+            trailer_offset,
+        })
+    }
+
+    /// Checks what the blocks hold in all against the trailer.
+    fn check(&self, totals: &Trailer) -> Result<(), Damage> {
+        self.trailer
+            .check(totals, self.file.path(), self.trailer_offset)
+    }
 }
 
 /// The blocks of a table in parts. That they are all there, and no older ones
 /// among them, is checked here: no part shows it.
 ///
 /// # Errors
-/// As [`TableReader::open`]; and when blocks are missing.
+/// As [`TableFile::open`]; and when blocks are missing.
 pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
-    let (file, trailer, trailer_offset) = open_file(table, counts)?;
-    let range = FILE_HEADER_LEN as u64..trailer_offset;
-    let mut blocks = Blocks::new(&file, table.address, trailer_offset);
+    let whole = TableFile::open(table, counts)?;
+    let range = FILE_HEADER_LEN as u64..whole.trailer_offset;
+    let mut blocks = Blocks::new(&whole.file, table.address, range.end);
     let mut end = range.start;
-    let parts = block_parts(&file, range, |block| {
+    let parts = block_parts(&whole.file, range, |block| {
         blocks.count(block);
         end = end.saturating_add(block.len());
     })?;
     // A head that makes no sense is met by who reads its part.
-    if end == trailer_offset {
-        blocks.totals.counts.live = trailer.counts.live;
-        let piece = Piece {
-            path: file.path(),
-            offset: trailer_offset,
-            bytes: &[],
-        };
-        trailer.check(&blocks.totals, &piece)?;
+    if end == whole.trailer_offset {
+        blocks.totals.counts.live = whole.trailer.counts.live;
+        whole.check(&blocks.totals)?;
     }
     Ok(parts)
 }

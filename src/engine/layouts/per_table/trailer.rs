@@ -1,5 +1,7 @@
 //! The last bytes of a table's file: totals.
 
+use std::path::Path;
+
 use crate::codec::{ByteWriter, Cursor};
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::frame::{CRC_LEN, MAGIC_LEN, Piece, seal};
@@ -62,11 +64,17 @@ impl Trailer {
         })
     }
 
-    /// Checks what was counted against the trailer at `piece`.
+    /// Checks what was counted against the trailer, which stands at an offset
+    /// of a file.
     ///
     /// # Errors
     /// `CountMismatch` or, for another set of blocks, `WrongPlace`.
-    pub(super) fn check(&self, counted: &Trailer, piece: &Piece<'_>) -> Result<(), Damage> {
+    pub(super) fn check(&self, counted: &Trailer, path: &Path, offset: u64) -> Result<(), Damage> {
+        let piece = Piece {
+            path,
+            offset,
+            bytes: &[],
+        };
         if (self.counts, self.blocks) != (counted.counts, counted.blocks) {
             let found = format!("{} blocks with {}", self.blocks, self.counts);
             let expected = format!("{} blocks with {}", counted.blocks, counted.counts);

@@ -4,7 +4,6 @@ use super::SUFFIX;
 use super::reader::{Blocks, Ends};
 use super::trailer::{TRAILER_LEN, Trailer};
 use crate::engine::pages::file_header::FILE_HEADER_LEN;
-use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::Head;
 use crate::engine::rows::counts::TableCounts;
@@ -42,19 +41,15 @@ pub(super) fn verify_table(
         checked: 0,
         whole: true,
     };
-    walk.run(check)?;
+    check.steps(&mut walk, BlockWalk::step, BlockWalk::after_damage)?;
     checked += walk.checked;
     match &ends.trailer {
         Ok(trailer) => {
             checked += TRAILER_LEN as u64;
-            let piece = Piece {
-                path: file.path(),
-                offset: ends.trailer_offset,
-                bytes: &[],
-            };
+            let (path, at) = (file.path(), ends.trailer_offset);
             let totals = walk.totals(trailer);
-            let against_blocks = totals.map_or(Ok(()), |totals| trailer.check(&totals, &piece));
-            let against_catalog = ends.check_counts(&file, trailer, counts);
+            let against_blocks = totals.map_or(Ok(()), |totals| trailer.check(&totals, path, at));
+            let against_catalog = trailer.counts.check(counts, path, at);
             for damage in [against_blocks, against_catalog]
                 .into_iter()
                 .filter_map(Result::err)
@@ -81,21 +76,9 @@ struct BlockWalk {
 }
 
 impl BlockWalk {
-    fn run(&mut self, check: &mut TableCheck<'_>) -> Result<()> {
-        loop {
-            match self.step() {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(Error::Damage(damage)) => {
-                    check.damaged(&damage);
-                    self.whole = false;
-                    if !self.blocks.walk().can_go_on() {
-                        return Ok(());
-                    }
-                }
-                Err(other) => return Err(other),
-            }
-        }
+    fn after_damage(&mut self) -> bool {
+        self.whole = false;
+        self.blocks.walk().can_go_on()
     }
 
     /// One block; false after the last one.
