@@ -265,11 +265,20 @@ impl Stated {
     }
 }
 
+/// Which page of its files a page is, and of which state of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct PagePos {
+    /// Its number, from 0.
+    pub number: u32,
+    /// The log was applied up to here.
+    pub lsn: Lsn,
+}
+
 /// Writes the header of a page, the checksum last.
 pub(in crate::engine) fn seal_page(
     page: &mut [u8],
     address: &TableAddress,
-    (number, lsn): (u32, Lsn),
+    PagePos { number, lsn }: PagePos,
     bounds: Bounds,
 ) {
     put(page, VERSION_OFFSET, &FORMAT_VERSION.to_le_bytes()[..1]);
@@ -316,9 +325,9 @@ pub(in crate::engine) fn bounds_of(page: &[u8]) -> Bounds {
 }
 
 /// Makes a page in memory one that can be written.
-pub(in crate::engine) fn reseal(page: &mut [u8], address: &TableAddress, place: (u32, Lsn)) {
+pub(in crate::engine) fn reseal(page: &mut [u8], address: &TableAddress, pos: PagePos) {
     let bounds = bounds_of(page);
-    seal_page(page, address, place, bounds);
+    seal_page(page, address, pos, bounds);
 }
 
 /// Writes bytes into a page that is being built.

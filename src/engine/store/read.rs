@@ -18,7 +18,7 @@ use crate::engine::table::{Access, LiveTable, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile};
 use crate::finding::{Code, Finding};
-use crate::model::{Catalog, PageStream, RowPart, RowSource, RowStream};
+use crate::model::{Catalog, PageStream, RowPart, RowSource, RowStream, Shown};
 use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
@@ -210,7 +210,7 @@ impl Store {
         with_rows: bool,
     ) -> Result<Box<dyn PageStream + '_>> {
         let stored = self.known(database, table)?;
-        let shown = (from, with_rows);
+        let shown = Shown { from, with_rows };
         self.files.pages(&stored.place, stored.counts, shown)
     }
 

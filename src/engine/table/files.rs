@@ -11,7 +11,7 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::encoded::EncodedRows;
 use crate::error::Result;
-use crate::model::{PageStream, RowPart, RowStream};
+use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
 
 /// A new table under construction.
@@ -90,13 +90,12 @@ pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
         access: &Access,
     ) -> Result<Box<dyn LiveTable>>;
 
-    /// The pages, records or blocks of the table from number `from` on, to be
-    /// shown; with values if `with_rows`.
+    /// The pages, records or blocks of the table, to be shown.
     fn pages<'t>(
         &self,
         table: &'t TablePlace,
         counts: TableCounts,
-        shown: (u64, bool),
+        shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>>;
 
     /// Checks every byte of every file of the table; damage goes to `check`,

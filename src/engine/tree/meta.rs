@@ -6,7 +6,7 @@ use crate::engine::pages::address::{Lsn, TableAddress};
 use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, PageSet, check_zero, put,
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, PagePos, PageSet, check_zero, put,
     seal_page,
 };
 use crate::error::Damage;
@@ -78,7 +78,8 @@ impl Meta {
             lower: META_END,
             upper: PAGE_LEN,
         };
-        seal_page(&mut page, address, (META_PAGE, lsn), bounds);
+        let number = META_PAGE;
+        seal_page(&mut page, address, PagePos { number, lsn }, bounds);
         page
     }
 

@@ -12,7 +12,7 @@ use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
 use crate::engine::pages::frame::Piece;
-use crate::engine::pages::page::reseal;
+use crate::engine::pages::page::{PagePos, reseal};
 use crate::error::{Error, Result};
 use crate::file::{SourceFile, is_missing};
 use crate::finding::Code;
@@ -338,7 +338,7 @@ impl Tree {
         }
         for (number, bytes) in self.pool.dirty(self.pages) {
             let mut page = *bytes;
-            reseal(&mut page, address, (number, lsn));
+            reseal(&mut page, address, PagePos { number, lsn });
             let offset = u64::from(number) * PAGE_LEN as u64;
             batch.write(path, offset, page.to_vec());
         }

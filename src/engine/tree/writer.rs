@@ -11,7 +11,7 @@ use super::packing::Packing;
 use super::place::TreePlace;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::pages::page::reseal;
+use crate::engine::pages::page::{PagePos, reseal};
 use crate::error::{Error, Result};
 use crate::file::{BulkWriter, DiskFile};
 
@@ -182,7 +182,8 @@ impl TreeWriter {
             true => Entry::MIN,
             false => Node::new(page).entry(0),
         };
-        reseal(page, &self.place.address, (self.next, self.lsn));
+        let (number, lsn) = (self.next, self.lsn);
+        reseal(page, &self.place.address, PagePos { number, lsn });
         Ok((low, self.put(page)?))
     }
 

@@ -10,7 +10,7 @@ use crate::engine::rows::block::BlockViews;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
 use crate::error::{Error, Result};
-use crate::model::{PageStream, RowPart, RowStream};
+use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
 
 /// The layout `append`.
@@ -62,7 +62,7 @@ impl TableFiles for Append {
         &self,
         table: &'t TablePlace,
         counts: TableCounts,
-        shown: (u64, bool),
+        shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>> {
         let file = table.open(SUFFIX)?;
         let end = file.len().min(counts.data_len);

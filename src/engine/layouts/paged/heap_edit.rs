@@ -4,7 +4,7 @@ use super::heap::{LinePointer, MIN_TUPLE_ROOM, RowPlace, SLOT_LEN, State, slot_c
 use crate::engine::pages::address::{Lsn, TableAddress};
 use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
 use crate::engine::pages::page::{
-    Bounds, PAGE_HEADER_LEN, PageKind, bounds_of, put, reseal, set_bounds,
+    Bounds, PAGE_HEADER_LEN, PageKind, PagePos, bounds_of, put, reseal, set_bounds,
 };
 
 /// Whether a heap page of these bounds has room for a tuple of `len` bytes and
@@ -186,7 +186,7 @@ impl HeapBuilder {
 
     /// Writes the header and gives the bytes of the page.
     pub(super) fn seal(&mut self, address: &TableAddress, number: u32, lsn: Lsn) -> &[u8] {
-        reseal(&mut *self.page, address, (number, lsn));
+        reseal(&mut *self.page, address, PagePos { number, lsn });
         &*self.page
     }
 

@@ -2,11 +2,12 @@
 //! (format page, "Overflow pages").
 
 use crate::codec::Cursor;
-use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageKind, UPPER_OFFSET, check_zero, put, seal_page,
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageKind, PagePos, UPPER_OFFSET, check_zero, put,
+    seal_page,
 };
 use crate::engine::rows::codec::{MAX_ROW_LEN, RowStart};
 use crate::error::{Damage, Result};
@@ -129,7 +130,7 @@ pub(super) struct OverflowPart<'a> {
 
 impl OverflowPart<'_> {
     /// Fills a page of zeros.
-    pub(super) fn encode(&self, page: &mut [u8], address: &TableAddress, place: (u32, Lsn)) {
+    pub(super) fn encode(&self, page: &mut [u8], address: &TableAddress, pos: PagePos) {
         put(page, OWNER_PAGE_OFFSET, &self.owner.0.to_le_bytes());
         put(page, OWNER_SLOT_OFFSET, &self.owner.1.to_le_bytes());
         put(page, POSITION_OFFSET, &self.position.to_le_bytes());
@@ -142,7 +143,7 @@ impl OverflowPart<'_> {
             lower: PART_OFFSET,
             upper,
         };
-        seal_page(page, address, place, bounds);
+        seal_page(page, address, pos, bounds);
     }
 }
 

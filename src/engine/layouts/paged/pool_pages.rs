@@ -12,7 +12,7 @@ use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
 use crate::engine::pages::frame::Piece;
-use crate::engine::pages::page::{Bounds, PageHeader, PageKind, bounds_of, reseal};
+use crate::engine::pages::page::{Bounds, PageHeader, PageKind, PagePos, bounds_of, reseal};
 use crate::error::{Damage, Error, Result};
 use crate::file::{DiskFile, SourceFile};
 use crate::finding::Code;
@@ -158,7 +158,7 @@ impl PoolPages {
     pub(super) fn checkpoint(&self, lsn: Lsn, batch: &mut Batch) {
         for (number, bytes) in self.pool.dirty(self.pages) {
             let mut page = *bytes;
-            reseal(&mut page, &self.place.address, (number, lsn));
+            reseal(&mut page, &self.place.address, PagePos { number, lsn });
             let (index, in_file) = self.place.split(number);
             let offset = u64::from(in_file) * PAGE_LEN as u64;
             batch.write(&self.place.file(index.into()), offset, page.to_vec());

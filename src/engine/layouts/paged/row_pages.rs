@@ -12,7 +12,7 @@ use super::pool_pages::{PoolPages, PoolSource};
 use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::pages::page::{PageKind, bounds_of};
+use crate::engine::pages::page::{PageKind, PagePos, bounds_of};
 use crate::error::{Error, Result};
 use crate::finding::Code;
 
@@ -126,7 +126,14 @@ impl RowPages {
             };
             let mut page = [0; PAGE_LEN];
             let address = &self.pages.place().address;
-            part.encode(&mut page, address, (number, Lsn::default()));
+            part.encode(
+                &mut page,
+                address,
+                PagePos {
+                    number,
+                    lsn: Lsn::default(),
+                },
+            );
             self.put(number, Arc::new(page));
         }
         Ok(())

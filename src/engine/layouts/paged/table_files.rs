@@ -9,7 +9,7 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
 use crate::error::Result;
-use crate::model::{PageStream, RowPart, RowStream};
+use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
 
 /// The layout `paged`.
@@ -86,9 +86,8 @@ impl TableFiles for Paged {
         &self,
         table: &'t TablePlace,
         _counts: TableCounts,
-        (from, with_rows): (u64, bool),
+        shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>> {
-        let shown = (from, with_rows);
         let views = views::PageViews::new(self.place(table), table.arity, shown);
         Ok(Box::new(views))
     }

@@ -11,7 +11,7 @@ use crate::engine::layouts::paged::live::tests::{Bench, FILES, access, row};
 use crate::engine::log::Batch;
 use crate::engine::pages::address::{Lsn, RowId};
 use crate::engine::pages::buffer_pool::PageBytes;
-use crate::engine::pages::page::reseal;
+use crate::engine::pages::page::{PagePos, reseal};
 use crate::engine::store::carry_out::tests::carry_out;
 use crate::engine::table::{Ended, Level, TableFiles, check_table};
 use crate::engine::tree::Tree;
@@ -105,7 +105,14 @@ fn with_pointer(slot: u16, change: impl FnOnce(&mut PageBytes, usize)) -> Vec<Co
     assert!(bench.moved > 1);
     let slot = *moved.get(usize::from(slot)).unwrap_or(&slot);
     change(page, LinePointer::read(&page[..], slot).offset);
-    reseal(&mut page[..], &bench.table.address, (0, Lsn(7)));
+    reseal(
+        &mut page[..],
+        &bench.table.address,
+        PagePos {
+            number: 0,
+            lsn: Lsn(7),
+        },
+    );
     fs::write(&path, &bytes).unwrap();
     let codes = bench.codes();
     let read = FILES.open(&bench.table, bench.stored).and_then(|mut rows| {

@@ -18,7 +18,7 @@ use crate::engine::rows::codec::{decode_alone, walk_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{FieldSpec, PageRow, PageSlot, PageStream, PageView};
+use crate::model::{FieldSpec, PageRow, PageSlot, PageStream, PageView, Shown};
 
 /// States of line pointers, by their number.
 const STATES: [&str; 8] = [
@@ -46,12 +46,12 @@ pub(super) struct PageViews {
 
 impl PageViews {
     /// The pages from number `from` on.
-    pub(super) fn new(place: PagePlace, arity: usize, (from, with_rows): (u64, bool)) -> Self {
+    pub(super) fn new(place: PagePlace, arity: usize, shown: Shown) -> Self {
         PageViews {
             place,
             arity,
-            number: u32::try_from(from).unwrap_or(NO_PAGE),
-            with_rows,
+            number: u32::try_from(shown.from).unwrap_or(NO_PAGE),
+            with_rows: shown.with_rows,
             open: None,
         }
     }

@@ -8,6 +8,7 @@ use super::page_files::PagePlace;
 use super::run_writer::RunWriter;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
+use crate::engine::pages::page::PagePos;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::MAX_ROW_LEN;
 use crate::engine::rows::counts::TableCounts;
@@ -93,7 +94,14 @@ impl PageWriter<'_> {
                 part,
             };
             self.scratch.fill(0);
-            part.encode(&mut self.scratch, &self.table.address, (number, self.lsn));
+            part.encode(
+                &mut self.scratch,
+                &self.table.address,
+                PagePos {
+                    number,
+                    lsn: self.lsn,
+                },
+            );
             self.pages.push(&self.scratch)?;
             self.overflow_count += 1;
         }

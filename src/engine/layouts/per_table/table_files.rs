@@ -9,7 +9,7 @@ use crate::engine::rows::block::BlockViews;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
 use crate::error::Result;
-use crate::model::{PageStream, RowPart, RowStream};
+use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
 
 /// The layout `per-table`.
@@ -56,7 +56,7 @@ impl TableFiles for PerTable {
         &self,
         table: &'t TablePlace,
         _counts: TableCounts,
-        shown: (u64, bool),
+        shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>> {
         let file = table.open(SUFFIX)?;
         let end = file.len().saturating_sub(trailer::TRAILER_LEN as u64);

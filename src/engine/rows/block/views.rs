@@ -13,7 +13,7 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::{decode_alone, walk_row};
 use crate::error::Result;
 use crate::file::SourceFile;
-use crate::model::{FieldSpec, PageEnd, PageRow, PageStream, PageView};
+use crate::model::{FieldSpec, PageEnd, PageRow, PageStream, PageView, Shown};
 
 /// Bytes that are shown where no block can be read.
 const UNREADABLE_LEN: u64 = 512;
@@ -42,22 +42,20 @@ pub(in crate::engine) struct BlockViews<'t, H> {
     arity: usize,
     /// What is not read yet.
     rest: Range<u64>,
-    /// Number of the next block, and of the first one that is shown.
+    /// Number of the next block.
     number: u64,
-    from: u64,
-    /// Whether values are wanted.
-    with_rows: bool,
+    shown: Shown,
     ends: EndsElsewhere<'t>,
     head: PhantomData<H>,
 }
 
 impl<'t, H: ShownHead> BlockViews<'t, H> {
-    /// The blocks that end at `end` in the file of a table, shown from a number
-    /// on, with their values or without.
+    /// The blocks that end at `end` in the file of a table, as far as they are
+    /// `shown`.
     pub(in crate::engine) fn new(
         table: &TablePlace,
         (file, end): (Arc<SourceFile>, u64),
-        (from, with_rows): (u64, bool),
+        shown: Shown,
         ends: EndsElsewhere<'t>,
     ) -> Self {
         BlockViews {
@@ -66,8 +64,7 @@ impl<'t, H: ShownHead> BlockViews<'t, H> {
             arity: table.arity,
             rest: FILE_HEADER_LEN as u64..end,
             number: 0,
-            from,
-            with_rows,
+            shown,
             ends,
             head: PhantomData,
         }
@@ -125,7 +122,10 @@ impl<H: ShownHead> BlockViews<'_, H> {
                 true => (self.ends)(extent.first_row.saturating_add(slot))?,
                 false => None,
             };
-            let mut row = self.with_rows.then(|| decode_alone(bytes, self.arity));
+            let mut row = self
+                .shown
+                .with_rows
+                .then(|| decode_alone(bytes, self.arity));
             if let (Some(Some(row)), Some(_)) = (&mut row, ended) {
                 row.xmax = ended;
             }
@@ -163,7 +163,7 @@ impl<H: ShownHead> PageStream for BlockViews<'_, H> {
                     return Ok(Some(view));
                 }
             };
-            if self.number < self.from {
+            if self.number < self.shown.from {
                 self.rest.start = offset.saturating_add(block.len());
                 self.number += 1;
                 continue;
