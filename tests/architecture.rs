@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::indexing_slicing, clippy::string_slice)]
 
+mod architecture {
+    pub mod imports;
+}
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use architecture::imports::{Imports, circles, imports};
 
 /// Lines at which a file is more than one thought.
 const MAX_LINES: usize = 600;
@@ -68,6 +74,80 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
+/// The floors of a module from the ground up: its folders, of which each uses
+/// only those of floors below, and none beside it.
+const FLOORS: &[(&str, &[&[&str]])] = &[(
+    "engine",
+    &[
+        &["pages"],
+        &["rows", "log"],
+        &["table"],
+        &["tree"],
+        &["layouts"],
+        &["store"],
+        &["live"],
+    ],
+)];
+
+/// Circles of files that are there still. None may become larger, and none may
+/// be added.
+const CIRCLES: &[&[&str]] = &[
+    &[
+        "cli/completions.rs",
+        "cli/inspect.rs",
+        "cli/man.rs",
+        "cli/migrate.rs",
+    ],
+    &["cli/dump.rs", "cli/dump_files.rs", "cli/dump_parquet.rs"],
+    &["cli/options.rs", "cli/output.rs", "cli/progress.rs"],
+    &[
+        "commands/constraints/keys.rs",
+        "commands/constraints/mod.rs",
+        "commands/constraints/rows.rs",
+    ],
+    &[
+        "commands/diff/mod.rs",
+        "commands/diff/rows.rs",
+        "commands/diff/schema.rs",
+    ],
+    &[
+        "commands/directory.rs",
+        "commands/look.rs",
+        "commands/wal.rs",
+    ],
+    &[
+        "commands/export/access.rs",
+        "commands/export/constraints.rs",
+        "commands/export/mod.rs",
+        "commands/export/tables.rs",
+    ],
+    &["commands/stats/replay.rs", "commands/stats/writes.rs"],
+    &[
+        "commands/upgrade/mod.rs",
+        "commands/upgrade/plan.rs",
+        "commands/upgrade/report.rs",
+        "commands/upgrade/write.rs",
+    ],
+    &["file/disk.rs", "file/local_disk.rs", "file/source.rs"],
+    &["legacy/resume.rs", "legacy/wal.rs"],
+    &["legacy/rows.rs", "legacy/walk.rs"],
+    &["legacy/salvage/mod.rs", "legacy/salvage/search.rs"],
+    &["recovery/apply.rs", "recovery/plan.rs"],
+    &[
+        "recovery/overlay.rs",
+        "recovery/pages.rs",
+        "recovery/salvage.rs",
+        "recovery/unknown_tables.rs",
+    ],
+    &[
+        "recovery/repair/claims.rs",
+        "recovery/repair/mod.rs",
+        "recovery/repair/undo.rs",
+    ],
+    &["render/html/mod.rs", "render/html/writes.rs"],
+    &["render/parquet/column.rs", "render/parquet/mod.rs"],
+];
+
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
@@ -106,67 +186,165 @@ fn code(path: &str, text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules of the first level that some code names.
-fn used(code: &str) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
-        let names: Vec<&str> = match rest.strip_prefix('{') {
-            // Only the first word of each path in the braces.
-            Some(rest) => rest
-                .split('}')
-                .next()
-                .unwrap()
-                .split(',')
-                .map(str::trim)
-                .collect(),
-            None => vec![rest],
-        };
-        for name in names {
-            let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
-            let name = &name[..end.unwrap_or(name.len())];
-            used.insert(name.to_owned());
-        }
-    }
-    used
-}
-
 #[test]
 fn modules_use_only_what_lies_below_them() {
     let known: BTreeSet<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
-    let mut found = 0;
-    for (path, text) in files() {
+    for (path, _) in files() {
         let own = module(&path);
-        if own == "bin" {
+        assert!(
+            own == "bin" || known.contains(own),
+            "src/{path}: no floor is known for {own}"
+        );
+    }
+    let mut found = 0;
+    for ((by, from), names) in imports(&files()) {
+        let (own, other) = (module(&by), module(&from));
+        let (_, allowed) = MAY_USE.iter().find(|(module, _)| *module == own).unwrap();
+        if other == own {
             continue;
         }
-        let (_, allowed) = MAY_USE
-            .iter()
-            .find(|(module, _)| *module == own)
-            .unwrap_or_else(|| panic!("src/{path}: no floor is known for {own}"));
-        for name in used(&code(&path, &text)) {
-            if !known.contains(name.as_str()) || name == own {
-                continue;
-            }
-            found += 1;
-            assert!(
-                allowed.contains(&name.as_str()),
-                "src/{path} uses {name}, which does not lie below {own}"
-            );
-        }
+        found += 1;
+        assert!(
+            allowed.contains(&other),
+            "src/{by} uses {names:?} of {from}, which does not lie below {own}"
+        );
     }
     assert!(found > 100, "{found}");
 }
 
+/// The number of a file's floor and its folder, in a module of floors; `None`
+/// for the file of the module itself.
+fn floor<'p>(floors: &[&[&str]], path: &'p str) -> Option<(usize, &'p str)> {
+    let mut below = path.split('/').skip(1);
+    let (folder, Some(_)) = (below.next()?, below.next()) else {
+        assert!(path.ends_with("/mod.rs"), "src/{path} stands on no floor");
+        return None;
+    };
+    let number = floors.iter().position(|floor| floor.contains(&folder));
+    let number = number.unwrap_or_else(|| panic!("src/{path}: no floor is known for {folder}"));
+    Some((number, folder))
+}
+
 #[test]
-fn the_rule_finds_a_wrong_import_in_every_form() {
+fn floors_use_only_what_lies_below_them() {
+    let all = imports(&files());
+    for (own, floors) in FLOORS {
+        let mut found = 0;
+        for (path, _) in files().iter().filter(|(path, _)| module(path) == *own) {
+            floor(floors, path);
+        }
+        let inside = |file: &str| module(file) == *own;
+        for ((by, from), names) in all.iter().filter(|((a, b), _)| inside(a) && inside(b)) {
+            let (Some((above, folder)), Some((below, other))) =
+                (floor(floors, by), floor(floors, from))
+            else {
+                panic!("src/{by} uses {names:?} of src/{from}: {own} itself only hands on");
+            };
+            found += usize::from(folder != other);
+            assert!(
+                folder == other || above > below,
+                "src/{by} uses {names:?} of src/{from}, which does not lie below {folder}"
+            );
+        }
+        assert!(found > 100, "{own}: {found}");
+    }
+}
+
+#[test]
+fn no_files_import_one_another() {
+    let all = imports(&files());
+    let known: BTreeSet<BTreeSet<&str>> = CIRCLES
+        .iter()
+        .map(|files| files.iter().copied().collect())
+        .collect();
+    let found = circles(&all);
+    for circle in &found {
+        let ties: Vec<_> = all
+            .iter()
+            .filter(|((a, b), _)| circle.contains(a.as_str()) && circle.contains(b.as_str()))
+            .map(|((a, b), names)| format!("\n  {a} -> {b}: {names:?}"))
+            .collect();
+        let grown = !known.iter().any(|known| circle.is_subset(known));
+        assert!(!grown, "files that import one another:{}", ties.concat());
+    }
+    for circle in &known {
+        let gone = !found.contains(circle);
+        assert!(
+            !gone,
+            "a known circle became smaller: mend the list\n{circle:?}"
+        );
+    }
+}
+
+/// What a house of some files imports.
+fn imports_of(files: &[(&str, &str)]) -> Imports {
+    let files = files
+        .iter()
+        .map(|(path, text)| ((*path).into(), (*text).into()));
+    imports(&files.collect::<Vec<_>>())
+}
+
+#[test]
+fn an_import_is_found_in_every_form_and_counts_as_of_the_file_that_defines_the_name() {
+    let engine = (
+        "engine/mod.rs",
+        "mod store; pub use store::Store; pub(crate) use store::open;",
+    );
+    let store = ("engine/store.rs", "pub struct Store; pub fn open() {}");
     for code in [
         "use crate::engine::Store;",
-        "use crate::{engine, model};",
+        "use crate::engine::{Store as Own, open};",
+        "use crate::{engine, model}; fn f() { engine::open(); }",
         "fn f() { crate::engine::open(); }",
-        "use crate::{\n    engine::Store,\n};",
+        "use crate::engine::store::*;",
+        "mod inner { use super::super::engine::Store; }",
+        "fn f() { assert!(crate::engine::open().is_ok()); }",
+        "fn f(store: &crate::engine::Store) {}",
+        "pub use crate::engine::Store;",
     ] {
-        assert!(used(code).contains("engine"), "{code}");
+        let found = imports_of(&[engine, store, ("cli.rs", code)]);
+        let found: Vec<_> = found.keys().map(|(by, from)| (&**by, &**from)).collect();
+        assert_eq!(found, [("cli.rs", "engine/store.rs")], "{code}");
     }
+    for code in [
+        "#[cfg(test)] use crate::engine::Store;",
+        "#[cfg(test)] mod tests { use crate::engine::Store; }",
+        "mod engine_room { use super::Store; } struct Store;",
+        "use std::fmt; fn f(store: fmt::Error) {}",
+    ] {
+        let found = imports_of(&[engine, store, ("cli.rs", code)]);
+        assert!(found.is_empty(), "{code}: {found:?}");
+    }
+}
+
+#[test]
+fn a_circle_is_found_at_any_length_and_a_parent_that_hands_on_is_none() {
+    let parent = "mod a; mod b; mod c; pub use a::A; pub const LEN: usize = 1;";
+    let files = |a, b, c| {
+        let all = [
+            ("m/mod.rs", parent),
+            ("m/a.rs", a),
+            ("m/b.rs", b),
+            ("m/c.rs", c),
+        ];
+        let imports = imports_of(&all);
+        circles(&imports)
+            .into_iter()
+            .map(|files| files.len())
+            .collect::<Vec<_>>()
+    };
+    let none = files(
+        "use super::LEN;",
+        "use super::A;",
+        "use super::{LEN, b::B};",
+    );
+    assert_eq!(none, [0; 0]);
+    assert_eq!(files("use super::b::B;", "use super::A;", ""), [2]);
+    let three = files("use super::c::C;", "use super::A;", "use super::b::B;");
+    assert_eq!(three, [3]);
+    let by_parent = "mod a; use a::A; pub const LEN: usize = 1;";
+    let found = imports_of(&[("m/mod.rs", by_parent), ("m/a.rs", "use super::LEN;")]);
+    assert_eq!(circles(&found).len(), 1);
 }
 
 #[test]

@@ -2,52 +2,47 @@
 //! (format page, "Our directories").
 //!
 //! A directory holds a control file, a catalog in sealed files, and the files
-//! of each table. How a table's rows lie in files is its layout: one folder
-//! here and one variant of [`Layout`].
+//! of each table. How a table's rows lie in files is its layout: one folder in
+//! `layouts` and one variant of [`Layout`].
+//!
+//! Each floor uses only the floors below it, and no two files use one another:
+//!
+//! ```text
+//! live      the store that is written: changes, checkpoint, compaction
+//!             |
+//! store     a directory: control file, catalog, create, read, verify, lock,
+//!           and recovery to the last record of the log
+//!             |
+//! layouts   paged, per_table, append, and the choice among them
+//!             |
+//! tree      a B+tree in a file of pages; the sorter that feeds it
+//!             |
+//! table     what every layout offers for one table: its files, its changes
+//!           since the last checkpoint, their check, what was covered
+//!             |
+//! rows ---- codec, block, row_run,       log ---- segment, record, change,
+//!   |       encoded, key, counts          |       batch, reader, writer
+//!   |                                     |
+//! pages     address, frame, page, buffer_pool, file_header, sealed, paths
+//! ```
 
-mod address;
-mod append;
-mod buffer_pool;
-mod catalog_file;
-mod control;
-mod coverage;
-mod create;
-mod encoded;
-mod file_header;
-mod frame;
-mod layout;
-mod lazy;
+mod layouts;
 mod live;
 mod log;
-mod log_check;
-mod packed_time;
-mod page;
-mod paged;
-mod paths;
-mod per_table;
-mod row_block;
-mod row_changes;
-mod row_codec;
-mod row_run;
-mod sealed;
+mod pages;
+mod rows;
 mod store;
+mod table;
 mod tree;
-mod verify;
 
-pub use address::Lsn;
-pub use control::Origin;
-pub use coverage::{Coverage, FileCoverage};
-pub use create::{create, create_on};
-pub use layout::{CreateOptions, Layout};
-pub use live::{
-    CompactedTable, Compaction, LiveStore, RowId, StoreOptions, TableHandle, TableReader,
-};
+pub use layouts::{CreateOptions, Layout, MAX_PAGES_PER_FILE};
+pub use live::{CompactedTable, Compaction, LiveStore, StoreOptions, TableHandle, TableReader};
 pub use log::LOG_DIR;
-pub use paged::MAX_PAGES_PER_FILE;
-pub use paths::QUARANTINE_NAME;
-pub use store::Store;
+pub use pages::address::{Lsn, RowId};
+pub use pages::paths::QUARANTINE_NAME;
+pub use store::{Origin, Store, VerifyOptions, create, create_on, verify, verify_on};
+pub use table::{Coverage, FileCoverage, Level};
 pub(crate) use tree::{Entry, Sorter};
-pub use verify::{Level, VerifyOptions, verify, verify_on};
 
 #[cfg(test)]
 mod tests {
@@ -57,10 +52,11 @@ mod tests {
 
     #[test]
     fn the_format_page_has_the_constants_of_the_source() {
-        use super::{
-            append, control, file_header, frame, packed_time, paged, per_table, row_codec, sealed,
-            tree,
-        };
+        use super::layouts::{append, paged, per_table};
+        use super::pages::{file_header, frame, sealed};
+        use super::rows::{codec, packed_time};
+        use super::store::control;
+        use super::tree;
         let [block_header, shared, trailer] = per_table::LENS;
         let constants = BTreeMap::from([
             ("FORMAT_VERSION", frame::FORMAT_VERSION.into()),
@@ -77,8 +73,8 @@ mod tests {
             ("BLOCK_HEADER_LEN", block_header as u64),
             ("MAX_SHARED_LEN", shared as u64),
             ("TRAILER_LEN", trailer as u64),
-            ("MAX_ROW_LEN", row_codec::MAX_ROW_LEN),
-            ("MIN_ROW_LEN", row_codec::MIN_ROW_LEN),
+            ("MAX_ROW_LEN", codec::MAX_ROW_LEN),
+            ("MIN_ROW_LEN", codec::MIN_ROW_LEN),
             ("EPOCH_DAY", packed_time::EPOCH_DAY),
         ]);
         let constants = constants

@@ -16,7 +16,7 @@ pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, Us
 pub use operation::Operation;
 pub use packed_row::PackedRow;
 pub use page_view::{
-    Field, FieldSpec, FieldStyle, PageEnd, PageRow, PageSlot, PageStream, PageView,
+    Field, FieldSpec, FieldStyle, PageEnd, PageRow, PageSlot, PageStream, PageView, Shown,
 };
 pub use pass_through::PassThrough;
 pub use privilege::{Privilege, PrivilegeMap};

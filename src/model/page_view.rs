@@ -6,6 +6,15 @@ use std::path::PathBuf;
 use super::Row;
 use crate::error::{Damage, Result};
 
+/// Which of the pages of a table are shown, and what of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Number of the first one.
+    pub from: u64,
+    /// Whether with the values of their rows.
+    pub with_rows: bool,
+}
+
 /// How the bytes of a field are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldStyle {

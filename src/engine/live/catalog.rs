@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::handle::TableHandle;
-use super::table::Access;
-use crate::engine::catalog_file::{Global, Metadata};
-use crate::engine::control::Control;
-use crate::engine::layout::TableFiles;
 use crate::engine::log::Owner;
-use crate::engine::paths::database_dir;
+use crate::engine::pages::paths::database_dir;
+use crate::engine::store::catalog_file::{Global, Metadata};
+use crate::engine::store::control::Control;
+use crate::engine::table::{Access, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::Disk;
 

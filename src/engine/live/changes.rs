@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::handle::{TableHandle, TableState};
 use super::store::{LiveStore, Writer};
-use super::table::{Ended, RowId};
 use crate::codec::ByteWriter;
 use crate::engine::log::{EndedVersion, Entry, Inserted};
-use crate::engine::row_codec::{MAX_ROW_LEN, encode_row, encode_value};
+use crate::engine::pages::address::RowId;
+use crate::engine::rows::codec::{MAX_ROW_LEN, encode_row, encode_value};
+use crate::engine::table::Ended;
 use crate::error::{Error, Result};
 use crate::model::{RowRef, ValueRef};
 

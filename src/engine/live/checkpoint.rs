@@ -3,12 +3,11 @@
 
 use std::path::Path;
 
-use super::batch::Batch;
-use super::carry_out::CarryOut;
 use super::catalog::LiveCatalog;
 use super::store::{LiveStore, Writer};
-use crate::engine::log::{Entry, Owner};
-use crate::engine::paths::{GLOBAL_NAME, METADATA_NAME};
+use crate::engine::log::{Batch, Entry, Owner};
+use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME};
+use crate::engine::store::carry_out::CarryOut;
 use crate::error::Result;
 
 impl LiveStore {

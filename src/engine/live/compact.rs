@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use super::batch::Batch;
-use super::rewrite::STAGING_DIR;
+use super::leftovers::clear_leftovers;
 use super::store::LiveStore;
 use super::visible::VisibleTable;
-use crate::engine::create::create_table;
-use crate::engine::layout::TableCounts;
-use crate::engine::log::{LOG_DIR, SegmentFile};
+use crate::engine::log::{Batch, LOG_DIR, SegmentFile};
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::create::create_table;
 use crate::error::Result;
-use crate::file::{Disk, Progress, SourceFile, remove_tree};
+use crate::file::{Disk, Progress, SourceFile};
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -125,14 +124,6 @@ impl LiveStore {
             changed,
         })
     }
-}
-
-/// Removes what a crash left of new files.
-///
-/// # Errors
-/// I/O errors.
-pub(super) fn clear_leftovers(disk: &dyn Disk, root: &Path) -> Result<()> {
-    remove_tree(disk, &root.join(STAGING_DIR))
 }
 
 fn log_len(disk: &dyn Disk, root: &Path) -> Result<u64> {

@@ -1,9 +1,9 @@
 //! What a handle leads to when its table is gone.
 
-use super::batch::Batch;
-use super::table::{Ended, LiveTable, RowId};
-use crate::engine::address::Lsn;
-use crate::engine::layout::TableCounts;
+use crate::engine::log::Batch;
+use crate::engine::pages::address::{Lsn, RowId};
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::table::{Ended, LiveTable};
 use crate::error::{Error, Result};
 use crate::model::RowStream;
 

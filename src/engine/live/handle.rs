@@ -4,13 +4,14 @@
 use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::table::{LiveTable, RowId};
 use crate::codec::{ByteWriter, Cursor};
-use crate::engine::frame::Piece;
-use crate::engine::layout::TableCounts;
 use crate::engine::log::Owner;
-use crate::engine::paths::TablePlace;
-use crate::engine::row_codec::{TextArena, decode_row, encode_value, walk_row};
+use crate::engine::pages::address::RowId;
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::codec::{TextArena, decode_row, encode_value, walk_row};
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::table::LiveTable;
 use crate::error::{Error, Result};
 use crate::model::{Row, RowBatch, RowStream, Table, ValueRef};
 

@@ -4,17 +4,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::batch::Batch;
+use super::leftovers::STAGING_DIR;
 use super::store::LiveStore;
-use crate::engine::address::Lsn;
-use crate::engine::layout::TableCounts;
-use crate::engine::paths::TablePlace;
+use crate::engine::log::Batch;
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::counts::TableCounts;
 use crate::error::{Error, Result};
 use crate::file::{Disk, SourceFile};
 use crate::model::RowStream;
-
-/// Where new files are written. A crash leaves it; the next opening removes it.
-pub(super) const STAGING_DIR: &str = "compact";
 
 /// Bytes that are compared at a time.
 const COMPARE_LEN: usize = 64 * 1024;

@@ -4,16 +4,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::batch::Batch;
 use super::catalog::{LiveCatalog, LiveDatabase};
-use super::compact::clear_leftovers;
 use super::dropped::Dropped;
 use super::handle::TableHandle;
+use super::leftovers::clear_leftovers;
 use super::store::{LiveStore, Writer};
-use crate::engine::catalog_file::{DatabaseEntry, Metadata, TableEntry};
-use crate::engine::layout::TableCounts;
-use crate::engine::log::Owner;
-use crate::engine::paths::{METADATA_NAME, database_dir};
+use crate::engine::log::{Batch, Owner};
+use crate::engine::pages::paths::{METADATA_NAME, database_dir};
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::catalog_file::{DatabaseEntry, Metadata, TableEntry};
 use crate::error::{Error, Result};
 use crate::model::{Row, RowBatch, RowStream, Table, ValueRef};
 
@@ -201,7 +200,7 @@ impl LiveStore {
         &self,
         (owner, place, table, counts): (
             Owner,
-            crate::engine::paths::TablePlace,
+            crate::engine::pages::paths::TablePlace,
             Table,
             TableCounts,
         ),

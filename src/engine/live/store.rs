@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use super::catalog::{LiveCatalog, LiveDatabase};
 use super::handle::TableHandle;
-use super::recovery::{Mode, Replayed, no_table, recover, replay};
-use super::table::{Access, LiveTable};
-use crate::engine::address::TableAddress;
-use crate::engine::buffer_pool::BufferPool;
-
-use crate::engine::control::{self, Control, Origin};
-use crate::engine::create::create_on;
-use crate::engine::layout::{CreateOptions, Layout, TableCounts, TableFiles};
+use super::leftovers::clear_leftovers;
+use crate::engine::layouts::{CreateOptions, Layout};
 use crate::engine::log::{LogWriter, Owner};
-use crate::engine::paths::TablePlace;
+use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::buffer_pool::BufferPool;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::control::{Control, Origin};
+use crate::engine::store::create::create_on;
+use crate::engine::store::lock::lock;
+use crate::engine::store::recovery::{Mode, Replayed, no_table, recover, replay};
+use crate::engine::table::{Access, LiveTable, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock};
 use crate::model::{Catalog, RowSource, RowStream, Table};
@@ -157,7 +159,7 @@ impl LiveStore {
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
         let lock = lock(&**disk, dir, Lock::Exclusive)?;
         let recovered = recover(disk, dir, Mode::Write)?;
-        super::compact::clear_leftovers(&**disk, dir)?;
+        clear_leftovers(&**disk, dir)?;
         let control = &recovered.control;
         let files = control.shape.tables();
         let access = Access {
@@ -284,23 +286,6 @@ impl Writer {
         self.failed |= result.is_err();
         result
     }
-}
-
-/// Locks a directory of ours.
-///
-/// # Errors
-/// `NeedsDecision` when another process holds it otherwise.
-pub(in crate::engine) fn lock(
-    disk: &dyn Disk,
-    root: &Path,
-    lock: Lock,
-) -> Result<Arc<dyn DiskFile>> {
-    disk.lock(&control::path(root), lock)?.ok_or_else(|| {
-        Error::NeedsDecision(format!(
-            "{} is in use by another process of this tool\nTry again when it has ended.",
-            root.display()
-        ))
-    })
 }
 
 /// A source without tables.

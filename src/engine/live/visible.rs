@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::handle::TableState;
-use crate::engine::layout::TableFiles;
-use crate::engine::paths::TablePlace;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::table::TableFiles;
 use crate::error::{Error, Result};
 use crate::file::{Progress, Watch};
 use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream, VisibleRows};

@@ -3,8 +3,51 @@
 use std::path::{Path, PathBuf};
 
 use crate::codec::{ByteWriter, Cursor, Flaw};
-use crate::engine::live::Change;
 use crate::finding::Code;
+
+/// One change. Paths are below the root of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) enum Change {
+    /// Bytes at an offset of a file, which is created if it is missing.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Bytes from its start.
+        offset: u64,
+        /// What stands there then.
+        bytes: Vec<u8>,
+    },
+    /// The length of a file.
+    SetLen {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A file takes the place of another. No other change of the batch writes
+    /// either of them.
+    Rename {
+        /// Its name so far.
+        from: PathBuf,
+        /// Its name from now on.
+        to: PathBuf,
+    },
+    /// A file goes away, if it is there.
+    Remove {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory, created if it is missing.
+    CreateDir {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An empty directory goes away, if it is there.
+    RemoveDir {
+        /// The directory.
+        path: PathBuf,
+    },
+}
 
 /// Kinds of changes.
 mod kind {

@@ -1,12 +1,15 @@
 //! Our log (format page, "Our log"): what happened since the last checkpoint,
 //! and the batches of file changes that checkpoints make.
 
+mod batch;
 mod change;
 mod reader;
 mod record;
 mod segment;
 mod writer;
 
+pub(in crate::engine) use batch::Batch;
+pub(in crate::engine) use change::Change;
 pub(in crate::engine) use reader::{LogEnd, LogReader};
 pub(in crate::engine) use record::{EndedVersion, Entry, Inserted, Owner};
 pub use segment::LOG_DIR;

@@ -1,9 +1,8 @@
 //! One record of our log (format page, "Our log").
 
-use super::change::{decode_change, encode_change};
+use super::change::{Change, decode_change, encode_change};
 use crate::codec::{ByteWriter, Cursor, Flaw};
-use crate::engine::address::{LogPosition, Lsn};
-use crate::engine::live::{Change, RowId};
+use crate::engine::pages::address::{LogPosition, Lsn, RowId};
 use crate::finding::Code;
 
 /// Offset of the checksum.

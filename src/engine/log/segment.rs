@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::codec::{ByteWriter, Cursor};
-use crate::engine::address::Lsn;
-use crate::engine::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, seal};
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, seal};
 use crate::error::{Damage, Result};
 use crate::file::{Disk, SourceFile};
 
@@ -94,7 +94,7 @@ impl SegmentFile {
         if disk.kind(&dir)?.is_none() {
             return Ok(Vec::new());
         }
-        crate::engine::catalog_file::check_dir(disk, &dir)?;
+        crate::engine::pages::paths::check_dir(disk, &dir)?;
         let entries = disk.entries(&dir)?;
         let mut segments: Vec<_> = entries
             .iter()

@@ -7,7 +7,7 @@ use super::reader::LogEnd;
 use super::record::{self, Entry, Owner, Place};
 use super::segment::{LOG_DIR, SEGMENT_HEAD_LEN, SegmentFile, SegmentHead};
 use crate::codec::ByteWriter;
-use crate::engine::address::{LogPosition, Lsn};
+use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, EntryKind};
 

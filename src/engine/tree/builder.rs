@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Entry, Sorter, TreePlace, TreeWriter};
-use crate::engine::address::Lsn;
+use super::entry::Entry;
+use super::place::TreePlace;
+use super::sorter::Sorter;
+use super::writer::TreeWriter;
+use crate::engine::pages::address::Lsn;
 use crate::error::Result;
 use crate::file::{Disk, DiskFile};
 use crate::work::Threads;
@@ -75,7 +78,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::engine::address::TableAddress;
+    use crate::engine::pages::address::TableAddress;
     use crate::file::LocalDisk;
 
     fn entry(n: u64) -> Entry {

@@ -2,14 +2,15 @@
 //! "Index").
 
 use crate::codec::Cursor;
-use crate::engine::address::{Lsn, TableAddress};
-use crate::engine::buffer_pool::PageBytes;
-use crate::engine::frame::Piece;
-use crate::engine::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, check_zero,
-    put, seal_page,
+use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::page::{
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, PagePos, PageSet, check_zero, put,
+    seal_page,
 };
 use crate::error::Damage;
+use crate::file::SourceFile;
 use crate::finding::Code;
 
 /// Its number.
@@ -25,6 +26,27 @@ const PAGE_COUNT_OFFSET: usize = HEIGHT_OFFSET + 4;
 const ENTRY_COUNT_OFFSET: usize = PAGE_COUNT_OFFSET + 4 + 4;
 const STAMP_OFFSET: usize = ENTRY_COUNT_OFFSET + 8;
 const META_END: usize = STAMP_OFFSET + 8;
+
+/// Checks that a file is as long as its pages.
+///
+/// # Errors
+/// `Truncated` or `TrailingBytes`.
+pub(super) fn check_len(file: &SourceFile, pages: u64) -> Result<(), Damage> {
+    let expected_len = pages.saturating_mul(PAGE_LEN as u64);
+    if file.len() == expected_len {
+        return Ok(());
+    }
+    Err(Damage {
+        file: file.path().to_owned(),
+        offset: file.len().min(expected_len),
+        code: match file.len() < expected_len {
+            true => Code::Truncated,
+            false => Code::TrailingBytes,
+        },
+        found: format!("a file of {} bytes", file.len()),
+        expected: format!("{pages} pages of {PAGE_LEN} bytes"),
+    })
+}
 
 /// What the first page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +78,8 @@ impl Meta {
             lower: META_END,
             upper: PAGE_LEN,
         };
-        seal_page(&mut page, address, (META_PAGE, lsn), bounds);
+        let number = META_PAGE;
+        seal_page(&mut page, address, PagePos { number, lsn }, bounds);
         page
     }
 

@@ -1,12 +1,12 @@
 //! The leaves and inner pages of a tree (format page, "Index"): records of one width, in order.
 
+use super::entry::{ENTRY_LEN, Entry};
 use super::packing::{LEAF_START, Packing};
-use super::{ENTRY_LEN, Entry};
-use crate::engine::address::TableAddress;
-use crate::engine::buffer_pool::PageBytes;
-use crate::engine::frame::Piece;
-use crate::engine::page::{
-    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PAGE_LEN, PageHeader, PageKind, PageSet, bounds_of, put,
+use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::page::{
+    Bounds, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, PageSet, bounds_of, put,
     set_bounds,
 };
 use crate::error::Damage;

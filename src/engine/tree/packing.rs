@@ -4,9 +4,10 @@
 //! Keys of neighbours differ in a byte or two where a server counted them up,
 //! and so do their values: an entry takes a quarter of its full width.
 
-use super::{ENTRY_LEN, Entry};
-use crate::engine::frame::Piece;
-use crate::engine::page::{PAGE_HEADER_LEN, PAGE_LEN, put};
+use super::entry::{ENTRY_LEN, Entry};
+use crate::engine::pages::buffer_pool::PAGE_LEN;
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::page::{PAGE_HEADER_LEN, put};
 use crate::error::Damage;
 use crate::finding::Code;
 

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::Entry;
+use super::entry::Entry;
 use super::node::Node;
 use super::tree_file::{Path, Tree};
-use crate::engine::buffer_pool::PageBytes;
+use crate::engine::pages::buffer_pool::PageBytes;
 use crate::error::Result;
 
 /// The entries of a range of keys, rising.

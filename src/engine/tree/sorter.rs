@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ENTRY_LEN, Entry};
+use super::entry::{ENTRY_LEN, Entry};
 use crate::codec::ByteWriter;
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, scratch_dir};

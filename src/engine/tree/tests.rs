@@ -8,10 +8,12 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::engine::address::Lsn;
-use crate::engine::buffer_pool::BufferPool;
-use crate::engine::live::{Batch, carry_out};
-use crate::engine::verify::{Level, check_table};
+use crate::engine::log::Batch;
+use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::buffer_pool::BufferPool;
+use crate::engine::store::carry_out::tests::carry_out;
+use crate::engine::table::{Level, check_table};
+use crate::engine::tree::writer::TreeWriter;
 use crate::file::{LocalDisk, SourceFile};
 use crate::finding::Code;
 

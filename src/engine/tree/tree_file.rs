@@ -4,14 +4,15 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::meta::{MAX_HEIGHT, META_PAGE, Meta};
+use super::entry::Entry;
+use super::meta::{MAX_HEIGHT, META_PAGE, Meta, check_len};
 use super::node::{Node, NodeMut};
-use super::{Entry, TreePlace};
-use crate::engine::address::Lsn;
-use crate::engine::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
-use crate::engine::frame::Piece;
-use crate::engine::live::Batch;
-use crate::engine::page::reseal;
+use super::place::TreePlace;
+use crate::engine::log::Batch;
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::page::{PagePos, reseal};
 use crate::error::{Error, Result};
 use crate::file::{SourceFile, is_missing};
 use crate::finding::Code;
@@ -62,7 +63,7 @@ impl Tree {
         };
         let mut first = [0; PAGE_LEN];
         if file.len() < PAGE_LEN as u64 {
-            return Err(wrong_len(&file, 2));
+            check_len(&file, 2)?;
         }
         file.read_exact_at(&mut first, 0)?;
         let piece = Piece {
@@ -71,9 +72,7 @@ impl Tree {
             bytes: &first,
         };
         let meta = Meta::decode(&piece, &place.address)?;
-        if file.len() != u64::from(meta.page_count) * PAGE_LEN as u64 {
-            return Err(wrong_len(&file, meta.page_count));
-        }
+        check_len(&file, meta.page_count.into())?;
         Ok(Some(Tree {
             place,
             pages: pool.register(),
@@ -339,7 +338,7 @@ impl Tree {
         }
         for (number, bytes) in self.pool.dirty(self.pages) {
             let mut page = *bytes;
-            reseal(&mut page, address, (number, lsn));
+            reseal(&mut page, address, PagePos { number, lsn });
             let offset = u64::from(number) * PAGE_LEN as u64;
             batch.write(path, offset, page.to_vec());
         }
@@ -369,16 +368,4 @@ impl Drop for Tree {
     fn drop(&mut self) {
         self.pool.forget(self.pages);
     }
-}
-
-fn wrong_len(file: &SourceFile, pages: u32) -> Error {
-    let expected_len = u64::from(pages) * PAGE_LEN as u64;
-    let code = match file.len() < expected_len {
-        true => Code::Truncated,
-        false => Code::TrailingBytes,
-    };
-    let found = format!("a file of {} bytes", file.len());
-    let expected = format!("{pages} pages of {PAGE_LEN} bytes");
-    let offset = file.len().min(expected_len);
-    Error::damage(file.path(), offset, code, found, expected)
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Entry;
-use super::meta::{META_PAGE, Meta};
+use super::entry::Entry;
+use super::meta::{META_PAGE, Meta, check_len};
 use super::node::Node;
 use crate::codec::MultisetHash;
-use crate::engine::address::TableAddress;
-use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::page::page_in;
-use crate::engine::verify::{Level, TableCheck};
-use crate::error::{Damage, Error, Result};
+use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::pages::page::page_in;
+use crate::engine::table::{Level, TableCheck};
+use crate::error::{Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 
@@ -93,28 +93,10 @@ fn verify_pages(
         window.consume(PAGE_LEN);
     }
     let expected = meta.map_or(whole.max(2), |meta: Meta| meta.page_count.into());
-    found.extend(check_len(file, whole, expected));
+    found.extend(check_len(file, expected).err());
     check.covered(file, checked);
     found.iter().for_each(|damage| check.damaged(damage));
     Ok(meta.filter(|_| found.is_empty()))
-}
-
-fn check_len(file: &SourceFile, whole: u64, expected: u64) -> Option<Damage> {
-    let expected_len = expected * PAGE_LEN as u64;
-    if file.len() == expected_len {
-        return None;
-    }
-    let code = match whole < expected {
-        true => Code::Truncated,
-        false => Code::TrailingBytes,
-    };
-    Some(Damage {
-        file: file.path().to_owned(),
-        offset: file.len().min(expected_len),
-        code,
-        found: format!("a file of {} bytes", file.len()),
-        expected: format!("{expected} pages of {PAGE_LEN} bytes"),
-    })
 }
 
 /// A walk from the root. The pages that wait are children of one page of each

@@ -4,13 +4,14 @@
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
+use super::entry::Entry;
 use super::meta::{META_PAGE, Meta};
 use super::node::{Node, NodeMut, fill_leaf};
 use super::packing::Packing;
-use super::{Entry, TreePlace};
-use crate::engine::address::Lsn;
-use crate::engine::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::page::reseal;
+use super::place::TreePlace;
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
+use crate::engine::pages::page::{PagePos, reseal};
 use crate::error::{Error, Result};
 use crate::file::{BulkWriter, DiskFile};
 
@@ -181,7 +182,8 @@ impl TreeWriter {
             true => Entry::MIN,
             false => Node::new(page).entry(0),
         };
-        reseal(page, &self.place.address, (self.next, self.lsn));
+        let (number, lsn) = (self.next, self.lsn);
+        reseal(page, &self.place.address, PagePos { number, lsn });
         Ok((low, self.put(page)?))
     }
 

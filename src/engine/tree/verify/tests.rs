@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::engine::buffer_pool::BufferPool;
+use crate::engine::pages::buffer_pool::BufferPool;
+use crate::engine::table::Level;
+use crate::engine::tree::entry::Entry;
+use crate::engine::tree::place::TreePlace;
 use crate::engine::tree::tests::{bulk, entry, place, verified, wide};
-use crate::engine::tree::{Entry, Tree, TreePlace};
-use crate::engine::verify::Level;
+use crate::engine::tree::tree_file::Tree;
 use crate::error::Error;
 use crate::finding::Code;
 

@@ -1,0 +1,104 @@
+//! What the layout does with the files of a table.
+
+use std::path::PathBuf;
+
+use super::page_files::PagePlace;
+use super::{free_space_map, live, reader, verify, views, writer};
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
+use crate::error::Result;
+use crate::model::{PageStream, RowPart, RowStream, Shown};
+use crate::work::Threads;
+
+/// The layout `paged`.
+#[derive(Debug)]
+pub(in crate::engine) struct Paged {
+    /// Pages of one file, 1 to [`MAX_PAGES_PER_FILE`].
+    pub pages_per_file: u32,
+}
+
+impl Paged {
+    pub(super) fn place(&self, table: &TablePlace) -> PagePlace {
+        PagePlace {
+            disk: table.disk.clone(),
+            dir: table.file(""),
+            address: table.address,
+            pages_per_file: self.pages_per_file.max(1),
+        }
+    }
+}
+
+impl TableFiles for Paged {
+    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+        let place = self.place(table);
+        let pages = (0..place.file_count()).map(|index| place.file(index));
+        let map = free_space_map::map_path(&place.dir);
+        Ok(pages.chain([map]).collect())
+    }
+
+    fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+        let dir = table.file("");
+        if table.disk.kind(&dir)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let entries = table.disk.entries(&dir)?;
+        Ok(entries.into_iter().map(|entry| entry.path).collect())
+    }
+
+    fn live(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        access: &Access,
+    ) -> Result<Box<dyn LiveTable>> {
+        let place = self.place(table);
+        let live = live::LivePaged::open(table, place, counts, access)?;
+        Ok(Box::new(live))
+    }
+
+    fn start<'t>(
+        &self,
+        table: &'t TablePlace,
+        lsn: Lsn,
+        _threads: Threads,
+    ) -> Result<Box<dyn TableWriter + 't>> {
+        writer::start(table, self.place(table), lsn)
+    }
+
+    fn parts(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<RowPart>> {
+        reader::parts(&self.place(table))
+    }
+
+    fn open_part(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        part: &RowPart,
+    ) -> Result<Box<dyn RowStream>> {
+        let place = self.place(table);
+        let reader = reader::TableReader::open(place, table.arity, counts, part)?;
+        Ok(Box::new(reader))
+    }
+
+    fn pages<'t>(
+        &self,
+        table: &'t TablePlace,
+        _counts: TableCounts,
+        shown: Shown,
+    ) -> Result<Box<dyn PageStream + 't>> {
+        let views = views::PageViews::new(self.place(table), table.arity, shown);
+        Ok(Box::new(views))
+    }
+
+    fn verify(
+        &self,
+        table: &TablePlace,
+        counts: TableCounts,
+        level: Level,
+        check: &mut TableCheck<'_>,
+    ) -> Result<()> {
+        verify::verify_table(&self.place(table), table, (counts, level), check)
+    }
+}

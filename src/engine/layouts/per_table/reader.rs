@@ -1,0 +1,248 @@
+//! Reads a table's file: its blocks one by one, and the rows in them.
+
+use std::sync::Arc;
+
+use super::block::BlockHead;
+use super::trailer::{TRAILER_LEN, Trailer};
+use super::{MAGIC, SUFFIX};
+use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::file_header::{FILE_HEADER_LEN, FileHeader};
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::block::{Block, BlockWalk, Head, block_parts};
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::rows::row_run::{RowRun, plain_run};
+use crate::error::{Damage, Error, Result};
+use crate::file::SourceFile;
+use crate::finding::Code;
+use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
+
+/// Header and trailer of a file whose blocks were not read yet.
+pub(super) struct Ends {
+    pub header: Result<FileHeader, Damage>,
+    pub trailer: Result<Trailer, Damage>,
+    /// File offset of the trailer: the end of the blocks.
+    pub trailer_offset: u64,
+}
+
+impl Ends {
+    /// Reads both ends of a file.
+    ///
+    /// # Errors
+    /// `Truncated` when it is too short to have both; I/O errors.
+    pub(super) fn read(file: &SourceFile, address: TableAddress) -> Result<Self> {
+        let least = (FILE_HEADER_LEN + TRAILER_LEN) as u64;
+        if file.len() < least {
+            let found = format!("a file of {} bytes", file.len());
+            let expected = format!("at least {least} bytes");
+            return Err(Error::damage(
+                file.path(),
+                0,
+                Code::Truncated,
+                found,
+                expected,
+            ));
+        }
+        let trailer_offset = file.len() - TRAILER_LEN as u64;
+        let mut tail = [0; TRAILER_LEN];
+        file.read_exact_at(&mut tail, trailer_offset)?;
+        let piece = Piece {
+            path: file.path(),
+            offset: trailer_offset,
+            bytes: &tail,
+        };
+        Ok(Ends {
+            header: FileHeader::read(file, MAGIC, address)?,
+            trailer: Trailer::decode(&piece, &address),
+            trailer_offset,
+        })
+    }
+}
+
+/// The blocks of a file, in order, and what they hold in all.
+pub(super) struct Blocks {
+    walk: BlockWalk<BlockHead>,
+    /// What was read so far; visible rows are counted by who decodes them.
+    pub totals: Trailer,
+    chain: crc32fast::Hasher,
+}
+
+impl Blocks {
+    /// All blocks between header and trailer.
+    pub(super) fn new(file: &Arc<SourceFile>, address: TableAddress, end: u64) -> Self {
+        Blocks {
+            walk: BlockWalk::new(file, address, FILE_HEADER_LEN as u64..end),
+            totals: Trailer::default(),
+            chain: crc32fast::Hasher::new(),
+        }
+    }
+
+    /// The blocks of a part.
+    fn of_part(file: &Arc<SourceFile>, address: TableAddress, part: &RowPart) -> Self {
+        Blocks {
+            walk: BlockWalk::of_part(file, address, part),
+            totals: Trailer::default(),
+            chain: crc32fast::Hasher::new(),
+        }
+    }
+
+    /// The walk that the blocks come from.
+    pub(super) fn walk(&self) -> &BlockWalk<BlockHead> {
+        &self.walk
+    }
+
+    /// Takes in the next block, as [`BlockWalk::advance`].
+    pub(super) fn advance(&mut self) -> Result<Option<Block<BlockHead>>> {
+        let Some(block) = self.walk.advance()? else {
+            return Ok(None);
+        };
+        self.count(&block);
+        Ok(Some(block))
+    }
+
+    fn count(&mut self, block: &Block<BlockHead>) {
+        self.totals.blocks += 1;
+        self.totals.counts.rows += u64::from(block.head.extent().row_count);
+        self.chain.update(&block.crc.to_le_bytes());
+        self.totals.chain = self.chain.clone().finalize();
+    }
+}
+
+/// The rows of one table, in stored order.
+pub(super) struct TableReader {
+    blocks: Blocks,
+    file: TableFile,
+    /// Whether all blocks are read.
+    whole: bool,
+    arity: usize,
+    /// The block at hand, while it has rows that were not handed out.
+    block: Option<(Block<BlockHead>, RowRun)>,
+    /// Rows handed out.
+    counts: TableCounts,
+    arena: Vec<u8>,
+}
+
+impl TableReader {
+    /// Opens all or some of the file of a table.
+    ///
+    /// # Errors
+    /// As [`TableFile::open`].
+    pub(super) fn open(table: &TablePlace, counts: TableCounts, part: &RowPart) -> Result<Self> {
+        let file = TableFile::open(table, counts)?;
+        let whole = *part == RowPart::ALL;
+        Ok(TableReader {
+            blocks: match whole {
+                true => Blocks::new(&file.file, table.address, file.trailer_offset),
+                false => Blocks::of_part(&file.file, table.address, part),
+            },
+            file,
+            whole,
+            arity: table.arity,
+            block: None,
+            counts: TableCounts::default(),
+            arena: Vec::new(),
+        })
+    }
+
+    /// Takes in the next block. At the end of the file, checks the totals.
+    fn next_block(&mut self) -> Result<bool> {
+        if let Some(block) = self.blocks.advance()? {
+            self.block = Some((block, RowRun::new(block.head.extent().row_count)));
+            return Ok(true);
+        }
+        if !self.whole {
+            return Ok(false);
+        }
+        self.blocks.totals.counts.live = self.counts.live;
+        self.file.check(&self.blocks.totals)?;
+        Ok(false)
+    }
+}
+
+/// A file whose ends are whole and agree with the catalog.
+pub(super) struct TableFile {
+    pub file: Arc<SourceFile>,
+    pub trailer: Trailer,
+    /// File offset of the trailer: the end of the blocks.
+    pub trailer_offset: u64,
+}
+
+impl TableFile {
+    /// Opens the file of a table and checks both its ends.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, belongs elsewhere, or holds another
+    /// number of rows than the catalog says.
+    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
+        let file = table.open(SUFFIX)?;
+        let ends = Ends::read(&file, table.address)?;
+        ends.header?;
+        let (trailer, trailer_offset) = (ends.trailer?, ends.trailer_offset);
+        trailer.counts.check(counts, file.path(), trailer_offset)?;
+        Ok(TableFile {
+            file,
+            trailer,
+            trailer_offset,
+        })
+    }
+
+    /// Checks what the blocks hold in all against the trailer.
+    fn check(&self, totals: &Trailer) -> Result<(), Damage> {
+        self.trailer
+            .check(totals, self.file.path(), self.trailer_offset)
+    }
+}
+
+/// The blocks of a table in parts. That they are all there, and no older ones
+/// among them, is checked here: no part shows it.
+///
+/// # Errors
+/// As [`TableFile::open`]; and when blocks are missing.
+pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+    let whole = TableFile::open(table, counts)?;
+    let range = FILE_HEADER_LEN as u64..whole.trailer_offset;
+    let mut blocks = Blocks::new(&whole.file, table.address, range.end);
+    let mut end = range.start;
+    let parts = block_parts(&whole.file, range, |block| {
+        blocks.count(block);
+        end = end.saturating_add(block.len());
+    })?;
+    // A head that makes no sense is met by who reads its part.
+    if end == whole.trailer_offset {
+        blocks.totals.counts.live = whole.trailer.counts.live;
+        whole.check(&blocks.totals)?;
+    }
+    Ok(parts)
+}
+
+impl RowStream for TableReader {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        if self.block.is_none() && !self.next_block()? {
+            return Ok(None);
+        }
+        let Some((block, mut run)) = self.block.take() else {
+            return Ok(None);
+        };
+        let rows = self.blocks.walk.rows(&block);
+        let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
+        self.block = (!run.is_over()).then_some((block, run));
+        Ok(Some(batch))
+    }
+
+    fn offers_plain(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
+        if !self.next_block()? {
+            return Ok(None);
+        }
+        let Some((block, _)) = self.block.take() else {
+            return Ok(None);
+        };
+        let rows = self.blocks.walk.rows(&block);
+        let row_count = block.head.extent().row_count;
+        plain_run(&rows, row_count, self.arity, buffer, &mut self.counts)?;
+        Ok(Some(buffer.rows()))
+    }
+}

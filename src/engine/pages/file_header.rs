@@ -1,0 +1,75 @@
+//! The first bytes of a file that holds one table (format page, "File
+//! header").
+
+use super::address::{Lsn, TableAddress};
+use super::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, seal};
+use crate::codec::{ByteWriter, Cursor};
+use crate::error::{Damage, Result};
+use crate::file::SourceFile;
+
+/// Bytes of the header: magic, version, cluster, database, table, LSN, CRC.
+pub(in crate::engine) const FILE_HEADER_LEN: usize = MAGIC_LEN + 4 + 16 + 4 + 4 + 8 + CRC_LEN;
+
+/// Whose file it is and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct FileHeader {
+    /// Whose rows they are.
+    pub address: TableAddress,
+    /// The file holds the state after this record.
+    pub lsn: Lsn,
+}
+
+impl FileHeader {
+    /// The header's bytes in a file of this kind.
+    pub(in crate::engine) fn encode(&self, magic: &[u8; MAGIC_LEN]) -> Vec<u8> {
+        let mut w = ByteWriter::new();
+        w.raw(magic);
+        w.u32(FORMAT_VERSION);
+        w.u128(self.address.cluster_id);
+        w.u32(self.address.database);
+        w.u32(self.address.table);
+        w.u64(self.lsn.0);
+        seal(&mut w, crc32fast::Hasher::new());
+        w.into_vec()
+    }
+
+    /// Reads the header of a file of this kind of the table at `address`.
+    ///
+    /// # Errors
+    /// When it is damaged, or of another kind or table.
+    pub(in crate::engine) fn decode(
+        piece: &Piece<'_>,
+        magic: &[u8; MAGIC_LEN],
+        address: TableAddress,
+    ) -> Result<Self, Damage> {
+        let mut fields = piece.open(magic, crc32fast::Hasher::new())?;
+        fields.version()?;
+        fields.expect("cluster", address.cluster_id, Cursor::u128)?;
+        fields.expect("database", address.database, Cursor::u32)?;
+        fields.expect("table", address.table, Cursor::u32)?;
+        let lsn = Lsn(fields.read(Cursor::u64)?);
+        Ok(FileHeader { address, lsn })
+    }
+
+    /// Reads the header of a whole file; a file that is too short is damaged
+    /// like one whose header is.
+    ///
+    /// # Errors
+    /// When the file cannot be read; its damage is the inner result.
+    pub(in crate::engine) fn read(
+        file: &SourceFile,
+        magic: &[u8; MAGIC_LEN],
+        address: TableAddress,
+    ) -> Result<Result<Self, Damage>> {
+        let mut bytes = [0; FILE_HEADER_LEN];
+        let len = usize::try_from(file.len()).unwrap_or(FILE_HEADER_LEN);
+        let (there, _) = bytes.split_at_mut(len.min(FILE_HEADER_LEN));
+        file.read_exact_at(there, 0)?;
+        let piece = Piece {
+            path: file.path(),
+            offset: 0,
+            bytes: there,
+        };
+        Ok(Self::decode(&piece, magic, address))
+    }
+}

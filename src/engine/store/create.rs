@@ -1,0 +1,237 @@
+//! Writes a new directory from a catalog and its rows.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::catalog_file::{Global, Metadata, id_at};
+use super::control::{Control, Origin};
+use crate::codec::PlainReader;
+use crate::engine::layouts::CreateOptions;
+use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::paths::{TablePlace, database_dir};
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::rows::encoded::EncodedRows;
+use crate::engine::table::{TableFiles, TableWriter};
+use crate::error::{Error, Result};
+use crate::file::{Disk, LocalDisk};
+use crate::model::{Catalog, RowPart, RowSource};
+use crate::work::{Threads, in_order};
+
+/// Writes a directory of ours into `dir`, which is there and empty: a staging
+/// directory that its owner syncs and publishes.
+///
+/// Rows are read and encoded on several threads and written in order: equal
+/// input gives equal bytes, however many threads there are. Memory depends on
+/// the widest row, on the catalog and on the threads, not on how many rows
+/// there are. The control file comes last.
+///
+/// # Errors
+/// `Usage` for options out of range, a catalog with a name twice, or a source
+/// that gives other rows than it announced; what the row streams return; I/O
+/// errors.
+pub fn create(
+    dir: &Path,
+    options: impl Into<CreateOptions>,
+    catalog: &Catalog,
+    rows: &dyn RowSource,
+    origin: &Origin,
+) -> Result<()> {
+    create_on(
+        &LocalDisk::shared(),
+        dir,
+        options.into(),
+        catalog,
+        rows,
+        origin,
+    )
+}
+
+/// As [`create`], on any disk.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_on(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    options: CreateOptions,
+    catalog: &Catalog,
+    rows: &dyn RowSource,
+    origin: &Origin,
+) -> Result<()> {
+    let shape = options.shape()?;
+    let tables = shape.tables();
+    origin.check()?;
+    check_empty(&**disk, dir)?;
+    let global = Global::new(catalog)?;
+    let mut places = Vec::new();
+    for (index, database) in catalog.databases.iter().enumerate() {
+        let id = id_at(index)?;
+        // Names are checked before a file is written under one.
+        Metadata::new(database, std::iter::repeat(TableCounts::default()))?;
+        let path = database_dir(dir, &database.name, id);
+        disk.create_dir(&path)?;
+        for (position, table) in database.tables.iter().enumerate() {
+            let address = TableAddress {
+                cluster_id: origin.cluster_id,
+                database: id,
+                table: id_at(position)?,
+            };
+            let place = TablePlace::new(disk, &path, table, address);
+            places.push(((index, position), place));
+        }
+    }
+    let counts = Writing::new(&*tables, rows, &places)?.run(options.threads)?;
+    let mut counts = counts.into_iter();
+    for (index, database) in catalog.databases.iter().enumerate() {
+        let id = id_at(index)?;
+        let metadata = Metadata::new(database, counts.by_ref().take(database.tables.len()))?;
+        let path = database_dir(dir, &database.name, id);
+        metadata.write(&**disk, &path, origin.cluster_id, id)?;
+    }
+    global.write(&**disk, dir, origin.cluster_id)?;
+    Control::create(&**disk, dir, shape, origin)
+}
+
+/// Writes the only table of a source into new files at `place`, on several
+/// threads: the bytes do not depend on them.
+///
+/// # Errors
+/// As [`create`].
+pub(in crate::engine) fn create_table(
+    tables: &dyn TableFiles,
+    rows: &dyn RowSource,
+    place: &TablePlace,
+    threads: Threads,
+) -> Result<TableCounts> {
+    let places = [((0, 0), place.clone())];
+    let counts = Writing::new(tables, rows, &places)?.run(threads)?;
+    let only = counts.into_iter().next();
+    only.ok_or_else(|| Error::Usage("internal: a table without parts".into()))
+}
+
+fn check_empty(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    match disk.entries(dir)?.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Usage(format!(
+            "{} is not empty, expected an empty directory",
+            dir.display()
+        ))),
+    }
+}
+
+/// Positions of database and table in the catalog, and where the table is.
+type Place = ((usize, usize), TablePlace);
+
+/// A part of a table.
+struct Job<'p> {
+    place: &'p Place,
+    part: RowPart,
+    is_last: bool,
+}
+
+/// All tables of a new directory.
+struct Writing<'p> {
+    tables: &'p dyn TableFiles,
+    rows: &'p dyn RowSource,
+    jobs: Vec<Job<'p>>,
+}
+
+impl<'p> Writing<'p> {
+    fn new(
+        tables: &'p dyn TableFiles,
+        rows: &'p dyn RowSource,
+        places: &'p [Place],
+    ) -> Result<Self> {
+        let mut jobs = Vec::new();
+        for place in places {
+            let parts = rows.parts(place.0.0, place.0.1)?;
+            let last = parts.len().saturating_sub(1);
+            let parts = parts.into_iter().enumerate();
+            jobs.extend(parts.map(|(at, part)| Job {
+                place,
+                part,
+                is_last: at == last,
+            }));
+        }
+        Ok(Writing { tables, rows, jobs })
+    }
+
+    /// What each table holds then, in the order of the catalog.
+    fn run(&self, threads: Threads) -> Result<Vec<TableCounts>> {
+        let mut open: Option<Box<dyn TableWriter + '_>> = None;
+        let mut counts = Vec::new();
+        in_order(
+            threads,
+            self.jobs.len(),
+            |job, encoded| self.encode(job, encoded),
+            |job, encoded| {
+                let Some(job) = self.jobs.get(job) else {
+                    return Ok(());
+                };
+                let writer = match &mut open {
+                    Some(writer) => writer,
+                    none => {
+                        let place = &job.place.1;
+                        let started = self.tables.start(place, Lsn::default(), threads);
+                        none.insert(started?)
+                    }
+                };
+                match job.part {
+                    RowPart::ALL => self.stream(job, encoded, &mut **writer)?,
+                    _ => writer.push(encoded)?,
+                }
+                if job.is_last
+                    && let Some(writer) = open.take()
+                {
+                    counts.push(self.finish(job, writer)?);
+                }
+                Ok(())
+            },
+        )?;
+        Ok(counts)
+    }
+
+    fn encode(&self, job: usize, encoded: &mut EncodedRows) -> Result<()> {
+        encoded.clear();
+        let job = self.jobs.get(job);
+        // The whole of a table may be large: its writer streams it.
+        let Some(job) = job.filter(|job| job.part != RowPart::ALL) else {
+            return Ok(());
+        };
+        let ((database, table), place) = job.place;
+        let stream = self.rows.open_part(*database, *table, &job.part)?;
+        encoded.read(stream, place, self.tables.indexed(place))
+    }
+
+    fn stream(
+        &self,
+        job: &Job<'_>,
+        encoded: &mut EncodedRows,
+        writer: &mut dyn TableWriter,
+    ) -> Result<()> {
+        let ((database, table), place) = job.place;
+        let mut reader = PlainReader::new(self.rows.open_rows(*database, *table)?);
+        while let Some(rows) = reader.next_rows()? {
+            encoded.clear();
+            encoded.add(&rows, place, self.tables.indexed(place))?;
+            writer.push(encoded)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, job: &Job<'_>, writer: Box<dyn TableWriter + '_>) -> Result<TableCounts> {
+        let counts = writer.finish()?;
+        let ((database, table), place) = job.place;
+        let (rows, live) = (counts.rows, counts.live);
+        self.rows.check_total(*database, *table, rows, live)?;
+        let announced = self.rows.row_count(*database, *table);
+        if counts.rows == announced {
+            return Ok(counts);
+        }
+        Err(Error::Usage(format!(
+            "internal: table {} announced {announced} rows and gave {}",
+            place.file("").display(),
+            counts.rows
+        )))
+    }
+}

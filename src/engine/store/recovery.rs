@@ -1,0 +1,254 @@
+//! Brings a directory from its last checkpoint to its last record.
+//!
+//! A batch that is whole in the log but may be half in the files is carried out
+//! again; what was changed after it is replayed into the tables, in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::carry_out::CarryOut;
+use super::changed_disk::ChangedDisk;
+use super::control::{Control, ControlFile};
+use crate::engine::log::{Change, EndedVersion, Entry, Inserted, LogEnd, LogReader, Owner};
+use crate::engine::pages::address::LogPosition;
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::table::row_changes::key_of;
+use crate::engine::table::{Ended, LiveTable};
+use crate::error::{Error, Result};
+use crate::file::Disk;
+use crate::finding::Code;
+
+/// A directory whose files are those of its last checkpoint.
+#[derive(Debug)]
+pub(in crate::engine) struct Recovered {
+    /// Where files are to be read: with the last batch, on disk or above it.
+    pub disk: Arc<dyn Disk>,
+    /// What the control file says.
+    pub control: Control,
+    /// Records from here on are not in the files.
+    pub from: LogPosition,
+}
+
+/// Whether files may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Mode {
+    /// A batch is carried out.
+    Write,
+    /// A batch is looked at as if it were carried out.
+    Read,
+}
+
+/// The last whole batch of a log.
+#[derive(Debug, Clone, Copy)]
+struct LastBatch {
+    /// Before its first change, and how many there are.
+    first: LogPosition,
+    changes: u64,
+    /// Behind it.
+    end: LogPosition,
+}
+
+/// Finds the last batch and carries it out.
+///
+/// # Errors
+/// Damage of control file or log; I/O errors.
+pub(in crate::engine) fn recover(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    mode: Mode,
+) -> Result<Recovered> {
+    let slots = ControlFile::read(&**disk, root)?;
+    let control = slots.current().cloned().map_err(Clone::clone)?;
+    let torn = slots.slots.iter().any(Result::is_err);
+    let cluster_id = control.origin.cluster_id;
+    let reader = LogReader::open(disk, root, cluster_id, control.checkpoint)?;
+    // Batches before the last one were carried out before it was written.
+    let Some(batch) = last_batch(reader)? else {
+        let control = match mode {
+            // A crash may have torn the slot that was being written.
+            Mode::Write if torn => control.advance(&**disk, root, control.checkpoint)?,
+            _ => control,
+        };
+        return Ok(Recovered {
+            disk: disk.clone(),
+            from: control.checkpoint,
+            control,
+        });
+    };
+    let mut reader = LogReader::open(disk, root, cluster_id, batch.first)?;
+    match mode {
+        Mode::Write => {
+            let mut carry_out = CarryOut::new(&**disk, root);
+            each_change(&mut reader, batch.changes, |change| {
+                carry_out.change(&change)
+            })?;
+            carry_out.finish()?;
+            Ok(Recovered {
+                disk: disk.clone(),
+                control: control.advance(&**disk, root, batch.end)?,
+                from: batch.end,
+            })
+        }
+        Mode::Read => {
+            let mut changed = ChangedDisk::new(disk.clone());
+            each_change(&mut reader, batch.changes, |change| {
+                changed.change(root, change)
+            })?;
+            Ok(Recovered {
+                disk: Arc::new(changed),
+                control,
+                from: batch.end,
+            })
+        }
+    }
+}
+
+fn last_batch(mut reader: LogReader) -> Result<Option<LastBatch>> {
+    let mut last = None;
+    // The changes in a row before the record at hand.
+    let mut run: Vec<LogPosition> = Vec::new();
+    while let Some(head) = reader.advance()? {
+        if head.is_change() {
+            run.push(head.before());
+            continue;
+        }
+        if head.is_commit()
+            && let Some(Entry::Commit { changes }) = reader.entry()?
+        {
+            let before = usize::try_from(changes).ok();
+            let first = before.and_then(|changes| run.len().checked_sub(changes));
+            let Some(first) = first else {
+                let (path, offset) = reader.place().unwrap_or((Path::new(""), 0));
+                let found = format!("a batch of {changes} changes after {} of them", run.len());
+                let expected = "as many changes as the batch has";
+                return Err(Error::damage(
+                    path,
+                    offset,
+                    Code::CountMismatch,
+                    found,
+                    expected,
+                ));
+            };
+            last = Some(LastBatch {
+                first: run.get(first).copied().unwrap_or(head.before()),
+                changes,
+                end: LogPosition {
+                    at: head.end(),
+                    last: head.lsn,
+                },
+            });
+        }
+        run.clear();
+    }
+    Ok(last)
+}
+
+fn each_change(
+    reader: &mut LogReader,
+    changes: u64,
+    mut take: impl FnMut(Change) -> Result<()>,
+) -> Result<()> {
+    for _ in 0..changes {
+        if reader.advance()?.is_some()
+            && let Some(Entry::Change(change)) = reader.entry()?
+        {
+            take(change)?;
+        }
+    }
+    Ok(())
+}
+
+/// What replay changes of one table.
+pub(in crate::engine) struct Replayed<'t> {
+    /// Where it is.
+    pub place: &'t TablePlace,
+    /// Its rows.
+    pub live: &'t mut dyn LiveTable,
+    /// Its sequences.
+    pub sequences: &'t mut Vec<(String, i64)>,
+}
+
+/// Replays what happened since the last checkpoint; `apply` is given each
+/// record with its owner.
+///
+/// # Errors
+/// Damage of the log, and those of `apply`.
+pub(in crate::engine) fn replay(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    recovered: &Recovered,
+    mut apply: impl FnMut(Owner, Entry, (&Path, u64)) -> Result<()>,
+) -> Result<LogEnd> {
+    let cluster_id = recovered.control.origin.cluster_id;
+    let mut reader = LogReader::open(disk, root, cluster_id, recovered.from)?;
+    while let Some(head) = reader.advance()? {
+        // Changes without their end: the checkpoint did not come to pass.
+        if !head.is_change()
+            && let Some(entry) = reader.entry()?
+        {
+            let place = reader.place().unwrap_or((root, 0));
+            apply(head.owner, entry, place)?;
+        }
+    }
+    Ok(reader.end())
+}
+
+impl Replayed<'_> {
+    /// Makes one change again.
+    ///
+    /// # Errors
+    /// Damage when the table is not as it was when the record was written.
+    pub(in crate::engine) fn apply(&mut self, entry: Entry, at: (&Path, u64)) -> Result<()> {
+        match entry {
+            Entry::Insert(inserted) => self.insert(&inserted, at),
+            Entry::End(ended) => self.end(&ended, at),
+            Entry::Update(ended, inserted) => {
+                self.end(&ended, at)?;
+                self.insert(&inserted, at)
+            }
+            Entry::Sequence { column, next } => {
+                match self.sequences.iter_mut().find(|(name, _)| *name == column) {
+                    Some((_, value)) => *value = next,
+                    None => self.sequences.push((column, next)),
+                }
+                Ok(())
+            }
+            Entry::Change(_) | Entry::Commit { .. } => Ok(()),
+        }
+    }
+
+    fn insert(&mut self, inserted: &Inserted, at: (&Path, u64)) -> Result<()> {
+        // A row that is none is damage of the log, not of whoever gives it.
+        let piece = Piece {
+            path: at.0,
+            offset: at.1,
+            bytes: &inserted.row,
+        };
+        key_of(&piece, self.place)?;
+        let id = self.live.insert(&inserted.row, Some(inserted.id))?;
+        if id == inserted.id {
+            return Ok(());
+        }
+        Err(diverged(at, format!("a row at {}", id.0), inserted.id.0))
+    }
+
+    fn end(&mut self, ended: &EndedVersion, at: (&Path, u64)) -> Result<()> {
+        match self.live.end(ended.id, ended.xmax, ended.moved)? {
+            Ended::Yes { moved } if moved == ended.moved => Ok(()),
+            other => Err(diverged(at, format!("{other:?}"), ended.id.0)),
+        }
+    }
+}
+
+/// The damage that a record of a table means which is not there.
+pub(in crate::engine) fn no_table(owner: Owner, (path, offset): (&Path, u64)) -> Error {
+    let found = format!("table {} of database {}", owner.table, owner.database);
+    let expected = "a table of the catalog";
+    Error::damage(path, offset, Code::WrongPlace, found, expected)
+}
+
+fn diverged((path, offset): (&Path, u64), found: String, id: u64) -> Error {
+    let expected = format!("the table as it was when the record of row {id} was written");
+    Error::damage(path, offset, Code::WrongPlace, found, expected)
+}

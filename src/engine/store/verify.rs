@@ -1,0 +1,213 @@
+//! Checks a directory of ours: every checksum, every place, every byte
+//! accounted for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::catalog_file::{Global, Metadata};
+use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
+use super::log_check::LogCheck;
+use super::recovery::{Mode, recover};
+use crate::engine::pages::paths::{
+    GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, check_dir, database_dir,
+};
+use crate::engine::table::{Coverage, Level, TableCheck, TableFiles, absorb};
+use crate::error::Result;
+use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile};
+use crate::finding::{Code, Finding};
+use crate::report::Report;
+use crate::work::Threads;
+
+/// How a directory is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// How much.
+    pub level: Level,
+    /// Threads that look at checksums of pages; one by default. What is found
+    /// does not depend on them.
+    pub threads: Threads,
+}
+
+impl From<Level> for VerifyOptions {
+    fn from(level: Level) -> Self {
+        VerifyOptions {
+            level,
+            threads: Threads::ONE,
+        }
+    }
+}
+
+/// Checks a directory of ours and adds everything found to `report`.
+///
+/// Files that only an unreadable catalog could explain count as unchecked; so
+/// does everything when both slots of the control file are bad.
+///
+/// # Errors
+/// I/O errors other than a missing file. Damage is never an error here.
+pub fn verify(dir: &Path, level: Level, report: &mut Report) -> Result<Coverage> {
+    SourceDir::open(dir)?;
+    verify_on(&LocalDisk::shared(), dir, level, report)
+}
+
+/// As [`verify`], on any disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    options: impl Into<VerifyOptions>,
+    report: &mut Report,
+) -> Result<Coverage> {
+    let mut run = Run {
+        disk: disk.clone(),
+        dir,
+        options: options.into(),
+        report,
+        coverage: Coverage::default(),
+        known: BTreeSet::new(),
+        unexplained: Vec::new(),
+    };
+    run.directory()?;
+    run.other_files()?;
+    Ok(run.coverage)
+}
+
+struct Run<'v> {
+    disk: Arc<dyn Disk>,
+    dir: &'v Path,
+    options: VerifyOptions,
+    report: &'v mut Report,
+    coverage: Coverage,
+    /// Files and directories that have a place here.
+    known: BTreeSet<PathBuf>,
+    /// Directories whose catalog could not be read.
+    unexplained: Vec<PathBuf>,
+}
+
+impl Run<'_> {
+    fn directory(&mut self) -> Result<()> {
+        let Some((cluster_id, tables)) = self.control()? else {
+            self.unexplained.push(self.dir.to_owned());
+            return Ok(());
+        };
+        let mut log = LogCheck {
+            disk: &self.disk,
+            dir: self.dir,
+            report: self.report,
+            coverage: &mut self.coverage,
+            known: &mut self.known,
+        };
+        let log_is_whole = log.run(cluster_id)?;
+        // Files are looked at as the last batch of the log leaves them.
+        let recovered = recover(&self.disk, self.dir, Mode::Read);
+        let mut found = Report::new();
+        match absorb(recovered, self.dir, &mut found)? {
+            Some(recovered) => self.disk = recovered.disk,
+            // A log that is whole by itself may not reach to the checkpoint.
+            None if log_is_whole => self.report.extend(found),
+            None => {}
+        }
+        let path = self.dir.join(GLOBAL_NAME);
+        let read = Global::read(&*self.disk, self.dir, cluster_id);
+        let Some(global) = self.whole_file(&path, read)? else {
+            self.unexplained.push(self.dir.to_owned());
+            return Ok(());
+        };
+        for entry in &global.databases {
+            let dir = database_dir(self.dir, &entry.name, entry.id);
+            self.known.insert(dir.clone());
+            if absorb(check_dir(&*self.disk, &dir), &dir, self.report)?.is_none() {
+                continue;
+            }
+            let path = dir.join(METADATA_NAME);
+            let read = Metadata::read(&*self.disk, &dir, cluster_id, entry);
+            let Some(metadata) = self.whole_file(&path, read)? else {
+                self.unexplained.push(dir);
+                continue;
+            };
+            let places = metadata.places(&self.disk, &dir, cluster_id, entry.id);
+            for ((place, counts), table) in places.zip(&metadata.tables) {
+                let VerifyOptions { level, threads } = self.options;
+                let mut check = TableCheck {
+                    disk: &*self.disk,
+                    threads,
+                    report: self.report,
+                    coverage: &mut self.coverage,
+                    known: &mut self.known,
+                    database: &entry.name,
+                    table: &table.schema.name,
+                };
+                tables.verify(&place, counts, level, &mut check)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the control file and says whose files the others must be.
+    fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>)>> {
+        let path = control::path(self.dir);
+        self.known.insert(path.clone());
+        let Some(file) = absorb(ControlFile::read(&*self.disk, self.dir), &path, self.report)?
+        else {
+            return Ok(None);
+        };
+        let whole = file.slots.iter().filter(|slot| slot.is_ok()).count();
+        let checked = (whole * SLOT_LEN) as u64;
+        self.coverage.add(&path, file.len, checked.min(CONTROL_LEN));
+        let slots = file.slots.iter().filter_map(|slot| slot.as_ref().err());
+        let others = [file.shape.clone(), file.contradiction(&path)];
+        for damage in slots.chain(others.iter().flatten()) {
+            self.report.add(damage.into());
+        }
+        match file.current() {
+            Ok(control) => Ok(Some((control.origin.cluster_id, control.shape.tables()))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Takes the result of reading a file under one checksum.
+    fn whole_file<T>(&mut self, path: &Path, read: Result<T>) -> Result<Option<T>> {
+        self.known.insert(path.to_owned());
+        let read = absorb(read, path, self.report)?;
+        if self.disk.kind(path)? == Some(EntryKind::File) {
+            let len = SourceFile::open_on(&*self.disk, path)?.len();
+            let checked = if read.is_some() { len } else { 0 };
+            self.coverage.add(path, len, checked);
+        }
+        Ok(read)
+    }
+
+    /// Reports what has no place here, and counts what cannot be checked.
+    fn other_files(&mut self) -> Result<()> {
+        let mut dirs = vec![self.dir.to_owned()];
+        let mut extra_dirs = BTreeSet::new();
+        while let Some(dir) = dirs.pop() {
+            let entries = self.disk.entries(&dir)?;
+            let inner = entries.iter().rev().filter(|entry| entry.is_dir);
+            dirs.extend(inner.map(|entry| entry.path.clone()));
+            for entry in entries {
+                if self.known.contains(&entry.path) {
+                    continue;
+                }
+                if entry.is_file {
+                    let file = SourceFile::open_on(&*self.disk, &entry.path)?;
+                    self.coverage.add(&entry.path, file.len(), 0);
+                }
+                let path = &entry.path;
+                let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
+                    || (entry.is_file && *path == self.dir.join(QUARANTINE_NAME));
+                let inside = extra_dirs.contains(&dir);
+                if entry.is_dir && (inside || !explained) {
+                    extra_dirs.insert(path.clone());
+                }
+                if !explained && !inside {
+                    self.report.add(Finding::new(Code::ExtraFile).file(path));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! What every layout offers for one table: its files, its changes since the last
+//! checkpoint, and their check.
+
+mod check;
+mod coverage;
+mod files;
+mod lazy;
+mod live;
+pub(in crate::engine) mod row_changes;
+
+pub use check::Level;
+#[cfg(test)]
+pub(in crate::engine) use check::check_table;
+pub(in crate::engine) use check::{TableCheck, absorb};
+pub use coverage::{Coverage, FileCoverage};
+pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
+pub(in crate::engine) use lazy::Lazy;
+pub(in crate::engine) use live::{Access, Ended, LiveTable};

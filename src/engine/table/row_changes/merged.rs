@@ -1,0 +1,87 @@
+//! The rows of a table's file with the changes that it does not hold yet.
+
+use super::RowChanges;
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::rows::row_run::RowRun;
+use crate::error::Result;
+use crate::model::{RowBatch, RowStream};
+
+/// All versions in stored order: those of the file, then the new ones.
+pub(in crate::engine) struct MergedRows<'t> {
+    file: Box<dyn RowStream + 't>,
+    /// Rows of the file.
+    file_rows: u64,
+    arity: usize,
+    changes: &'t RowChanges,
+    /// Index of the row that comes next.
+    next_row: u64,
+    /// The group at hand, and what of it was not handed out.
+    group: usize,
+    run: Option<RowRun>,
+    arena: Vec<u8>,
+}
+
+impl<'t> MergedRows<'t> {
+    /// The rows that `file` gives, which are `file_rows` many, and the changes.
+    pub(in crate::engine) fn new(
+        file: Box<dyn RowStream + 't>,
+        file_rows: u64,
+        arity: usize,
+        changes: &'t RowChanges,
+    ) -> Self {
+        MergedRows {
+            file,
+            file_rows,
+            arity,
+            changes,
+            next_row: 0,
+            group: 0,
+            run: None,
+            arena: Vec::new(),
+        }
+    }
+}
+
+/// Ends the versions of a batch whose first row has the index `first`.
+fn end_versions(batch: &mut RowBatch<'_>, first: u64, changes: &RowChanges) {
+    let after = first.saturating_add(batch.len() as u64);
+    for (index, xmax) in changes.ended().range(first..after) {
+        let position = usize::try_from(index - first).unwrap_or(usize::MAX);
+        // Only visible versions are ended.
+        batch.end_version(position, *xmax);
+    }
+}
+
+impl RowStream for MergedRows<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let first = self.next_row;
+        if first < self.file_rows {
+            // The file's reader checks that it gives as many as it should.
+            let Some(mut batch) = self.file.next_batch()? else {
+                return Ok(None);
+            };
+            self.next_row = first.saturating_add(batch.len() as u64);
+            end_versions(&mut batch, first, self.changes);
+            return Ok(Some(batch));
+        }
+        if self.group == 0 && self.run.is_none() {
+            // Its totals are checked where it ends.
+            self.file.next_batch()?;
+        }
+        let Some(group) = self.changes.groups().get(self.group) else {
+            return Ok(None);
+        };
+        let row_count = u32::try_from(group.row_count()).unwrap_or(u32::MAX);
+        let mut run = self.run.take().unwrap_or(RowRun::new(row_count));
+        let rows = self.changes.piece(group.bytes());
+        let mut counts = TableCounts::default();
+        let mut batch = run.next_batch(rows, self.arity, &mut self.arena, &mut counts)?;
+        match run.is_over() {
+            true => self.group += 1,
+            false => self.run = Some(run),
+        }
+        self.next_row = first.saturating_add(batch.len() as u64);
+        end_versions(&mut batch, first, self.changes);
+        Ok(Some(batch))
+    }
+}

@@ -1,0 +1,69 @@
+//! What live tables ask of the bytes of one row.
+
+use std::path::Path;
+
+use crate::codec::Cursor;
+use crate::engine::pages::address::RowId;
+use crate::engine::pages::frame::Piece;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::codec::walk_row_key;
+use crate::engine::rows::row_run::check_end;
+use crate::error::{Damage, Error, Result};
+use crate::finding::Code;
+
+/// Checks that bytes to be stored are one visible row of the table; its key.
+///
+/// # Errors
+/// `Usage`: whoever gave the row is at fault.
+pub(in crate::engine) fn checked_row<'a>(
+    table: &TablePlace,
+    row: &'a [u8],
+) -> Result<Option<&'a [u8]>> {
+    let piece = Piece {
+        path: Path::new(""),
+        offset: 0,
+        bytes: row,
+    };
+    match key_of(&piece, table).map(|key| (key.visible, key.bytes)) {
+        Ok((true, key)) => Ok(key),
+        _ => Err(Error::Usage(format!(
+            "internal: a row for {} is none of {} values",
+            table.file("").display(),
+            table.arity
+        ))),
+    }
+}
+
+/// The key of a row.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct RowKey<'a> {
+    /// Whether a user sees the row.
+    pub visible: bool,
+    /// The key in the row codec; `None` in a table without one.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// The key of a row of the table.
+///
+/// # Errors
+/// When the bytes are no such row.
+pub(in crate::engine) fn key_of<'a>(
+    row: &Piece<'a>,
+    table: &TablePlace,
+) -> Result<RowKey<'a>, Damage> {
+    let mut c = Cursor::new(row.bytes);
+    let walked = walk_row_key(&mut c, table.arity, table.key);
+    let (summary, bytes) = walked.map_err(|flaw| row.flaw(flaw))?;
+    check_end(row, &c)?;
+    Ok(RowKey {
+        visible: summary.visible,
+        bytes,
+    })
+}
+
+/// The damage that a place in the log means which is not where the row goes.
+pub(in crate::engine) fn misplaced(file: &Path, logged: Option<RowId>, place: RowId) -> Error {
+    let found = format!("place {:#x} in the log", logged.unwrap_or(place).0);
+    let expected = format!("{:#x}, as the file has it", place.0);
+    Error::damage(file, 0, Code::WrongPlace, found, expected)
+}
