@@ -17,6 +17,7 @@ pub mod page_map;
 pub mod schema;
 pub mod stats;
 pub mod table_files;
+pub mod undecided;
 pub mod upgrade;
 pub mod verify;
 pub mod wal;

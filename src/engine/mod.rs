@@ -44,7 +44,7 @@ pub use live::{
 };
 pub use log::LOG_DIR;
 pub use paged::MAX_PAGES_PER_FILE;
-pub use paths::QUARANTINE_NAME;
+pub use paths::{ATTRIBUTION_NAME, QUARANTINE_NAME};
 pub use store::Store;
 pub(crate) use tree::{Entry, Sorter};
 pub use verify::{Level, VerifyOptions, verify, verify_on};

@@ -11,7 +11,7 @@ use super::coverage::Coverage;
 use super::layout::TableFiles;
 use super::live::{Mode, recover};
 use super::log_check::LogCheck;
-use super::paths::{GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
+use super::paths::{ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, database_dir};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile, is_missing};
 use crate::finding::{Code, Finding};
@@ -209,8 +209,9 @@ impl Run<'_> {
                     self.coverage.add(&entry.path, file.len(), 0);
                 }
                 let path = &entry.path;
+                let mut beside = [QUARANTINE_NAME, ATTRIBUTION_NAME].into_iter();
                 let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
-                    || (entry.is_file && *path == self.dir.join(QUARANTINE_NAME));
+                    || (entry.is_file && beside.any(|name| *path == self.dir.join(name)));
                 let inside = extra_dirs.contains(&dir);
                 if entry.is_dir && (inside || !explained) {
                     extra_dirs.insert(path.clone());
