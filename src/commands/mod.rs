@@ -1,6 +1,7 @@
 //! One use case a file. Every command sees a directory, legacy or ours, through
 //! one logical view ([`Directory`]); none prints.
 
+pub mod affected;
 pub mod attribute;
 pub mod check;
 pub mod compact;
@@ -22,6 +23,7 @@ pub mod upgrade;
 pub mod verify;
 pub mod wal;
 
+mod decided;
 mod directory;
 mod look;
 
