@@ -4,6 +4,7 @@
 //! Positions of row versions never shift, so a row is found in what the log
 //! comes to in the end.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::RowValues;
@@ -79,7 +80,7 @@ pub fn affected<T: Clone>(
         let Some(record) = legacy.wal.records.get(position) else {
             continue;
         };
-        let owners = owners(recovery, position, record);
+        let owners = since.owners(recovery, position, record);
         let pushed = record.operation.pushed_row().map(|row| {
             let values: Vec<ValueRef<'_>> = row.values().collect();
             let columns = since.columns(recovery, position, record, &owners, values.len());
@@ -89,7 +90,7 @@ pub fn affected<T: Clone>(
         if let Operation::Update { table, index, .. } | Operation::Delete { table, index } =
             &record.operation
         {
-            for &database in owners.iter().take(DATABASES_MAX) {
+            for &database in &owners {
                 let found = since.place(recovery, position, database, table, *index);
                 let row = match found {
                     Ok((at, stream)) => {
@@ -128,29 +129,12 @@ fn database_name(recovery: &Recovery, database: usize) -> &str {
     known.map_or("", |database| database.name.as_str())
 }
 
-/// The databases that could own a record, likeliest first: the one it was given
-/// to, those that no fact rules out; for a record that the snapshot holds, all
-/// with such a table.
-fn owners(recovery: &Recovery, position: usize, record: &WalRecord) -> Vec<usize> {
-    let catalog = recovery.overlay.catalog();
-    let Some(attributed) = recovery.attribution.of_record(position) else {
-        let table = record.operation.table().unwrap_or_default();
-        let databases = 0..catalog.databases.len();
-        return databases
-            .filter(|database| recovery.overlay.has_table(*database, table))
-            .collect();
-    };
-    let names = attributed.database.as_deref().into_iter();
-    let mut owners: Vec<usize> = Vec::new();
-    for name in names.chain(attributed.possible()) {
-        let known = catalog.database_index(name);
-        owners.extend(known.filter(|known| !owners.contains(known)));
-    }
-    owners
-}
-
 /// What was applied to each table, by database and name at that time.
 struct Since<'r> {
+    /// Databases by name.
+    databases: BTreeMap<&'r str, usize>,
+    /// Tables of now by database and name, as far as they were asked for.
+    tables: RefCell<BTreeMap<(usize, String), Option<usize>>>,
     /// Records that made, dropped or renamed it, in log order.
     reshaped: BTreeMap<(usize, &'r str), Vec<usize>>,
     /// Records that pushed a row, in log order.
@@ -161,7 +145,11 @@ struct Since<'r> {
 
 impl<'r> Since<'r> {
     fn new(legacy: &'r LegacyDir, recovery: &'r Recovery) -> Self {
+        let catalog = recovery.overlay.catalog();
+        let databases = catalog.databases.iter().enumerate();
         let mut since = Since {
+            databases: databases.map(|(at, one)| (one.name.as_str(), at)).collect(),
+            tables: RefCell::default(),
             reshaped: BTreeMap::new(),
             pushed: BTreeMap::new(),
             aside: BTreeMap::new(),
@@ -194,7 +182,7 @@ impl<'r> Since<'r> {
         for aside in &recovery.set_aside {
             let table = operation(aside.record).and_then(Operation::table);
             for (name, before) in &aside.rows_before {
-                let database = recovery.overlay.catalog().database_index(name);
+                let database = since.databases.get(name.as_str()).copied();
                 if let (Some(database), Some(table)) = (database, table) {
                     let records = since.aside.entry((database, table)).or_default();
                     records.push((aside.record, *before));
@@ -202,6 +190,36 @@ impl<'r> Since<'r> {
             }
         }
         since
+    }
+
+    /// The first databases that could own a record, likeliest first: the one it
+    /// was given to, those that no fact rules out; for a record that the
+    /// snapshot holds, those with such a table.
+    fn owners(&self, recovery: &Recovery, position: usize, record: &WalRecord) -> Vec<usize> {
+        let Some(attributed) = recovery.attribution.of_record(position) else {
+            let table = record.operation.table().unwrap_or_default();
+            let with = self.databases.values().copied();
+            let with = with.filter(|database| self.table(recovery, *database, table).is_some());
+            return with.take(DATABASES_MAX).collect();
+        };
+        let own = attributed.database.as_deref();
+        let others = attributed.possible().filter(|name| Some(*name) != own);
+        let names = own.into_iter().chain(others).take(DATABASES_MAX);
+        names
+            .filter_map(|name| self.databases.get(name).copied())
+            .collect()
+    }
+
+    /// The position of a table of now.
+    fn table(&self, recovery: &Recovery, database: usize, name: &str) -> Option<usize> {
+        let mut tables = self.tables.borrow_mut();
+        let known = tables
+            .entry((database, name.to_owned()))
+            .or_insert_with(|| {
+                let databases = &recovery.overlay.catalog().databases;
+                databases.get(database)?.table_index(name)
+            });
+        *known
     }
 
     /// Whether the table of that name is another than at that record.
@@ -224,7 +242,10 @@ impl<'r> Since<'r> {
         let tables = owners
             .iter()
             .filter(|database| !self.is_reshaped(position, (**database, name)));
-        let tables = tables.filter_map(|database| recovery.overlay.table(*database, name));
+        let tables = tables.filter_map(|database| {
+            let table = self.table(recovery, *database, name)?;
+            recovery.overlay.table_at(*database, table)
+        });
         let mut columns = tables
             .map(|table| &table.state().schema.columns)
             .filter(|columns| columns.len() == arity)
@@ -249,8 +270,7 @@ impl<'r> Since<'r> {
         if self.is_reshaped(position, (database, name)) {
             return Err(CHANGED);
         }
-        let schemas = recovery.overlay.catalog().databases.get(database);
-        let table = schemas.and_then(|schemas| schemas.table_index(name));
+        let table = self.table(recovery, database, name);
         let Some((at, table)) = table.and_then(|table| {
             let at = (database, table);
             Some((at, recovery.overlay.table_at(at.0, at.1)?))

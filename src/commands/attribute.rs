@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::legacy::{LegacyDir, WalRecord};
+use crate::model::Operation;
 use crate::recovery::Recovery;
 use crate::recovery::attribution::{Attributed, Counts, Line, decision_line};
 
@@ -72,9 +73,10 @@ pub fn attribute(
         counts.orphan,
         counts.assigned,
     );
-    let about = look_up(legacy, recovery, show)?;
-    for statement in statements(legacy, recovery) {
-        push_statement(&mut text, legacy, &statement, &about);
+    let statements = statements(legacy, recovery);
+    let about = affected(legacy, recovery, shown(legacy, &statements), show)?;
+    for statement in &statements {
+        push_statement(&mut text, legacy, statement, &about);
     }
     Ok(DecisionFile {
         text,
@@ -89,21 +91,25 @@ fn is_open(known: &&Attributed) -> bool {
     known.database.is_none() && !known.quarantined && known.no_effect.is_none()
 }
 
-/// What the records are about; of too many that end rows, not which rows.
-fn look_up(
-    legacy: &LegacyDir,
-    recovery: &Recovery,
-    show: impl Fn(&NamedValues<'_>) -> String,
-) -> Result<BTreeMap<usize, Affected<String>>> {
+/// The records whose rows are shown.
+fn shown(legacy: &LegacyDir, statements: &[Statement<'_>]) -> Vec<usize> {
+    let first = statements
+        .iter()
+        .flat_map(|statement| statement.known.iter().take(SHOWN));
     let mut ending = 0;
-    let tail = recovery.attribution.tail.iter().map(|known| known.record);
-    let shown = tail.filter(|record| {
+    let shown = first.map(|known| known.record).filter(|record| {
         let record = legacy.wal.records.get(*record);
-        let pushes = record.is_some_and(|record| record.operation.pushed_row().is_some());
-        ending += usize::from(!pushes);
-        pushes || ending <= ENDING_MAX
+        let ends = record.is_some_and(|record| {
+            let operation = &record.operation;
+            matches!(
+                operation,
+                Operation::Update { .. } | Operation::Delete { .. }
+            )
+        });
+        ending += usize::from(ends);
+        !ends || ending <= ENDING_MAX
     });
-    affected(legacy, recovery, shown, show)
+    shown.collect()
 }
 
 /// Records of one statement that are to be decided alike.

@@ -1,9 +1,11 @@
 //! What a user can decide for a whole table at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::legacy::LegacyDir;
 use crate::recovery::Recovery;
+use crate::recovery::attribution::Candidate;
 
 use super::{Backend, Directory};
 
@@ -28,19 +30,30 @@ pub fn undecided(directory: &Directory) -> Vec<Undecided> {
 fn of_recovery(legacy: &LegacyDir, recovery: &Recovery) -> Vec<Undecided> {
     let aside: BTreeSet<usize> = recovery.set_aside.iter().map(|one| one.record).collect();
     let mut tables: Vec<Undecided> = Vec::new();
+    // By name: the position, and the candidates that were looked at last.
+    let mut known: BTreeMap<&str, (usize, Arc<[Candidate]>)> = BTreeMap::new();
     let open = recovery.attribution.tail.iter();
     for attributed in open.filter(|a| aside.contains(&a.record) && !a.quarantined) {
         let record = legacy.wal.records.get(attributed.record);
         let Some(table) = record.and_then(|record| record.operation.table()) else {
             continue;
         };
-        let possible: Vec<&str> = attributed.possible().collect();
-        match tables.iter_mut().find(|known| known.table == table) {
-            Some(known) => known.databases.retain(|one| possible.contains(&&**one)),
-            None => tables.push(Undecided {
+        let candidates = &attributed.candidates;
+        let Some((at, last)) = known.get_mut(table) else {
+            known.insert(table, (tables.len(), candidates.clone()));
+            tables.push(Undecided {
                 table: table.to_owned(),
-                databases: possible.into_iter().map(str::to_owned).collect(),
-            }),
+                databases: attributed.possible().map(str::to_owned).collect(),
+            });
+            continue;
+        };
+        // Most records share those of the one before.
+        if !Arc::ptr_eq(last, candidates) {
+            let possible: BTreeSet<&str> = attributed.possible().collect();
+            if let Some(undecided) = tables.get_mut(*at) {
+                undecided.databases.retain(|one| possible.contains(&**one));
+            }
+            *last = candidates.clone();
         }
     }
     tables

@@ -153,7 +153,9 @@ pub(super) fn report_server(
         })),
         None => {
             let paged = match directory.backend() {
-                Backend::Legacy { legacy, .. } => !legacy.page_dirs.is_empty(),
+                Backend::Legacy { legacy, .. } => {
+                    !legacy.page_dirs.is_empty() || report.has(Code::RowsNotInSnapshot)
+                }
                 Backend::Ours(_) => false,
             };
             if paged || directory.source_family()?.has_roles() {

@@ -194,7 +194,10 @@ impl UpgradeReport {
             report.add(
                 Finding::new(Code::Quarantined)
                     .file(options.target.join(QUARANTINE_NAME))
-                    .detail(format!("{quarantined} records")),
+                    .detail(match quarantined {
+                        1 => "1 record".to_owned(),
+                        count => format!("{count} records"),
+                    }),
             );
         }
         let likelihood = placed::report(&plan.placed, directory, &mut report);

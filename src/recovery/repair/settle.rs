@@ -1,5 +1,6 @@
-//! Which tables of a repair may change: those of which each record stays in the
-//! database that the start put it in, or belongs elsewhere by proof or decision.
+//! Which tables of a repair may change: those of which each record to apply
+//! again belongs where it goes by proof or decision, or there is no other
+//! database.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +22,8 @@ pub(in crate::recovery) struct Settled<'w> {
 
 impl<'w> Repair<'w> {
     /// Attributes the records to apply again, and takes back what they do not
-    /// prove: a record that would leave the database where the start put it on
-    /// less than proof is `asked` about, or else its table stays as it stands.
+    /// prove: records of tables that change by likelihood are `asked` about, or
+    /// else these tables stay as they stand.
     ///
     /// # Errors
     /// Those of `attribute`, and when rows cannot be read.
@@ -38,7 +39,7 @@ impl<'w> Repair<'w> {
             let mut again = attribute(&self.snapshot, &self.tail, &mut seen)?;
             let mut unproven: BTreeSet<&'w str> = BTreeSet::new();
             for attributed in &mut again.tail {
-                let Some(name) = self.leaves_unproven(legacy, attributed) else {
+                let Some(name) = self.unproven(legacy, attributed) else {
                     continue;
                 };
                 unproven.insert(name);
@@ -62,9 +63,8 @@ impl<'w> Repair<'w> {
         }
     }
 
-    /// The table of a record that nothing proves to belong elsewhere, and that
-    /// does not stay either.
-    fn leaves_unproven(&self, legacy: &LegacyDir, attributed: &Attributed) -> Option<&'w str> {
+    /// The table of a record of which nothing proves whose it is.
+    fn unproven(&self, legacy: &LegacyDir, attributed: &Attributed) -> Option<&'w str> {
         let settled = matches!(
             attributed.confidence,
             Confidence::Certain | Confidence::Assigned
@@ -75,9 +75,11 @@ impl<'w> Repair<'w> {
         let record = legacy.wal.records.get(attributed.record)?;
         let table = record.operation.table()?;
         let changed = self.changed.iter().find(|changed| changed.name == table)?;
-        let own = self.found.catalog.databases.get(changed.own.database)?;
-        let stays = attributed.database.as_deref() == Some(own.name.as_str());
-        (!stays).then_some(changed.name)
+        let only = match self.found.catalog.databases.as_slice() {
+            [only] => attributed.database.as_deref() == Some(only.name.as_str()),
+            _ => false,
+        };
+        (!only).then_some(changed.name)
     }
 
     /// The same without some tables and those that foreign keys join to them,
