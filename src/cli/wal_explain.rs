@@ -45,7 +45,7 @@ struct EndsLine {
     /// Why the row is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown: Option<&'static str>,
-    /// Whether earlier undecided records could come before it.
+    /// Whether rows that are not placed could stand before it.
     doubtful: bool,
 }
 
@@ -199,7 +199,7 @@ fn show_record(
             Err(why) => format!("not known: {why}"),
         };
         let doubt = match ended.doubtful {
-            true => " (undecided records before it could move it)",
+            true => " (or another: rows that are not placed could stand before it)",
             false => "",
         };
         let label = if nth == 0 { "ends" } else { "" };

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::RowValues;
 use crate::error::Result;
+use crate::finding::Code;
 use crate::legacy::{LegacyDir, WalRecord};
 use crate::model::{Operation, RowSource, ValueRef};
 use crate::recovery::Recovery;
@@ -52,7 +53,8 @@ pub struct Ended<T> {
     pub index: u64,
     /// The row, or why it is not known.
     pub row: Result<T, &'static str>,
-    /// Whether earlier records that are not decided could come before it.
+    /// Whether it can be another: rows that are not placed, or were never
+    /// logged, could stand before it.
     pub doubtful: bool,
 }
 
@@ -73,6 +75,7 @@ pub fn affected<T: Clone>(
     show: impl Fn(&NamedValues<'_>) -> T,
 ) -> Result<BTreeMap<usize, Affected<T>>> {
     let since = Since::new(legacy, recovery);
+    let unlogged = recovery.report.has(Code::UnloggedRows);
     let mut all: BTreeMap<usize, Affected<T>> = BTreeMap::new();
     let mut wanted: BTreeMap<(usize, usize), BTreeMap<u64, Option<T>>> = BTreeMap::new();
     let mut places: Vec<(usize, usize, (usize, usize), u64)> = Vec::new();
@@ -91,6 +94,8 @@ pub fn affected<T: Clone>(
             &record.operation
         {
             for &database in &owners {
+                let meant = since.meant.get(&(position, database));
+                let index = meant.unwrap_or(index);
                 let found = since.place(recovery, position, database, table, *index);
                 let row = match found {
                     Ok((at, stream)) => {
@@ -104,7 +109,8 @@ pub fn affected<T: Clone>(
                     database: database_name(recovery, database).to_owned(),
                     index: *index,
                     row,
-                    doubtful: since.is_doubtful(position, database, table, *index),
+                    doubtful: (unlogged && meant.is_none())
+                        || since.is_doubtful(position, database, table, *index),
                 });
             }
         }
@@ -139,6 +145,9 @@ struct Since<'r> {
     reshaped: BTreeMap<(usize, &'r str), Vec<usize>>,
     /// Records that pushed a row, in log order.
     pushed: BTreeMap<(usize, &'r str), Vec<usize>>,
+    /// The row that a record meant, by record and database, where it is not the
+    /// one that it says.
+    meant: BTreeMap<(usize, usize), u64>,
     /// Records set aside that could be its, with the row versions before each.
     aside: BTreeMap<(usize, &'r str), Vec<(usize, u64)>>,
 }
@@ -152,6 +161,7 @@ impl<'r> Since<'r> {
             tables: RefCell::default(),
             reshaped: BTreeMap::new(),
             pushed: BTreeMap::new(),
+            meant: BTreeMap::new(),
             aside: BTreeMap::new(),
         };
         let operation = |at: usize| legacy.wal.records.get(at).map(|record| &record.operation);
@@ -160,6 +170,12 @@ impl<'r> Since<'r> {
                 continue;
             };
             let operation = applied.realigned.as_deref().unwrap_or(logged);
+            if let Some(Operation::Update { index, .. } | Operation::Delete { index, .. }) =
+                applied.realigned.as_deref()
+            {
+                let at = (applied.record, applied.database);
+                since.meant.insert(at, *index);
+            }
             let Some(table) = logged.table() else {
                 continue;
             };

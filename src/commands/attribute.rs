@@ -190,11 +190,7 @@ fn push_statement(
                 Ok(row) => row.as_str(),
                 Err(why) => why,
             };
-            let doubt = if ended.doubtful {
-                ", as far as it is decided,"
-            } else {
-                ""
-            };
+            let doubt = if ended.doubtful { ", or another," } else { "" };
             let database = serde_json::Value::from(&*ended.database).to_string();
             text.push_str(&format!(
                 "#   {} ends row {} in {database}{doubt}: {row}\n",

@@ -87,10 +87,15 @@ impl<'n> Names<'n> {
             Some((_, table)) => Err(format!(
                 "found {name}={decision}, expected --assign {table}={decision}: records name no database, so only a table can be given"
             )),
-            None => Err(format!(
-                "found no record of {name:?}{}",
-                nearest::hint(name, self.tables.iter().copied())
-            )),
+            None => {
+                let mut databases = self.databases.iter();
+                let rest = databases.find_map(|one| name.strip_prefix(one)?.strip_prefix('.'));
+                let table = rest.unwrap_or(name);
+                Err(format!(
+                    "found no record of {name:?}{}",
+                    nearest::hint(table, self.tables.iter().copied())
+                ))
+            }
         }
     }
 
