@@ -52,10 +52,10 @@ impl<'d> Plan<'d> {
             Target::Layout(_) => (source_family, Numeric::Keep),
         };
         let catalog = match options.to {
-            Target::Snapshot if family != source_family => {
-                catalog_for(&rows.catalog, source_family, family, report)
-            }
-            _ => rows.catalog.clone(),
+            // Of its own family too: what a cut snapshot has lost, as an owner, it
+            // has no way to leave out.
+            Target::Snapshot => catalog_for(&rows.catalog, source_family, family, report),
+            Target::Layout(_) => rows.catalog.clone(),
         };
         let live_counts = match options.drop_dead {
             true => Some(live_counts(&rows)?),
