@@ -57,7 +57,7 @@
 //!     to: Target::Layout(Layout::Paged),
 //!     pages_per_file: None,
 //!     open: OpenOptions::default(),
-//!     family: None,
+//!     release: None,
 //!     numeric: Numeric::Keep,
 //!     drop_dead: false,
 //!     dry_run: false,

@@ -44,13 +44,13 @@ pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
             info: &info,
             findings: info.findings(),
         })?,
-        Format::Text => show(&mut out, &info, common)?,
+        Format::Text => show(&mut out, &info, args, common)?,
     }
     out.finish()?;
     Ok(Exit::from(&info.report))
 }
 
-fn show(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
+fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyhow::Result<()> {
     out.field("directory", &info.path)?;
     let what = match &info.layout {
         Some(layout) => format!("{layout}, written by rustdb-migrate"),
@@ -75,7 +75,8 @@ fn show(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
     if !info.findings().is_empty() && !common.quiet {
         writeln!(out)?;
         out.findings(&info.report, common)?;
-        out.write_all(steps_text(&after_look(info)).as_bytes())?;
+        let steps = after_look(info, &args.reading.deciding.words());
+        out.write_all(steps_text(&steps).as_bytes())?;
     }
     Ok(())
 }

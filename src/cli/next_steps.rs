@@ -5,11 +5,15 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::commands::info::Info;
+use crate::commands::undecided::Undecided;
 use crate::commands::upgrade::{Outcome, UpgradeReport};
 use crate::error::Class;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::render::escape;
 use crate::report::Report;
+
+/// The last release whose server shows the rows of a snapshot.
+const LAST_TO_SHOW_ROWS: &str = "1.11.0";
 
 /// What stands in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,81 +65,225 @@ pub(super) fn steps_text(steps: &[Step]) -> String {
     text
 }
 
+/// An upgrade to run again: its words, from the program's name on.
+#[derive(Debug, Clone)]
+struct Again(Vec<String>);
+
+/// Options that take a value and say how SOURCE is read: what is asked about
+/// must be found by the same reading.
+const READING: [&str; 3] = ["--from-family", "--assign", "--attribution"];
+
+impl Again {
+    /// The options of these words, each with its value where it has one.
+    fn options(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let mut words = self.0.iter().map(String::as_str).peekable();
+        std::iter::from_fn(move || {
+            let word = words.next()?;
+            if let Some((name, value)) = word.split_once('=').filter(|_| word.starts_with("--")) {
+                return Some((name, Some(value)));
+            }
+            let takes = READING.contains(&word) || ["--on-ambiguous", "--release"].contains(&word);
+            Some((word, if takes { words.next() } else { None }))
+        })
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.options().any(|(name, _)| name == option)
+    }
+
+    /// Without some options.
+    fn without(&self, options: &[&str]) -> Self {
+        let kept = self.options().filter(|(name, _)| !options.contains(name));
+        let words = kept.flat_map(|(name, value)| [Some(name), value]);
+        Again(words.flatten().map(str::to_owned).collect())
+    }
+
+    /// With more words.
+    fn with(&self, words: &[&str]) -> Self {
+        let more = words.iter().map(|word| (*word).to_owned());
+        Again(self.0.iter().cloned().chain(more).collect())
+    }
+
+    /// With another target.
+    fn beside(&self, target: &str, suffix: &str) -> Self {
+        let other = format!("{}{suffix}", target.trim_end_matches('/'));
+        let words = self.0.iter().map(|word| match word == target {
+            true => other.clone(),
+            false => word.clone(),
+        });
+        Again(words.collect())
+    }
+
+    /// As it can be pasted.
+    fn line(&self) -> String {
+        let words: Vec<String> = self.0.iter().map(|word| quoted(word)).collect();
+        words.join(" ")
+    }
+
+    /// What other commands take of it, so that they read SOURCE alike.
+    fn reading(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in self.options() {
+            let value = value.filter(|_| READING.contains(&name));
+            match value {
+                Some(value) => text.push_str(&format!(" {name} {}", quoted(value))),
+                None if ["--salvage", "--repair-replay"].contains(&name) => {
+                    text.push_str(&format!(" {name}"));
+                }
+                None => {}
+            }
+        }
+        text
+    }
+
+    /// Whether a decision about a table is among them.
+    fn assigns(&self, table: &str) -> bool {
+        let mut assigned = self.options().filter(|(name, _)| *name == "--assign");
+        assigned.any(|(_, value)| {
+            value.is_some_and(|value| value.split_once('=').is_some_and(|(one, _)| one == table))
+        })
+    }
+}
+
 /// What an upgrade that was run as `words` leads on to.
 pub(super) fn after_upgrade(
     report: &UpgradeReport,
     (source, target): (&Path, &Path),
     words: impl Iterator<Item = OsString>,
 ) -> Vec<Step> {
-    let words: Vec<String> = words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let given = words
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    let given = Again(
+        std::iter::once("rustdb-migrate".to_owned())
+            .chain(given)
+            .collect(),
+    );
     let source = quoted(&source.to_string_lossy());
-    let again = command_line(&words, &report.findings);
+    let findings = &report.findings;
+    let again = to_run_again(&given, findings);
     let obstacle = match report.outcome {
         Outcome::NeedsDecision => Obstacle::Decision,
         Outcome::Damaged => Obstacle::Damage,
-        _ if words.iter().any(|word| word == "--repair-replay") => return Vec::new(),
-        Outcome::Planned | Outcome::PlannedWithLoss => return undo(&report.findings, &again),
+        Outcome::Planned | Outcome::PlannedWithLoss => {
+            let mut steps = undo(findings, &again);
+            steps.extend(left_open(report, &source, &again));
+            return steps;
+        }
         _ => {
             // What is written stays: the other goes beside it.
             let target = target.to_string_lossy();
-            let beside = format!("{}-repaired", target.trim_end_matches('/'));
-            let other = words.iter().map(|word| match *word == target {
-                true => beside.clone(),
-                false => word.clone(),
-            });
-            let other = command_line(&other.collect::<Vec<_>>(), &report.findings);
-            return undo(&report.findings, &other);
+            let mut steps = undo(findings, &again.beside(&target, "-repaired"));
+            steps.extend(left_open(
+                report,
+                &source,
+                &again.beside(&target, "-decided"),
+            ));
+            return steps;
         }
     };
-    steps(obstacle, &report.findings, &source, &again)
+    steps(obstacle, findings, &report.undecided, &source, &again)
+}
+
+/// Ways to go on with what an upgrade did without proof.
+fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if report.likelihood.is_some() {
+        let list = format!("rustdb-inspect wal {source} --attribute{}", other.reading());
+        steps.push(Step::new("to see by what records were placed", [list]));
+    }
+    let legacy = report
+        .source
+        .as_ref()
+        .is_some_and(|read| read.wal.is_some());
+    if report.quarantined > 0 && legacy {
+        steps.push(decision_file(
+            "to decide about the records in quarantine, with an editor in between",
+            source,
+            other,
+        ));
+    }
+    steps
+}
+
+/// A decision file that goes on with earlier decisions.
+fn decision_file(purpose: &'static str, source: &str, again: &Again) -> Step {
+    let file = match again.has("--attribution") {
+        true => "more-decisions",
+        false => "decisions",
+    };
+    let write = format!(
+        "rustdb-migrate attribute {source} -o {file}{}",
+        again.reading()
+    );
+    let obey = again.without(&["--attribution"]);
+    Step::new(purpose, [write, obey.with(&["--attribution", file]).line()])
 }
 
 /// What a start of the server did that can be undone.
-fn undo(findings: &[Finding], again: &str) -> Vec<Step> {
+fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
     let mut codes = findings.iter().map(|finding| finding.code);
     let provable = |code| {
         let twice = matches!(code, Code::ReplayedTwice | Code::ReplayedElsewhere);
         // Found by a look at what was replayed, and at nothing else.
         twice || code == Code::SequenceBehind
     };
-    match codes.any(provable) {
+    match codes.any(provable) && !again.has("--repair-replay") {
         true => vec![Step::new(
             "to undo what a start of the server did where that is proven, first without writing",
-            ["--repair-replay --dry-run", "--repair-replay"].map(|how| format!("{again} {how}")),
+            [&["--repair-replay", "--dry-run"][..], &["--repair-replay"]]
+                .map(|how| again.with(how).line()),
         )],
         false => Vec::new(),
     }
 }
 
-/// What a directory that was looked at leads on to; a healthy one to nothing.
-pub(super) fn after_look(info: &Info) -> Vec<Step> {
+/// What a directory that was looked at with these options leads on to; a
+/// healthy one to nothing.
+pub(super) fn after_look(info: &Info, reading: &[String]) -> Vec<Step> {
     let source = quoted(&info.path);
     if info.layout.is_some() {
         return Vec::new();
     }
-    let again = upgrade_of(info);
+    let again = upgrade_of(info, reading);
     match Obstacle::of(&info.report) {
-        Some(obstacle) => steps(obstacle, info.findings(), &source, &again),
+        Some(obstacle) => {
+            let again = to_run_again(&again, info.findings());
+            steps(obstacle, info.findings(), &info.undecided, &source, &again)
+        }
         None => undo(info.findings(), &again),
     }
 }
 
 /// The upgrade of a directory into a new one beside it.
-pub(super) fn upgrade_of(info: &Info) -> String {
+fn upgrade_of(info: &Info, reading: &[String]) -> Again {
     let target = format!("{}-new", info.path.trim_end_matches('/'));
-    format!(
-        "rustdb-migrate upgrade {} {}",
-        quoted(&info.path),
-        quoted(&target)
-    )
+    let words = ["rustdb-migrate", "upgrade", &info.path, &target];
+    let words = words.into_iter().map(str::to_owned);
+    Again(words.chain(reading.iter().cloned()).collect())
 }
 
-/// The commands that lead on; `source` and `again`, the upgrade, are quoted.
-fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
+/// The commands for a directory in whose way nothing stands: to write it anew,
+/// and to load it elsewhere.
+pub(super) fn upgrade_and_dump(info: &Info, reading: &[String]) -> [String; 2] {
+    let again = upgrade_of(info, reading);
+    let source = quoted(&info.path);
+    [
+        again.line(),
+        format!("rustdb-inspect dump {source}{} > dump.sql", again.reading()),
+    ]
+}
+
+/// The commands that lead on; `source` is quoted.
+fn steps(
+    obstacle: Obstacle,
+    findings: &[Finding],
+    undecided: &[Undecided],
+    source: &str,
+    again: &Again,
+) -> Vec<Step> {
     match obstacle {
-        Obstacle::Decision => decisions(findings, source, again),
+        Obstacle::Decision => decisions(findings, undecided, source, again),
         Obstacle::Damage => vec![
             Step::new(
                 "to see all that is wrong",
@@ -143,45 +291,64 @@ fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) ->
             ),
             Step::new(
                 "to keep what can be kept, first without writing",
-                ["--salvage --dry-run", "--salvage"].map(|how| format!("{again} {how}")),
+                [&["--salvage", "--dry-run"][..], &["--salvage"]].map(|how| again.with(how).line()),
             ),
         ],
     }
 }
 
-fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
-    let open = |finding: &&Finding| matches!(finding.code, Code::Ambiguous | Code::Orphan);
-    let mut steps = Vec::new();
-    // What is decided about must be found by the same reading.
-    let mut asked = String::new();
-    for flag in ["--salvage", "--repair-replay"] {
-        if again.split(' ').any(|word| word == flag) {
-            asked.push_str(&format!(" {flag}"));
-        }
+fn decisions(
+    findings: &[Finding],
+    undecided: &[Undecided],
+    source: &str,
+    again: &Again,
+) -> Vec<Step> {
+    let is_open = |finding: &&Finding| {
+        let asked = matches!(finding.code, Code::Ambiguous | Code::Orphan);
+        asked && finding.severity == Severity::Error
+    };
+    let decides =
+        |finding: &Finding| finding.severity == Severity::Error && finding.code != Code::NoRowShown;
+    if !findings.iter().any(decides) {
+        return another_server(source, again);
     }
-    let first = findings.iter().find(open);
+    let mut steps = Vec::new();
+    let first = findings.iter().find(is_open);
     if let Some(sequence) = first.and_then(|finding| finding.sequence) {
-        let explain = format!("rustdb-inspect wal {source} --explain {sequence}{asked}");
+        let reading = again.reading();
+        let explain = format!("rustdb-inspect wal {source} --explain {sequence}{reading}");
         steps.push(Step::new("to see what is known of a record", [explain]));
     }
-    if let Some(assign) = first.and_then(assignment) {
-        let assign = format!("{again} --assign {assign}");
-        steps.push(Step::new("to decide for all records of a table", [assign]));
+    let mut by_table = undecided.iter().filter(|one| !again.assigns(&one.table));
+    let assignment = by_table.find_map(|one| {
+        let database = one.databases.first()?;
+        Some(format!("{}={database}", one.table))
+    });
+    if let Some(assignment) = assignment {
+        let assign = again.with(&["--assign", &assignment]).line();
+        steps.push(Step::new(
+            "to decide for all undecided records of a table",
+            [assign],
+        ));
     }
-    steps.push(Step::new(
+    steps.push(decision_file(
         "to decide record by record, with an editor in between",
-        [
-            format!("rustdb-migrate attribute {source} -o decisions{asked}"),
-            format!("{again} --attribution decisions"),
-        ],
+        source,
+        again,
     ));
-    if first.is_some() {
-        let best = format!("{again} --on-ambiguous best");
+    if first.is_some() && again.has("--repair-replay") {
+        let stay = again.without(&["--repair-replay"]).line();
+        steps.push(Step::new(
+            "to leave what the start of the server did as it stands",
+            [stay],
+        ));
+    } else if first.is_some() {
+        let best = again.with(&["--on-ambiguous", "best"]).line();
         steps.push(Step::new(
             "to let the evidence decide, such as it is",
             [best],
         ));
-        let aside = format!("{again} --on-ambiguous quarantine");
+        let aside = again.with(&["--on-ambiguous", "quarantine"]).line();
         steps.push(Step::new(
             "to keep such records aside, in TARGET/quarantine.jsonl",
             [aside],
@@ -190,37 +357,34 @@ fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     steps
 }
 
-/// `TABLE=DATABASE` with the first candidate, as the detail names them.
-fn assignment(finding: &Finding) -> Option<String> {
-    let candidates = finding.detail.as_ref()?.strip_prefix("candidates: ")?;
-    let first = candidates.split(", ").next()?;
-    Some(quoted(&format!("{}={first}", finding.table.as_ref()?)))
+/// Where the server of a snapshot would show no row of it.
+fn another_server(source: &str, again: &Again) -> Vec<Step> {
+    let earlier = again.without(&["--release"]);
+    vec![
+        Step::new(
+            "to write for a server that shows rows, with its page storage off",
+            [earlier.with(&["--release", LAST_TO_SHOW_ROWS]).line()],
+        ),
+        Step::new(
+            "to load the rows into another server",
+            [format!(
+                "rustdb-inspect dump {source}{} > dump.sql",
+                again.reading()
+            )],
+        ),
+        Step::new("to write it regardless", [again.with(&["--force"]).line()]),
+    ]
 }
 
 /// The command as it was given, but for the options that a decision replaces.
-fn command_line(words: &[String], findings: &[Finding]) -> String {
+fn to_run_again(given: &Again, findings: &[Finding]) -> Again {
     let mut codes = findings.iter().map(|finding| finding.code);
     let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
-    let mut line = "rustdb-migrate".to_owned();
-    let mut skip_next = false;
-    for word in words.iter().skip(1) {
-        if std::mem::take(&mut skip_next) {
-            continue;
-        }
-        match word.as_str() {
-            "--on-ambiguous" | "--attribution" => skip_next = true,
-            "--assign" if contradicted => skip_next = true,
-            word if contradicted && word.starts_with("--assign=") => {}
-            "--dry-run" => {}
-            word if word.starts_with("--on-ambiguous=") => {}
-            word if word.starts_with("--attribution=") => {}
-            word => {
-                line.push(' ');
-                line.push_str(&quoted(word));
-            }
-        }
+    let again = given.without(&["--on-ambiguous", "--dry-run"]);
+    match contradicted {
+        true => again.without(&["--assign"]),
+        false => again,
     }
-    line
 }
 
 /// A word of a command line, between quotes where a shell would read it
@@ -244,15 +408,18 @@ pub(super) fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn again(words: &[&str]) -> Again {
+        Again(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
     fn line(words: &[&str], findings: &[Finding]) -> String {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        command_line(&words, findings)
+        to_run_again(&again(words), findings).line()
     }
 
     #[test]
     fn a_command_can_be_pasted() {
         let words = [
-            "x",
+            "rustdb-migrate",
             "upgrade",
             "my data",
             "new's",
@@ -270,24 +437,30 @@ mod tests {
 
     #[test]
     fn an_assignment_that_the_files_contradict_is_not_proposed_again() {
-        let words = ["x", "upgrade", "a", "b", "--assign", "t=x", "--assign=u=y"];
+        let words = ["upgrade", "a", "b", "--assign", "t=x", "--assign=u=y"];
         let contradicted = [Finding::new(Code::AssignmentContradicted)];
-        assert_eq!(line(&words, &contradicted), "rustdb-migrate upgrade a b");
-        let kept = "rustdb-migrate upgrade a b --assign t=x --assign=u=y";
+        assert_eq!(line(&words, &contradicted), "upgrade a b");
+        let kept = "upgrade a b --assign t=x --assign u=y";
         assert_eq!(line(&words, &[]), kept);
     }
 
+    fn of_table(table: &str, databases: &[&str]) -> Undecided {
+        Undecided {
+            table: table.to_owned(),
+            databases: databases.iter().map(|one| (*one).to_owned()).collect(),
+        }
+    }
+
     #[test]
-    fn the_first_candidate_is_proposed() {
-        let finding = Finding::new(Code::Ambiguous)
-            .table("notes")
-            .sequence(2)
-            .detail("candidates: left, right");
-        let steps = decisions(&[finding], "data", "rustdb-migrate upgrade data new");
+    fn a_database_that_fits_all_is_proposed() {
+        let finding = Finding::new(Code::Ambiguous).table("notes").sequence(2);
+        let undecided = [of_table("log", &[]), of_table("notes", &["left", "right"])];
+        let again = again(&["rustdb-migrate", "upgrade", "data", "new"]);
+        let steps = decisions(&[finding], &undecided, "data", &again);
         let expected = "\
 next, to see what is known of a record:
   rustdb-inspect wal data --explain 2
-or, to decide for all records of a table:
+or, to decide for all undecided records of a table:
   rustdb-migrate upgrade data new --assign notes=left
 or, to decide record by record, with an editor in between:
   rustdb-migrate attribute data -o decisions
@@ -298,5 +471,19 @@ or, to keep such records aside, in TARGET/quarantine.jsonl:
   rustdb-migrate upgrade data new --on-ambiguous quarantine
 ";
         assert_eq!(steps_text(&steps), expected);
+    }
+
+    #[test]
+    fn where_no_database_fits_all_and_where_one_was_tried_a_file_is_proposed() {
+        let finding = Finding::new(Code::Ambiguous).table("notes").sequence(2);
+        let words = ["rustdb-migrate", "upgrade", "data", "new"];
+        let tried = again(&words).with(&["--assign", "log=a", "--attribution", "decisions"]);
+        let undecided = [of_table("log", &["b"]), of_table("notes", &[])];
+        let steps = decisions(&[finding], &undecided, "data", &tried);
+        let text = steps_text(&steps);
+        assert!(!text.contains("all undecided records"), "{text}");
+        let file = "  rustdb-migrate attribute data -o more-decisions --assign log=a --attribution decisions\n  \
+                    rustdb-migrate upgrade data new --assign log=a --attribution more-decisions\n";
+        assert!(text.contains(file), "{text}");
     }
 }

@@ -100,6 +100,21 @@ impl Reading {
 }
 
 impl Deciding {
+    /// The options as words, for a command that is to read alike.
+    pub fn words(&self) -> Vec<String> {
+        let family = self.from_family.map(|family| family.to_string());
+        let file = self.attribution.as_ref();
+        let file = file.map(|file| file.to_string_lossy().into_owned());
+        let assigned = self.assign.iter().cloned().map(|one| ("--assign", one));
+        let words = family.map(|family| ("--from-family", family)).into_iter();
+        let words = words
+            .chain(assigned)
+            .chain(file.map(|file| ("--attribution", file)));
+        words
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect()
+    }
+
     /// The options in the terms of the library, with the WAL applied.
     pub fn open_options(&self) -> anyhow::Result<OpenOptions> {
         Ok(OpenOptions {

@@ -15,7 +15,7 @@ use crate::render::html::{DatabasePart, Page, TablePart, page_html};
 use crate::render::{counted, utc_text};
 
 use super::Exit;
-use super::next_steps::{Obstacle, after_look, quoted, upgrade_of};
+use super::next_steps::{Obstacle, after_look, quoted, upgrade_and_dump};
 use super::options::{Common, Reading};
 use super::output::{note, word, write_output};
 use super::report_pages::page_map;
@@ -58,13 +58,20 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
         (Some(_), Some(_)) => stats(&args.dir, &options)?.writes,
         _ => None,
     };
-    let page = page(&info, log.as_ref(), &maps, writes.as_ref());
+    let words = args.reading.deciding.words();
+    let page = page(&info, &words, log.as_ref(), &maps, writes.as_ref());
     write_output(&args.output, page_html(&page).as_bytes()).context("--output")?;
     note(&format!("{} written", args.output.display()), common);
     Ok(Exit::from(&info.report))
 }
 
-fn page(info: &Info, log: Option<&Log>, maps: &PageMaps, writes: Option<&Writes>) -> Page {
+fn page(
+    info: &Info,
+    reading: &[String],
+    log: Option<&Log>,
+    maps: &PageMaps,
+    writes: Option<&Writes>,
+) -> Page {
     let obstacle = Obstacle::of(&info.report);
     Page {
         title: info.path.clone(),
@@ -74,7 +81,7 @@ fn page(info: &Info, log: Option<&Log>, maps: &PageMaps, writes: Option<&Writes>
             Some(Obstacle::Decision) => Some(Severity::Warning),
             _ => info.report.worst(),
         },
-        next: next(info),
+        next: next(info, reading),
         facts: facts(info),
         databases: info.databases.as_ref().map(|databases| {
             let part = |database: &DatabaseInfo| DatabasePart {
@@ -111,18 +118,15 @@ fn judged(info: &Info, obstacle: Option<Obstacle>) -> &'static str {
 }
 
 /// What to do next, with its commands.
-fn next(info: &Info) -> Vec<(&'static str, Vec<String>)> {
-    let steps = after_look(info).into_iter();
+fn next(info: &Info, reading: &[String]) -> Vec<(&'static str, Vec<String>)> {
+    let steps = after_look(info, reading).into_iter();
     let mut next: Vec<_> = steps.map(|step| (step.purpose, step.commands)).collect();
     if info.report.class().is_none() {
-        let source = quoted(&info.path);
-        let dump = format!("rustdb-inspect dump {source} > dump.sql");
+        let [upgrade, dump] = upgrade_and_dump(info, reading);
+        let verify = || format!("rustdb-inspect verify {}", quoted(&info.path));
         let write = match info.layout {
-            None => (
-                "to write it in a layout that can be checked",
-                upgrade_of(info),
-            ),
-            Some(_) => ("to check it", format!("rustdb-inspect verify {source}")),
+            None => ("to write it in a layout that can be checked", upgrade),
+            Some(_) => ("to check it", verify()),
         };
         next.push((write.0, vec![write.1]));
         next.push(("to load it into PostgreSQL", vec![dump]));
@@ -192,6 +196,11 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     }
     if let Some(cut) = &wal.cut {
         facts.push(("tail", format!("{} records, by {}", wal.tail, word(cut))));
+    }
+    let decided = wal.attribution.as_ref().map_or(0, |counts| counts.assigned);
+    if decided > 0 {
+        let records = counted(decided, "record");
+        facts.push(("decided", format!("{records} placed by your decision")));
     }
     facts
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::commands::convert::Numeric;
-use crate::commands::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
+use crate::commands::upgrade::{
+    Outcome, Target, UpgradeOptions, UpgradeReport, upgrade, weight_text,
+};
 use crate::commands::{LocalDisk, OpenOptions, file_outside};
-use crate::engine::{Layout, MAX_PAGES_PER_FILE};
-use crate::legacy::Family;
+use crate::engine::{ATTRIBUTION_NAME, Layout, MAX_PAGES_PER_FILE, QUARANTINE_NAME};
+use crate::legacy::{Family, Release};
 use crate::recovery::{OnAmbiguous, Request};
-use crate::render::escape;
+use crate::render::{counted, escape};
 use crate::report::Report;
 use crate::work::Threads;
 
@@ -33,7 +35,8 @@ pub struct UpgradeArgs {
     /// With --to paged: pages of 8 KB in one file, 1 to 131072 [default: 131072, 1 GiB]
     #[arg(long, value_name = "N", value_parser = pages_per_file())]
     pages_per_file: Option<u32>,
-    /// With --to snapshot: the release to write for [default: the source's own family]
+    /// With --to snapshot: the release whose server is to show the rows: it counts transactions from 1, so their
+    /// numbers are replaced [default: as they stand, in the source's own family]
     #[arg(long, value_name = "X.Y.Z")]
     release: Option<String>,
     /// With --to snapshot: what to do with Numeric values, which no old server can load
@@ -62,7 +65,7 @@ pub struct UpgradeArgs {
     /// Report everything the run would do, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Go on although a live process holds SOURCE open
+    /// Go on although a live process holds SOURCE open, or the server of --release will show no row
     #[arg(long)]
     force: bool,
     /// Write the report to FILE, as JSON
@@ -117,12 +120,9 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
     if args.to != paged && args.pages_per_file.is_some() {
         bail!("--pages-per-file goes with --to paged only");
     }
-    let family = match &args.release {
-        None => None,
-        Some(release) => Some(Family::of_release(release).with_context(|| {
-            format!("--release: found {release:?}, expected a release from 1.3.1 to 2.6.0")
-        })?),
-    };
+    let release = args.release.as_deref().map(str::parse::<Release>);
+    let release = release.transpose();
+    let release = release.map_err(|why| anyhow::anyhow!("--release: {why}"))?;
     Ok(UpgradeOptions {
         source: args.source.clone(),
         target: args.target.clone(),
@@ -143,7 +143,7 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
             threads: args.threads.unwrap_or_default(),
             progress: common.watch.clone(),
         },
-        family,
+        release,
         numeric: args.numeric,
         drop_dead: args.drop_dead,
         dry_run: args.dry_run,
@@ -196,6 +196,38 @@ fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
             writeln!(io::stderr(), "a decision is needed; nothing was written")?;
         }
     }
+    show_unproven(&mut out, report)?;
     out.finish()?;
+    Ok(())
+}
+
+/// What was done without proof: said whatever else is left out.
+fn show_unproven(out: &mut Output, report: &UpgradeReport) -> anyhow::Result<()> {
+    let (was, were) = match report.outcome {
+        Outcome::Planned | Outcome::PlannedWithLoss => ("would be", "would be"),
+        _ => ("was", "were"),
+    };
+    let verb = |count: usize| if count == 1 { was } else { were };
+    let target = report.target.path.trim_end_matches('/');
+    if report.quarantined > 0 {
+        writeln!(
+            out,
+            "{} {} kept aside in {}/{QUARANTINE_NAME}",
+            counted(report.quarantined as u64, "record"),
+            verb(report.quarantined),
+            escape(target),
+        )?;
+    }
+    if let Some(likelihood) = &report.likelihood {
+        writeln!(
+            out,
+            "{} {} placed by likelihood, the lowest weight {} (record {}); {}/{ATTRIBUTION_NAME} lists them",
+            counted(likelihood.records as u64, "record"),
+            verb(likelihood.records),
+            weight_text(likelihood.lowest_weight),
+            likelihood.lowest_sequence,
+            escape(target),
+        )?;
+    }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::report::Report;
 use super::Exit;
 use super::options::{Beyond, Common, Deciding};
 use super::output::{Output, warn, word};
-use super::wal_explain::explain;
+use super::wal_explain::{ExplainOptions, explain};
 use super::wal_line::{EntryLine, LineOptions};
 
 /// Shows the records of a legacy WAL, what became of each, and the log's verdict
@@ -42,7 +42,7 @@ pub struct WalArgs {
     /// Last sequence to show
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
-    /// Only records of this table, by its name at that moment (repeatable)
+    /// Only records of this table, by its name at that moment; NAME or DATABASE.NAME (repeatable)
     #[arg(long, value_name = "NAME")]
     table: Vec<String>,
     /// Only this operation, as Insert or AlterTableRename (repeatable)
@@ -60,6 +60,9 @@ pub struct WalArgs {
     /// Show why a record belongs to its database and not to another
     #[arg(long, value_name = "SEQ", conflicts_with = "stats")]
     explain: Option<u64>,
+    /// With --explain: show the length of each value instead of the value
+    #[arg(long)]
+    redact: bool,
     /// Show figures by operation instead of records
     #[arg(long)]
     stats: bool,
@@ -101,7 +104,11 @@ pub fn run(args: &WalArgs, common: &Common) -> anyhow::Result<Exit> {
     let damage = log.damage();
     let out = Output::new(common)?;
     if let Some(sequence) = args.explain {
-        explain(out, &log, sequence, args.format != WalFormat::Text)?;
+        let options = ExplainOptions {
+            json: args.format != WalFormat::Text,
+            redact: args.redact,
+        };
+        explain(out, &log, sequence, options)?;
         return Ok(Exit::from(&damage));
     }
     match args.format {
@@ -127,7 +134,7 @@ fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
     }
     for name in &args.table {
         let tables = log.tables();
-        if !tables.contains(name.as_str()) {
+        if !tables.contains(name.as_str()) && !is_of_database(log, name) {
             bail!(
                 "--table: found no record of {name:?}{}",
                 nearest::hint(name, tables)
@@ -154,6 +161,18 @@ fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether a name is that of a database and, after a dot, of a table in the log.
+fn is_of_database(log: &Log, name: &str) -> bool {
+    let tables = log.tables();
+    let catalog = log.recovery().map(|recovery| recovery.overlay.catalog());
+    let databases = catalog.into_iter().flat_map(|catalog| &catalog.databases);
+    let mut rest = databases.filter_map(|database| {
+        let rest = name.strip_prefix(database.name.as_str())?;
+        rest.strip_prefix('.')
+    });
+    rest.any(|table| tables.contains(table))
 }
 
 impl WalArgs {
@@ -191,11 +210,16 @@ impl WalArgs {
     fn wants_record(&self, log: &Log, position: usize, record: &WalRecord) -> bool {
         let operation = &record.operation;
         let op = operation.name();
-        let is_table = |name: &String| {
+        let attributed = || log.attributed(position)?.database.as_deref();
+        let has_name = |name: &str| {
             operation.table() == Some(name)
                 || matches!(operation, Operation::RenameTable { new, .. } if new == name)
         };
-        let attributed = || log.attributed(position)?.database.as_deref();
+        let is_table = |name: &String| {
+            let whose = attributed().and_then(|database| name.strip_prefix(database));
+            let of_database = whose.and_then(|rest| rest.strip_prefix('.'));
+            has_name(name) || of_database.is_some_and(has_name)
+        };
         (self.op.is_empty() || self.op.iter().any(|name| name.eq_ignore_ascii_case(op)))
             && (self.table.is_empty() || self.table.iter().any(is_table))
             && (self.database.is_empty()

@@ -1,15 +1,17 @@
 //! `rustdb-inspect wal --explain SEQ`: why this database and not another.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
 
+use crate::commands::affected::{Affected, Ended, NamedValues, affected};
 use crate::commands::wal::{Entry, Log};
 use crate::error::Error;
 use crate::legacy::WalRecord;
 use crate::recovery::attribution::{Attributed, Candidate};
 use crate::recovery::{CutReason, RecordState};
-use crate::render::{escape, utc_text};
+use crate::render::{cut_text, escape, row_text, utc_text};
 
 use super::output::{Output, word};
 use super::wal_line::{EntryLine, LineOptions, what};
@@ -25,12 +27,48 @@ struct Explained<'l> {
     #[serde(flatten)]
     line: EntryLine<'l>,
     because: String,
+    /// What it writes, by column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<serde_json::Value>,
+    /// What it ends, in each database that could own it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ends: Vec<EndsLine>,
     considered: &'l [Candidate],
 }
 
+#[derive(Serialize)]
+struct EndsLine {
+    database: String,
+    index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<serde_json::Value>,
+    /// Why the row is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<&'static str>,
+    /// Whether rows that are not placed could stand before it.
+    doubtful: bool,
+}
+
+/// How to explain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExplainOptions {
+    /// As one JSON document.
+    pub json: bool,
+    /// Lengths instead of values.
+    pub redact: bool,
+}
+
+/// Characters of a row that are shown.
+const ROW_CHARS: usize = 2_000;
+
 /// Explains every record of a sequence number; there are several only in a log
 /// that repeats it.
-pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> anyhow::Result<()> {
+pub(super) fn explain(
+    mut out: Output,
+    log: &Log,
+    sequence: u64,
+    options: ExplainOptions,
+) -> anyhow::Result<()> {
     let found: Vec<(usize, &WalRecord)> = log
         .entries()
         .filter_map(|entry| match entry {
@@ -41,15 +79,29 @@ pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> 
     if found.is_empty() {
         return Err(unknown(log, sequence).into());
     }
-    if json {
-        let records = found.iter().map(|(at, record)| Explained {
-            line: EntryLine::new(
-                log,
-                &Entry::Record(*at, record),
-                LineOptions { attribute: true },
-            ),
-            because: because(log, *at, record),
-            considered: log.attributed(*at).map_or(&[][..], |a| &a.candidates),
+    let show = |row: &NamedValues<'_>| row_text(&row.columns, &row.values, options.redact);
+    let mut about = match log {
+        Log::Directory {
+            legacy,
+            recovery: Some(recovery),
+            ..
+        } => affected(legacy, recovery, found.iter().map(|(at, _)| *at), show)?,
+        _ => BTreeMap::new(),
+    };
+    if options.json {
+        let records = found.iter().map(|(at, record)| {
+            let about = about.remove(at).unwrap_or_default();
+            Explained {
+                line: EntryLine::new(
+                    log,
+                    &Entry::Record(*at, record),
+                    LineOptions { attribute: true },
+                ),
+                because: because(log, *at, record),
+                values: about.pushed.as_deref().map(json),
+                ends: about.ended.into_iter().map(EndsLine::of).collect(),
+                considered: log.attributed(*at).map_or(&[][..], |a| &a.candidates),
+            }
         });
         out.json(&Document {
             sequence,
@@ -57,11 +109,29 @@ pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> 
         })?;
     } else {
         for (at, record) in found {
-            show(&mut out, log, at, record)?;
+            let about = about.remove(&at).unwrap_or_default();
+            show_record(&mut out, log, (at, record), &about)?;
         }
     }
     out.finish()?;
     Ok(())
+}
+
+/// A row's text as part of a document.
+fn json(row: &str) -> serde_json::Value {
+    serde_json::from_str(row).unwrap_or_default()
+}
+
+impl EndsLine {
+    fn of(ended: Ended<String>) -> Self {
+        EndsLine {
+            database: ended.database,
+            index: ended.index,
+            unknown: ended.row.as_ref().err().copied(),
+            row: ended.row.ok().as_deref().map(json),
+            doubtful: ended.doubtful,
+        }
+    }
 }
 
 fn unknown(log: &Log, sequence: u64) -> Error {
@@ -101,7 +171,12 @@ fn because(log: &Log, position: usize, record: &WalRecord) -> String {
     }
 }
 
-fn show(out: &mut Output, log: &Log, at: usize, record: &WalRecord) -> anyhow::Result<()> {
+fn show_record(
+    out: &mut Output,
+    log: &Log,
+    (at, record): (usize, &WalRecord),
+    about: &Affected<String>,
+) -> anyhow::Result<()> {
     let segment = log.wal().segment_of(record);
     let segment = segment.map_or("", |segment| segment.name.as_str());
     out.field("record", &record.sequence.to_string())?;
@@ -115,6 +190,22 @@ fn show(out: &mut Output, log: &Log, at: usize, record: &WalRecord) -> anyhow::R
         what(operation)
     );
     out.field("operation", text.trim_end())?;
+    if let Some(values) = &about.pushed {
+        out.field("values", &cut_text(values, ROW_CHARS))?;
+    }
+    for (nth, ended) in about.ended.iter().enumerate() {
+        let row = match &ended.row {
+            Ok(row) => cut_text(row, ROW_CHARS),
+            Err(why) => format!("not known: {why}"),
+        };
+        let doubt = match ended.doubtful {
+            true => " (or another: rows that are not placed could stand before it)",
+            false => "",
+        };
+        let label = if nth == 0 { "ends" } else { "" };
+        let text = format!("in {}, row {}: {row}{doubt}", ended.database, ended.index);
+        out.field(label, &text)?;
+    }
     let state = log.state(at, record).as_str();
     out.field("state", &format!("{state}: {}", because(log, at, record)))?;
     if let Some(attributed) = log.attributed(at) {
@@ -147,6 +238,38 @@ fn show_owner(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
         ]);
     }
     out.write_all(table.text().as_bytes())?;
+    let weighed = attributed
+        .candidates
+        .iter()
+        .filter(|one| one.ruled_out.is_none());
+    if weighed.count() > 1 {
+        show_weights(out, attributed)?;
+    }
+    Ok(())
+}
+
+/// How to read the weights, and what follows from them.
+fn show_weights(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
+    let weight = "the share of all likelihood that a database has, over every way to give the records of the log to databases";
+    out.field("weight", weight)?;
+    let of = |candidate: &Candidate| candidate.database.clone();
+    let Some(best) = attributed.possible().next() else {
+        return Ok(());
+    };
+    let mut open = attributed
+        .candidates
+        .iter()
+        .filter(|one| one.ruled_out.is_none());
+    let taken = open.clone().find(|one| of(one).as_deref() == Some(best));
+    let taken = taken.map_or(0.0, |taken| taken.weight);
+    let larger = open.any(|one| one.database.is_some() && one.weight > taken);
+    if attributed.database.is_none() && !attributed.quarantined {
+        let why = match larger {
+            true => "the likeliest way for all records together gives it this one",
+            false => "no other has a larger weight",
+        };
+        out.field("best", &format!("--on-ambiguous best takes {best}: {why}"))?;
+    }
     Ok(())
 }
 

@@ -106,7 +106,7 @@ pub fn compact_into(
         to: Target::Layout(layout),
         pages_per_file,
         open: open.clone(),
-        family: None,
+        release: None,
         numeric: Numeric::Keep,
         drop_dead: true,
         dry_run: false,

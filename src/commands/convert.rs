@@ -2,6 +2,7 @@
 //! to be left out.
 
 mod numeric_count;
+mod server_rows;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -13,6 +14,7 @@ use crate::model::{
 
 use crate::report::Report;
 pub use numeric_count::{CountingRows, NumericCount};
+pub use server_rows::{ServerRows, StartCount};
 
 /// Owner of everything that no file names an owner of: the first superuser of
 /// every instance.

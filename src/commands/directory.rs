@@ -10,12 +10,11 @@ use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, hold
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir};
 use crate::model::{Catalog, PassThrough, RowSource, RowStream};
-use crate::recovery::{Decisions, Recovery, Request};
+use crate::recovery::{Recovery, Request};
 use crate::report::Report;
 use crate::work::Threads;
 
-use super::nearest;
-use super::wal::table_names;
+use super::decided::Names;
 
 /// How to open a directory.
 #[derive(Debug, Clone)]
@@ -150,8 +149,10 @@ impl Directory {
         let backend = match opened {
             Opened::Ours(store) => Backend::Ours(store),
             Opened::Legacy(legacy) => {
-                check_decisions(&legacy, &options.recovery.decisions)?;
-                let recovery = Box::new(Recovery::plan(&legacy, &options.recovery)?);
+                let mut request = options.recovery.clone();
+                let names = Names::of_legacy(&legacy, &request);
+                request.decisions = names.resolve(&request.decisions)?;
+                let recovery = Box::new(Recovery::plan(&legacy, &request)?);
                 Backend::Legacy { legacy, recovery }
             }
         };
@@ -262,20 +263,6 @@ fn report_writers(path: &Path, report: &mut Report) {
     for holder in holders(path) {
         let finding = Finding::new(Code::SourceInUse).file(path);
         report.add(finding.detail(format!("by {holder}")));
-    }
-}
-
-/// A decision about a table that no record names is a slip of the hand.
-fn check_decisions(legacy: &LegacyDir, decisions: &Decisions) -> Result<()> {
-    let mut known = table_names(&legacy.wal);
-    known.extend(legacy.page_dirs.iter().map(|entry| entry.name.as_str()));
-    let mut decided = decisions.by_table.keys();
-    match decided.find(|table| !known.contains(table.as_str())) {
-        None => Ok(()),
-        Some(table) => Err(Error::Usage(format!(
-            "--assign: found no record of {table:?}{}",
-            nearest::hint(table, known)
-        ))),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::{Form, RowSource};
 use crate::report::Report;
 
 use super::schema::{TableSchema, databases_by_name, tables_by_name};
+use super::undecided::{Undecided, undecided};
 use super::wal::{LogSummary, summary};
 use super::{Backend, Directory, Look, OpenOptions};
 
@@ -54,6 +55,9 @@ pub struct Info {
     /// The legacy log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wal: Option<LogSummary>,
+    /// Tables whose records wait for a decision.
+    #[serde(skip)]
+    pub undecided: Vec<Undecided>,
     /// Everything found.
     #[serde(skip)]
     pub report: Report,
@@ -149,6 +153,7 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
         users: Vec::new(),
         roles: Vec::new(),
         wal: None,
+        undecided: look.directory().map(undecided).unwrap_or_default(),
         report: look.findings(),
     };
     if let Some(legacy) = look.legacy() {

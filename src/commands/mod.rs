@@ -1,6 +1,7 @@
 //! One use case a file. Every command sees a directory, legacy or ours, through
 //! one logical view ([`Directory`]); none prints.
 
+pub mod affected;
 pub mod attribute;
 pub mod check;
 pub mod compact;
@@ -17,10 +18,12 @@ pub mod page_map;
 pub mod schema;
 pub mod stats;
 pub mod table_files;
+pub mod undecided;
 pub mod upgrade;
 pub mod verify;
 pub mod wal;
 
+mod decided;
 mod directory;
 mod look;
 

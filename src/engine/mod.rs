@@ -39,7 +39,7 @@ pub use layouts::{CreateOptions, Layout, MAX_PAGES_PER_FILE};
 pub use live::{CompactedTable, Compaction, LiveStore, StoreOptions, TableHandle, TableReader};
 pub use log::LOG_DIR;
 pub use pages::address::{Lsn, RowId};
-pub use pages::paths::QUARANTINE_NAME;
+pub use pages::paths::{ATTRIBUTION_NAME, QUARANTINE_NAME};
 pub use store::{Origin, Store, VerifyOptions, create, create_on, verify, verify_on};
 pub use table::{Coverage, FileCoverage, Level};
 pub(crate) use tree::{Entry, Sorter};

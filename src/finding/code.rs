@@ -140,6 +140,9 @@ codes! {
     Quarantined "quarantined" Warning
         "Records whose database is unknown were kept aside in quarantine.jsonl."
         "Decide about them and upgrade again with `--attribution`.";
+    PlacedByLikelihood "placed-by-likelihood" Warning
+        "Records were placed into the likeliest of several databases, and nothing proves that they belong there."
+        "See why with `rustdb-inspect wal SOURCE --attribute`; attribution.jsonl lists them, and a decision file can move them in another upgrade.";
     TakenUp "taken-up" Info
         "A quarantined record was applied, as decided."
         "Nothing to do.";
@@ -164,13 +167,22 @@ codes! {
         "A table's schema is in no file; its rows are kept under made-up column names."
         "Rename the columns after the upgrade.";
     UnloggedChanges "unlogged-changes" Warning
-        "This release logs neither UPDATE nor DELETE: rows may be older than what users last saw, or deleted since."
+        "The log holds no UPDATE and no DELETE, and releases since 1.5 write none: rows may be older than what users last saw, or deleted since."
         "Compare with what the application knows.";
 
     // Content.
     UnreadableByServer "unreadable-by-server" Warning
         "The snapshot holds Numeric values, which no release can read back."
         "Write it with `--numeric text` or `--numeric real` if an old server is to load it.";
+    NoRowShown "no-row-shown" Warning
+        "A server of release 2.0 to 2.6, or an earlier one with page storage switched on, shows no row of any snapshot: it keeps rows in page files and never reads them back."
+        "Write for a server that shows them (`--release 1.11.0`, page storage off), or load `rustdb-inspect dump` into another server; `--force` writes the snapshot regardless.";
+    StartDiffers "start-differs" Warning
+        "A server that starts on the snapshot counts transactions from 1: it does not show rows of later ones, and shows again what later ones ended."
+        "Write it with `--release X.Y.Z` if a server is to load it.";
+    Renumbered "renumbered" Info
+        "Row versions were written with transaction 1, so that a server that starts shows exactly the visible ones; their own numbers are in no snapshot written for a server."
+        "Nothing to do.";
     FieldDropped "field-dropped" Warning
         "The chosen release has no field for something the source holds."
         "Choose a later release with `--release` to keep it.";
@@ -187,7 +199,7 @@ codes! {
         "Rows or tables of one database stand in another, where the server put them when it started; content is as the server showed it."
         "Upgrade with `--repair-replay` to undo it where that is proven.";
     ReplaySuspected "replay-suspected" Warning
-        "The server applied records a second time when it started, and what this changed is not proven; nothing was undone."
+        "The server applied records a second time when it started, and what this changed is not proven; that was not undone."
         "Compare with what the application knows; the detail says what is missing for a proof.";
     RepairedReplay "repaired-replay" Info
         "What the server changed by applying records a second time was undone, and the records were applied to their own database."
@@ -305,6 +317,7 @@ impl Code {
                 | Code::AssignmentContradicted
                 | Code::CutUncertain
                 | Code::FamilyAmbiguous
+                | Code::NoRowShown
         )
     }
 }

@@ -65,6 +65,31 @@ const FIELDS: [Fields; 4] = [
     },
 ];
 
+/// A release that a snapshot can be written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// Its schema family.
+    pub family: Family,
+    /// Whether a server of it shows the rows of a snapshot: since 2.0 it keeps
+    /// rows in page files, which it never reads back.
+    pub shows_rows: bool,
+}
+
+impl FromStr for Release {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let family = Family::of_release(text)
+            .ok_or_else(|| format!("found {text:?}, expected a release from 1.3.1 to 2.6.0"))?;
+        let major = text.strip_prefix('v').unwrap_or(text).split('.').next();
+        let major = major.and_then(|major| major.parse::<u32>().ok());
+        Ok(Release {
+            family,
+            shows_rows: major.is_some_and(|major| major < 2),
+        })
+    }
+}
+
 impl Family {
     /// Every family, oldest first.
     pub const ALL: [Family; 4] = [Family::V1_3, Family::V1_4, Family::V1_10, Family::V2_3];

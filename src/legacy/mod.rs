@@ -19,7 +19,7 @@ mod walk;
 pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
 pub use encode::{SnapshotEncoder, encode_column};
-pub use family::Family;
+pub use family::{Family, Release};
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
 pub use page_view::LegacyPageViews;
 pub use rows::{RowExtent, RowReader, read_rows_at};

@@ -1,7 +1,5 @@
 //! Applying the tail to the overlay, and setting aside what cannot be applied.
 
-use std::collections::BTreeMap;
-
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::WalRecord;
 use crate::model::Operation;
@@ -49,9 +47,6 @@ pub(super) struct Applying<'a> {
     shifts: Shifts,
     /// The first record whose row index may count rows that nobody logged.
     unlogged_from: usize,
-    /// By record that ends a version of a repaired table: the database, and
-    /// which version it meant.
-    meant: BTreeMap<usize, (usize, Option<u64>)>,
     set_aside: Vec<SetAside>,
     applied: Vec<Applied>,
 }
@@ -83,7 +78,6 @@ impl<'a> Applying<'a> {
             taint: Taint::default(),
             shifts: Shifts::default(),
             unlogged_from: usize::MAX,
-            meant: BTreeMap::new(),
             set_aside: Vec::new(),
             applied: Vec::new(),
         }
@@ -92,12 +86,6 @@ impl<'a> Applying<'a> {
     /// Says what is known of transactions beside the tail.
     pub(super) fn transactions(&mut self, transactions: Option<Transactions>) {
         self.unlogged_from = transactions.map_or(usize::MAX, |found| found.from);
-    }
-
-    /// Says which versions records of repaired tables meant: by record the
-    /// database and the version's index, none for a copy of one ended before.
-    pub(super) fn meant(&mut self, meant: BTreeMap<usize, (usize, Option<u64>)>) {
-        self.meant = meant;
     }
 
     /// The records that were set aside, and those that were applied, in log
@@ -207,17 +195,6 @@ impl<'a> Applying<'a> {
         name: &str,
         record: &WalRecord,
     ) -> Reading {
-        let meant = self.meant.get(&attributed.record);
-        match meant.filter(|(home, _)| *home == database) {
-            Some((_, Some(index))) => {
-                return Reading::Realigned(at_index(&record.operation, *index));
-            }
-            Some((_, None)) => {
-                attributed.no_effect = Some("the version it ended was a copy that a start made");
-                return Reading::NoEffect;
-            }
-            None => {}
-        }
         let (table, index, new) = match &record.operation {
             Operation::Update { table, index, row } => (table, *index, Some(row)),
             Operation::Delete { table, index } => (table, *index, None),

@@ -47,7 +47,7 @@ impl OverlayTable {
 
     /// Row versions that can be read.
     fn readable_count(&self) -> u64 {
-        let stored: u64 = self.pieces.iter().map(|piece| piece.rows.count()).sum();
+        let stored: u64 = self.pieces.iter().map(|piece| piece.rows.row_count()).sum();
         stored.saturating_add(self.state.appended.len() as u64)
     }
 }
@@ -224,7 +224,7 @@ impl Overlay {
             .count() as u64;
         let mut live = appended;
         for piece in &table.pieces {
-            let end = piece.first_index.saturating_add(piece.rows.count());
+            let end = piece.first_index.saturating_add(piece.rows.row_count());
             let dead = table.state.dead.range(piece.first_index..end);
             let own = dead.map(|(index, _)| index - piece.first_index);
             live += piece
@@ -244,12 +244,12 @@ impl Overlay {
         let Some(OverlayTable { state, pieces }) = table else {
             return;
         };
-        let total: u64 = extra.found.iter().map(StoredRows::count).sum();
+        let total: u64 = extra.found.iter().map(StoredRows::row_count).sum();
         let first = state.base_count;
         state.base_count = extra.announced.max(first.saturating_add(total));
         // Rows are announced by number, so the last ones are those before the
         // table's end; where others were found again, nobody knows their index.
-        let last = extra.found.last().map_or(0, StoredRows::count);
+        let last = extra.found.last().map_or(0, StoredRows::row_count);
         let last_start = state.base_count.saturating_sub(last);
         state.lost = first..last_start;
         state.lost_holds_rows = extra.found.len() > 1;
@@ -265,7 +265,7 @@ impl Overlay {
             } else {
                 next
             };
-            next = next.saturating_add(rows.count());
+            next = next.saturating_add(rows.row_count());
             pieces.push(Piece { first_index, rows });
         }
     }

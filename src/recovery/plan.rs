@@ -1,10 +1,9 @@
 //! From the files to what the server last had: cut, attribution, replay.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::legacy::{LegacyDir, Snapshot};
+use crate::legacy::{Family, LegacyDir, Snapshot, WalRecord};
+use crate::model::Operation;
 use crate::report::Report;
 
 use super::apply::{Applied, Applying, SetAside};
@@ -92,16 +91,23 @@ impl Recovery {
         )?;
         let mut set_aside = Vec::new();
         let mut again = Attribution::default();
-        if let Some(repair) = &repair {
-            overlay = Overlay::new(&repair.snapshot);
-            again = attribution::attribute(
-                &repair.snapshot,
-                &legacy.wal,
-                &repair.tail,
-                &runs,
-                &request.decisions,
+        let settled = match repair {
+            None => None,
+            Some(repair) => repair.settle(
+                legacy,
+                request.on_ambiguous == OnAmbiguous::Refuse,
                 &mut report,
-            )?;
+                |snapshot, tail, report| {
+                    let wal = &legacy.wal;
+                    let decisions = &request.decisions;
+                    attribution::attribute(snapshot, wal, tail, &runs, decisions, report)
+                },
+            )?,
+        };
+        if let Some(settled) = settled {
+            let repair = settled.repair;
+            again = settled.again;
+            overlay = Overlay::new(&repair.snapshot);
             let applying = Applying::new(&mut overlay, request, &runs, &mut report);
             (set_aside, _) = apply(legacy, applying, &mut again);
             repair.apply_later(legacy, &attribution, &mut overlay);
@@ -110,11 +116,11 @@ impl Recovery {
         }
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
-        applying.meant(repair.map_or_else(BTreeMap::new, |repair| repair.meant()));
         let (rest, applied) = apply(legacy, applying, &mut attribution);
         set_aside.extend(rest);
         attribution.tail.splice(..0, again.tail);
         overlay.finish();
+        report_unlogged(legacy, &mut report);
         if request.salvage {
             salvage::report_log(legacy, cut.first_tail, &mut report);
         } else {
@@ -164,6 +170,29 @@ fn apply(
         }
     }
     applying.finish()
+}
+
+/// Says that updates and deletes may be missing: releases since 1.5 log none,
+/// and nothing else tells how often they ran since the last checkpoint.
+fn report_unlogged(legacy: &LegacyDir, report: &mut Report) {
+    let changes = |record: &WalRecord| {
+        let operation = &record.operation;
+        matches!(
+            operation,
+            Operation::Update { .. } | Operation::Delete { .. }
+        )
+    };
+    let logged = match legacy.family {
+        Family::V1_3 => true,
+        // Of releases 1.4.0 to 1.9.0, which share it, the first log them.
+        Family::V1_4 => legacy.wal.records.iter().any(changes),
+        _ => false,
+    };
+    let ran = !legacy.wal.segments.is_empty();
+    if ran && !logged && !report.has(Code::UnloggedChanges) {
+        let detail = "what UPDATE and DELETE did since the last checkpoint is in no file";
+        report.add(Finding::new(Code::UnloggedChanges).detail(detail));
+    }
 }
 
 fn no_snapshot(legacy: &LegacyDir) -> Error {

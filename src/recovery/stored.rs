@@ -32,7 +32,8 @@ pub enum StoredRows {
 }
 
 impl StoredRows {
-    pub(super) fn count(&self) -> u64 {
+    /// Row versions.
+    pub fn row_count(&self) -> u64 {
         match self {
             StoredRows::Snapshot(extent) => extent.count,
             StoredRows::Pages { count, .. } => *count,

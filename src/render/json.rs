@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::model::ValueRef;
 
+use super::escape::escape;
 use super::value::{push_number, push_redacted, push_text};
 
 /// Version of the shapes that commands print.
@@ -80,6 +81,37 @@ pub fn json_value(value: &ValueRef<'_>) -> serde_json::Value {
     let mut bytes = Vec::new();
     push_value(&mut bytes, value);
     serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// A row as people see it in a line: an object by its columns, or an array where
+/// their names are not known; with `redact` the lengths of its values.
+pub fn row_text(columns: &[&str], values: &[ValueRef<'_>], redact: bool) -> String {
+    let named = !columns.is_empty() && columns.len() == values.len();
+    let mut out = Vec::new();
+    out.push(if named { b'{' } else { b'[' });
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if let Some(column) = columns.get(at).filter(|_| named) {
+            push_string(&mut out, column);
+            out.push(b':');
+        }
+        match redact {
+            true => push_redacted_value(&mut out, value),
+            false => push_value(&mut out, value),
+        }
+    }
+    out.push(if named { b'}' } else { b']' });
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Text with what a terminal would obey escaped, cut after so many characters.
+pub fn cut_text(text: &str, most: usize) -> String {
+    let mut chars = text.chars();
+    let start: String = chars.by_ref().take(most).collect();
+    let rest = if chars.next().is_some() { "..." } else { "" };
+    format!("{}{rest}", escape(&start))
 }
 
 /// Appends `"<redacted len:N>"`, or null: whether a value is there shows.

@@ -24,7 +24,7 @@ pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};
 pub use findings::findings_text;
 pub use hex::page_hex;
-pub use json::{json_document, json_value};
+pub use json::{cut_text, json_document, json_value, row_text};
 pub use jsonl::{JsonRows, RowOptions};
 #[cfg(feature = "parquet")]
 pub use parquet::ParquetRows;

@@ -149,7 +149,7 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
                     to,
                     pages_per_file: None,
                     open: OpenOptions::default(),
-                    family: None,
+                    release: None,
                     numeric: Numeric::Keep,
                     drop_dead,
                     dry_run,

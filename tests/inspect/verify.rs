@@ -15,10 +15,10 @@ use crate::support::run::{data, inspect, migrate, text};
 fn findings(directory: &str, level: &str) -> Vec<Json> {
     let run = inspect(["verify", directory, "--format=json", "--level", level]);
     let document = run.json();
-    document["directories"][0]["findings"]
-        .as_array()
-        .unwrap()
-        .clone()
+    let findings = document["directories"][0]["findings"].as_array().unwrap();
+    // What a release may not have logged is said of a log of inserts alone.
+    let broken = findings.iter().filter(|f| f["code"] != "unlogged-changes");
+    broken.cloned().collect()
 }
 
 fn codes(directory: &str, level: &str) -> Vec<String> {

@@ -78,7 +78,7 @@ fn upgraded(disk: &SimDisk, open: OpenOptions) -> Result<Outcome> {
         to: Target::Layout(Layout::Append),
         pages_per_file: None,
         open,
-        family: None,
+        release: None,
         numeric: Numeric::Keep,
         drop_dead: false,
         dry_run: false,

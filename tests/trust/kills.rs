@@ -238,7 +238,7 @@ fn upgrade_on(disk: &Arc<dyn Disk>, to: Target, target: &Path) -> Result<()> {
         to,
         pages_per_file: None,
         open: open(disk),
-        family: None,
+        release: None,
         numeric: Numeric::Keep,
         drop_dead: false,
         dry_run: false,

@@ -3,6 +3,7 @@
 //! Read, work out what the server last had, write into a staging directory,
 //! verify what was written, compare content hashes, publish by one rename.
 
+mod placed;
 mod plan;
 mod quarantine;
 mod report;
@@ -17,15 +18,17 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::file::{Disk, Holder, Phase, check_target, holders};
 use crate::finding::{Code, Finding, Severity};
-use crate::legacy::Family;
+use crate::legacy::Release;
 use crate::report::Report;
 
 use super::constraints;
 use super::convert::Numeric;
+use super::undecided::undecided;
 use super::{Directory, OpenOptions};
 
 use plan::Plan;
 
+pub use placed::{Likelihood, weight_text};
 pub use report::{Outcome, SourceSummary, TableSummary, TargetSummary, UpgradeReport};
 pub use target::Target;
 
@@ -44,15 +47,17 @@ pub struct UpgradeOptions {
     pub pages_per_file: Option<u32>,
     /// How to read the source.
     pub open: OpenOptions,
-    /// With a snapshot target: the family to write; default the source's own.
-    pub family: Option<Family>,
+    /// With a snapshot target: the release whose server is to show its rows;
+    /// without it they are written as they stand, in the source's own family.
+    pub release: Option<Release>,
     /// With a snapshot target: what to do with Numeric values.
     pub numeric: Numeric,
     /// Leave out row versions that are not visible.
     pub drop_dead: bool,
     /// Plan and report, and write nothing.
     pub dry_run: bool,
-    /// Go on although a live process holds the source open.
+    /// Go on although a live process holds the source open, and where the
+    /// server of `release` will show no row.
     pub force: bool,
 }
 
@@ -80,10 +85,12 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
         Err(other) => return Err(other),
     };
     let mut report = directory.findings();
+    plan::report_server(options, &directory, &mut report)?;
     let source = SourceSummary::of(&directory)?;
     if let Some(outcome) = refusal(&report) {
         let mut refused = UpgradeReport::refused(options, Some(source), report, outcome);
         refused.attribution = report::attribution_counts(&directory);
+        refused.undecided = undecided(&directory);
         return Ok(refused);
     }
     report_doubled_keys(&directory, &mut report)?;
@@ -118,9 +125,11 @@ fn refusal(report: &Report) -> Option<Outcome> {
         .iter()
         .filter(|finding| finding.severity == Severity::Error && !finding.code.is_loss());
     let outcomes = errors.map(|finding| match finding.code {
-        Code::Ambiguous | Code::Orphan | Code::AssignmentContradicted | Code::CutUncertain => {
-            Outcome::NeedsDecision
-        }
+        Code::Ambiguous
+        | Code::Orphan
+        | Code::AssignmentContradicted
+        | Code::CutUncertain
+        | Code::NoRowShown => Outcome::NeedsDecision,
         _ => Outcome::Damaged,
     });
     // Damage first: decisions about a damaged source come after its repair.

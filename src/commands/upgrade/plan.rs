@@ -1,14 +1,17 @@
 //! What an upgrade writes.
 
-use crate::commands::Directory;
 use crate::commands::content::Content;
-use crate::commands::convert::{ConvertedRows, CountingRows, Numeric, catalog_for};
+use crate::commands::convert::{
+    ConvertedRows, CountingRows, Numeric, ServerRows, StartCount, catalog_for,
+};
+use crate::commands::{Backend, Directory};
 use crate::error::Result;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::legacy::{Family, SNAPSHOT_NAME};
 use crate::model::{Catalog, RowSource};
 use crate::report::Report;
 
+use super::placed::{self, Placed};
 use super::quarantine::{self, Quarantined};
 use super::take_up::TakenUp;
 use super::{Target, UpgradeOptions};
@@ -24,6 +27,10 @@ pub(super) struct Plan<'d> {
     live_counts: Option<Vec<Vec<u64>>>,
     /// Records that go into quarantine.
     pub quarantined: Vec<Quarantined>,
+    /// Where it comes from.
+    pub directory: &'d Directory,
+    /// Records that were placed by likelihood.
+    pub placed: Vec<Placed<'d>>,
 }
 
 impl<'d> Plan<'d> {
@@ -36,14 +43,19 @@ impl<'d> Plan<'d> {
         let rows = TakenUp::new(directory, &options.open.recovery.decisions, report)?;
         let source_family = directory.source_family()?;
         let (family, numeric) = match options.to {
-            Target::Snapshot => (options.family.unwrap_or(source_family), options.numeric),
+            Target::Snapshot => (
+                options
+                    .release
+                    .map_or(source_family, |release| release.family),
+                options.numeric,
+            ),
             Target::Layout(_) => (source_family, Numeric::Keep),
         };
         let catalog = match options.to {
-            Target::Snapshot if family != source_family => {
-                catalog_for(&rows.catalog, source_family, family, report)
-            }
-            _ => rows.catalog.clone(),
+            // Of its own family too: what a cut snapshot has lost, as an owner, it
+            // has no way to leave out.
+            Target::Snapshot => catalog_for(&rows.catalog, source_family, family, report),
+            Target::Layout(_) => rows.catalog.clone(),
         };
         let live_counts = match options.drop_dead {
             true => Some(live_counts(&rows)?),
@@ -60,6 +72,8 @@ impl<'d> Plan<'d> {
         Ok(Plan {
             rows,
             quarantined,
+            directory,
+            placed: placed::of_directory(directory),
             catalog,
             family,
             numeric,
@@ -83,8 +97,13 @@ impl<'d> Plan<'d> {
             Target::Layout(_) => &self.rows,
         };
         let converted = ConvertedRows::new(source, self.numeric, self.live_counts.clone());
-        let content = carry_out(&converted)?;
+        let served = ServerRows::new(&converted, options.release.is_some());
+        let content = match options.to {
+            Target::Snapshot => carry_out(&served)?,
+            Target::Layout(_) => carry_out(&converted)?,
+        };
         self.report_numeric(options, &counted, report);
+        report_start(options, served.count(), report);
         Ok(content)
     }
 
@@ -110,6 +129,59 @@ impl<'d> Plan<'d> {
         };
         report.add(finding.file(options.target.join(SNAPSHOT_NAME)));
     }
+}
+
+/// Says that the server of a snapshot will show no row of it: since 2.0, and
+/// since 1.5 where it keeps rows in page files, it never reads them back.
+///
+/// # Errors
+/// When a directory of ours names a family that this version does not know.
+pub(super) fn report_server(
+    options: &UpgradeOptions,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<()> {
+    if options.to != Target::Snapshot {
+        return Ok(());
+    }
+    let finding = Finding::new(Code::NoRowShown).file(options.target.join(SNAPSHOT_NAME));
+    match options.release {
+        Some(release) if release.shows_rows => {}
+        Some(_) => report.add(finding.severity(match options.force {
+            true => Severity::Warning,
+            false => Severity::Error,
+        })),
+        None => {
+            let paged = match directory.backend() {
+                Backend::Legacy { legacy, .. } => {
+                    !legacy.page_dirs.is_empty() || report.has(Code::RowsNotInSnapshot)
+                }
+                Backend::Ours(_) => false,
+            };
+            if paged || directory.source_family()?.has_roles() {
+                report.add(finding);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Says what a server that starts on the snapshot makes of its transactions.
+fn report_start(options: &UpgradeOptions, count: StartCount, report: &mut Report) {
+    if options.to != Target::Snapshot {
+        return;
+    }
+    let finding = match options.release {
+        Some(_) if count.other > 0 => {
+            Finding::new(Code::Renumbered).detail(format!("of {} row versions", count.other))
+        }
+        None if count.hidden + count.back > 0 => Finding::new(Code::StartDiffers).detail(format!(
+            "{} visible rows would not show, {} that are not visible would show again",
+            count.hidden, count.back
+        )),
+        _ => return,
+    };
+    report.add(finding.file(options.target.join(SNAPSHOT_NAME)));
 }
 
 fn live_counts(rows: &TakenUp<'_>) -> Result<Vec<Vec<u64>>> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::commands::content::Content;
+use crate::commands::undecided::Undecided;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::Result;
@@ -11,6 +12,7 @@ use crate::recovery::attribution::Counts;
 use crate::report::Report;
 
 use super::UpgradeOptions;
+use super::placed::{self, Likelihood};
 use super::plan::Plan;
 
 /// How an upgrade ended. The order is that of weight: the heaviest first.
@@ -52,6 +54,13 @@ pub struct UpgradeReport {
     pub attribution: Counts,
     /// Records kept aside in `quarantine.jsonl`.
     pub quarantined: usize,
+    /// Records placed by likelihood, which `attribution.jsonl` lists; absent
+    /// without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<Likelihood>,
+    /// Tables whose records wait for a decision.
+    #[serde(skip)]
+    pub undecided: Vec<Undecided>,
     /// Everything found.
     pub findings: Vec<Finding>,
 }
@@ -144,6 +153,8 @@ impl UpgradeReport {
             tables: Vec::new(),
             attribution: Counts::default(),
             quarantined: 0,
+            likelihood: None,
+            undecided: Vec::new(),
             findings: report.findings().to_vec(),
         }
     }
@@ -183,13 +194,18 @@ impl UpgradeReport {
             report.add(
                 Finding::new(Code::Quarantined)
                     .file(options.target.join(QUARANTINE_NAME))
-                    .detail(format!("{quarantined} records")),
+                    .detail(match quarantined {
+                        1 => "1 record".to_owned(),
+                        count => format!("{count} records"),
+                    }),
             );
         }
+        let likelihood = placed::report(&plan.placed, directory, &mut report);
         let mut done = Self::new(options, outcome, report);
         done.source = Some(source);
         done.attribution = attribution_counts(directory);
         done.quarantined = quarantined;
+        done.likelihood = likelihood;
         done.target.content = Some(content.versions_hash.to_string());
         if options.to == super::Target::Snapshot {
             done.target.family = Some(plan.family.to_string());

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::Flaw;
 use crate::codec::RowValues;
-use crate::commands::Directory;
+use crate::commands::decided::Names;
+use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
@@ -60,6 +61,19 @@ impl<'d> TakenUp<'d> {
         };
         let mut records = quarantine::read(&**directory.disk(), directory.path())?;
         records.sort_by_key(|record| record.sequence);
+        let catalog = directory.catalog();
+        let names = Names {
+            tables: records.iter().filter_map(|r| r.table.as_deref()).collect(),
+            databases: catalog.databases.iter().map(|d| d.name.as_str()).collect(),
+            // What is wrong about it is said of the first record that is decided.
+            open: true,
+        };
+        // A legacy directory has held them against its own names already.
+        let resolved = match directory.backend() {
+            Backend::Ours(_) => names.resolve(decisions)?,
+            Backend::Legacy { .. } => decisions.clone(),
+        };
+        let decisions = &resolved;
         let mut open: BTreeSet<String> = BTreeSet::new();
         for record in records {
             let table = record.table.clone().unwrap_or_default();

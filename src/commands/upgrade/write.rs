@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::work::both;
 
 use super::plan::Plan;
-use super::{Target, UpgradeOptions, quarantine};
+use super::{Target, UpgradeOptions, placed, quarantine};
 
 /// Streams the content once: into the target, which appears when it is proven
 /// whole, or, on a dry run, nowhere.
@@ -36,6 +36,7 @@ pub(super) fn carry_out(
     let staging = write(options, plan, &hashed)?;
     let content = hashed.content(&plan.catalog);
     quarantine::write(&*options.disk, plan.quarantined.clone(), staging.path())?;
+    placed::write(&*options.disk, &plan.placed, plan.directory, staging.path())?;
     verify(options, plan, &staging, &content)?;
     staging.publish()?;
     Ok(content)

@@ -21,6 +21,8 @@ pub(in crate::engine) const DATABASE_PREFIX: &str = "db_";
 /// Records whose database is unknown, kept aside as JSON lines. No checksum
 /// covers it.
 pub const QUARANTINE_NAME: &str = "quarantine.jsonl";
+/// Records that were placed by likelihood, as JSON lines. No checksum covers it.
+pub const ATTRIBUTION_NAME: &str = "attribution.jsonl";
 
 /// The directory of a database.
 pub(in crate::engine) fn database_dir(root: &Path, name: &str, id: u32) -> PathBuf {

@@ -10,7 +10,7 @@ use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
 use super::log_check::LogCheck;
 use super::recovery::{Mode, recover};
 use crate::engine::pages::paths::{
-    GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, check_dir, database_dir,
+    ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, check_dir, database_dir,
 };
 use crate::engine::table::{Coverage, Level, TableCheck, TableFiles, absorb};
 use crate::error::Result;
@@ -197,8 +197,9 @@ impl Run<'_> {
                     self.coverage.add(&entry.path, file.len(), 0);
                 }
                 let path = &entry.path;
+                let mut beside = [QUARANTINE_NAME, ATTRIBUTION_NAME].into_iter();
                 let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
-                    || (entry.is_file && *path == self.dir.join(QUARANTINE_NAME));
+                    || (entry.is_file && beside.any(|name| *path == self.dir.join(name)));
                 let inside = extra_dirs.contains(&dir);
                 if entry.is_dir && (inside || !explained) {
                     extra_dirs.insert(path.clone());

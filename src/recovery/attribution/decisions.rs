@@ -13,11 +13,30 @@ pub enum Decision {
     Quarantine,
 }
 
-/// Decisions by record and by table; a record's own decision goes first.
+impl Decision {
+    /// Whether it names this database.
+    pub fn is_for(&self, database: &str) -> bool {
+        matches!(self, Decision::Database(name) if name == database)
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Database(name) => f.write_str(name),
+            Decision::Quarantine => f.write_str("quarantine"),
+        }
+    }
+}
+
+/// Decisions by record and by table; a record's own decision goes first, then
+/// that of a range of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decisions {
     /// By WAL sequence number.
     pub by_sequence: BTreeMap<u64, Decision>,
+    /// By first and last WAL sequence number; no range overlaps another.
+    pub by_range: BTreeMap<u64, (u64, Decision)>,
     /// By table name.
     pub by_table: BTreeMap<String, Decision>,
 }
@@ -25,23 +44,53 @@ pub struct Decisions {
 impl Decisions {
     /// The decision for a record, if there is one.
     pub fn of(&self, sequence: u64, table: &str) -> Option<&Decision> {
-        self.by_sequence
-            .get(&sequence)
+        self.of_record(sequence)
             .or_else(|| self.by_table.get(table))
+    }
+
+    /// The decision for this very record, by itself or in a range.
+    pub fn of_record(&self, sequence: u64) -> Option<&Decision> {
+        let alone = self.by_sequence.get(&sequence);
+        alone.or_else(|| {
+            let (_, (last, decision)) = self.by_range.range(..=sequence).next_back()?;
+            (*last >= sequence).then_some(decision)
+        })
+    }
+
+    /// Every decision, in no order that means anything.
+    pub fn all(&self) -> impl Iterator<Item = &Decision> {
+        let ranges = self.by_range.values().map(|(_, decision)| decision);
+        let single = self.by_sequence.values().chain(ranges);
+        single.chain(self.by_table.values())
     }
 
     /// Adds `TABLE=DATABASE`; the first `=` separates them.
     ///
     /// # Errors
-    /// In words, when there is no `=` or nothing before it.
+    /// In words, when there is no `=` or nothing before it, or when another
+    /// decision about the table is there.
     pub fn assign(&mut self, text: &str) -> Result<(), String> {
         match text.split_once('=') {
             Some((table, database)) if !table.is_empty() && !database.is_empty() => {
-                let decision = Decision::Database(database.to_owned());
+                self.decide_table(table, Decision::Database(database.to_owned()))
+            }
+            _ => Err(format!("found {text:?}, expected TABLE=DATABASE")),
+        }
+    }
+
+    /// Decides about the records of a table.
+    ///
+    /// # Errors
+    /// In words, when another decision about it is there.
+    pub fn decide_table(&mut self, table: &str, decision: Decision) -> Result<(), String> {
+        match self.by_table.get(table) {
+            Some(other) if *other != decision => Err(format!(
+                "found {table}={decision} and {table}={other}, expected one decision about a table"
+            )),
+            _ => {
                 self.by_table.insert(table.to_owned(), decision);
                 Ok(())
             }
-            _ => Err(format!("found {text:?}, expected TABLE=DATABASE")),
         }
     }
 }

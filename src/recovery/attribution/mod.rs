@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use decision_file::{BadLine, decision_line};
+pub use decision_file::{BadLine, Line, decision_line};
 pub use decisions::{Decision, Decisions, OnAmbiguous};
 pub use verdict::attribute;
 

@@ -1,8 +1,6 @@
 //! What is said of a start that applied records a second time: what it changed,
 //! what is not proven, and what was undone.
 
-use std::collections::BTreeMap;
-
 use crate::codec::RowValues;
 use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, Snapshot};
@@ -11,7 +9,6 @@ use crate::recovery::attribution::Attribution;
 use crate::recovery::server_replay::Start;
 use crate::report::Report;
 
-use super::chain::Mended;
 use super::changed::{Before, Changed};
 use super::undo::applied_again;
 use super::{Repair, Suspicion};
@@ -39,21 +36,24 @@ pub(super) fn report_suspicion(
     suspicion: &Suspicion<'_>,
     report: &mut Report,
 ) {
-    let sequence = start_sequence(legacy, suspicion.start);
     let stands = |name: &str| {
         let mut databases = snapshot.catalog.databases.iter();
         databases.any(|database| database.table_index(name).is_some())
     };
     for (name, why) in suspicion.unproven.iter().filter(|(name, _)| stands(name)) {
-        report.add(
-            Finding::new(Code::ReplaySuspected)
-                .table(*name)
-                .sequence(sequence)
-                .detail(format!(
-                    "the start that wrote record {sequence} applied the records before it to one database: {why}"
-                )),
-        );
+        report.add(suspected(legacy, suspicion.start, name, why));
     }
+}
+
+/// That nothing is proven about a table.
+pub(super) fn suspected(legacy: &LegacyDir, start: Start, table: &str, why: &str) -> Finding {
+    let sequence = start_sequence(legacy, start);
+    Finding::new(Code::ReplaySuspected)
+        .table(table)
+        .sequence(sequence)
+        .detail(format!(
+            "the start that wrote record {sequence} applied the records before it to one database: {why}"
+        ))
 }
 
 /// What a start changed, as it stands.
@@ -207,60 +207,6 @@ pub(super) fn report_repairs(
                 .sequence(sequence)
                 .detail(format!(
                     "{proof}; of {records} records applied again to their own database {sure} are certain and {aside} undecided"
-                )),
-        );
-    }
-}
-
-/// What several starts changed, as it stands.
-pub(super) fn report_mended(
-    legacy: &LegacyDir,
-    snapshot: &Snapshot,
-    start: Start,
-    tables: &BTreeMap<&str, Mended>,
-    report: &mut Report,
-) {
-    for (name, table) in tables {
-        let finding = |code, database, detail| {
-            Finding::new(code)
-                .database(database_name(snapshot, database))
-                .table(*name)
-                .sequence(start_sequence(legacy, start))
-                .detail(detail)
-        };
-        let detail = format!(
-            "starts of the server left {} row versions where {} belong",
-            table.found,
-            table.rows.len()
-        );
-        report.add(finding(Code::ReplayedTwice, table.database, detail));
-        let home = database_name(snapshot, table.database);
-        for ((database, _), count) in &table.made {
-            let detail = format!(
-                "a start created the table here; its {count} row versions are copies of those that belong into {home:?}"
-            );
-            report.add(finding(Code::ReplayedElsewhere, *database, detail));
-        }
-    }
-}
-
-/// What several starts changed and was undone, with the proof.
-pub(super) fn report_chain(legacy: &LegacyDir, repair: &Repair<'_>, report: &mut Report) {
-    for (name, table) in &repair.mended {
-        let made = table.made.iter().map(|((database, _), count)| {
-            let name = database_name(repair.found, *database);
-            format!("; the table with {count} that a start created in {name:?} removed")
-        });
-        report.add(
-            Finding::new(Code::RepairedReplay)
-                .database(database_name(repair.found, table.database))
-                .table(*name)
-                .sequence(start_sequence(legacy, repair.start))
-                .detail(format!(
-                    "{} row versions replaced by the {} that statements made{}: every way in which the server can have been started that makes exactly the tables found gives these",
-                    table.found,
-                    table.rows.len(),
-                    made.collect::<String>()
                 )),
         );
     }

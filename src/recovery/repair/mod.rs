@@ -5,14 +5,13 @@
 //! snapshot held. So the state before it follows where three things agree: the
 //! log proves the start, exactly one database holds what the replay makes, row
 //! by row, and what was there before is given by the snapshot or the log. Then
-//! the records that the snapshot did not hold are a tail like any other. Where
-//! that proves too little, the server is followed through all its starts.
+//! the records that the snapshot did not hold are a tail like any other.
 
-mod chain;
 mod changed;
 mod claims;
 mod names;
 mod rebuild;
+mod settle;
 mod standing;
 mod undo;
 
@@ -28,9 +27,8 @@ use super::cut::is_marker;
 use super::runs::RunMap;
 use super::server_replay::{Start, is_complete, starts};
 
-use chain::Chain;
 use changed::{Changed, Comparison, Verdict};
-use names::{NameLog, by_name, neighbours};
+use names::{Joined, NameLog, by_name, neighbours};
 use standing::{Standing, standing};
 
 pub(super) use undo::Repair;
@@ -87,26 +85,11 @@ pub(super) fn look<'w>(
         let names = suspicion.changed.iter().map(|changed| changed.name);
         suspicion.unproven.extend(names.map(|name| (name, why)));
     }
-    withdraw_neighbours(snapshot, &names, &mut suspicion);
-    let (proven, mut doubtful): (Vec<_>, Vec<_>) = std::mem::take(&mut suspicion.changed)
+    let joined = neighbours(snapshot, &names);
+    withdraw_neighbours(&joined, &names, &mut suspicion);
+    let (proven, doubtful): (Vec<_>, Vec<_>) = std::mem::take(&mut suspicion.changed)
         .into_iter()
         .partition(|changed| !suspicion.unproven.contains_key(changed.name));
-    if !suspicion.unproven.is_empty() {
-        let mut chain = chain::prove(legacy, snapshot, cut.first_tail)?;
-        let is_mended = |table: &Changed<'w>| chain.mended.contains_key(table.name);
-        if proven.iter().all(is_mended) {
-            doubtful.retain(|table| !is_mended(table));
-            suspicion.settle(&chain);
-            claims::report_changes(legacy, snapshot, start, &doubtful, report);
-            claims::report_suspicion(legacy, snapshot, &suspicion, report);
-            chain.mended.retain(|_, table| table.changes());
-            if wanted && !chain.mended.is_empty() {
-                return Repair::of_chain(snapshot, start, chain.mended).map(Some);
-            }
-            claims::report_mended(legacy, snapshot, start, &chain.mended, report);
-            return Ok(None);
-        }
-    }
     let undone = wanted && !proven.is_empty();
     claims::report_changes(legacy, snapshot, start, &doubtful, report);
     claims::report_suspicion(legacy, snapshot, &suspicion, report);
@@ -114,7 +97,7 @@ pub(super) fn look<'w>(
         claims::report_changes(legacy, snapshot, start, &proven, report);
         return Ok(None);
     }
-    Repair::new(legacy, snapshot, start, proven).map(Some)
+    Repair::new(legacy, snapshot, start, proven, joined).map(Some)
 }
 
 /// Whether no transaction had begun when the snapshot was written that a start
@@ -201,11 +184,10 @@ fn compare<'w>(
 /// A table's records are placed with the help of the tables that foreign keys
 /// join to it, so it is left alone when one of those is.
 fn withdraw_neighbours<'w>(
-    snapshot: &'w Snapshot,
+    joined: &Joined<'w>,
     names: &BTreeMap<&'w str, NameLog<'w>>,
     suspicion: &mut Suspicion<'w>,
 ) {
-    let joined = neighbours(snapshot, names);
     let mut left_alone: Vec<&str> = suspicion.unproven.keys().copied().collect();
     while let Some(name) = left_alone.pop() {
         for neighbour in joined.get(name).into_iter().flatten().copied() {
@@ -213,20 +195,6 @@ fn withdraw_neighbours<'w>(
                 let why = "a table that a foreign key joins to it is not proven";
                 suspicion.unproven.insert(neighbour, why);
                 left_alone.push(neighbour);
-            }
-        }
-    }
-}
-
-impl<'w> Suspicion<'w> {
-    /// Takes over what following all starts has proven, and why it has not.
-    fn settle(&mut self, chain: &Chain<'w>) {
-        for name in chain.mended.keys() {
-            self.unproven.remove(name);
-        }
-        for (name, why) in &chain.open {
-            if self.unproven.contains_key(name) {
-                self.unproven.insert(name, why);
             }
         }
     }

@@ -121,12 +121,15 @@ pub(super) fn alters(operation: &Operation) -> bool {
     )
 }
 
+/// Names, each with those that a foreign key joins to it.
+pub(super) type Joined<'w> = BTreeMap<&'w str, BTreeSet<&'w str>>;
+
 /// Names that a foreign key joins, in both directions.
 pub(super) fn neighbours<'w>(
     snapshot: &'w Snapshot,
     names: &BTreeMap<&'w str, NameLog<'w>>,
-) -> BTreeMap<&'w str, BTreeSet<&'w str>> {
-    let mut joined: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+) -> Joined<'w> {
+    let mut joined = Joined::new();
     let mut join = |name: &'w str, columns: &'w [Column]| {
         for key in columns.iter().filter_map(|c| c.foreign_key.as_ref()) {
             joined.entry(name).or_default().insert(&key.table);

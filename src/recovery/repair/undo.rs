@@ -1,6 +1,6 @@
 //! The repaired tables, and the records to apply to them again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::legacy::{LegacyDir, RowExtent, Snapshot};
@@ -10,12 +10,11 @@ use crate::report::Report;
 use crate::recovery::Overlay;
 use crate::recovery::attribution::{Attribution, Confidence};
 use crate::recovery::cut::is_marker;
-use crate::recovery::replay::advance_sequences;
 use crate::recovery::server_replay::Start;
 
-use super::chain::Mended;
 use super::changed::{Before, Changed};
 use super::claims;
+use super::names::Joined;
 
 /// What is proven of a start: the state before it, and what to apply to it.
 #[derive(Debug)]
@@ -26,68 +25,23 @@ pub(in crate::recovery) struct Repair<'w> {
     pub tail: Vec<usize>,
     /// Rows pushed since the start to repaired tables: position, database name.
     later: Vec<(usize, String)>,
-    /// The newest start that the log proves.
+    /// The start, which the log proves.
     pub(super) start: Start,
     pub(super) changed: Vec<Changed<'w>>,
-    /// Tables that several starts changed.
-    pub(super) mended: BTreeMap<&'w str, Mended>,
+    /// Names that foreign keys join.
+    pub(super) joined: Joined<'w>,
     /// The snapshot as it was found.
     pub(super) found: &'w Snapshot,
 }
 
 impl<'w> Repair<'w> {
-    /// Puts right what several starts did.
-    pub(super) fn of_chain(
-        snapshot: &'w Snapshot,
-        start: Start,
-        mended: BTreeMap<&'w str, Mended>,
-    ) -> Result<Self> {
-        let mut before = snapshot.clone();
-        let mut absent = BTreeSet::new();
-        for table in mended.values() {
-            let at = (table.database, table.table);
-            let places = (
-                before.rows.get_mut(at.0).and_then(|d| d.get_mut(at.1)),
-                before.catalog.databases.get_mut(at.0),
-            );
-            if let (Some(extent), Some(database)) = places {
-                *extent = RowExtent::of_rows(extent.file.path(), &table.rows, extent.arity)?;
-                let inserted = table.inserted.iter().filter_map(|at| table.rows.get(*at));
-                if let Some(schema) = database.tables.get_mut(at.1) {
-                    inserted.for_each(|row| advance_sequences(schema, row));
-                }
-            }
-            absent.extend(table.made.iter().map(|(at, _)| *at));
-        }
-        remove_tables(&mut before, absent);
-        Ok(Repair {
-            snapshot: before,
-            tail: Vec::new(),
-            later: Vec::new(),
-            start,
-            changed: Vec::new(),
-            mended,
-            found: snapshot,
-        })
-    }
-
-    /// By record of the tail that ends a row version: the database, and which
-    /// version it meant; none if it ended another copy of one.
-    pub fn meant(&self) -> BTreeMap<usize, (usize, Option<u64>)> {
-        let tables = self.mended.values();
-        let meant = tables.flat_map(|table| {
-            let records = table.meant.iter();
-            records.map(|(record, index)| (*record, (table.database, *index)))
-        });
-        meant.collect()
-    }
-
     /// Puts right what the only start did.
     pub(super) fn new(
         legacy: &LegacyDir,
         snapshot: &'w Snapshot,
         start: Start,
         changed: Vec<Changed<'w>>,
+        joined: Joined<'w>,
     ) -> Result<Self> {
         let mut before = snapshot.clone();
         let mut later = Vec::new();
@@ -134,7 +88,7 @@ impl<'w> Repair<'w> {
             later,
             start,
             changed,
-            mended: BTreeMap::new(),
+            joined,
             found: snapshot,
         })
     }
@@ -182,7 +136,6 @@ impl<'w> Repair<'w> {
     /// Lists what was undone, each with its proof.
     pub fn report(&self, legacy: &LegacyDir, applied: &Attribution, report: &mut Report) {
         claims::report_repairs(legacy, self, applied, report);
-        claims::report_chain(legacy, self, report);
     }
 }
 
