@@ -103,7 +103,7 @@ impl Recovery {
                 &mut report,
             )?;
             let applying = Applying::new(&mut overlay, request, &runs, &mut report);
-            (set_aside, _) = apply(legacy, applying, &mut again);
+            (set_aside, _) = apply(legacy, applying, &mut again, 0);
             repair.apply_later(legacy, &attribution, &mut overlay);
             repair.report(legacy, &again, &mut report);
             cut.tail.splice(..0, repair.tail.iter().copied());
@@ -111,7 +111,7 @@ impl Recovery {
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
         applying.meant(repair.map_or_else(BTreeMap::new, |repair| repair.meant()));
-        let (rest, applied) = apply(legacy, applying, &mut attribution);
+        let (rest, applied) = apply(legacy, applying, &mut attribution, ground.cut.first_tail);
         set_aside.extend(rest);
         attribution.tail.splice(..0, again.tail);
         overlay.finish();
@@ -148,13 +148,19 @@ impl Recovery {
 }
 
 /// Applies every record whose database is known; returns the others, and what
-/// was applied.
+/// was applied. Records lost before `first_tail` are in the snapshot.
 fn apply(
     legacy: &LegacyDir,
     mut applying: Applying<'_>,
     attribution: &mut Attribution,
+    first_tail: usize,
 ) -> (Vec<SetAside>, Vec<Applied>) {
-    let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
+    let losses = salvage::loss_positions(legacy);
+    // What the snapshot holds cannot be missing from the tail.
+    let mut losses = losses
+        .into_iter()
+        .skip_while(|at| *at < first_tail)
+        .peekable();
     for attributed in &mut attribution.tail {
         while losses.next_if(|at| *at <= attributed.record).is_some() {
             applying.records_lost();

@@ -10,7 +10,7 @@ use crate::model::Operation;
 use super::candidates::Candidates;
 use super::check::{Lookup, Outcome};
 use super::component::Component;
-use super::evidence::{self, Part, Selecting};
+use super::evidence::{self, Model, Part, Selecting};
 use super::facts::Fact;
 use super::problem::{Problem, Proof, Record, Slot, number};
 use super::state::Database;
@@ -35,9 +35,9 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The logarithm of its likelihood.
-    pub fn weight(&self) -> f64 {
-        self.parts.iter().map(|(_, weight)| weight).sum()
+    /// The logarithm of its likelihood, as a model believes the evidence.
+    pub fn weight(&self, model: Model) -> f64 {
+        self.parts.iter().map(|part| model.weight(*part)).sum()
     }
 }
 
@@ -50,6 +50,8 @@ pub(super) struct Readings<'p, 'w> {
     pub component: &'p Component,
     /// Who can own them.
     pub candidates: &'p Candidates,
+    /// How far the evidence is believed.
+    pub model: Model,
 }
 
 impl<'p, 'w> Readings<'p, 'w> {
@@ -135,7 +137,7 @@ impl<'p, 'w> Readings<'p, 'w> {
                 parts,
                 effect: true,
             };
-            if reading.weight() < UNLIKE {
+            if reading.weight(Model::Full) < UNLIKE {
                 return vec![reading];
             }
         }
