@@ -82,12 +82,12 @@ impl Recovery {
                 transactions.before, transactions.after
             )));
         }
-        let mut attribution = attribution::attribute(
+        let mut attribution = attribution::attribute_with_missing(
             &ground.snapshot,
             &legacy.wal,
-            &cut.tail,
-            &runs,
+            (&cut.tail, &runs),
             &request.decisions,
+            ground.missing,
             &mut report,
         )?;
         let mut set_aside = Vec::new();

@@ -75,11 +75,9 @@ impl Bounds<'_, '_> {
     }
 
     /// Whether a record would have changed nothing in a database, in every
-    /// consistent assignment: the statement had failed after it was logged.
+    /// consistent assignment, where every change of a schema is logged: the
+    /// statement had failed after it was logged.
     pub fn is_idle(&self, record: &Record<'_>, slot: Slot) -> bool {
-        if record.proof < Proof::Schemas {
-            return false;
-        }
         if !self.in_snapshot(slot) {
             let ownable = self.ownable.contains_key(&record.table);
             let drops = matches!(record.operation, Operation::DropTable { .. });

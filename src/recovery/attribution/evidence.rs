@@ -44,6 +44,9 @@ const NEW_TABLE_THERE: f64 = -1.0;
 /// A fact that would be broken, but that rows or deletes nobody logged may
 /// explain.
 pub(super) const UNLOGGED: f64 = -8.0;
+/// A key that a row holds which can have been deleted or undone without a
+/// record: people enter again what they had deleted.
+pub(super) const VANISHED: f64 = -2.0;
 /// A record that fits nowhere: kept out, so that the others are still decided.
 pub(super) const NOWHERE: f64 = -40.0;
 

@@ -53,6 +53,8 @@ pub(super) struct Record<'w> {
     pub transaction: u64,
     /// What is known of the state before it.
     pub proof: Proof,
+    /// Whether rows can have been deleted, or undone, without a record.
+    pub rows_vanish: bool,
     /// Whether the record before it in the log is the one before it here.
     pub follows: bool,
     /// What the user decided.
@@ -162,6 +164,7 @@ impl<'w> Problem<'w> {
                 shape: shape(&record.operation),
                 transaction: row.map_or(runs.at(position).max_xmin, |row| row.xmin),
                 proof: proofs.at(position),
+                rows_vanish: proofs.rows_vanish,
                 follows: before.is_some_and(|before| before + 1 == position),
                 decision,
                 wish,
@@ -308,6 +311,9 @@ struct Proofs {
     /// Records before this position were written before any transaction began.
     logged_before: usize,
     level: Proof,
+    /// Whether rows can be deleted without a record: by releases that log no
+    /// DELETE, and by transactions.
+    rows_vanish: bool,
 }
 
 impl Proofs {
@@ -328,11 +334,14 @@ impl Proofs {
         let logged_before = proving.map_or(0, |last| last + 1).min(intact_before);
         let run_start = (0..=first_tail).rfind(|p| !in_run(p)).map_or(0, |p| p + 1);
         let of_run = wal.records.get(run_start..).unwrap_or_default();
+        let of_release = level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation));
         let level = match is_whole(wal, tail, report) {
             false => Proof::Nothing,
-            true => level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation)),
+            true => of_release,
         };
+        let transactions = runs.transactions_in(wal, tail).is_some();
         Proofs {
+            rows_vanish: of_release < Proof::Everything || transactions,
             first_tail,
             logged_before,
             level,

@@ -82,7 +82,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         let outcome = self.lookup.check(database, record, keys_before);
         let mut parts = Vec::new();
         if let Outcome::Breaks(fact) = outcome {
-            match unless_unlogged(fact, record.proof) {
+            match unless_unlogged(fact, record) {
                 Some(part) => parts.push(part),
                 None => return Vec::new(),
             }
@@ -248,12 +248,13 @@ impl<'p, 'w> Readings<'p, 'w> {
 
 /// A fact that would be broken, where rows or changes that nobody logged can
 /// explain it.
-fn unless_unlogged(fact: Fact, proof: Proof) -> Option<Part> {
-    match (fact, proof) {
-        (_, Proof::Everything) => None,
-        (Fact::KeyTaken, _) => Some(("key-taken", evidence::UNLOGGED)),
-        (Fact::NoReference, _) => Some(("reference-missing", evidence::UNLOGGED)),
-        (Fact::PastEnd { .. }, _) => Some(("past-end", evidence::UNLOGGED)),
+fn unless_unlogged(fact: Fact, record: &Record<'_>) -> Option<Part> {
+    match fact {
+        _ if record.proof == Proof::Everything => None,
+        Fact::KeyTaken if record.rows_vanish => Some(("key-taken", evidence::VANISHED)),
+        Fact::KeyTaken => Some(("key-taken", evidence::UNLOGGED)),
+        Fact::NoReference => Some(("reference-missing", evidence::UNLOGGED)),
+        Fact::PastEnd { .. } => Some(("past-end", evidence::UNLOGGED)),
         _ => None,
     }
 }

@@ -175,7 +175,8 @@ fn without_effect(
     solved: &Solved,
     attributed: &mut Attributed,
 ) {
-    if attributed.database.is_some() || solved.idle.is_empty() {
+    let proven = record.proof > Proof::Nothing;
+    if attributed.database.is_some() || solved.idle.is_empty() || !proven {
         return;
     }
     let named = |slots: &[Slot]| {
@@ -184,7 +185,7 @@ fn without_effect(
             .filter(|slot| **slot < problem.unknown())
             .count()
     };
-    if solved.idle.len() == solved.open.len() && record.proof > Proof::Nothing {
+    if solved.idle.len() == solved.open.len() {
         attributed.no_effect = Some("the statement had failed, whichever database it was for");
     }
     attributed.changes_nothing = named(&solved.idle) == named(&solved.open);
