@@ -1,5 +1,6 @@
 //! Reproducible numbers (splitmix64).
 
+#[derive(Clone)]
 pub struct Random {
     state: u64,
 }
