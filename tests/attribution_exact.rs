@@ -35,6 +35,8 @@ struct Counts {
     /// Records of which no more databases were left open than by brute force.
     tight: usize,
     certain: usize,
+    /// Claims that brute force contradicts, in words.
+    wrong: Vec<String>,
 }
 
 impl Counts {
@@ -62,19 +64,25 @@ impl Counts {
             let named = consistent.iter().map(String::as_str);
             let named: BTreeSet<&str> = named.filter(|name| *name != UNNAMED).collect();
             let candidates = claim.attributed.candidates.iter();
-            let ruled_out: BTreeSet<&str> = candidates
-                .filter(|candidate| candidate.ruled_out.is_some())
-                .filter_map(|candidate| candidate.database.as_deref())
-                .collect();
+            let wrong = candidates
+                .filter(|one| {
+                    one.database
+                        .as_deref()
+                        .is_some_and(|name| named.contains(name))
+                })
+                .find_map(|one| one.ruled_out.as_deref());
             // No database of a consistent assignment is ruled out.
-            assert!(
-                named.is_disjoint(&ruled_out),
-                "{at}: {named:?} {ruled_out:?}"
-            );
+            if let Some(fact) = wrong {
+                self.wrong.push(format!("{at} is ruled out: {fact}"));
+            }
             self.records += 1;
             self.tight += usize::from(claim.attributed.possible().all(|name| named.contains(name)));
             if claim.attributed.confidence == Confidence::Certain {
-                assert_eq!(consistent.len(), 1, "{at}: {consistent:?}");
+                if consistent.len() > 1 {
+                    let claimed = &claim.attributed.database;
+                    self.wrong
+                        .push(format!("{at} is certainly {claimed:?}: {consistent:?}"));
+                }
                 self.certain += 1;
             }
         }
@@ -103,7 +111,11 @@ fn exact_search_finds_what_brute_force_finds() {
             counts.count(&format!("{:?}", history.spec), &history.server);
         }
     }
-    eprintln!("{counts:?}");
+    eprintln!(
+        "{} tails, {} records: {} as narrow, {} certain",
+        counts.tails, counts.records, counts.tight, counts.certain
+    );
+    assert!(counts.wrong.is_empty(), "{:#?}", counts.wrong);
     assert!(counts.tails > 20 && counts.certain > 0, "{counts:?}");
     // Bounds and merged statements may leave more open, but rarely do.
     assert!(counts.tight * 100 >= counts.records * 98, "{counts:?}");

@@ -157,6 +157,8 @@ fn measure_all(usual: u64) -> (Table, Vec<String>) {
     let kinds = (0..KINDS).filter(|kind| only.is_empty() || kind_name(*kind) == only);
     let jobs: Vec<(usize, u64)> = kinds
         .flat_map(|kind| seeds::seeds(usual).map(move |seed| (kind, seed)))
+        // Hundreds of databases take as long as many histories of two.
+        .filter(|(kind, seed)| kind_name(*kind) != "EqualMany" || seed % 16 == 0)
         .collect();
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Table::default(), Vec::new(), BTreeMap::<String, f64>::new()));

@@ -109,6 +109,9 @@ impl History {
         self.server.quiet(many);
         for database in self.pool[..self.spec.filled as usize].to_vec() {
             for (shape, table) in shapes.iter().zip(TABLES) {
+                if self.spec.uneven && self.random.chance(50) {
+                    continue;
+                }
                 let columns = columns(*shape, self.spec.release);
                 self.server.create(&database, table, columns);
                 let own = match self.spec.equal {

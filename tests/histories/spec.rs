@@ -10,6 +10,8 @@ pub enum Story {
     Clients,
     /// One client that changes databases.
     Roaming,
+    /// Databases of different tables.
+    Uneven,
     /// Killed and started again, and work after it.
     Restarts,
     /// Started again right after a checkpoint.
@@ -63,9 +65,10 @@ pub enum Story {
 }
 
 impl Story {
-    pub const ALL: [Story; 27] = [
+    pub const ALL: [Story; 28] = [
         Story::Clients,
         Story::Roaming,
+        Story::Uneven,
         Story::Restarts,
         Story::CleanRestarts,
         Story::Reentered,
@@ -123,6 +126,8 @@ pub struct Spec {
     pub filled: u64,
     /// Whether these began with equal content.
     pub equal: bool,
+    /// Whether each has some of the tables only.
+    pub uneven: bool,
     /// Their tables.
     pub shapes: Vec<Shape>,
     /// Clients that stay in a database each; 0 for one that changes.
@@ -194,6 +199,7 @@ impl Spec {
             named,
             filled: named,
             equal: random.chance(25),
+            uneven: false,
             shapes,
             clients: [0, named][random.below(2) as usize],
             stay: random.below(90),
@@ -219,6 +225,11 @@ impl Spec {
         match story {
             Story::Clients => (spec.clients, spec.release) = (named + random.below(3), release),
             Story::Roaming => (spec.clients, spec.release) = (0, release),
+            Story::Uneven => {
+                (spec.uneven, spec.release) = (true, release);
+                spec.shapes.push(usual[random.below(4) as usize]);
+                spec.new_tables = random.below(2);
+            }
             Story::Restarts => (spec.restarts, spec.reenter) = (1 + random.below(2), 10),
             Story::CleanRestarts => (spec.restarts, spec.clean) = (1 + random.below(2), true),
             Story::Reentered => {
@@ -287,6 +298,7 @@ impl Spec {
             Story::Brief | Story::BriefAlone => {
                 spec.named = [1, named][usize::from(story == Story::Brief)];
                 spec.filled = spec.named;
+                spec.uneven = random.chance(60);
                 spec.before = random.below(60);
                 spec.after = 1 + random.below(7);
                 spec.restarts = random.below(2);
@@ -298,6 +310,7 @@ impl Spec {
             Story::Anything => {
                 spec.named = 1 + random.below(4);
                 spec.filled = random.below(spec.named + 1);
+                spec.uneven = random.chance(30);
                 spec.release = release;
                 spec.clients = random.below(4);
                 spec.restarts = random.below(3);
