@@ -1,6 +1,7 @@
 //! Applying the tail to the overlay, and setting aside what cannot be applied.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::WalRecord;
@@ -26,7 +27,8 @@ pub struct SetAside {
     pub transaction: u64,
     /// Row versions of its table that had been applied before it, in each
     /// database that could own it.
-    pub rows_before: Vec<(String, u64)>,
+    /// As with candidates, records with the same share them.
+    pub rows_before: Arc<[(String, u64)]>,
 }
 
 /// A record that changed its database, and what it then meant.
@@ -171,7 +173,7 @@ impl<'a> Applying<'a> {
                 self.aside_and_taint(attributed, record, finding);
                 // Nor is there a place at which it could be taken up later.
                 if let Some(aside) = self.set_aside.last_mut() {
-                    aside.rows_before.clear();
+                    aside.rows_before = Arc::new([]);
                 }
                 return;
             }
@@ -325,15 +327,26 @@ impl<'a> Applying<'a> {
     fn set_aside(&mut self, attributed: &Attributed, record: &WalRecord, finding: Finding) {
         self.report.add(finding);
         let table = record.operation.table().unwrap_or_default();
-        let rows_before = attributed.possible().filter_map(|name| {
-            let database = self.overlay.catalog().database_index(name)?;
-            let table = self.overlay.table(database, table)?;
-            Some((name.to_owned(), table.state().row_count()))
+        let rows_before = || {
+            attributed.possible().filter_map(|name| {
+                let database = self.overlay.position(name)?;
+                let table = self.overlay.table(database, table)?;
+                Some((name, table.state().row_count()))
+            })
+        };
+        let last = self.set_aside.last().map(|last| &last.rows_before);
+        let same = last.filter(|last| {
+            let last = last.iter().map(|(name, count)| (name.as_str(), *count));
+            last.eq(rows_before())
+        });
+        let rows_before = same.cloned().unwrap_or_else(|| {
+            let owned = rows_before().map(|(name, count)| (name.to_owned(), count));
+            owned.collect()
         });
         self.set_aside.push(SetAside {
             record: attributed.record,
             transaction: self.runs.at(attributed.record).max_xmin,
-            rows_before: rows_before.collect(),
+            rows_before,
         });
     }
 

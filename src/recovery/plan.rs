@@ -103,7 +103,8 @@ impl Recovery {
                 &mut report,
             )?;
             let applying = Applying::new(&mut overlay, request, &runs, &mut report);
-            (set_aside, _) = apply(legacy, applying, &mut again, 0);
+            let go_on = || ground.snapshot.go_on();
+            (set_aside, _) = apply(legacy, applying, (&mut again, 0), &go_on)?;
             repair.apply_later(legacy, &attribution, &mut overlay);
             repair.report(legacy, &again, &mut report);
             cut.tail.splice(..0, repair.tail.iter().copied());
@@ -111,7 +112,8 @@ impl Recovery {
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
         applying.meant(repair.map_or_else(BTreeMap::new, |repair| repair.meant()));
-        let (rest, applied) = apply(legacy, applying, &mut attribution, ground.cut.first_tail);
+        let tail = (&mut attribution, ground.cut.first_tail);
+        let (rest, applied) = apply(legacy, applying, tail, &|| ground.snapshot.go_on())?;
         set_aside.extend(rest);
         attribution.tail.splice(..0, again.tail);
         overlay.finish();
@@ -152,9 +154,9 @@ impl Recovery {
 fn apply(
     legacy: &LegacyDir,
     mut applying: Applying<'_>,
-    attribution: &mut Attribution,
-    first_tail: usize,
-) -> (Vec<SetAside>, Vec<Applied>) {
+    (attribution, first_tail): (&mut Attribution, usize),
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<(Vec<SetAside>, Vec<Applied>)> {
     let losses = salvage::loss_positions(legacy);
     // What the snapshot holds cannot be missing from the tail.
     let mut losses = losses
@@ -162,6 +164,7 @@ fn apply(
         .skip_while(|at| *at < first_tail)
         .peekable();
     for attributed in &mut attribution.tail {
+        go_on()?;
         while losses.next_if(|at| *at <= attributed.record).is_some() {
             applying.records_lost();
         }
@@ -169,7 +172,7 @@ fn apply(
             applying.record(attributed, record);
         }
     }
-    applying.finish()
+    Ok(applying.finish())
 }
 
 fn no_snapshot(legacy: &LegacyDir) -> Error {
