@@ -17,6 +17,10 @@ use super::{Attributed, Attribution, Candidate, Confidence, Decision, Decisions}
 /// measurement on random histories and real directories: below it, whole
 /// sessions were placed wrongly.
 const PROBABLE: f64 = 0.97;
+/// The weight up to which a database that no file names leaves a record to a
+/// named one. How rarely databases are made is a guess, and no evidence: by
+/// that alone nothing is placed.
+const UNNAMED: f64 = 0.01;
 /// Candidates listed of a record, and as many ruled out.
 const LISTED_MAX: usize = 64;
 /// A weight below which a named database is not listed, unless few are.
@@ -254,7 +258,8 @@ fn confidence(
     let sizes = open.filter(|class| component.classes.size(*class) == 1);
     let best = sizes.max_by(|a, b| solved.share(*a).total_cmp(&solved.share(*b)));
     match best {
-        Some(best) if assumed || solved.share(best) >= PROBABLE => {
+        Some(best) if assumed => (Confidence::Probable, Some(best)),
+        Some(best) if solved.share(best) >= PROBABLE && solved.share(unknown) <= UNNAMED => {
             (Confidence::Probable, Some(best))
         }
         _ if solved.share(unknown) >= PROBABLE => (Confidence::Orphan, None),
