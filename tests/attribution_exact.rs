@@ -32,7 +32,7 @@ const RECORDS_MAX: usize = 9;
 struct Counts {
     tails: usize,
     records: usize,
-    /// Records of which no more databases were left open than by brute force.
+    /// Records of which no more databases were given weight than by brute force.
     tight: usize,
     certain: usize,
     /// Claims that brute force contradicts, in words.
@@ -76,7 +76,14 @@ impl Counts {
                 self.wrong.push(format!("{at} is ruled out: {fact}"));
             }
             self.records += 1;
-            self.tight += usize::from(claim.attributed.possible().all(|name| named.contains(name)));
+            // What has next to no weight is left open because nothing proves it wrong.
+            let mut weighed = claim
+                .attributed
+                .candidates
+                .iter()
+                .filter(|one| one.weight >= 0.0005)
+                .filter_map(|one| one.database.as_deref());
+            self.tight += usize::from(weighed.all(|name| named.contains(name)));
             if claim.attributed.confidence == Confidence::Certain {
                 if consistent.len() > 1 {
                     let claimed = &claim.attributed.database;
