@@ -29,7 +29,15 @@ mod histories;
 mod seeds;
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
+use histories::clients::History;
+use histories::measure::{Answer, measure};
+use histories::server::Server;
+use histories::spec::Story;
+use histories::table::Table;
 use histories::workload::{Kind, Workload};
 use histories::{Claim, solve, solve_counting};
 use rustdb_migrate::recovery::Confidence;
@@ -108,6 +116,112 @@ fn certain_is_never_wrong_and_probable_is_calibrated() {
     );
 }
 
+/// One history to measure: its kind, what it follows from, and its server.
+struct Measurable {
+    kind: String,
+    spec: String,
+    server: Server,
+}
+
+/// The history of a kind, by its number among all kinds, and a seed.
+fn measurable(kind: usize, seed: u64) -> Measurable {
+    match Kind::ALL.get(kind) {
+        Some(kind) => Measurable {
+            kind: format!("{kind:?}"),
+            spec: format!("{kind:?} seed {seed}"),
+            server: Workload::run(*kind, seed).server,
+        },
+        None => {
+            let history = History::run(Story::ALL[kind - Kind::ALL.len()], seed);
+            Measurable {
+                kind: format!("{:?}", history.spec.story),
+                spec: format!("{:?}", history.spec),
+                server: history.server,
+            }
+        }
+    }
+}
+
+fn kind_name(kind: usize) -> String {
+    match Kind::ALL.get(kind) {
+        Some(kind) => format!("{kind:?}"),
+        None => format!("{:?}", Story::ALL[kind - Kind::ALL.len()]),
+    }
+}
+
+const KINDS: usize = Kind::ALL.len() + Story::ALL.len();
+
+/// Measures histories of all kinds, on every processor.
+fn measure_all(usual: u64) -> (Table, Vec<String>) {
+    let only = std::env::var("RUSTDB_KIND").unwrap_or_default();
+    let kinds = (0..KINDS).filter(|kind| only.is_empty() || kind_name(*kind) == only);
+    let jobs: Vec<(usize, u64)> = kinds
+        .flat_map(|kind| seeds::seeds(usual).map(move |seed| (kind, seed)))
+        // Hundreds of databases take as long as many histories of two.
+        .filter(|(kind, seed)| kind_name(*kind) != "EqualMany" || seed % 16 == 0)
+        .collect();
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new((Table::default(), Vec::new(), BTreeMap::<String, f64>::new()));
+    let work = || {
+        while let Some((kind, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let history = measurable(*kind, *seed);
+            let started = Instant::now();
+            let measured = measure(&history.server);
+            let mut found = found.lock().unwrap();
+            *found.2.entry(history.kind.clone()).or_default() += started.elapsed().as_secs_f64();
+            let line = found.0.0.entry(history.kind.clone()).or_default();
+            line.count(&measured);
+            let wrong = measured.wrong_certain.iter();
+            let mut wrong: Vec<String> = wrong.cloned().collect();
+            if measured.answer == Answer::Silent {
+                wrong.push(format!("wrong in silence: {}", measured.off.join("; ")));
+            }
+            for wrong in wrong {
+                let again = format!("RUSTDB_KIND={} RUSTDB_SEED={seed}", history.kind);
+                found
+                    .1
+                    .push(format!("{again}: {wrong}\n    {}", history.spec));
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (table, mut wrong, seconds) = found.into_inner().unwrap();
+    eprintln!("seconds by kind: {seconds:.1?}");
+    wrong.sort();
+    (table, wrong)
+}
+
+/// Where the table of many histories is kept.
+const KEPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/histories/calibration.txt"
+);
+
+#[test]
+fn claims_are_calibrated_and_answers_exact_or_warned() {
+    let started = Instant::now();
+    let (table, wrong) = measure_all(8);
+    eprintln!("{table}\n{:.1} s", started.elapsed().as_secs_f64());
+    if std::env::var_os("RUSTDB_KEEP").is_some() {
+        let how = "RUSTDB_KEEP=1 RUSTDB_HISTORIES=N cargo test --release --test attribution_histories calibrated";
+        std::fs::write(KEPT, format!("{how}\n\n{table}")).unwrap();
+    }
+    for one in wrong.iter().take(100) {
+        eprintln!("{one}");
+    }
+    let too_much = table.claims_too_much();
+    assert!(
+        wrong.is_empty() && too_much.is_empty(),
+        "{} wrong; claimed too much: {too_much:#?}",
+        wrong.len()
+    );
+}
+
 /// States looked at, and right records, for a tail of some length over many
 /// databases of one schema.
 fn long_tail(records: usize, databases: usize) -> (usize, usize) {
@@ -124,7 +238,7 @@ fn long_tail(records: usize, databases: usize) -> (usize, usize) {
 fn states_grow_with_the_tail_and_not_faster() {
     let tail = std::env::var("RUSTDB_TAIL").ok();
     let tail: usize = tail.map_or(600, |tail| tail.parse().unwrap());
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let (half, _) = long_tail(tail / 2, 50);
     let between = started.elapsed();
     let (whole, right) = long_tail(tail, 50);

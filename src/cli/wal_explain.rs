@@ -221,6 +221,17 @@ fn show_owner(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
     if !attributed.evidence.is_empty() {
         out.field("evidence", &attributed.evidence.join(", "))?;
     }
+    let first = attributed.candidates.first();
+    let first = first.and_then(|candidate| candidate.database.as_deref());
+    if let (None, Some(best)) = (&attributed.database, attributed.best.as_deref())
+        && first != Some(best)
+    {
+        let best = escape(best);
+        let text = format!(
+            "{best} is what --on-ambiguous best takes: likeliest where all records are placed together"
+        );
+        out.field("best", &text)?;
+    }
     if attributed.candidates.is_empty() {
         out.field("candidates", "none")?;
         return Ok(());

@@ -197,7 +197,7 @@ impl<'r> Since<'r> {
         }
         for aside in &recovery.set_aside {
             let table = operation(aside.record).and_then(Operation::table);
-            for (name, before) in &aside.rows_before {
+            for (name, before) in aside.rows_before.iter() {
                 let database = since.databases.get(name.as_str()).copied();
                 if let (Some(database), Some(table)) = (database, table) {
                     let records = since.aside.entry((database, table)).or_default();

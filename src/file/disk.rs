@@ -151,6 +151,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// I/O errors.
     fn len(&self) -> io::Result<u64>;
 
+    /// Whether the work on the file may go on, for whoever works long without
+    /// reading.
+    ///
+    /// # Errors
+    /// When it was asked to stop.
+    fn go_on(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Whether it has no bytes.
     ///
     /// # Errors

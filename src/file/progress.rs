@@ -231,6 +231,11 @@ impl DiskFile for WatchedFile {
         self.file.len()
     }
 
+    fn go_on(&self) -> io::Result<()> {
+        self.watch.go_on()?;
+        self.file.go_on()
+    }
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.watch.go_on()?;
         let len = self.file.read_at(buffer, offset)?;

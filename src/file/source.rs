@@ -98,6 +98,18 @@ impl SourceFile {
         read.map_err(|error| Error::io("read", &self.path, error))
     }
 
+    /// Whether the work on the file may go on.
+    ///
+    /// # Errors
+    /// When it was asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        match &self.bytes {
+            Bytes::OnDisk(file) => file.go_on(),
+            Bytes::InMemory(_) => Ok(()),
+        }
+        .map_err(|error| Error::io("read", &self.path, error))
+    }
+
     /// The whole file; for small files only.
     ///
     /// # Errors

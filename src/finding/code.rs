@@ -149,6 +149,9 @@ codes! {
     BadQuarantine "bad-quarantine" Error
         "The quarantine of an earlier upgrade is not as it was written."
         "Restore quarantine.jsonl from a backup, or upgrade again from the legacy directory.";
+    AssumedDatabase "assumed-database" Warning
+        "A table made after the last checkpoint was placed in the only database that the files name; if another one was made since, it can be that one's."
+        "If it is another database's, say so with `--assign TABLE=DATABASE`; `wal --attribute` shows its records.";
     AssignmentContradicted "assignment-contradicted" Error
         "A decision of the user contradicts a fact that the files prove."
         "Correct the decision; the detail names the fact.";

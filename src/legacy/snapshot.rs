@@ -49,6 +49,16 @@ impl Snapshot {
     pub fn extent(&self, database: usize, table: usize) -> Option<&RowExtent> {
         self.rows.get(database)?.get(table)
     }
+
+    /// Whether the work on the snapshot may go on, for whoever works long
+    /// without reading its rows.
+    ///
+    /// # Errors
+    /// When it was asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        let first = self.rows.iter().flatten().next();
+        first.map_or(Ok(()), |extent| extent.file.go_on())
+    }
 }
 
 /// Decodes a snapshot file under one family, or under all to find its own.

@@ -1,5 +1,7 @@
 //! Applying the tail to the overlay, and setting aside what cannot be applied.
 
+use std::sync::Arc;
+
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::WalRecord;
 use crate::model::Operation;
@@ -12,6 +14,9 @@ use super::runs::Transactions;
 use super::taint::Taint;
 use super::{Effect, Overlay, RunMap};
 
+/// Candidates that a finding names.
+const NAMED_MAX: usize = 16;
+
 /// A record that was not applied, and what it needs to be applied later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
@@ -21,7 +26,8 @@ pub struct SetAside {
     pub transaction: u64,
     /// Row versions of its table that had been applied before it, in each
     /// database that could own it.
-    pub rows_before: Vec<(String, u64)>,
+    /// As with candidates, records with the same share them.
+    pub rows_before: Arc<[(String, u64)]>,
 }
 
 /// A record that changed its database, and what it then meant.
@@ -117,7 +123,10 @@ impl<'a> Applying<'a> {
                 .undecided(attributed)
                 .table(table)
                 .sequence(record.sequence);
-            self.set_aside(attributed, record, finding);
+            match attributed.changes_nothing {
+                true => self.set_aside(attributed, record, finding),
+                false => self.aside_and_taint(attributed, record, finding),
+            }
             return;
         };
         let finding = |code| {
@@ -126,14 +135,16 @@ impl<'a> Applying<'a> {
                 .table(table)
                 .sequence(record.sequence)
         };
-        if self.taint.touches(&name, operation, self.overlay) {
+        // Who decided knew what the records before it are.
+        let suspect = attributed.confidence != Confidence::Assigned;
+        if suspect && self.taint.touches(&name, operation, self.overlay) {
             let finding = finding(Code::Ambiguous)
                 .severity(self.undecided_severity())
                 .detail("it depends on an earlier record whose database is unknown");
             attributed.database = None;
             attributed.weight = 0.0;
             attributed.confidence = Confidence::Ambiguous;
-            self.set_aside(attributed, record, finding);
+            self.aside_and_taint(attributed, record, finding);
             return;
         }
         let database = self.overlay.database_or_new(&name);
@@ -148,10 +159,10 @@ impl<'a> Applying<'a> {
                 attributed.database = None;
                 attributed.weight = 0.0;
                 attributed.confidence = Confidence::Ambiguous;
-                self.set_aside(attributed, record, finding);
+                self.aside_and_taint(attributed, record, finding);
                 // Nor is there a place at which it could be taken up later.
                 if let Some(aside) = self.set_aside.last_mut() {
-                    aside.rows_before.clear();
+                    aside.rows_before = Arc::new([]);
                 }
                 return;
             }
@@ -168,6 +179,15 @@ impl<'a> Applying<'a> {
                     xmax,
                 });
             }
+            Effect::None(reason) if attributed.confidence == Confidence::Probable => {
+                let finding = finding(Code::Ambiguous).severity(Severity::Warning);
+                let detail = format!("{reason}: it changes nothing there, and is kept aside");
+                attributed.database = None;
+                attributed.weight = 0.0;
+                attributed.confidence = Confidence::Ambiguous;
+                attributed.changes_nothing = true;
+                self.set_aside(attributed, record, finding.detail(detail));
+            }
             Effect::None(reason) => {
                 attributed.no_effect = Some(reason);
                 self.report
@@ -181,7 +201,7 @@ impl<'a> Applying<'a> {
                 attributed.database = None;
                 attributed.weight = 0.0;
                 attributed.confidence = Confidence::Orphan;
-                self.set_aside(attributed, record, finding.detail(reason));
+                self.aside_and_taint(attributed, record, finding.detail(reason));
             }
         }
     }
@@ -285,16 +305,32 @@ impl<'a> Applying<'a> {
     fn set_aside(&mut self, attributed: &Attributed, record: &WalRecord, finding: Finding) {
         self.report.add(finding);
         let table = record.operation.table().unwrap_or_default();
-        let rows_before = attributed.possible().filter_map(|name| {
-            let database = self.overlay.catalog().database_index(name)?;
-            let table = self.overlay.table(database, table)?;
-            Some((name.to_owned(), table.state().row_count()))
+        let rows_before = || {
+            attributed.possible().filter_map(|name| {
+                let database = self.overlay.position(name)?;
+                let table = self.overlay.table(database, table)?;
+                Some((name, table.state().row_count()))
+            })
+        };
+        let last = self.set_aside.last().map(|last| &last.rows_before);
+        let same = last.filter(|last| {
+            let last = last.iter().map(|(name, count)| (name.as_str(), *count));
+            last.eq(rows_before())
+        });
+        let rows_before = same.cloned().unwrap_or_else(|| {
+            let owned = rows_before().map(|(name, count)| (name.to_owned(), count));
+            owned.collect()
         });
         self.set_aside.push(SetAside {
             record: attributed.record,
             transaction: self.runs.at(attributed.record).max_xmin,
-            rows_before: rows_before.collect(),
+            rows_before,
         });
+    }
+
+    /// Sets a record aside that may have changed what later ones mean.
+    fn aside_and_taint(&mut self, attributed: &Attributed, record: &WalRecord, finding: Finding) {
+        self.set_aside(attributed, record, finding);
         self.taint
             .spread(attributed, &record.operation, self.overlay);
     }
@@ -307,8 +343,11 @@ impl<'a> Applying<'a> {
         if let Some(database) = &attributed.database {
             return Some(database.to_string());
         }
-        let best = attributed.possible().next().map(str::to_owned);
-        best.filter(|_| self.request.on_ambiguous == OnAmbiguous::Best)
+        let best = attributed.best.as_deref().map(str::to_owned);
+        let best = best.or_else(|| attributed.possible().next().map(str::to_owned));
+        best.filter(|_| {
+            self.request.on_ambiguous == OnAmbiguous::Best && !attributed.changes_nothing
+        })
     }
 
     fn undecided(&self, attributed: &Attributed) -> Finding {
@@ -323,8 +362,19 @@ impl<'a> Applying<'a> {
         let names: Vec<&str> = attributed.possible().collect();
         let detail = match names.is_empty() {
             true => "no database has had such a table".to_owned(),
-            false => format!("candidates: {}", names.join(", ")),
+            false => {
+                let shown = names.get(..NAMED_MAX).unwrap_or(&names).join(", ");
+                match names.len().saturating_sub(NAMED_MAX) {
+                    0 => format!("candidates: {shown}"),
+                    more => format!("candidates: {shown} and {more} more"),
+                }
+            }
         };
+        if attributed.changes_nothing {
+            return Finding::new(code).severity(Severity::Warning).detail(format!(
+                "it changes nothing in any database that a file names, and is kept aside; {detail}"
+            ));
+        }
         Finding::new(code)
             .severity(self.undecided_severity())
             .detail(detail)

@@ -1,6 +1,8 @@
 //! The databases as the server last had them: the snapshot, and over it what
 //! the tail changed. Snapshot rows are streamed through, never held.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::legacy::{RowExtent, Snapshot};
 use crate::model::{
@@ -59,6 +61,8 @@ pub struct Overlay {
     /// [`finish`](Overlay::finish).
     catalog: Catalog,
     tables: Vec<Vec<OverlayTable>>,
+    /// Positions of the databases, the first of a name.
+    positions: BTreeMap<String, usize>,
 }
 
 impl Overlay {
@@ -71,18 +75,29 @@ impl Overlay {
                 .map(|(t, table)| OverlayTable::stored(table, (d, t), snapshot))
                 .collect()
         });
+        let mut positions = BTreeMap::new();
+        for (at, database) in snapshot.catalog.databases.iter().enumerate() {
+            positions.entry(database.name.clone()).or_insert(at);
+        }
         Overlay {
             tables: tables.collect(),
             catalog: snapshot.catalog.clone(),
+            positions,
         }
+    }
+
+    /// The position of a database, by name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.positions.get(name).copied()
     }
 
     /// A database by name, made when it is not there: one that was created
     /// after the last checkpoint is named by no file.
     pub fn database_or_new(&mut self, name: &str) -> usize {
-        if let Some(index) = self.catalog.database_index(name) {
-            return index;
+        if let Some(at) = self.position(name) {
+            return at;
         }
+        self.positions.insert(name.to_owned(), self.tables.len());
         self.catalog.databases.push(Database {
             name: name.to_owned(),
             tables: Vec::new(),

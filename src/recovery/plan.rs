@@ -81,12 +81,12 @@ impl Recovery {
                 transactions.before, transactions.after
             )));
         }
-        let mut attribution = attribution::attribute(
+        let mut attribution = attribution::attribute_with_missing(
             &ground.snapshot,
             &legacy.wal,
-            &cut.tail,
-            &runs,
+            (&cut.tail, &runs),
             &request.decisions,
+            ground.missing,
             &mut report,
         )?;
         let mut set_aside = Vec::new();
@@ -109,14 +109,16 @@ impl Recovery {
             again = settled.again;
             overlay = Overlay::new(&repair.snapshot);
             let applying = Applying::new(&mut overlay, request, &runs, &mut report);
-            (set_aside, _) = apply(legacy, applying, &mut again);
+            let go_on = || ground.snapshot.go_on();
+            (set_aside, _) = apply(legacy, applying, (&mut again, 0), &go_on)?;
             repair.apply_later(legacy, &attribution, &mut overlay);
             repair.report(legacy, &again, &mut report);
             cut.tail.splice(..0, repair.tail.iter().copied());
         }
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
-        let (rest, applied) = apply(legacy, applying, &mut attribution);
+        let tail = (&mut attribution, ground.cut.first_tail);
+        let (rest, applied) = apply(legacy, applying, tail, &|| ground.snapshot.go_on())?;
         set_aside.extend(rest);
         attribution.tail.splice(..0, again.tail);
         overlay.finish();
@@ -154,14 +156,21 @@ impl Recovery {
 }
 
 /// Applies every record whose database is known; returns the others, and what
-/// was applied.
+/// was applied. Records lost before `first_tail` are in the snapshot.
 fn apply(
     legacy: &LegacyDir,
     mut applying: Applying<'_>,
-    attribution: &mut Attribution,
-) -> (Vec<SetAside>, Vec<Applied>) {
-    let mut losses = salvage::loss_positions(legacy).into_iter().peekable();
+    (attribution, first_tail): (&mut Attribution, usize),
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<(Vec<SetAside>, Vec<Applied>)> {
+    let losses = salvage::loss_positions(legacy);
+    // What the snapshot holds cannot be missing from the tail.
+    let mut losses = losses
+        .into_iter()
+        .skip_while(|at| *at < first_tail)
+        .peekable();
     for attributed in &mut attribution.tail {
+        go_on()?;
         while losses.next_if(|at| *at <= attributed.record).is_some() {
             applying.records_lost();
         }
@@ -169,7 +178,7 @@ fn apply(
             applying.record(attributed, record);
         }
     }
-    applying.finish()
+    Ok(applying.finish())
 }
 
 /// Says that updates and deletes may be missing: releases since 1.5 log none,

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
+use crate::file::SourceFile;
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::{LegacyDir, Loss, RowExtent, Snapshot, WalRecord, salvage_snapshot};
-use crate::model::{Catalog, Database, Operation};
+use crate::model::{Catalog, Database, Form, Operation};
 use crate::report::Report;
 
-use super::attribution::Decisions;
+use super::attribution::{Decisions, Missing};
 use super::cut::{CutReason, is_marker};
 use super::pages;
 use super::stored::StoredRows;
@@ -29,6 +30,8 @@ pub(super) struct Ground {
     pub cut: Cut,
     /// Whether the snapshot is what could be read of a damaged one.
     pub is_patched: bool,
+    /// Databases that it no longer holds.
+    pub missing: Missing,
 }
 
 /// What a table has beside the rows that the snapshot gives it.
@@ -56,6 +59,7 @@ impl Ground {
             extras: BTreeMap::new(),
             cut,
             is_patched: false,
+            missing: Missing::Nothing,
         })
     }
 
@@ -188,6 +192,7 @@ fn whole_log(
         extras: BTreeMap::new(),
         cut,
         is_patched: false,
+        missing: Missing::Nothing,
     };
     unknown_tables::make_up(legacy, &mut ground, decisions, report);
     Ok(ground)
@@ -224,12 +229,30 @@ fn damaged(legacy: &LegacyDir, report: &mut Report) -> Result<Ground> {
         .rposition(is_marker)
         .map_or(0, |marker| marker + 1);
     let cut = Cut::new(records, after..records.len(), CutReason::Marker);
+    let missing = lost_databases(file, &form, &salvaged.snapshot.catalog)?;
     Ok(Ground {
         snapshot: salvaged.snapshot,
         extras,
         cut,
         is_patched: true,
+        missing,
     })
+}
+
+/// Databases that a damaged file announces in its first bytes, and that could
+/// not be read.
+fn lost_databases(file: &SourceFile, form: &Form, found: &Catalog) -> Result<Missing> {
+    let mut announced = [0; 8];
+    if *form != Form::Instance {
+        return Ok(Missing::Nothing);
+    }
+    if file.len() < 8 {
+        return Ok(Missing::Unknown);
+    }
+    file.read_exact_at(&mut announced, 0)?;
+    let found = u64::try_from(found.databases.len()).unwrap_or(u64::MAX);
+    let lost = u64::from_le_bytes(announced).saturating_sub(found);
+    Ok(Missing::Databases(lost))
 }
 
 fn report_loss(loss: &Loss, report: &mut Report) {

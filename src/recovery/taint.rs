@@ -33,7 +33,7 @@ impl Taint {
             let key = (database.to_owned(), table.to_owned());
             match operation {
                 Operation::Insert { .. } | Operation::Update { .. } => {
-                    let index = overlay.catalog().database_index(database);
+                    let index = overlay.position(database);
                     let state = index.and_then(|index| overlay.table(index, table));
                     let count = state.map_or(0, |table| table.state().row_count());
                     let from = self.rows_from.entry(key).or_insert(count);
@@ -75,7 +75,7 @@ impl Taint {
         }
         if let Operation::Insert { row, .. } = operation {
             // A lost record may have changed the columns: the row did not fail.
-            let index = overlay.catalog().database_index(database);
+            let index = overlay.position(database);
             let known = index.and_then(|index| overlay.table(index, table));
             let arity = known.map(|table| table.state().schema.columns.len());
             return self.lossy && arity.is_some_and(|arity| arity != row.arity());

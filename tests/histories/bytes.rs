@@ -88,34 +88,43 @@ pub enum Operation {
 
 pub type Databases = BTreeMap<String, BTreeMap<String, Table>>;
 
+/// The fields that stand in a file, by the release that they came with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    V1_3,
+    /// Columns say whether they are unique.
+    V1_4,
+    /// Databases have views.
+    V1_10,
+}
+
 fn put(out: &mut Vec<u8>, value: &impl Serialize) {
     out.extend(bincode::serialize(value).unwrap());
 }
 
-fn put_column(out: &mut Vec<u8>, column: &Column, unique: bool) {
+fn put_column(out: &mut Vec<u8>, column: &Column, family: Family) {
     put(out, &column.name);
     put(out, &column.data_type);
     put(out, &true);
     put(out, &column.primary_key);
-    if unique {
+    if family >= Family::V1_4 {
         put(out, &column.unique);
     }
     put(out, &column.foreign_key);
 }
 
-fn put_table(out: &mut Vec<u8>, table: &Table, unique: bool) {
+fn put_table(out: &mut Vec<u8>, table: &Table, family: Family) {
     put(out, &table.name);
     put(out, &(table.columns.len() as u64));
     table
         .columns
         .iter()
-        .for_each(|column| put_column(out, column, unique));
+        .for_each(|column| put_column(out, column, family));
     put(out, &table.rows);
     put(out, &table.sequences);
 }
 
-/// A snapshot of family 1.3, or with `unique` of family 1.4.
-pub fn snapshot(databases: &Databases, unique: bool) -> Vec<u8> {
+pub fn snapshot(databases: &Databases, family: Family) -> Vec<u8> {
     let mut out = Vec::new();
     put(&mut out, &(databases.len() as u64));
     for (name, tables) in databases {
@@ -123,23 +132,26 @@ pub fn snapshot(databases: &Databases, unique: bool) -> Vec<u8> {
         put(&mut out, &(tables.len() as u64));
         for (name, table) in tables {
             put(&mut out, name);
-            put_table(&mut out, table, unique);
+            put_table(&mut out, table, family);
         }
         put(&mut out, &0u64);
+        if family >= Family::V1_10 {
+            put(&mut out, &0u64);
+        }
     }
     // Neither grants nor users.
     put(&mut out, &(0u64, 0u64));
     out
 }
 
-/// One framed record.
-pub fn record(sequence: u64, operation: &Operation, unique: bool) -> Vec<u8> {
+/// One framed record; `time` is in unix seconds.
+pub fn record(sequence: u64, time: u64, operation: &Operation, family: Family) -> Vec<u8> {
     let mut body = Vec::new();
-    put(&mut body, &(sequence, 1_700_000_000 + sequence / 50));
+    put(&mut body, &(sequence, time));
     match operation {
         Operation::CreateTable(name, table) => {
             put(&mut body, &(0u32, name));
-            put_table(&mut body, table, unique);
+            put_table(&mut body, table, family);
         }
         Operation::DropTable(name) => put(&mut body, &(1u32, name)),
         Operation::Insert(name, row) => put(&mut body, &(2u32, name, row)),
@@ -148,7 +160,7 @@ pub fn record(sequence: u64, operation: &Operation, unique: bool) -> Vec<u8> {
         Operation::Checkpoint(time) => put(&mut body, &(5u32, time)),
         Operation::AddColumn(name, column) => {
             put(&mut body, &(6u32, name));
-            put_column(&mut body, column, unique);
+            put_column(&mut body, column, family);
         }
         Operation::DropColumn(name, column) => put(&mut body, &(7u32, name, column)),
         Operation::RenameColumn(name, old, new) => put(&mut body, &(8u32, name, old, new)),

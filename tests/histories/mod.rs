@@ -5,6 +5,8 @@
     dead_code,
     missing_docs,
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -12,8 +14,14 @@
 )]
 
 pub mod bytes;
+pub mod clients;
+pub mod measure;
 mod random;
+pub mod search;
 pub mod server;
+pub mod spec;
+mod start;
+pub mod table;
 pub mod workload;
 
 use std::path::Path;
@@ -40,10 +48,12 @@ pub fn solve(server: &Server) -> Vec<Claim> {
 
 /// Writes the files of a server into a directory.
 pub fn write(server: &Server, dir: &Path) {
-    let (snapshot, log) = server.files();
+    let (snapshot, segments) = server.files();
     std::fs::write(dir.join("server_instance.db"), snapshot).unwrap();
     std::fs::create_dir(dir.join("wal")).unwrap();
-    std::fs::write(dir.join("wal/000000006b000000.wal"), log).unwrap();
+    for (name, bytes) in segments {
+        std::fs::write(dir.join("wal").join(name), bytes).unwrap();
+    }
 }
 
 /// The same as [`solve`], and how many states were looked at.

@@ -3,7 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bytes::{Column, DataType, Databases, Operation, Row, Table, Value, record, snapshot};
+use super::bytes::{
+    Column, DataType, Databases, Family, Operation, Row, Table, Value, record, snapshot,
+};
+
+/// Records after which the server checkpoints.
+const RECORDS_PER_CHECKPOINT: usize = 100;
+/// Bytes at which the server opens another segment.
+const SEGMENT_LEN: usize = 1 << 20;
 
 /// What a release logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +19,34 @@ pub enum Release {
     V1_3,
     /// 1.4: everything.
     V1_4,
-    /// 1.5 and later: neither updates nor deletes.
+    /// 1.5: neither updates nor deletes, and both in place.
     V1_5,
+    /// 1.10: neither updates nor deletes; rows are versioned again.
+    V1_10,
+}
+
+impl Release {
+    pub fn family(self) -> Family {
+        match self {
+            Release::V1_3 => Family::V1_3,
+            Release::V1_4 | Release::V1_5 => Family::V1_4,
+            Release::V1_10 => Family::V1_10,
+        }
+    }
+
+    /// Whether every change of a row is in the log.
+    pub fn logs_changes(self) -> bool {
+        matches!(self, Release::V1_3 | Release::V1_4)
+    }
+}
+
+/// One file of the log, and what was logged in it.
+#[derive(Clone, Default)]
+pub(super) struct Segment {
+    /// Unix seconds, its name.
+    pub opened: u64,
+    pub bytes: Vec<u8>,
+    pub operations: Vec<Operation>,
 }
 
 pub struct Server {
@@ -21,9 +54,12 @@ pub struct Server {
     pub databases: Databases,
     /// Transaction id that rows get.
     pub xid: u64,
+    /// Whether what is done is not logged.
     in_transaction: bool,
     sequence: u64,
-    log: Vec<u8>,
+    /// Unix seconds at sequence 0.
+    pub(super) clock: u64,
+    pub(super) segments: Vec<Segment>,
     snapshot: Vec<u8>,
     /// The database of every record since the last checkpoint.
     pub truth: Vec<(u64, String)>,
@@ -36,6 +72,10 @@ pub struct Server {
     pub ended: BTreeMap<u64, Origin>,
     /// Whether anything was done in a transaction since the last checkpoint.
     pub unlogged: bool,
+    /// Databases of the last checkpoint as they were when they were dropped.
+    pub dropped: Databases,
+    /// Whether a kill fell between a snapshot and its mark.
+    pub unmarked: bool,
 }
 
 /// Where a row version comes from.
@@ -62,7 +102,11 @@ impl Server {
             xid: 1,
             in_transaction: false,
             sequence: 0,
-            log: Vec::new(),
+            clock: 1_700_000_000,
+            segments: vec![Segment {
+                opened: 0x6b00_0000,
+                ..Segment::default()
+            }],
             snapshot: Vec::new(),
             truth: Vec::new(),
             held: Databases::new(),
@@ -70,21 +114,36 @@ impl Server {
             origins: BTreeMap::new(),
             ended: BTreeMap::new(),
             unlogged: false,
+            dropped: Databases::new(),
+            unmarked: false,
         };
         server.checkpoint();
         server
     }
 
-    fn unique(&self) -> bool {
-        self.release != Release::V1_3
+    fn write_snapshot(&mut self) {
+        self.snapshot = snapshot(&self.databases, self.release.family());
+    }
+
+    /// Killed after a snapshot was written and before its mark was.
+    pub fn dies_in_checkpoint(&mut self) {
+        self.write_snapshot();
+        self.unmarked = true;
+    }
+
+    /// What the server does after each statement.
+    pub fn settle(&mut self) {
+        if self.tail.len() >= RECORDS_PER_CHECKPOINT {
+            self.checkpoint();
+        }
     }
 
     pub fn checkpoint(&mut self) {
-        self.snapshot = snapshot(&self.databases, self.unique());
-        self.sequence += 1;
-        let operation = Operation::Checkpoint(1_700_000_000);
-        self.log
-            .extend(record(self.sequence, &operation, self.unique()));
+        self.write_snapshot();
+        self.log(Operation::Checkpoint(self.clock));
+        let surplus = self.segments.len().saturating_sub(2);
+        self.segments.drain(..surplus);
+        self.dropped.clear();
         self.truth.clear();
         self.tail.clear();
         self.ended.clear();
@@ -100,9 +159,11 @@ impl Server {
         self.unlogged = false;
     }
 
-    /// The files as a kill leaves them: snapshot and log.
-    pub fn files(&self) -> (&[u8], &[u8]) {
-        (&self.snapshot, &self.log)
+    /// The snapshot as a kill leaves it, and the segments by name.
+    pub fn files(&self) -> (&[u8], Vec<(String, &[u8])>) {
+        let segments = self.segments.iter();
+        let segments = segments.map(|one| (format!("{:016x}.wal", one.opened), &one.bytes[..]));
+        (&self.snapshot, segments.collect())
     }
 
     pub fn begin(&mut self) {
@@ -112,6 +173,20 @@ impl Server {
 
     pub fn commit(&mut self) {
         self.in_transaction = false;
+    }
+
+    /// BEGIN before what is returned was changed, ROLLBACK now: the database is
+    /// as it was, whatever others logged meanwhile.
+    pub fn rollback(&mut self, database: &str, before: BTreeMap<String, Table>) {
+        self.in_transaction = false;
+        self.unlogged = true;
+        self.databases.insert(database.to_owned(), before);
+    }
+
+    /// What is done from now on, or no more, is not logged: as where the log of
+    /// it is gone.
+    pub fn quiet(&mut self, quiet: bool) {
+        self.in_transaction = quiet;
     }
 
     /// Which row version a logged record ends, and where a pushed one comes from.
@@ -144,7 +219,9 @@ impl Server {
         let origins = self.origins.entry(key).or_default();
         if let (true, Some(index)) = (logged, index) {
             // Rows of one UPDATE are pushed after its last record.
-            self.ended.insert(self.sequence + 1, origins[index]);
+            let origin = origins.get(index).copied();
+            self.ended
+                .insert(self.sequence + 1, origin.unwrap_or(Origin::Unlogged));
         }
         if !matches!(operation, Operation::Delete(..)) {
             origins.push(match logged {
@@ -161,14 +238,40 @@ impl Server {
             return;
         }
         self.tail.push(operation.clone());
-        self.sequence += 1;
-        self.log
-            .extend(record(self.sequence, &operation, self.unique()));
+        self.log(operation);
         self.truth.push((self.sequence, database.to_owned()));
+    }
+
+    fn log(&mut self, operation: Operation) {
+        self.sequence += 1;
+        let time = self.clock + self.sequence / 50;
+        let bytes = record(self.sequence, time, &operation, self.release.family());
+        let last = self.segments.last_mut().unwrap();
+        last.bytes.extend(bytes);
+        last.operations.push(operation);
+        if last.bytes.len() >= SEGMENT_LEN {
+            let opened = last.opened + 1;
+            self.segments.push(Segment {
+                opened,
+                ..Segment::default()
+            });
+        }
     }
 
     pub fn create_database(&mut self, name: &str) {
         self.databases.entry(name.to_owned()).or_default();
+    }
+
+    pub fn drop_database(&mut self, name: &str) {
+        let gone = self.databases.remove(name).unwrap_or_default();
+        if self.held.contains_key(name) && !self.dropped.contains_key(name) {
+            self.dropped.insert(name.to_owned(), gone);
+        }
+    }
+
+    /// Whether the server shows a row now: transaction ids restart with it.
+    pub fn shows(&self, row: &Row) -> bool {
+        row.xmin <= self.xid && row.xmax.is_none_or(|end| end > self.xid)
     }
 
     pub fn table(&self, database: &str, table: &str) -> Option<&Table> {
@@ -280,7 +383,7 @@ impl Server {
             if *value == Value::Null {
                 continue;
             }
-            let same = |row: &&Row| row.xmax.is_none() && row.values[at] == *value;
+            let same = |row: &&Row| self.shows(row) && row.values[at] == *value;
             if (column.primary_key || column.unique) && table.rows.iter().any(|r| same(&r)) {
                 return false;
             }
@@ -291,7 +394,7 @@ impl Server {
                 let Some(at) = parent.columns.iter().position(|c| c.name == *key) else {
                     return false;
                 };
-                let mut rows = parent.rows.iter().filter(|row| row.xmax.is_none());
+                let mut rows = parent.rows.iter().filter(|row| self.shows(row));
                 if !rows.any(|row| row.values[at] == *value) {
                     return false;
                 }
@@ -326,17 +429,22 @@ impl Server {
                 return 0;
             };
             found.iter().for_each(|at| set(&mut table.rows[*at].values));
+            self.unlogged |= !found.is_empty();
             return found.len();
         }
+        let logged = self.release.logs_changes();
+        self.unlogged |= !logged && !found.is_empty();
         let mut pushed = Vec::new();
         for at in &found {
             let mut new = self.table(database, name).unwrap().rows[*at].clone();
             set(&mut new.values);
             (new.xmin, new.xmax) = (xid, None);
-            self.append(
-                database,
-                Operation::Update(name.to_owned(), *at as u64, new.clone()),
-            );
+            if logged {
+                self.append(
+                    database,
+                    Operation::Update(name.to_owned(), *at as u64, new.clone()),
+                );
+            }
             pushed.push(new);
         }
         if let Some(table) = self.table_mut(database, name) {
@@ -353,9 +461,12 @@ impl Server {
             if let Some(table) = self.table_mut(database, name) {
                 table.rows.retain(|row| !matches(&row.values));
             }
+            self.unlogged |= !found.is_empty();
             return found.len();
         }
-        for at in &found {
+        let logged = self.release.logs_changes();
+        self.unlogged |= !logged && !found.is_empty();
+        for at in found.iter().filter(|_| logged) {
             self.append(database, Operation::Delete(name.to_owned(), *at as u64));
         }
         if let Some(table) = self.table_mut(database, name) {

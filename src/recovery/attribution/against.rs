@@ -20,8 +20,7 @@ impl Bounds<'_, '_> {
             return None;
         }
         if !self.in_snapshot(slot) {
-            let ownable = self.ownable.contains(&record.table);
-            return (!ownable).then_some(Fact::NoTable);
+            return self.against_young(record);
         }
         let Some(view) = self
             .view(slot, record.table)
@@ -55,6 +54,47 @@ impl Bounds<'_, '_> {
         }
     }
 
+    /// The fact against every database that no file names: its tables are made
+    /// by records of the tail. Of databases that are lost nothing is known.
+    fn against_young(&self, record: &Record<'_>) -> Option<Fact> {
+        if self.problem.missing.any() {
+            return None;
+        }
+        let Some(&count) = self.ownable.get(&record.table) else {
+            return Some(Fact::NoTable);
+        };
+        match record.operation {
+            Operation::Update { index, .. } | Operation::Delete { index, .. }
+                if record.proof == Proof::Everything && *index >= count =>
+            {
+                let index = *index;
+                Some(Fact::PastEnd { index, count })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a record would have changed nothing in a database, in every
+    /// consistent assignment, where every change of a schema is logged: the
+    /// statement had failed after it was logged.
+    pub fn is_idle(&self, record: &Record<'_>, slot: Slot) -> bool {
+        if !self.in_snapshot(slot) {
+            let ownable = self.ownable.contains_key(&record.table);
+            let drops = matches!(record.operation, Operation::DropTable { .. });
+            return drops && !ownable && !self.problem.missing.any();
+        }
+        let view = self.view(slot, record.table);
+        let exists = view.map_or(Exists::No, |view| view.exists);
+        match record.operation {
+            Operation::CreateTable { .. } => exists == Exists::Yes,
+            Operation::DropTable { .. } => exists == Exists::No,
+            Operation::Insert { row, .. } => view.is_some_and(|view| {
+                view.known && exists == Exists::Yes && view.columns.len() != row.arity()
+            }),
+            _ => false,
+        }
+    }
+
     fn against_create(&self, record: &Record<'_>, slot: Slot, columns: &[Column]) -> Option<Fact> {
         if record.proof < Proof::Schemas {
             return None;
@@ -68,7 +108,7 @@ impl Bounds<'_, '_> {
                 continue;
             }
             if !self.in_snapshot(slot) {
-                if !self.ownable.contains(&name) {
+                if !self.problem.missing.any() && !self.ownable.contains_key(&name) {
                     return Some(Fact::NoReferencedKey);
                 }
                 continue;
@@ -104,13 +144,13 @@ impl Bounds<'_, '_> {
                 continue;
             }
             let hash = record.values.get(at).copied().unwrap_or_default();
-            if column.is_key() && self.key_is_taken(slot, record.table, view, at, hash) {
+            if column.is_key() && self.key_is_taken(record, slot, view, at, hash) {
                 return Some(Fact::KeyTaken);
             }
             if let Some(key) = &column.foreign_key {
                 let name = self.problem.name_id(&key.table)?;
                 let hashes = reference_hashes(&value);
-                if !self.can_be_referenced(slot, name, &key.column, &hashes) {
+                if !self.can_be_referenced(record, slot, name, &key.column, &hashes) {
                     return Some(Fact::NoReference);
                 }
             }
@@ -118,9 +158,18 @@ impl Bounds<'_, '_> {
         None
     }
 
-    /// Whether a visible row has the key in every consistent assignment.
-    fn key_is_taken(&self, slot: Slot, name: NameId, view: &View, at: usize, hash: u64) -> bool {
-        if self.renames {
+    /// Whether a row that the record's run could see has the key in every
+    /// consistent assignment.
+    fn key_is_taken(
+        &self,
+        record: &Record<'_>,
+        slot: Slot,
+        view: &View,
+        at: usize,
+        hash: u64,
+    ) -> bool {
+        let name = record.table;
+        if self.component.renames {
             return false;
         }
         let run_start = match self.insert_run {
@@ -143,8 +192,11 @@ impl Bounds<'_, '_> {
         let Some(places) = base.places(at, hash) else {
             return false;
         };
-        let visible = places.rows.iter().filter(|(_, visible)| *visible);
-        visible.into_iter().any(|(row, _)| {
+        let mut rows = places.rows.iter();
+        rows.any(|(row, standing)| {
+            if !standing.shows(record.transaction) {
+                return false;
+            }
             let Some(ends) = self.ends.get(&(name, *row)) else {
                 return true;
             };
@@ -160,28 +212,41 @@ impl Bounds<'_, '_> {
         })
     }
 
-    /// Whether some consistent assignment has a row with the key.
-    fn can_be_referenced(&self, slot: Slot, name: NameId, column: &str, hashes: &[u64]) -> bool {
+    /// Whether some consistent assignment has a row with the key that the
+    /// record's run could see.
+    fn can_be_referenced(
+        &self,
+        record: &Record<'_>,
+        slot: Slot,
+        name: NameId,
+        column: &str,
+        hashes: &[u64],
+    ) -> bool {
         let Some(view) = self.view(slot, name) else {
             return false;
         };
         if view.exists == Exists::No {
             return false;
         }
-        let (true, false, 0, Some(base)) = (view.known, self.renames, view.epoch, &view.base)
+        let (true, false, 0, Some(base)) =
+            (view.known, self.component.renames, view.epoch, &view.base)
         else {
             return true;
         };
-        let Some(at) = base.column(column) else {
+        let Some(at) = base.column(column).filter(|_| base.streamed) else {
             return true;
         };
         let brought = |hash: &u64| {
             let brought = self.brought.get(&(name, *hash));
             brought.is_some_and(|slots| slots.binary_search(&slot).is_ok())
         };
-        hashes
-            .iter()
-            .any(|hash| base.places(at, *hash).is_some() || brought(hash))
+        let stands = |hash: &u64| {
+            base.places(at, *hash).is_some_and(|places| {
+                let mut rows = places.rows.iter();
+                places.overflow || rows.any(|(_, standing)| standing.shows(record.transaction))
+            })
+        };
+        hashes.iter().any(|hash| stands(hash) || brought(hash))
     }
 }
 

@@ -8,18 +8,22 @@ use super::problem::{Slot, index};
 
 /// Shares below this are not told.
 const TOLD: f64 = 1e-7;
+/// Places before and after a record at which what is left out concerns it.
+const LOST_BEFORE: usize = 16;
+const LOST_AFTER: usize = 48;
 
 /// What the search says of a component.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Beliefs {
-    /// The likeliest assignment as a whole, by place.
-    pub best: Vec<Slot>,
-    /// Shares of all likelihood by place and database, ascending.
+    /// The likeliest assignment as a whole, by place: the class, and what the
+    /// database was like, as a digest.
+    pub best: Vec<(Slot, u128)>,
+    /// Shares of all likelihood by place and class, ascending.
     pub shares: Vec<Vec<(Slot, f64)>>,
+    /// By place, the share of likelihood that the search left out there.
+    pub lost: Vec<f64>,
     /// Whether a record starts a statement, by place, in the likeliest assignment.
     pub starts: Vec<bool>,
-    /// Share of likelihood in which a record takes effect, by place.
-    pub effects: Vec<f64>,
     /// States looked at.
     pub states: usize,
     /// Records whose shares are settled.
@@ -30,23 +34,33 @@ impl Beliefs {
     /// Nothing known yet of so many records.
     pub fn new(len: usize) -> Self {
         Beliefs {
-            best: vec![Slot::MAX; len],
+            best: vec![(Slot::MAX, 0); len],
             shares: vec![Vec::new(); len],
             starts: vec![true; len],
-            effects: vec![0.0; len],
+            lost: vec![0.0; len + 1],
             tidy: 0,
             states: 0,
         }
     }
 
     /// Notes one statement of the likeliest assignment.
-    pub fn choose(&mut self, places: Range<usize>, slot: Slot) {
+    pub fn choose(&mut self, places: Range<usize>, slot: Slot, version: u128) {
         for place in places.clone() {
             let (best, starts) = (self.best.get_mut(place), self.starts.get_mut(place));
             if let (Some(best), Some(starts)) = (best, starts) {
-                (*best, *starts) = (slot, place == places.start);
+                (*best, *starts) = ((slot, version), place == places.start);
             }
         }
+    }
+
+    /// The share of likelihood that was left out where it can concern a record:
+    /// ways that differ in it part from the others there, and meet them soon.
+    pub fn lost_near(&self, place: usize) -> f64 {
+        let first = place.saturating_sub(LOST_BEFORE);
+        let near = self.lost.iter().skip(first);
+        let near = near.take(place - first + LOST_AFTER);
+        let kept = near.map(|lost| 1.0 - lost.clamp(0.0, 1.0));
+        1.0 - kept.product::<f64>()
     }
 
     /// Forgets shares too small to be told; the records below `before` are settled.
@@ -71,8 +85,6 @@ pub(super) struct Origin {
     pub slot: Slot,
     /// The logarithm of their likelihood.
     pub weight: f64,
-    /// Whether they take effect.
-    pub effect: bool,
 }
 
 /// What remains of a place: how it was reached.
@@ -158,9 +170,6 @@ pub(super) fn walk_back(
 }
 
 fn note(beliefs: &mut Beliefs, place: usize, origin: &Origin, part: f64) {
-    if let (true, Some(effect)) = (origin.effect, beliefs.effects.get_mut(place)) {
-        *effect += part;
-    }
     let slot = origin.slot;
     let Some(shares) = beliefs.shares.get_mut(place) else {
         return;

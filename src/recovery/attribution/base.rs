@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::{ByteWriter, RowValues};
 use crate::error::Result;
@@ -21,11 +21,52 @@ const PLACES_MAX: usize = 2048;
 /// Places kept in all.
 const PLACES_IN_ALL: usize = 8_000_000;
 
+/// No transaction ended the version.
+const NEVER: u64 = u64::MAX;
+
+/// The transactions that made and ended a row version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Standing {
+    xmin: u64,
+    /// [`NEVER`] for a version that was not ended.
+    xmax: u64,
+}
+
+impl Standing {
+    /// Of a version with these marks.
+    pub fn new(xmin: u64, xmax: Option<u64>) -> Self {
+        let xmax = xmax.map_or(NEVER, |xmax| xmax.min(NEVER - 1));
+        Standing { xmin, xmax }
+    }
+
+    /// Whether a run of the server saw the version in a transaction. Numbers
+    /// restart at 1 with the server, so a version can vanish, and one that was
+    /// ended can be back (format page, "Server rules", 7 and 8).
+    pub fn shows(self, transaction: u64) -> bool {
+        self.xmin <= transaction && self.xmax > transaction
+    }
+
+    /// Whether nothing ended the version.
+    pub fn is_live(self) -> bool {
+        self.xmax == NEVER
+    }
+
+    /// The version once a transaction ended it, as a later one ends it anew.
+    pub fn ended(self, transaction: u64) -> Self {
+        Standing::new(self.xmin, Some(transaction))
+    }
+
+    fn write(self, bytes: &mut ByteWriter) {
+        bytes.u64(self.xmin);
+        bytes.u64(self.xmax);
+    }
+}
+
 /// Where a value stands in a column.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Row index and whether the row is visible, ascending.
-    pub rows: Vec<(u64, bool)>,
+    /// Row index and what the row's marks say, ascending.
+    pub rows: Vec<(u64, Standing)>,
     /// Whether there are more than are listed.
     pub overflow: bool,
 }
@@ -43,12 +84,17 @@ pub(super) struct BaseTable {
     pub count: u64,
     /// Row versions that are visible.
     pub live: u64,
-    /// Value hashes of the rows that records point at, and whether they are visible.
-    pub rows: HashMap<u64, (Rc<[u64]>, bool)>,
+    /// Value hashes of the rows that records point at, and the rows' marks.
+    pub rows: HashMap<u64, (Rc<[u64]>, Standing)>,
+    /// Whether all rows were read: where not, nothing is known of places.
+    pub streamed: bool,
     /// Places of the values that records ask for, by column and hash.
     places: HashedMap<(usize, u64), Places>,
     /// Largest integer of each column, where there is one.
     pub largest: Vec<Option<i64>>,
+    /// What tells this table from one of another database, as far as the tail
+    /// asks for it: tables of one digest are the same to every record.
+    pub digest: u128,
 }
 
 impl BaseTable {
@@ -63,8 +109,6 @@ impl BaseTable {
 pub(super) struct Base {
     /// The tables that the tail names.
     pub tables: Vec<Rc<BaseTable>>,
-    /// Databases that hold a row by its hash, for rows logged before the tail.
-    pub holders: HashMap<u64, Vec<Slot>>,
 }
 
 /// What records ask the snapshot for.
@@ -74,8 +118,6 @@ pub(super) struct Questions {
     pub indexes: BTreeSet<u64>,
     /// Value hashes.
     pub values: HashSet<u64>,
-    /// Hashes of whole rows.
-    pub rows: HashSet<u64>,
 }
 
 impl Questions {
@@ -98,13 +140,6 @@ impl Questions {
         }
         questions
     }
-}
-
-/// The hash of a whole row.
-pub(super) fn row_hash(values: impl Iterator<Item = u64>) -> u64 {
-    let mut bytes = ByteWriter::new();
-    values.for_each(|value| bytes.u64(value));
-    xxh3_64(bytes.as_slice())
 }
 
 impl Base {
@@ -136,8 +171,10 @@ impl Base {
                     count: extent.count,
                     live: extent.live,
                     rows: HashMap::new(),
+                    streamed: false,
                     places: HashedMap::default(),
                     largest: vec![None; table.columns.len()],
+                    digest: 0,
                 };
                 found.push((read, extent));
             }
@@ -147,8 +184,9 @@ impl Base {
         }
         for (mut table, extent) in found {
             if streamed(table.name) {
-                table.stream(extent, &questions, &mut places_left, &mut base.holders)?;
+                table.stream(extent, &questions, &mut places_left)?;
             }
+            table.digest = table.digest();
             base.tables.push(Rc::new(table));
         }
         Ok(base)
@@ -164,7 +202,8 @@ impl BaseTable {
         read_rows_at(extent, indexes, |at, row| {
             let values: Rc<[u64]> = row.values().map(|v| hash(&mut bytes, &v)).collect();
             questions.values.extend(values.iter().copied());
-            self.rows.insert(at, (values, row.is_visible()));
+            let standing = Standing::new(row.xmin, row.xmax);
+            self.rows.insert(at, (values, standing));
         })
     }
 
@@ -173,8 +212,8 @@ impl BaseTable {
         extent: &RowExtent,
         questions: &Questions,
         places_left: &mut usize,
-        holders: &mut HashMap<u64, Vec<Slot>>,
     ) -> Result<()> {
+        self.streamed = true;
         let mut reader = RowReader::new(extent);
         let mut bytes = ByteWriter::new();
         let mut at = 0;
@@ -184,15 +223,6 @@ impl BaseTable {
                 values.clear();
                 values.extend(row.values.iter().map(|value| hash(&mut bytes, value)));
                 self.note(at, &row, &values, questions, places_left);
-                if !questions.rows.is_empty() {
-                    let whole = row_hash(values.iter().copied());
-                    if questions.rows.contains(&whole) {
-                        let slots = holders.entry(whole).or_default();
-                        if !slots.contains(&self.slot) {
-                            slots.push(self.slot);
-                        }
-                    }
-                }
                 at += 1;
             }
         }
@@ -221,7 +251,7 @@ impl BaseTable {
             }
             let places = self.places.entry((column, *hash)).or_default();
             if places.rows.len() < PLACES_MAX && *places_left > 0 {
-                places.rows.push((at, row.is_visible()));
+                places.rows.push((at, Standing::new(row.xmin, row.xmax)));
                 *places_left -= 1;
             } else {
                 places.overflow = true;
@@ -239,16 +269,43 @@ impl BaseTable {
         self.rows.get(&at).map(|(values, _)| values)
     }
 
-    /// Whether the row at an index is visible, where it was asked for.
-    pub fn is_visible(&self, at: u64) -> bool {
-        self.rows.get(&at).is_some_and(|(_, visible)| *visible)
+    /// The marks of the row at an index, where it was asked for.
+    pub fn standing(&self, at: u64) -> Option<Standing> {
+        self.rows.get(&at).map(|(_, standing)| *standing)
     }
-}
 
-/// The first slot of a list that stands alone.
-pub(super) fn only(slots: &[Slot]) -> Option<Slot> {
-    match slots {
-        [only] => Some(*only),
-        _ => None,
+    fn digest(&self) -> u128 {
+        let mut bytes = ByteWriter::new();
+        bytes.u64(xxh3_64(format!("{:?}", self.table.columns).as_bytes()));
+        bytes.u64(self.count);
+        bytes.u64(self.live);
+        for (column, largest) in self.table.columns.iter().zip(&self.largest) {
+            for number in [self.table.sequence(&column.name), *largest] {
+                bytes.bool(number.is_some());
+                bytes.i64(number.unwrap_or_default());
+            }
+        }
+        // Sums, because the order of a map is all one.
+        let rows = self.rows.iter().map(|(at, (values, standing))| {
+            let mut bytes = ByteWriter::new();
+            bytes.u64(*at);
+            values.iter().for_each(|value| bytes.u64(*value));
+            standing.write(&mut bytes);
+            xxh3_128(bytes.as_slice())
+        });
+        bytes.u128(rows.fold(0, u128::wrapping_add));
+        let places = self.places.iter().map(|((column, value), places)| {
+            let mut bytes = ByteWriter::new();
+            bytes.u64(*column as u64);
+            bytes.u64(*value);
+            bytes.bool(places.overflow);
+            for (at, standing) in &places.rows {
+                bytes.u64(*at);
+                standing.write(&mut bytes);
+            }
+            xxh3_128(bytes.as_slice())
+        });
+        bytes.u128(places.fold(0, u128::wrapping_add));
+        xxh3_128(bytes.as_slice())
     }
 }

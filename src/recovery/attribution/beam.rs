@@ -2,48 +2,55 @@
 //! whole. What the way back makes of it is in [`backward`](super::backward).
 //!
 //! The width is bounded, so a share is an estimate; it never proves anything.
+//! What is left out is counted.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::error::Result;
+
 use super::backward::{Beliefs, Done, Layer, Origin, log_sum, walk_back};
-use super::evidence;
-use super::habit::{Habits, Priors, Regime};
+use super::evidence::{self, share};
 use super::hashed::HashedMap;
 use super::problem::{Slot, index, number};
 use super::state::{Database, State};
 use super::statement::Readings;
-use super::turn::{Turn, Turns};
+use super::turn::{Side, Turn, Turns};
 
 /// Readings weighed in all, over which the width is spread.
-const READINGS_MAX: usize = 3_000_000;
+const READINGS_MAX: usize = 1_500_000;
 /// Widest and narrowest beam.
-const WIDTHS: (usize, usize) = (256, 24);
-/// States less likely than the best by this much (as a logarithm) are dropped.
+const WIDTHS: (usize, usize) = (256, 16);
+/// States less likely than the best by this much (as a logarithm) are left out.
 const SPAN: f64 = 13.0;
+/// Databases, or classes of them, that one record is tried in from one state;
+/// the likeliest go first.
+const TRIED_MAX: usize = 48;
 /// Records that are kept before the way back is walked for the oldest half.
 const WINDOW: usize = 4_096;
 /// The mark of a record that fits nowhere.
 pub(super) const NOWHERE: Slot = Slot::MAX;
 
-/// What was known of the record before, by place: `Some` when it belongs to
-/// another component.
-pub(super) type Neighbours = Vec<Option<Option<Slot>>>;
-
 /// One state that can be reached, and how likely it is.
 struct Node {
     /// The state it is reached from, or the state itself where nothing changed.
     state: Rc<State>,
-    /// The database that is another in the state.
-    changed: Option<(Slot, Rc<Database>)>,
+    /// What is another in the state.
+    changed: Option<Change>,
     /// Logarithm of the likelihood of all ways here.
     total: f64,
     /// The same of the likeliest way, and its last step.
     best: f64,
     route: Route,
-    before: Option<Slot>,
-    regime: Regime,
     origins: Vec<Origin>,
+}
+
+/// A database that took up a record.
+struct Change {
+    class: Slot,
+    /// Which of the changed databases it was.
+    changed: Option<usize>,
+    now: Rc<Database>,
 }
 
 /// The last step of the likeliest way to a node.
@@ -52,24 +59,30 @@ struct Route {
     layer: u32,
     node: u32,
     slot: Slot,
+    /// What the database was like before.
+    version: u128,
 }
-
-type Key = (u128, Option<Slot>, Regime);
 
 /// Nodes of one place that wait to be expanded.
 struct Pending {
     nodes: Vec<Node>,
-    by_key: HashedMap<Key, usize>,
+    by_digest: HashedMap<u128, usize>,
     /// The largest total.
     best: f64,
+    /// Logarithm of the sum of all totals.
+    sum: f64,
+    /// Logarithm of the likelihood of what was left out on the way here.
+    lost: f64,
 }
 
 impl Default for Pending {
     fn default() -> Self {
         Pending {
             nodes: Vec::new(),
-            by_key: HashedMap::default(),
+            by_digest: HashedMap::default(),
             best: f64::NEG_INFINITY,
+            sum: f64::NEG_INFINITY,
+            lost: f64::NEG_INFINITY,
         }
     }
 }
@@ -80,19 +93,16 @@ struct Step<'s> {
     /// The node's position among those of its place.
     at: usize,
     node: &'s Node,
-    slot: Slot,
+    side: Option<Side>,
     weight: f64,
-    effect: bool,
 }
 
 /// A search over one component.
 pub(super) struct Search<'p, 'w> {
     /// How records can be read.
     pub readings: Readings<'p, 'w>,
-    /// How databases follow one another.
-    pub habits: &'p Habits,
-    /// What precedes each record in other components.
-    pub neighbours: &'p Neighbours,
+    /// Fails when the work is to stop.
+    pub go_on: &'p dyn Fn() -> Result<()>,
 }
 
 impl Search<'_, '_> {
@@ -107,20 +117,29 @@ impl Search<'_, '_> {
     }
 
     /// Searches from the state of the snapshot on.
-    pub fn run(&self, first: State) -> Beliefs {
+    ///
+    /// # Errors
+    /// When the work is to stop.
+    pub fn run(&self, first: State) -> Result<Beliefs> {
         let width = self.width();
-        let mut priors = Priors::new(self.habits);
         let mut pending: BTreeMap<usize, Pending> = BTreeMap::new();
-        pending.insert(0, self.start(first));
+        pending.insert(0, start(first));
         let mut done: BTreeMap<usize, Done> = BTreeMap::new();
         let mut routes: Vec<Vec<Route>> = vec![Vec::new(); self.len() + 1];
         let mut beliefs = Beliefs::new(self.len());
-        while let Some((place, waiting)) = pending.pop_first() {
+        while let Some((place, mut waiting)) = pending.pop_first() {
+            (self.go_on)()?;
             // Weights only ever lower a likelihood, so what is behind and below
             // cannot catch up.
             let ahead = pending.values().map(|waiting| waiting.best);
+            let floor = ahead.fold(waiting.best, f64::max) - SPAN;
+            waiting.prune(width, floor);
+            let ahead = pending.values().map(|waiting| waiting.sum);
+            let kept = ahead.fold(waiting.sum, log_sum);
+            if let (Some(lost), true) = (beliefs.lost.get_mut(place), waiting.lost.is_finite()) {
+                *lost = (waiting.lost - log_sum(waiting.lost, kept)).exp();
+            }
             let mut nodes = waiting.nodes;
-            prune(&mut nodes, width, ahead.fold(waiting.best, f64::max) - SPAN);
             beliefs.states += nodes.len();
             if let Some(routes) = routes.get_mut(place) {
                 *routes = nodes.iter().map(|node| node.route).collect();
@@ -130,74 +149,50 @@ impl Search<'_, '_> {
                 break;
             }
             nodes.iter_mut().for_each(Node::arrive);
-            self.expand(place, &nodes, &mut priors, &mut pending);
+            self.expand(place, &nodes, &mut pending);
             done.insert(place, finished(nodes));
             let oldest = done.first_key_value().map_or(place, |(oldest, _)| *oldest);
             if place - oldest >= WINDOW {
                 settle(&pending, &mut done, &mut beliefs, oldest + WINDOW / 2);
             }
         }
-        beliefs
+        Ok(beliefs)
     }
 
-    fn start(&self, first: State) -> Pending {
-        let before = match self.neighbours.first() {
-            Some(Some(before)) => *before,
-            _ => None,
-        };
-        let first = Rc::new(first);
-        let regimes = self.habits.regimes().iter();
-        let nodes = regimes.map(|(regime, share)| Node {
-            state: first.clone(),
-            changed: None,
-            total: share.ln(),
-            best: share.ln(),
-            route: Route {
-                layer: 0,
-                node: 0,
-                slot: NOWHERE,
-            },
-            before,
-            regime: *regime,
-            origins: Vec::new(),
-        });
-        Pending {
-            nodes: nodes.collect(),
-            by_key: HashedMap::default(),
-            best: 0.0,
-        }
-    }
-
-    fn expand(
-        &self,
-        place: usize,
-        nodes: &[Node],
-        priors: &mut Priors<'_>,
-        pending: &mut BTreeMap<usize, Pending>,
-    ) {
+    fn expand(&self, place: usize, nodes: &[Node], pending: &mut BTreeMap<usize, Pending>) {
         let open = self.readings.candidates.open.get(place);
         let open = open.map_or(&[][..], |open| open);
         let mut turns = Turns::new(self.readings, place, open);
-        let versions: Vec<Vec<usize>> = nodes
-            .iter()
-            .map(|node| turns.versions(&node.state))
-            .collect();
+        let sides: Vec<Vec<Side>> = nodes.iter().map(|node| turns.sides(&node.state)).collect();
+        let databases = self.readings.lookup.problem.snapshot_databases.max(1);
+        let even = share(u64::from(databases)).ln();
         let mut expanded = false;
-        for ((at, node), versions) in nodes.iter().enumerate().zip(&versions) {
+        for ((at, node), sides) in nodes.iter().enumerate().zip(&sides) {
             // What the state is to the records after each length of statement.
             let mut sums = BTreeMap::new();
-            for (&slot, version) in open.iter().zip(versions) {
-                for turn in turns.of(*version) {
-                    expanded = true;
-                    let step = Step {
-                        place,
-                        at,
-                        node,
-                        slot,
-                        weight: turn.weight,
-                        effect: turn.effect,
-                    };
-                    self.follow(&step, Some(turn), &mut sums, priors, pending);
+            let of_sides = sides.iter().flat_map(|side| {
+                let prior = share(u64::from(side.held.count)).ln() - even;
+                let turns = turns.of(side.version).iter();
+                turns.map(move |turn| (*side, turn, turn.weight + prior))
+            });
+            let mut steps: Vec<(Side, &Turn, f64)> = of_sides.collect();
+            if steps.len() > TRIED_MAX {
+                // A stable sort: equals stay in the order of their databases.
+                steps.sort_by(|(_, _, a), (_, _, b)| b.total_cmp(a));
+            }
+            for (tried, (side, turn, weight)) in steps.into_iter().enumerate() {
+                expanded = true;
+                let step = Step {
+                    place,
+                    at,
+                    node,
+                    side: Some(side),
+                    weight,
+                };
+                let waiting = pending.entry(turn.next).or_default();
+                match tried < TRIED_MAX {
+                    true => self.follow(&step, Some(turn), &mut sums, waiting),
+                    false => waiting.lose(node.total + weight),
                 }
             }
         }
@@ -209,11 +204,11 @@ impl Search<'_, '_> {
                 place,
                 at,
                 node,
-                slot: NOWHERE,
+                side: None,
                 weight: evidence::NOWHERE,
-                effect: false,
             };
-            self.follow(&step, None, &mut BTreeMap::new(), priors, pending);
+            let waiting = pending.entry(place + 1).or_default();
+            self.follow(&step, None, &mut BTreeMap::new(), waiting);
         }
     }
 
@@ -223,46 +218,24 @@ impl Search<'_, '_> {
         step: &Step<'_>,
         turn: Option<&Turn>,
         sums: &mut BTreeMap<usize, u128>,
-        priors: &mut Priors<'_>,
-        pending: &mut BTreeMap<usize, Pending>,
+        waiting: &mut Pending,
     ) {
-        let next = turn.map_or(step.place + 1, |turn| turn.next);
-        let waiting = pending.entry(next).or_default();
-        let floor = waiting.best - SPAN;
-        let before = match self.neighbours.get(step.place) {
-            Some(Some(outside)) => *outside,
-            _ => step.node.before,
-        };
-        let known = match step.slot {
-            NOWHERE => step.node.before,
-            slot => Some(slot),
-        };
-        for (regime, _) in self.habits.regimes() {
-            let prior = match step.slot {
-                NOWHERE => 0.0,
-                slot => priors.of(*regime, before, slot),
-            };
-            let weight = step.weight + prior + self.habits.switch(step.node.regime, *regime);
-            if step.node.total + weight < floor {
-                continue;
-            }
-            let sum = sums.entry(next).or_insert_with(|| {
-                let now = self.readings.number(next);
-                let horizon = self.readings.lookup.horizon;
-                step.node.state.digest(horizon, now)
-            });
-            let change = turn.map(|turn| turn.change(&self.readings, step.slot));
-            let digest = change.map_or(*sum, |change| sum.wrapping_add(change.digest));
-            let origin = Origin {
-                layer: number(step.place),
-                node: number(step.at),
-                slot: step.slot,
-                weight,
-                effect: step.effect,
-            };
-            let changed = change.and_then(|change| change.database.as_ref());
-            waiting.reach((digest, known, *regime), step, origin, changed);
+        let total = step.node.total + step.weight;
+        if total < waiting.best - SPAN {
+            waiting.lose(total);
+            return;
         }
+        let next = turn.map_or(step.place + 1, |turn| turn.next);
+        let sum = sums.entry(next).or_insert_with(|| {
+            let now = self.readings.number(next);
+            let horizon = self.readings.lookup.horizon;
+            step.node.state.digest(horizon, now)
+        });
+        let class = step.side.map_or(NOWHERE, |side| side.class);
+        let change = turn.map(|turn| turn.change(&self.readings, class));
+        let digest = change.map_or(*sum, |change| sum.wrapping_add(change.digest));
+        let changed = change.and_then(|change| change.database.as_ref());
+        waiting.reach(digest, step, class, changed);
     }
 
     /// The way back from the last place: shares of what was not settled yet.
@@ -275,14 +248,14 @@ impl Search<'_, '_> {
     ) {
         let numbered = nodes.iter().enumerate();
         // The first of equals, whatever the number of nodes.
-        let best = numbered.max_by(|(at, a), (bt, b)| a.best.total_cmp(&b.best).then(at.cmp(bt)));
+        let best = numbered.max_by(|(at, a), (bt, b)| a.best.total_cmp(&b.best).then(bt.cmp(at)));
         let (mut place, mut node) = (self.len(), best.map_or(0, |(at, _)| at));
         while let Some(route) = routes.get(place).and_then(|routes| routes.get(node)) {
             let from = index(route.layer);
             if from >= place {
                 break;
             }
-            beliefs.choose(from..place, route.slot);
+            beliefs.choose(from..place, route.slot, route.version);
             (place, node) = (from, index(route.node));
         }
         let last = Layer {
@@ -295,28 +268,65 @@ impl Search<'_, '_> {
     }
 }
 
+fn start(first: State) -> Pending {
+    let route = Route {
+        layer: 0,
+        node: 0,
+        slot: NOWHERE,
+        version: 0,
+    };
+    let node = Node {
+        state: Rc::new(first),
+        changed: None,
+        total: 0.0,
+        best: 0.0,
+        route,
+        origins: Vec::new(),
+    };
+    Pending {
+        nodes: vec![node],
+        best: 0.0,
+        sum: 0.0,
+        ..Pending::default()
+    }
+}
+
 impl Node {
     /// Makes the state what it is after the step that led here.
     fn arrive(&mut self) {
-        if let Some((slot, database)) = self.changed.take() {
+        if let Some(change) = self.changed.take() {
             let mut state = self.state.as_ref().clone();
-            state.set(slot, database);
+            state.set(change.class, change.changed, change.now);
             self.state = Rc::new(state);
         }
     }
 }
 
 impl Pending {
+    /// Counts what is left out, by the logarithm of its likelihood.
+    fn lose(&mut self, total: f64) {
+        self.lost = log_sum(self.lost, total);
+    }
+
     /// Notes that a node is reached by one more way.
-    fn reach(&mut self, key: Key, step: &Step<'_>, origin: Origin, changed: Option<&Rc<Database>>) {
-        let total = step.node.total + origin.weight;
-        let best = step.node.best + origin.weight;
+    fn reach(&mut self, digest: u128, step: &Step<'_>, slot: Slot, changed: Option<&Rc<Database>>) {
+        let total = step.node.total + step.weight;
+        let best = step.node.best + step.weight;
+        self.sum = log_sum(self.sum, total);
+        let origin = Origin {
+            layer: number(step.place),
+            node: number(step.at),
+            slot,
+            weight: step.weight,
+        };
         let route = Route {
             layer: origin.layer,
             node: origin.node,
-            slot: origin.slot,
+            slot,
+            version: step.side.map_or(0, |side| side.held.digest),
         };
-        if let Some(known) = self.by_key.get(&key).and_then(|at| self.nodes.get_mut(*at)) {
+        let known = self.by_digest.get(&digest).copied();
+        if let Some(known) = known.and_then(|at| self.nodes.get_mut(at)) {
             known.total = log_sum(known.total, total);
             known.origins.push(origin);
             if best > known.best {
@@ -326,17 +336,32 @@ impl Pending {
             return;
         }
         self.best = self.best.max(total);
-        self.by_key.insert(key, self.nodes.len());
+        self.by_digest.insert(digest, self.nodes.len());
+        let change = changed.zip(step.side).map(|(now, side)| Change {
+            class: slot,
+            changed: side.held.changed,
+            now: now.clone(),
+        });
         self.nodes.push(Node {
             state: step.node.state.clone(),
-            changed: changed.map(|database| (step.slot, database.clone())),
+            changed: change,
             total,
             best,
             route,
-            before: key.1,
-            regime: key.2,
             origins: vec![origin],
         });
+    }
+
+    /// Keeps the likeliest nodes, best first.
+    fn prune(&mut self, width: usize, floor: f64) {
+        // A stable sort: equals stay in the order they were reached.
+        self.nodes.sort_by(|a, b| b.total.total_cmp(&a.total));
+        let kept = self.nodes.partition_point(|node| node.total >= floor);
+        for node in self.nodes.drain(kept.min(width)..) {
+            self.lost = log_sum(self.lost, node.total);
+        }
+        let kept = self.nodes.iter().map(|node| node.total);
+        self.sum = kept.fold(f64::NEG_INFINITY, log_sum);
     }
 }
 
@@ -367,12 +392,4 @@ fn finished(nodes: Vec<Node>) -> Done {
         layer.origins.push(node.origins.into_boxed_slice());
     }
     layer
-}
-
-/// Keeps the likeliest nodes, best first.
-fn prune(nodes: &mut Vec<Node>, width: usize, floor: f64) {
-    nodes.retain(|node| node.total >= floor);
-    // A stable sort: equals stay in the order they were reached.
-    nodes.sort_by(|a, b| b.total.total_cmp(&a.total));
-    nodes.truncate(width);
 }

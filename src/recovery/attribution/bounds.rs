@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow};
 
-use super::base::{Base, BaseTable, only};
+use super::base::{Base, BaseTable};
 use super::component::Component;
 use super::hashed::HashedMap;
 use super::problem::{NameId, Problem, Proof, Record, Slot, reference_hashes};
@@ -82,10 +82,11 @@ pub(super) struct End<'w> {
 /// Bounds at a moment.
 pub(super) struct Bounds<'p, 'w> {
     pub problem: &'p Problem<'w>,
-    pub renames: bool,
+    pub component: &'p Component,
     pub views: HashedMap<(Slot, NameId), View>,
-    /// Table names that a database without a file can own by now.
-    pub ownable: HashSet<NameId>,
+    /// Table names that a database without a file can own by now, and the rows
+    /// it can have pushed there.
+    pub ownable: HashMap<NameId, u64>,
     /// Records that can have ended a row of the snapshot, by table name and row.
     pub ends: HashMap<(NameId, u64), Vec<End<'w>>>,
     /// Keys inserted for certain: the record that did.
@@ -101,7 +102,7 @@ pub(super) struct Bounds<'p, 'w> {
 
 impl<'p, 'w> Bounds<'p, 'w> {
     /// The bounds before the first record.
-    pub fn new(problem: &'p Problem<'w>, base: &'p Base, component: &Component) -> Self {
+    pub fn new(problem: &'p Problem<'w>, base: &'p Base, component: &'p Component) -> Self {
         let mut views = HashedMap::default();
         for table in &base.tables {
             if component.looked_up.contains(&table.name) {
@@ -128,9 +129,9 @@ impl<'p, 'w> Bounds<'p, 'w> {
         }
         Bounds {
             problem,
-            renames: component.renames,
+            component,
             views,
-            ownable: HashSet::new(),
+            ownable: HashMap::new(),
             ends: HashMap::new(),
             inserted: HashedMap::default(),
             brought: HashedMap::default(),
@@ -160,17 +161,9 @@ impl<'p, 'w> Bounds<'p, 'w> {
             (Operation::Insert { .. }, _) => Some((record.table, at)),
             _ => None,
         };
-        let resolved = only(open).is_some();
+        let resolved = self.component.only(open).is_some();
         if open.iter().any(|slot| !self.in_snapshot(*slot)) {
-            match (record.operation, record.renamed_to) {
-                (Operation::CreateTable { .. }, _) => {
-                    self.ownable.insert(record.table);
-                }
-                (_, Some(new)) => {
-                    self.ownable.insert(new);
-                }
-                _ => {}
-            }
+            self.can_be_young(record);
         }
         let named = open.partition_point(|slot| *slot < self.problem.snapshot_databases);
         let open = match open.get(..named) {
@@ -189,6 +182,26 @@ impl<'p, 'w> Bounds<'p, 'w> {
                 Operation::Delete { .. } => {}
                 _ => self.reshaped(record, slot, resolved),
             }
+        }
+    }
+
+    /// What a record can have made of databases that no file names: rows are
+    /// counted as if all were one database's.
+    fn can_be_young(&mut self, record: &Record<'_>) {
+        match (record.operation, record.renamed_to) {
+            (Operation::CreateTable { .. }, _) => {
+                self.ownable.entry(record.table).or_default();
+            }
+            (_, Some(new)) => {
+                let rows = self.ownable.get(&record.table).copied();
+                *self.ownable.entry(new).or_default() += rows.unwrap_or_default();
+            }
+            (Operation::Insert { .. } | Operation::Update { .. }, None) => {
+                if let Some(rows) = self.ownable.get_mut(&record.table) {
+                    *rows += 1;
+                }
+            }
+            _ => {}
         }
     }
 

@@ -7,6 +7,8 @@
 
 use std::rc::Rc;
 
+use crate::error::Result;
+
 use super::base::Base;
 use super::bounds::Bounds;
 use super::component::Component;
@@ -25,6 +27,8 @@ pub(super) struct Candidates {
     pub open: Vec<Rc<[Slot]>>,
     /// Slots that have such a table at some time and are ruled out.
     pub ruled_out: Vec<Rc<[(Slot, Fact)]>>,
+    /// Of the open slots, those in which the record would have changed nothing.
+    pub idle: Vec<Rc<[Slot]>>,
 }
 
 impl Candidates {
@@ -47,14 +51,22 @@ fn set<T: Clone + PartialEq>(lists: &mut [Rc<[T]>], at: usize, list: &[T]) {
 }
 
 /// Narrows the candidates of a component's records.
-pub(super) fn narrow(problem: &Problem<'_>, base: &Base, component: &Component) -> Candidates {
+///
+/// # Errors
+/// Those of `go_on`.
+pub(super) fn narrow(
+    problem: &Problem<'_>,
+    base: &Base,
+    component: &Component,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Candidates> {
     let count = component.records.len();
-    let all: Rc<[Slot]> = (0..=problem.unknown()).collect();
     let mut candidates = Candidates {
-        open: vec![all; count],
+        open: vec![component.classes.all(); count],
         ruled_out: vec![Rc::default(); count],
+        idle: vec![Rc::default(); count],
     };
-    let (mut kept, mut out) = (Vec::new(), Vec::new());
+    let (mut kept, mut out, mut idle) = (Vec::new(), Vec::new(), Vec::new());
     for pass in 0..PASSES_MAX {
         let mut changed = false;
         let mut bounds = Bounds::new(problem, base, component);
@@ -65,6 +77,7 @@ pub(super) fn narrow(problem: &Problem<'_>, base: &Base, component: &Component) 
             let Some(open) = candidates.open.get(at).cloned() else {
                 continue;
             };
+            go_on()?;
             kept.clear();
             out.clear();
             for &slot in &*open {
@@ -78,6 +91,9 @@ pub(super) fn narrow(problem: &Problem<'_>, base: &Base, component: &Component) 
                 candidates.narrow(at, &kept, &out);
                 changed = true;
             }
+            idle.clear();
+            idle.extend(kept.iter().filter(|slot| bounds.is_idle(record, **slot)));
+            set(&mut candidates.idle, at, &idle);
             if let Some(open) = candidates.open.get(at) {
                 bounds.apply(at, record, open);
             }
@@ -86,5 +102,5 @@ pub(super) fn narrow(problem: &Problem<'_>, base: &Base, component: &Component) 
             break;
         }
     }
-    candidates
+    Ok(candidates)
 }

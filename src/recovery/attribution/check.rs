@@ -7,7 +7,7 @@ use super::facts::Fact;
 use super::horizon::Horizon;
 use super::problem::{Problem, Record, reference_hashes};
 use super::state::Database;
-use super::table::Table;
+use super::table::{Key, Table};
 
 /// What a record would have done to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,14 +103,21 @@ impl Lookup<'_, '_> {
             if value.is_null() {
                 continue;
             }
-            let (problem, horizon) = (self.problem, self.horizon);
-            if column.is_key() && table.shows(problem, horizon, *id, *hash, keys_before) {
+            let seen = (self.problem, self.horizon);
+            let own = Key {
+                transaction: record.transaction,
+                column: *id,
+                value: *hash,
+                before: keys_before,
+            };
+            if column.is_key() && table.shows(seen, own, false) {
                 return Some(Fact::KeyTaken);
             }
             let Some(key) = &column.foreign_key else {
                 continue;
             };
-            let parent = problem
+            let parent = self
+                .problem
                 .name_id(&key.table)
                 .and_then(|name| database.table(name));
             let Some(parent) = parent else {
@@ -124,8 +131,19 @@ impl Lookup<'_, '_> {
                 .iter()
                 .position(|c| c.name == key.column);
             let id = at.and_then(|at| parent_columns.ids.get(at));
-            let hashes = reference_hashes(&value);
-            if id.is_some_and(|id| !parent.has_any(problem, horizon, *id, &hashes)) {
+            let Some(column) = id.copied() else {
+                continue;
+            };
+            let stands = |value: &u64| {
+                let key = Key {
+                    column,
+                    value: *value,
+                    before: u32::MAX,
+                    ..own
+                };
+                parent.shows(seen, key, true)
+            };
+            if !reference_hashes(&value).iter().any(stands) {
                 return Some(Fact::NoReference);
             }
         }

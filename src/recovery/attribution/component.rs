@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::legacy::Snapshot;
 use crate::model::{Column, Operation};
 
-use super::problem::{NameId, Problem, index, number};
+use super::classes::Classes;
+use super::problem::{NameId, Problem, Slot, index, number};
 
 /// Records that can only be decided together.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,18 @@ pub(super) struct Component {
     pub renames: bool,
     /// Whether tables are created, dropped or renamed.
     pub reshaped: bool,
+    /// The databases, as far as the component tells them apart.
+    pub classes: Classes,
+}
+
+impl Component {
+    /// The database that a list of classes leaves alone, if it does.
+    pub fn only(&self, open: &[Slot]) -> Option<Slot> {
+        match open {
+            [only] if self.classes.size(*only) == 1 => Some(*only),
+            _ => None,
+        }
+    }
 }
 
 /// Splits the tail, in order of first records.

@@ -329,6 +329,9 @@ mod tests {
             weight: 0.97,
             starts_statement: true,
             no_effect: None,
+            changes_nothing: false,
+            unlisted: Arc::new([]),
+            best: None,
             candidates: Arc::new([Candidate {
                 database: Some("sh\"op\n".into()),
                 weight: 0.97,

@@ -7,6 +7,8 @@
 
 use std::rc::Rc;
 
+use crate::error::Result;
+
 use super::base::Base;
 use super::candidates::Candidates;
 use super::check::{Lookup, Outcome};
@@ -41,12 +43,12 @@ struct Layer {
 /// what is consistent with the records looked at is all that can be consistent
 /// with the whole. `None` when no assignment is consistent.
 pub(super) fn search(
-    problem: &Problem<'_>,
-    base: &Base,
+    (problem, base): (&Problem<'_>, &Base),
     component: &Component,
     candidates: &Candidates,
     insert_runs: &[u32],
-) -> Option<Survivors> {
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Option<Survivors>> {
     let horizon = Horizon::new(problem, base, component, Asks::Facts);
     let lookup = Lookup {
         problem,
@@ -57,16 +59,22 @@ pub(super) fn search(
         .iter()
         .filter_map(|at| problem.records.get(*at).map(|record| (*at, record)))
         .take_while(|(_, record)| record.proof == Proof::Everything);
-    let first = State::of_base(problem, base, |name| component.looked_up.contains(&name));
+    let looked_up = |name| component.looked_up.contains(&name);
+    let first = State::of_base(problem, base, &component.classes, looked_up);
     let mut layers = vec![Layer {
         states: vec![first],
         origins: vec![Vec::new()],
     }];
     let (mut steps, mut states) = (0, 1);
     for (place, (at, record)) in records.enumerate() {
-        let open = candidates.open.get(place)?;
-        let keys_before = insert_runs.get(at).copied()?;
-        let layer = layers.last()?;
+        go_on()?;
+        let (Some(open), Some(keys_before), Some(layer)) = (
+            candidates.open.get(place),
+            insert_runs.get(at).copied(),
+            layers.last(),
+        ) else {
+            break;
+        };
         steps += layer.states.len().saturating_mul(open.len());
         if steps > STEPS_MAX {
             break;
@@ -74,7 +82,7 @@ pub(super) fn search(
         let next = advance(&lookup, layer, record, at, open, keys_before);
         states += next.states.len();
         if next.states.is_empty() {
-            return None;
+            return Ok(None);
         }
         if next.states.len() > STATES_MAX {
             break;
@@ -85,10 +93,10 @@ pub(super) fn search(
         }
         layers.push(next);
     }
-    Some(Survivors {
+    Ok(Some(Survivors {
         open: walk_back(&layers),
         states,
-    })
+    }))
 }
 
 /// What a record makes of one version of a database: the change of the state's
@@ -110,35 +118,34 @@ fn advance(
         origins: Vec::new(),
     };
     let (horizon, now) = (lookup.horizon, number(at));
-    let known: Vec<Vec<u128>> = layer
-        .states
-        .iter()
-        .map(|state| state.digests(open, horizon, now))
-        .collect();
-    for ((from, state), known) in layer.states.iter().enumerate().zip(known) {
+    let mut held = Vec::new();
+    for (from, state) in layer.states.iter().enumerate() {
         let sum = state.digest(horizon, now + 1);
-        for (&slot, known) in open.iter().zip(known) {
-            let Some(database) = state.database(slot) else {
-                continue;
-            };
-            let made = versions
-                .entry((slot, known))
-                .or_insert_with(|| make(lookup, database, slot, (at, record), keys_before));
-            let Some((change, changed)) = made else {
-                continue;
-            };
-            let digest = sum.wrapping_add(*change);
-            let place = *merged.entry(digest).or_insert_with(|| {
-                let mut after = state.clone();
-                if let Some(database) = changed {
-                    after.set(slot, database.clone());
+        for &class in open {
+            state.held(class, horizon, now, &mut held);
+            for one in &held {
+                let Some(database) = state.database(class, one.changed) else {
+                    continue;
+                };
+                let made = versions
+                    .entry((class, one.digest))
+                    .or_insert_with(|| make(lookup, database, class, (at, record), keys_before));
+                let Some((change, changed)) = made else {
+                    continue;
+                };
+                let digest = sum.wrapping_add(*change);
+                let place = *merged.entry(digest).or_insert_with(|| {
+                    let mut after = state.clone();
+                    if let Some(database) = changed {
+                        after.set(class, one.changed, database.clone());
+                    }
+                    next.states.push(after);
+                    next.origins.push(Vec::new());
+                    next.states.len() - 1
+                });
+                if let Some(origins) = next.origins.get_mut(place) {
+                    origins.push((number(from), class));
                 }
-                next.states.push(after);
-                next.origins.push(Vec::new());
-                next.states.len() - 1
-            });
-            if let Some(origins) = next.origins.get_mut(place) {
-                origins.push((number(from), slot));
             }
         }
         if next.states.len() > STATES_MAX {

@@ -5,12 +5,14 @@
 //! [`Certain`](Confidence::Certain) only when every consistent assignment agrees.
 
 mod against;
+mod assumed;
 mod backward;
 mod base;
 mod beam;
 mod bounds;
 mod candidates;
 mod check;
+mod classes;
 mod columns;
 mod component;
 mod decision_file;
@@ -20,7 +22,6 @@ mod exact;
 mod explain;
 mod facts;
 mod fading;
-mod habit;
 mod hashed;
 mod horizon;
 mod paged_vec;
@@ -39,7 +40,8 @@ use serde::Serialize;
 
 pub use decision_file::{BadLine, Line, decision_line};
 pub use decisions::{Decision, Decisions, OnAmbiguous};
-pub use verdict::attribute;
+pub use problem::Missing;
+pub use verdict::{attribute, attribute_with_missing};
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -103,8 +105,17 @@ pub struct Attributed {
     pub starts_statement: bool,
     /// Why the statement has no effect, when it had failed after logging.
     pub no_effect: Option<&'static str>,
-    /// Every database considered, best first.
+    /// Whether it changes nothing in any database that a file names, as far as
+    /// it can have been written for one.
+    pub changes_nothing: bool,
+    /// Every database considered: those that could own it, the largest weight
+    /// first, then those ruled out.
     pub candidates: Arc<[Candidate]>,
+    /// Named databases that could own it too, too many to be listed.
+    pub unlisted: Arc<[Arc<str>]>,
+    /// Its database in the likeliest assignment of all records together, where
+    /// that has a name: what it is given when one has to be taken.
+    pub best: Option<Arc<str>>,
     /// Short kebab-case words for what decided. As with candidates, records
     /// with the same share them.
     pub evidence: Arc<[&'static str]>,
@@ -121,13 +132,14 @@ impl Attributed {
         self.evidence = words.chain([word]).collect();
     }
 
-    /// The named databases that no fact rules out, best first.
+    /// The named databases that no fact rules out, the largest weight first.
     pub fn possible(&self) -> impl Iterator<Item = &str> {
         let open = self
             .candidates
             .iter()
             .filter(|candidate| candidate.ruled_out.is_none());
-        open.filter_map(|candidate| candidate.database.as_deref())
+        let listed = open.filter_map(|candidate| candidate.database.as_deref());
+        listed.chain(self.unlisted.iter().map(AsRef::as_ref))
     }
 }
 
@@ -136,6 +148,9 @@ impl Attributed {
 pub struct Attribution {
     /// One entry a record of the tail.
     pub tail: Vec<Attributed>,
+    /// Whether records can be of a database that no file names: one made since
+    /// the checkpoint, or one that was lost.
+    pub can_be_young: bool,
     /// Hypothetical states that were looked at: what time grows with.
     pub states: usize,
 }

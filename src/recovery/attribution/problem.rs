@@ -48,12 +48,40 @@ pub(super) struct Record<'w> {
     pub values: &'w [u64],
     /// The hash of what a statement on the schema does; 0 for other records.
     pub shape: u64,
+    /// The transaction it was written in, as far as the log tells: of a pushed
+    /// row its xmin, else the largest one seen so far.
+    pub transaction: u64,
     /// What is known of the state before it.
     pub proof: Proof,
+    /// Whether rows can have been deleted, or undone, without a record.
+    pub rows_vanish: bool,
     /// Whether the record before it in the log is the one before it here.
     pub follows: bool,
     /// What the user decided.
     pub decision: Option<Slot>,
+    /// What the user decided for the records of the table that nothing else
+    /// decides.
+    pub wish: Option<Slot>,
+}
+
+/// Databases that existed at the checkpoint and that no file holds any more.
+/// They can have had any table, with any rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// None: the snapshot is whole.
+    #[default]
+    Nothing,
+    /// So many.
+    Databases(u64),
+    /// Nobody knows how many.
+    Unknown,
+}
+
+impl Missing {
+    /// Whether there are, or can be, some.
+    pub fn any(self) -> bool {
+        !matches!(self, Missing::Nothing | Missing::Databases(0))
+    }
 }
 
 /// Hashes of the values that the records of the tail push, one after another.
@@ -74,6 +102,8 @@ pub(super) struct Problem<'w> {
     pub databases: Vec<String>,
     /// How many of them the snapshot holds.
     pub snapshot_databases: Slot,
+    /// Those that it no longer holds.
+    pub missing: Missing,
     /// Table names by number.
     pub names: Vec<String>,
     /// The hash of Null.
@@ -107,10 +137,14 @@ impl<'w> Problem<'w> {
             let Some(table) = record.operation.table() else {
                 continue;
             };
-            let decision = match decisions.of(record.sequence, table) {
+            let mut slot = |decision: Option<&Decision>| match decision {
                 Some(Decision::Database(name)) => Some(slot_of(&mut databases, name)),
                 _ => None,
             };
+            let decision = slot(decisions.by_sequence.get(&record.sequence));
+            let own = decisions.by_sequence.contains_key(&record.sequence);
+            let of_table = decisions.by_table.get(table).filter(|_| !own);
+            let wish = slot(of_table);
             let renamed_to = match &record.operation {
                 Operation::RenameTable { new, .. } => Some(interner.id(new)),
                 _ => None,
@@ -128,19 +162,29 @@ impl<'w> Problem<'w> {
                 renamed_to,
                 values,
                 shape: shape(&record.operation),
+                transaction: row.map_or(runs.at(position).max_xmin, |row| row.xmin),
                 proof: proofs.at(position),
+                rows_vanish: proofs.rows_vanish,
                 follows: before.is_some_and(|before| before + 1 == position),
                 decision,
+                wish,
             });
         }
         interner.references(snapshot, wal, tail);
         Problem {
             databases,
             snapshot_databases,
+            missing: Missing::Nothing,
             names: interner.names,
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             records,
         }
+    }
+
+    /// Whether records can be of a database that no file names.
+    pub fn can_be_young(&self) -> bool {
+        let makes = |record: &Record<'_>| matches!(record.operation, Operation::CreateTable { .. });
+        self.missing.any() || self.snapshot_databases == 0 || self.records.iter().any(makes)
     }
 
     /// The database that no file names.
@@ -267,6 +311,9 @@ struct Proofs {
     /// Records before this position were written before any transaction began.
     logged_before: usize,
     level: Proof,
+    /// Whether rows can be deleted without a record: by releases that log no
+    /// DELETE, and by transactions.
+    rows_vanish: bool,
 }
 
 impl Proofs {
@@ -287,11 +334,14 @@ impl Proofs {
         let logged_before = proving.map_or(0, |last| last + 1).min(intact_before);
         let run_start = (0..=first_tail).rfind(|p| !in_run(p)).map_or(0, |p| p + 1);
         let of_run = wal.records.get(run_start..).unwrap_or_default();
+        let of_release = level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation));
         let level = match is_whole(wal, tail, report) {
             false => Proof::Nothing,
-            true => level_of_run(snapshot.family, of_run.iter().map(|r| &r.operation)),
+            true => of_release,
         };
+        let transactions = runs.transactions_in(wal, tail).is_some();
         Proofs {
+            rows_vanish: of_release < Proof::Everything || transactions,
             first_tail,
             logged_before,
             level,
@@ -314,7 +364,7 @@ fn is_whole(wal: &Wal, tail: &[usize], report: &Report) -> bool {
         Code::BytesLost,
         Code::RecordsLost,
         Code::AccountsLost,
-        Code::UnloggedChanges,
+        Code::RowsNotInSnapshot,
     ];
     let neighbours = tail.windows(2);
     let mut pairs = neighbours.filter_map(|pair| Some((*pair.first()?, *pair.last()?)));

@@ -1,71 +1,76 @@
-//! From facts and evidence to what is claimed of each record.
+//! From facts to evidence: what is left of the candidates of each record, and
+//! how likely each one is.
 
 use std::rc::Rc;
 
 use crate::error::Result;
-use crate::legacy::{Snapshot, Wal};
-use crate::model::Operation;
+use crate::legacy::Snapshot;
 
 use super::backward::Beliefs;
-use super::base::{Base, Questions, only, row_hash};
-use super::beam::{NOWHERE, Neighbours, Search};
+use super::base::{Base, Questions};
+use super::beam::{NOWHERE, Search};
 use super::candidates::{self, Candidates};
 use super::check::{Lookup, insert_runs};
+use super::classes::{Classes, UNBOUNDED};
 use super::component::{Component, components};
-use super::evidence::Part;
+use super::evidence::{Model, Part};
 use super::exact;
-use super::explain::{Choice, Weighed, weigh_along};
+use super::explain::{Along, Choice, Weighed, weigh_along};
 use super::facts::Fact;
-use super::habit::Habits;
 use super::horizon::{Asks, Horizon};
-use super::problem::{NameId, Problem, Slot, hash};
+use super::problem::{NameId, Problem, Slot};
 use super::state::State;
 use super::statement::Readings;
-use crate::codec::{ByteWriter, RowValues};
 
-/// Rows logged before the tail that are looked up to learn from.
-const LEARNED_RECORDS: usize = 2_000;
-/// A share of likelihood below which a statement counts as failed.
-const FAILED_SHARE: f64 = 0.005;
-/// A share from which a neighbour's database counts as known.
-const KNOWN_SHARE: f64 = 0.9;
-
-/// What was found out about one record.
+/// What was found out about one record. Databases go by class.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Solved {
-    /// Databases that no fact rules out, ascending; shared as in [`Candidates`].
+    /// The part of the tail that it belongs to.
+    pub component: usize,
+    /// Classes that no fact rules out, ascending; shared as in [`Candidates`].
     pub open: Rc<[Slot]>,
-    /// Databases that a fact rules out.
+    /// Classes that a fact rules out.
     pub ruled_out: Rc<[(Slot, Fact)]>,
+    /// Open classes in which it would have changed nothing.
+    pub idle: Rc<[Slot]>,
     /// The database in the likeliest assignment as a whole.
     pub best: Option<Slot>,
-    /// Shares of likelihood, ascending by database; empty where nothing was
+    /// Shares of likelihood, ascending by class; empty where nothing was
     /// left to weigh.
     pub shares: Box<[(Slot, f64)]>,
     /// Whether it starts a statement in that assignment.
     pub starts: bool,
-    /// The evidence for the databases that are likely enough.
+    /// The evidence for the classes that are likely enough.
     pub weighed: Box<[Weighed]>,
-    /// Whether it had failed, whichever database it was for.
-    pub failed: bool,
 }
 
 impl Solved {
-    /// The evidence for and against a database.
-    pub fn evidence(&self, slot: Slot) -> &[Part] {
-        let found = self.weighed.iter().find(|(weighed, _)| *weighed == slot);
+    /// The evidence for and against a class.
+    pub fn evidence(&self, class: Slot) -> &[Part] {
+        let found = self.weighed.iter().find(|(weighed, _)| *weighed == class);
         found.map_or(&[], |(_, parts)| parts)
     }
 
-    /// The share of a database.
-    pub fn share(&self, slot: Slot) -> f64 {
-        if only(&self.open) == Some(slot) {
+    /// The share of a class.
+    pub fn share(&self, class: Slot) -> f64 {
+        if *self.open == [class] {
             return 1.0;
         }
-        let found = self.shares.binary_search_by_key(&slot, |(slot, _)| *slot);
+        let found = self
+            .shares
+            .binary_search_by_key(&class, |(class, _)| *class);
         let share = found.ok().and_then(|at| self.shares.get(at));
         share.map_or(0.0, |(_, share)| *share)
     }
+}
+
+/// A decision for a table that a record of the table cannot follow.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    /// The record, in [`Problem::records`].
+    pub record: usize,
+    /// The fact.
+    pub fact: Fact,
 }
 
 /// The tail, solved.
@@ -78,45 +83,49 @@ pub(super) struct Solution<'w> {
     pub solved: Vec<Solved>,
     /// The snapshot, as far as it was asked.
     pub base: Base,
-    /// How databases follow one another.
-    pub habits: Habits,
+    /// Decisions for a table that facts contradict.
+    pub refused: Vec<Refused>,
     /// States looked at in all.
     pub states: usize,
 }
 
-/// Solves the tail.
+/// Solves the tail; `go_on` fails when the work is to stop.
 ///
 /// # Errors
-/// When the snapshot's rows cannot be read.
+/// When the snapshot's rows cannot be read; those of `go_on`.
 pub(super) fn solve<'w>(
     problem: Problem<'w>,
     snapshot: &Snapshot,
-    wal: &Wal,
+    go_on: &dyn Fn() -> Result<()>,
 ) -> Result<Solution<'w>> {
-    let components = components(&problem, snapshot);
+    let mut components = components(&problem, snapshot);
     let undecided = |name: NameId| {
         let concerned = components.iter().filter(|c| c.looked_up.contains(&name));
         concerned
             .into_iter()
             .any(|component| component.reshaped || owners(&problem, snapshot, component) > 1)
     };
-    let mut questions = Questions::of_tail(&problem);
-    let earlier = earlier_rows(&problem, wal);
-    questions.rows.extend(earlier.iter().flatten());
-    let base = Base::read(&problem, snapshot, questions, undecided)?;
+    let base = Base::read(&problem, snapshot, Questions::of_tail(&problem), undecided)?;
+    for component in &mut components {
+        let (looked_up, records) = (&component.looked_up, &component.records);
+        component.classes = Classes::new(&problem, &base, looked_up, records);
+    }
     let mut solution = Solution {
         solved: vec![Solved::default(); problem.records.len()],
-        habits: learn(&problem, &base, &earlier),
         base,
         components,
         problem,
+        refused: Vec::new(),
         states: 0,
     };
-    solution.narrow();
-    solution.weigh();
-    solution.learn_stay();
-    solution.weigh();
-    solution.explain();
+    let insert_runs = insert_runs(&solution.problem);
+    for at in 0..solution.components.len() {
+        solution.narrow(at, &insert_runs, go_on)?;
+        if solution.grant_wishes(at) {
+            solution.narrow_by_wishes(at, &insert_runs, go_on)?;
+        }
+        solution.weigh(at, go_on)?;
+    }
     Ok(solution)
 }
 
@@ -133,137 +142,204 @@ fn owners(problem: &Problem<'_>, snapshot: &Snapshot, component: &Component) -> 
     owns.count()
 }
 
-/// Hashes of the rows logged before the tail, in log order; `None` for records
-/// that push none.
-fn earlier_rows(problem: &Problem<'_>, wal: &Wal) -> Vec<Option<u64>> {
-    let first = problem.records.first().map_or(0, |record| record.position);
-    let records = wal
-        .records
-        .get(first.saturating_sub(LEARNED_RECORDS)..first);
-    let mut bytes = ByteWriter::new();
-    let mut hashes = Vec::new();
-    for record in records.unwrap_or_default() {
-        if let Operation::Checkpoint { .. } = record.operation {
-            continue;
-        }
-        let named = record
-            .operation
-            .table()
-            .and_then(|table| problem.name_id(table));
-        let row = named.and(record.operation.pushed_row());
-        hashes.push(row.map(|row| row_hash(row.values().map(|value| hash(&mut bytes, &value)))));
-    }
-    hashes
-}
-
-/// Learns how databases follow one another from rows that the snapshot holds.
-fn learn(problem: &Problem<'_>, base: &Base, earlier: &[Option<u64>]) -> Habits {
-    let databases = super::problem::index(problem.snapshot_databases);
-    let mut habits = Habits::new(databases);
-    let mut before = None;
-    for row in earlier {
-        let holders = row.and_then(|row| base.holders.get(&row));
-        let holder = holders.and_then(|slots| only(slots));
-        if let (Some(before), Some(holder)) = (before, holder) {
-            habits.count(before, holder);
-        }
-        before = holder;
-    }
-    habits.set_last(before);
-    habits
-}
-
 impl Solution<'_> {
-    /// Hard facts: bounds first, then exact search where it is feasible.
-    fn narrow(&mut self) {
-        let insert_runs = insert_runs(&self.problem);
-        for component in &self.components {
-            let mut candidates = candidates::narrow(&self.problem, &self.base, component);
-            if candidates.open.iter().any(|open| open.len() > 1) {
-                let survivors = exact::search(
-                    &self.problem,
-                    &self.base,
-                    component,
-                    &candidates,
-                    &insert_runs,
-                );
-                if let Some(survivors) = survivors {
-                    self.states += survivors.states;
-                    keep(&mut candidates, &survivors.open);
-                }
-            }
-            let Candidates { open, ruled_out } = candidates;
-            let found = component.records.iter().zip(open).zip(ruled_out);
-            for ((at, open), ruled_out) in found {
-                let Some(solved) = self.solved.get_mut(*at) else {
-                    continue;
-                };
-                solved.best = only(&open);
-                (solved.open, solved.ruled_out) = (open, ruled_out);
-                solved.starts = true;
+    /// Hard facts: bounds first, then exact search where it is feasible. Says
+    /// whether some assignment is consistent, as far as was searched.
+    fn narrow(
+        &mut self,
+        of: usize,
+        insert_runs: &[u32],
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<bool> {
+        let Some(component) = self.components.get(of) else {
+            return Ok(true);
+        };
+        let mut candidates = candidates::narrow(&self.problem, &self.base, component, go_on)?;
+        let mut consistent = true;
+        if candidates.open.iter().any(|open| open.len() > 1) {
+            let survivors = exact::search(
+                (&self.problem, &self.base),
+                component,
+                &candidates,
+                insert_runs,
+                go_on,
+            )?;
+            consistent = survivors.is_some();
+            if let Some(survivors) = survivors {
+                self.states += survivors.states;
+                keep(&mut candidates, &survivors.open);
             }
         }
-    }
-
-    /// Evidence, for the components that facts leave undecided.
-    fn weigh(&mut self) {
-        for at in 0..self.components.len() {
-            let Some((component, candidates)) = self.undecided(at) else {
+        let found = component.records.iter().enumerate();
+        for (place, at) in found {
+            let Some(solved) = self.solved.get_mut(*at) else {
                 continue;
             };
-            let records = component.records.clone();
-            let beliefs = self.with_readings(component, &candidates, |readings, first| {
-                let search = Search {
-                    readings,
-                    habits: &self.habits,
-                    neighbours: &self.neighbours(component),
-                };
-                search.run(first)
-            });
-            self.states += beliefs.states;
-            self.note(&records, &beliefs);
+            let open = candidates.open.get(place).cloned().unwrap_or_default();
+            let idle = candidates.idle.get(place).cloned().unwrap_or_default();
+            let idle = match idle.iter().all(|class| open.contains(class)) {
+                true => idle,
+                false => idle.iter().copied().filter(|c| open.contains(c)).collect(),
+            };
+            *solved = Solved {
+                component: of,
+                best: component.only(&open),
+                open,
+                ruled_out: candidates.ruled_out.get(place).cloned().unwrap_or_default(),
+                idle,
+                starts: true,
+                ..Solved::default()
+            };
         }
+        Ok(consistent)
     }
 
-    /// The evidence along the likeliest assignment, to show it.
-    fn explain(&mut self) {
-        for at in 0..self.components.len() {
-            let Some((component, candidates)) = self.undecided(at) else {
+    /// Takes the decisions for whole tables over for the records that facts
+    /// leave undecided, and that the database decided for can own.
+    fn grant_wishes(&mut self, of: usize) -> bool {
+        let mut granted = false;
+        let Some(component) = self.components.get(of) else {
+            return false;
+        };
+        for at in &component.records {
+            let (Some(record), Some(solved)) =
+                (self.problem.records.get_mut(*at), self.solved.get(*at))
+            else {
                 continue;
             };
-            let records = component.records.clone();
-            let solved = records.iter().filter_map(|at| self.solved.get(*at));
-            let choices = solved.map(|solved| Choice {
-                slot: solved.best,
-                starts: solved.starts,
-            });
-            let choices: Vec<Choice> = choices.collect();
-            let share = |place: usize, slot| {
-                let solved = records.get(place).and_then(|at| self.solved.get(*at));
-                solved.map_or(0.0, |solved| solved.share(slot))
+            let Some(wish) = record.wish else {
+                continue;
             };
-            let weighed = self.with_readings(component, &candidates, |readings, first| {
-                weigh_along(&readings, first, &choices, share)
-            });
-            for (at, weighed) in records.iter().zip(weighed) {
+            let open = solved.open.contains(&wish) && component.only(&solved.open).is_none();
+            // A row that the table cannot take is another database's, where one
+            // can take it.
+            let idle = solved.idle.contains(&wish) && solved.idle.len() < solved.open.len();
+            if open && !idle {
+                record.decision = Some(wish);
+                granted = true;
+            }
+        }
+        granted
+    }
+
+    /// Narrows again once decisions for tables are taken over, and notes the
+    /// first record that they leave no database.
+    fn narrow_by_wishes(
+        &mut self,
+        of: usize,
+        insert_runs: &[u32],
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
+        let records = self.components.get(of).map(|c| c.records.clone());
+        let records = records.unwrap_or_default();
+        let had = |solved: &Solved| !solved.open.is_empty();
+        let before: Vec<bool> = records
+            .iter()
+            .map(|at| self.solved.get(*at).is_some_and(had))
+            .collect();
+        let consistent = self.narrow(of, insert_runs, go_on)?;
+        let decided = |at: &usize| {
+            let record = self.problem.records.get(*at);
+            record.is_some_and(|record| record.wish.is_some() && record.decision == record.wish)
+        };
+        let mut lost = records.iter().zip(before).filter_map(|(at, before)| {
+            let solved = self.solved.get(*at)?;
+            let fact = solved
+                .ruled_out
+                .iter()
+                .find(|(_, fact)| *fact != Fact::Assigned);
+            let fact = fact.map_or(Fact::NoCompletion, |(_, fact)| *fact);
+            (before && !had(solved)).then_some((*at, fact))
+        });
+        let first = lost.next().or_else(|| {
+            let first = records.iter().copied().find(decided)?;
+            (!consistent).then_some((first, Fact::NoCompletion))
+        });
+        self.refused
+            .extend(first.map(|(record, fact)| Refused { record, fact }));
+        Ok(())
+    }
+
+    /// Evidence, for a component that facts leave undecided.
+    fn weigh(&mut self, of: usize, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let Some((component, candidates)) = self.undecided(of) else {
+            return Ok(());
+        };
+        let records = component.records.clone();
+        if candidates.open.iter().all(|open| open.len() <= 1) {
+            // Databases that nothing tells apart: there is nothing to weigh.
+            let classes = component.classes.clone();
+            for at in &records {
                 if let Some(solved) = self.solved.get_mut(*at) {
-                    solved.weighed = weighed.into();
+                    let members = solved.open.first().map(|class| classes.members(*class));
+                    solved.best = members.and_then(|members| members.first()).copied();
                 }
             }
+            return Ok(());
         }
+        let mut full = Beliefs::default();
+        let mut mixed: Vec<Vec<(Slot, f64)>> = vec![Vec::new(); records.len()];
+        let mut states = 0;
+        for (model, part) in Model::ALL {
+            let beliefs =
+                self.with_readings(component, &candidates, model, |readings, first| {
+                    Search { readings, go_on }.run(first)
+                })?;
+            states += beliefs.states;
+            for (place, mixed) in mixed.iter_mut().enumerate() {
+                let open = candidates.open.get(place).map_or(&[][..], |open| open);
+                mix(mixed, part, &beliefs, place, even(&component.classes, open));
+            }
+            if model == Model::Full {
+                full = beliefs;
+            }
+        }
+        let choices: Vec<Choice> = full
+            .best
+            .iter()
+            .zip(&full.starts)
+            .map(|(home, starts)| Choice {
+                home: Some(*home).filter(|(class, _)| *class != NOWHERE),
+                starts: *starts,
+            })
+            .collect();
+        let share = |place: usize, class| {
+            let mut shares = mixed.get(place).into_iter().flatten();
+            shares
+                .find(|(slot, _)| *slot == class)
+                .map_or(0.0, |(_, share)| *share)
+        };
+        let along =
+            self.with_readings(component, &candidates, Model::Full, |readings, first| {
+                weigh_along(&readings, first, &choices, share, go_on)
+            })?;
+        self.states += states;
+        let found = records.iter().zip(along).zip(mixed);
+        for (((at, along), shares), choice) in found.zip(&choices) {
+            let Some(solved) = self.solved.get_mut(*at) else {
+                continue;
+            };
+            let Along { weighed, home } = along;
+            solved.best = home;
+            solved.weighed = weighed.into();
+            solved.shares = shares.into();
+            solved.starts = choice.starts;
+        }
+        Ok(())
     }
 
     /// A component that facts leave undecided, and what they leave.
-    fn undecided(&self, at: usize) -> Option<(&Component, Candidates)> {
-        let component = self.components.get(at)?;
+    fn undecided(&self, of: usize) -> Option<(&Component, Candidates)> {
+        let component = self.components.get(of)?;
         let solved = component.records.iter();
         let solved = solved.filter_map(|at| self.solved.get(*at));
-        if solved.clone().all(|solved| solved.open.len() == 1) {
+        let mut decided = solved.clone().map(|s| component.only(&s.open).is_some());
+        if decided.all(|decided| decided) {
             return None;
         }
         let candidates = Candidates {
             open: solved.map(|solved| solved.open.clone()).collect(),
-            ruled_out: Vec::new(),
+            ..Candidates::default()
         };
         Some((component, candidates))
     }
@@ -272,6 +348,7 @@ impl Solution<'_> {
         &self,
         component: &Component,
         candidates: &Candidates,
+        model: Model,
         run: impl FnOnce(Readings<'_, '_>, State) -> T,
     ) -> T {
         let horizon = Horizon::new(&self.problem, &self.base, component, Asks::Evidence);
@@ -282,67 +359,53 @@ impl Solution<'_> {
             },
             component,
             candidates,
+            model,
         };
         let looked_up = |name| component.looked_up.contains(&name);
-        let first = State::of_base(&self.problem, &self.base, looked_up);
+        let classes = &component.classes;
+        let first = State::of_base(&self.problem, &self.base, classes, looked_up);
         run(readings, first)
     }
+}
 
-    fn note(&mut self, records: &[usize], beliefs: &Beliefs) {
-        for (place, at) in records.iter().enumerate() {
-            let Some(solved) = self.solved.get_mut(*at) else {
-                continue;
-            };
-            let best = beliefs.best.get(place).copied();
-            solved.best = best.filter(|slot| *slot != NOWHERE);
-            let shares = beliefs.shares.get(place).cloned().unwrap_or_default();
-            solved.shares = shares.into();
-            solved.starts = beliefs.starts.get(place).copied().unwrap_or(true);
-            let effect = beliefs.effects.get(place).copied();
-            solved.failed =
-                solved.best.is_some() && effect.is_some_and(|share| share < FAILED_SHARE);
-        }
+/// The share of every open class, if each database is as likely as any other.
+fn even(classes: &Classes, open: &[Slot]) -> Vec<(Slot, f64)> {
+    let sizes = open.iter().map(|class| match classes.size(*class) {
+        UNBOUNDED => (*class, 1.0),
+        size => (*class, f64::from(size)),
+    });
+    let sizes: Vec<(Slot, f64)> = sizes.collect();
+    let all: f64 = sizes.iter().map(|(_, size)| size).sum();
+    let shares = sizes.into_iter();
+    shares.map(|(class, size)| (class, size / all)).collect()
+}
+
+/// Adds a model's part to the shares of a record: what its search found, and
+/// evenly what it left out.
+fn mix(
+    mixed: &mut Vec<(Slot, f64)>,
+    part: f64,
+    beliefs: &Beliefs,
+    place: usize,
+    even: Vec<(Slot, f64)>,
+) {
+    if mixed.is_empty() {
+        mixed.extend(even.iter().map(|(class, _)| (*class, 0.0)));
     }
-
-    /// What is known of the record before each one, where another component
-    /// owns it.
-    fn neighbours(&self, component: &Component) -> Neighbours {
-        let mut neighbours = Vec::with_capacity(component.records.len());
-        let mut last_own = None;
-        for at in &component.records {
-            let before = at.checked_sub(1);
-            neighbours.push(match before {
-                None => Some(self.habits.last()),
-                Some(before) if last_own == Some(before) => None,
-                Some(before) => Some(self.solved.get(before).and_then(|solved| {
-                    solved
-                        .best
-                        .filter(|slot| solved.share(*slot) >= KNOWN_SHARE)
-                })),
-            });
-            last_own = Some(*at);
-        }
-        neighbours
-    }
-
-    /// Counts over the likeliest assignment how often a statement stays in the
-    /// database of the one before.
-    fn learn_stay(&mut self) {
-        let (mut stayed, mut moved) = (0, 0);
-        let mut before: Option<Slot> = None;
-        for solved in &self.solved {
-            let known = solved
-                .best
-                .filter(|slot| solved.share(*slot) >= KNOWN_SHARE);
-            if let (true, Some(before), Some(now)) = (solved.starts, before, known) {
-                match before == now {
-                    true => stayed += 1,
-                    false => moved += 1,
-                }
-            }
-            before = known;
-        }
-        self.habits.set_stay(stayed, moved);
+    let found = beliefs.shares.get(place).map_or(&[][..], Vec::as_slice);
+    let sum: f64 = found
+        .iter()
+        .filter(|(class, _)| *class != NOWHERE)
+        .map(|(_, share)| share)
+        .sum();
+    let lost = match sum > 0.0 {
+        true => beliefs.lost_near(place),
+        false => 1.0,
+    };
+    for ((class, mixed), (_, even)) in mixed.iter_mut().zip(even) {
+        let share = found.iter().find(|(known, _)| known == class);
+        let share = share.map_or(0.0, |(_, share)| share / sum.max(f64::MIN_POSITIVE));
+        *mixed += part * ((1.0 - lost) * share + lost * even);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::codec::ByteWriter;
 use crate::model::Operation;
 
 use super::base::Base;
+use super::classes::{Classes, UNBOUNDED};
 use super::horizon::Horizon;
 use super::problem::{NameId, Problem, Record, Slot, index, number};
 use super::table::{Known, Table};
@@ -100,15 +101,42 @@ impl Database {
     }
 }
 
-/// Every database under one assignment.
+/// A database of a state, as one of those that stand the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// What later records can notice of it.
+    pub digest: u128,
+    /// How many databases of its class stand so.
+    pub count: u32,
+    /// Which of the changed databases; `None` for those as they were at first.
+    pub changed: Option<usize>,
+}
+
+/// A database that is no longer what it was at first.
+#[derive(Debug, Clone)]
+struct Changed {
+    class: Slot,
+    /// The how manieth of its class that changed.
+    nth: usize,
+    now: Rc<Database>,
+}
+
+/// Every database under one assignment. Databases of one class are the same at
+/// first, so a state says how many of them stand how, not which.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    databases: Vec<Rc<Database>>,
+    first: Rc<Vec<(Rc<Database>, u32)>>,
+    changed: Vec<Changed>,
 }
 
 impl State {
-    /// The databases as the snapshot holds them.
-    pub fn of_base(problem: &Problem<'_>, base: &Base, names: impl Fn(NameId) -> bool) -> Self {
+    /// The databases as the snapshot holds them, by class.
+    pub fn of_base(
+        problem: &Problem<'_>,
+        base: &Base,
+        classes: &Classes,
+        names: impl Fn(NameId) -> bool,
+    ) -> Self {
         let mut databases = vec![Database::default(); problem.slot_count()];
         for table in base.tables.iter().filter(|table| names(table.name)) {
             if let Some(database) = databases.get_mut(index(table.slot)) {
@@ -119,37 +147,84 @@ impl State {
         for database in &mut databases {
             database.tables.sort_by_key(|(name, _)| *name);
         }
+        let first = databases.into_iter().zip(0..);
+        let first = first.map(|(database, slot)| (Rc::new(database), classes.size(slot)));
         State {
-            databases: databases.into_iter().map(Rc::new).collect(),
+            first: Rc::new(first.collect()),
+            changed: Vec::new(),
         }
     }
 
-    /// A database.
-    pub fn database(&self, slot: Slot) -> Option<&Rc<Database>> {
-        self.databases.get(index(slot))
+    /// A database of a class: one that changed, or one as it was at first.
+    pub fn database(&self, class: Slot, changed: Option<usize>) -> Option<&Rc<Database>> {
+        match changed {
+            Some(at) => self.changed.get(at).map(|changed| &changed.now),
+            None => self.first.get(index(class)).map(|(first, _)| first),
+        }
+    }
+
+    /// The databases of a class that changed, and last those that did not, where
+    /// some are left. Of databases that no file names some are always left.
+    pub fn held(&self, class: Slot, horizon: &Horizon, now: u32, held: &mut Vec<Held>) {
+        held.clear();
+        let mut changed_count = 0;
+        for (at, changed) in self.changed.iter().enumerate() {
+            if changed.class != class {
+                continue;
+            }
+            changed_count += 1;
+            let digest = changed.now.digest(class, horizon, now);
+            match held.iter_mut().find(|held| held.digest == digest) {
+                Some(held) => held.count += 1,
+                None => held.push(Held {
+                    digest,
+                    count: 1,
+                    changed: Some(at),
+                }),
+            }
+        }
+        let Some((first, size)) = self.first.get(index(class)) else {
+            return;
+        };
+        let count = match *size {
+            UNBOUNDED => 1,
+            size => size.saturating_sub(changed_count),
+        };
+        if count > 0 {
+            held.push(Held {
+                digest: first.digest(class, horizon, now),
+                count,
+                changed: None,
+            });
+        }
+    }
+
+    /// The how manieth database of its class to change a database is, or would be.
+    pub fn nth(&self, class: Slot, changed: Option<usize>) -> usize {
+        match changed.and_then(|at| self.changed.get(at)) {
+            Some(changed) => changed.nth,
+            None => self.changed.iter().filter(|c| c.class == class).count(),
+        }
     }
 
     /// Puts a database in place of what it was.
-    pub fn set(&mut self, slot: Slot, database: Rc<Database>) {
-        if let Some(place) = self.databases.get_mut(index(slot)) {
-            *place = database;
+    pub fn set(&mut self, class: Slot, changed: Option<usize>, now: Rc<Database>) {
+        let nth = self.nth(class, None);
+        match changed.and_then(|at| self.changed.get_mut(at)) {
+            Some(changed) => changed.now = now,
+            None => self.changed.push(Changed { class, nth, now }),
         }
     }
 
-    /// What records from `now` on can notice of the state: a sum over its
-    /// databases, so that a change of one needs only that one again.
+    /// What records from `now` on can notice of the state: a sum over what
+    /// changed, so that which database of a class it is is all one.
     pub fn digest(&self, horizon: &Horizon, now: u32) -> u128 {
-        let databases = self.databases.iter().zip(0..);
-        let digests = databases.map(|(database, slot)| database.digest(slot, horizon, now));
-        digests.fold(0, u128::wrapping_add)
-    }
-
-    /// What records from `now` on can notice of some databases.
-    pub fn digests(&self, slots: &[Slot], horizon: &Horizon, now: u32) -> Vec<u128> {
-        let digest = |slot: &Slot| {
-            let database = self.database(*slot);
-            database.map_or(0, |database| database.digest(*slot, horizon, now))
-        };
-        slots.iter().map(digest).collect()
+        let terms = self.changed.iter().map(|changed| {
+            let first = self.first.get(index(changed.class));
+            let first = first.map_or(0, |(first, _)| first.digest(changed.class, horizon, now));
+            let digest = changed.now.digest(changed.class, horizon, now);
+            digest.wrapping_sub(first)
+        });
+        terms.fold(0, u128::wrapping_add)
     }
 }

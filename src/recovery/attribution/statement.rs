@@ -10,7 +10,7 @@ use crate::model::Operation;
 use super::candidates::Candidates;
 use super::check::{Lookup, Outcome};
 use super::component::Component;
-use super::evidence::{self, Part, Selecting};
+use super::evidence::{self, Model, Part, Selecting};
 use super::facts::Fact;
 use super::problem::{Problem, Proof, Record, Slot, number};
 use super::state::Database;
@@ -35,9 +35,9 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The logarithm of its likelihood.
-    pub fn weight(&self) -> f64 {
-        self.parts.iter().map(|(_, weight)| weight).sum()
+    /// The logarithm of its likelihood, as a model believes the evidence.
+    pub fn weight(&self, model: Model) -> f64 {
+        self.parts.iter().map(|part| model.weight(*part)).sum()
     }
 }
 
@@ -50,6 +50,8 @@ pub(super) struct Readings<'p, 'w> {
     pub component: &'p Component,
     /// Who can own them.
     pub candidates: &'p Candidates,
+    /// How far the evidence is believed.
+    pub model: Model,
 }
 
 impl<'p, 'w> Readings<'p, 'w> {
@@ -80,7 +82,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         let outcome = self.lookup.check(database, record, keys_before);
         let mut parts = Vec::new();
         if let Outcome::Breaks(fact) = outcome {
-            match unless_unlogged(fact, record.proof) {
+            match unless_unlogged(fact, record) {
                 Some(part) => parts.push(part),
                 None => return Vec::new(),
             }
@@ -135,7 +137,7 @@ impl<'p, 'w> Readings<'p, 'w> {
                 parts,
                 effect: true,
             };
-            if reading.weight() < UNLIKE {
+            if reading.weight(Model::Full) < UNLIKE {
                 return vec![reading];
             }
         }
@@ -246,12 +248,13 @@ impl<'p, 'w> Readings<'p, 'w> {
 
 /// A fact that would be broken, where rows or changes that nobody logged can
 /// explain it.
-fn unless_unlogged(fact: Fact, proof: Proof) -> Option<Part> {
-    match (fact, proof) {
-        (_, Proof::Everything) => None,
-        (Fact::KeyTaken, _) => Some(("key-taken", evidence::UNLOGGED)),
-        (Fact::NoReference, _) => Some(("reference-missing", evidence::UNLOGGED)),
-        (Fact::PastEnd { .. }, _) => Some(("past-end", evidence::UNLOGGED)),
+fn unless_unlogged(fact: Fact, record: &Record<'_>) -> Option<Part> {
+    match fact {
+        _ if record.proof == Proof::Everything => None,
+        Fact::KeyTaken if record.rows_vanish => Some(("key-taken", evidence::VANISHED)),
+        Fact::KeyTaken => Some(("key-taken", evidence::UNLOGGED)),
+        Fact::NoReference => Some(("reference-missing", evidence::UNLOGGED)),
+        Fact::PastEnd { .. } => Some(("past-end", evidence::UNLOGGED)),
         _ => None,
     }
 }

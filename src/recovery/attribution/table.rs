@@ -10,7 +10,7 @@ use crate::codec::ByteWriter;
 use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow, ValueRef};
 
-use super::base::BaseTable;
+use super::base::{BaseTable, Standing};
 use super::columns::{ColumnId, Columns, counts_up};
 use super::fading::Fading;
 use super::horizon::Horizon;
@@ -22,12 +22,25 @@ use super::problem::{Problem, Record, index, number};
 pub(super) struct Pushed {
     /// The record that pushed it, in [`Problem::records`].
     pub record: u32,
-    /// Whether it was ended.
-    pub ended: bool,
+    /// The transaction that ended it last; 0 for none.
+    pub ended: u64,
     /// The last record that can notice it.
     until: u32,
     /// Which of the table's column lists it was written under.
     epoch: u32,
+}
+
+/// What a key fact asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    /// The transaction that looks.
+    pub transaction: u64,
+    /// The column.
+    pub column: ColumnId,
+    /// The value's hash.
+    pub value: u64,
+    /// Rows pushed by records before this one count.
+    pub before: u32,
 }
 
 /// A digest, and the records from which and before which it holds.
@@ -55,8 +68,9 @@ pub(super) struct Table {
     lineage: u64,
     /// Column lists, the newest last.
     epochs: Vec<Rc<Columns>>,
-    /// Rows of the snapshot that were ended since, ascending.
-    ended: Vec<u64>,
+    /// Rows of the snapshot that were ended since, ascending, and the
+    /// transaction that ended each last.
+    ended: Vec<(u64, u64)>,
     pushed: PagedVec<Pushed>,
     /// Changed rows that later records can notice.
     noticed: Fading,
@@ -187,13 +201,10 @@ impl Table {
             if places.overflow {
                 return None;
             }
-            let visible = |at: &u64| self.ended.binary_search(at).is_err();
-            rows.extend(
-                places
-                    .rows
-                    .iter()
-                    .map(|(at, shown)| (*at, *shown && visible(at))),
-            );
+            let live = |(at, standing): &(u64, Standing)| {
+                (*at, standing.is_live() && self.ender(*at).is_none())
+            };
+            rows.extend(places.rows.iter().map(live));
         }
         for record in horizon.pushes_of(value)? {
             let Some(at) = self.pushed.position_by_key(record, |pushed| pushed.record) else {
@@ -203,53 +214,64 @@ impl Table {
                 continue;
             };
             if self.pushed_value(problem, pushed, column) == value {
-                rows.push((self.base_count().saturating_add(at as u64), !pushed.ended));
+                rows.push((
+                    self.base_count().saturating_add(at as u64),
+                    pushed.ended == 0,
+                ));
             }
         }
         Some(rows)
     }
 
-    /// Whether a visible row holds a key. A value that stands too often to be
-    /// listed counts as absent.
-    pub fn shows(
-        &self,
-        problem: &Problem<'_>,
-        horizon: &Horizon,
-        column: ColumnId,
-        value: u64,
-        before: u32,
-    ) -> bool {
-        let places = self
-            .base
-            .as_ref()
-            .and_then(|b| b.places(index(column), value));
-        let visible =
-            |(at, visible): &(u64, bool)| *visible && self.ended.binary_search(at).is_err();
-        if places.is_some_and(|places| places.rows.iter().any(visible)) {
-            return true;
-        }
-        let pushes = horizon.pushes_of(value).unwrap_or_default();
-        pushes
-            .iter()
-            .filter(|record| **record < before)
-            .any(|record| {
-                let at = self.pushed.position_by_key(record, |pushed| pushed.record);
-                let pushed = at.and_then(|at| self.pushed.get(at).copied());
-                pushed.is_some_and(|p| !p.ended && self.pushed_value(problem, p, column) == value)
-            })
+    /// The transaction that ended a row of the snapshot since, if one did.
+    fn ender(&self, at: u64) -> Option<u64> {
+        let found = self.ended.binary_search_by_key(&at, |(at, _)| *at);
+        found
+            .ok()
+            .and_then(|place| self.ended.get(place))
+            .map(|(_, by)| *by)
     }
 
-    /// Whether any row version holds one of these values in a column.
-    pub fn has_any(
+    /// Whether a row that a transaction of the tail sees holds a value in a
+    /// column; of the rows pushed since the snapshot, those before `before`
+    /// count. Of a value that stands too often to be listed, `unlisted` is said.
+    pub fn shows(
         &self,
-        problem: &Problem<'_>,
-        horizon: &Horizon,
-        column: ColumnId,
-        values: &[u64],
+        (problem, horizon): (&Problem<'_>, &Horizon),
+        key: Key,
+        unlisted: bool,
     ) -> bool {
-        values.iter().any(|value| {
-            let rows = self.rows_with(problem, horizon, column, *value);
-            rows.is_none_or(|rows| !rows.is_empty())
+        if let Some(base) = &self.base {
+            let places = base.places(index(key.column), key.value);
+            let shows = |(at, standing): &(u64, Standing)| {
+                let ended = self.ender(*at).map(|by| standing.ended(by));
+                ended.unwrap_or(*standing).shows(key.transaction)
+            };
+            if !base.streamed && unlisted {
+                return true;
+            }
+            if let Some(places) = places
+                && ((unlisted && places.overflow) || places.rows.iter().any(shows))
+            {
+                return true;
+            }
+        }
+        let Some(pushes) = horizon.pushes_of(key.value) else {
+            return unlisted;
+        };
+        let pushes = pushes.iter().filter(|record| **record < key.before);
+        let mut rows = pushes.filter_map(|record| {
+            let at = self
+                .pushed
+                .position_by_key(record, |pushed| pushed.record)?;
+            self.pushed.get(at).copied()
+        });
+        rows.any(|pushed| {
+            let made = problem.records.get(index(pushed.record));
+            let ended = Some(pushed.ended).filter(|by| *by > 0);
+            let standing = Standing::new(made.map_or(1, |made| made.transaction), ended);
+            standing.shows(key.transaction)
+                && self.pushed_value(problem, pushed, key.column) == key.value
         })
     }
 
@@ -276,36 +298,49 @@ impl Table {
         let asked = horizon.last_asked(record.values);
         let pushed = Pushed {
             record: number_of_record,
-            ended: false,
+            ended: 0,
             until: asked.max(horizon.last_pointed(at)),
             epoch: number(self.epochs.len().saturating_sub(1)),
         };
         let stage = horizon.stage(pushed.until);
-        self.noticed.add(stage, row_digest(at, Some(&pushed)));
+        self.noticed.add(stage, row_digest(at, &pushed));
         self.live = self.live.saturating_add(1);
         self.pushed.push(pushed);
     }
 
-    fn end(&mut self, horizon: &Horizon, at: u64) {
+    fn end(&mut self, horizon: &Horizon, at: u64, transaction: u64) {
         let base_count = self.base_count();
         if at >= base_count {
             let place = usize::try_from(at - base_count).unwrap_or(usize::MAX);
-            if let Some(pushed) = self.pushed.get_mut(place).filter(|pushed| !pushed.ended) {
+            if let Some(pushed) = self.pushed.get_mut(place) {
                 let stage = horizon.stage(pushed.until);
-                self.noticed.remove(stage, row_digest(at, Some(pushed)));
-                pushed.ended = true;
-                self.noticed.add(stage, row_digest(at, Some(pushed)));
-                self.live = self.live.saturating_sub(1);
+                self.noticed.remove(stage, row_digest(at, pushed));
+                self.live = self.live.saturating_sub(u64::from(pushed.ended == 0));
+                pushed.ended = transaction.max(1);
+                self.noticed.add(stage, row_digest(at, pushed));
             }
             return;
         }
-        let (Some(base), Err(place)) = (&self.base, self.ended.binary_search(&at)) else {
+        let Some(base) = &self.base else {
             return;
         };
-        self.live = self.live.saturating_sub(u64::from(base.is_visible(at)));
         let until = base.row(at).map_or(0, |values| horizon.last_asked(values));
-        self.ended.insert(place, at);
-        self.noticed.add(horizon.stage(until), row_digest(at, None));
+        let stage = horizon.stage(until);
+        match self.ended.binary_search_by_key(&at, |(at, _)| *at) {
+            Ok(place) => {
+                if let Some((_, by)) = self.ended.get_mut(place) {
+                    self.noticed.remove(stage, ended_digest(at, *by));
+                    *by = transaction;
+                    self.noticed.add(stage, ended_digest(at, transaction));
+                }
+            }
+            Err(place) => {
+                let was_live = base.standing(at).is_some_and(Standing::is_live);
+                self.live = self.live.saturating_sub(u64::from(was_live));
+                self.ended.insert(place, (at, transaction));
+                self.noticed.add(stage, ended_digest(at, transaction));
+            }
+        }
     }
 
     /// Changes the table by one record that takes effect on it.
@@ -318,10 +353,10 @@ impl Table {
                 self.push(horizon, record, number_of_record);
             }
             Operation::Update { index, .. } => {
-                self.end(horizon, *index);
+                self.end(horizon, *index, record.transaction);
                 self.push(horizon, record, number_of_record);
             }
-            Operation::Delete { index, .. } => self.end(horizon, *index),
+            Operation::Delete { index, .. } => self.end(horizon, *index, record.transaction),
             operation => {
                 let Some(columns) = self.epochs.last() else {
                     return;
@@ -371,14 +406,20 @@ impl Table {
 }
 
 /// A changed row as one term of a sum, so that the order of changes is all one.
-fn row_digest(at: u64, pushed: Option<&Pushed>) -> u128 {
+fn row_digest(at: u64, pushed: &Pushed) -> u128 {
     let mut bytes = ByteWriter::new();
     bytes.u64(at);
-    if let Some(pushed) = pushed {
-        bytes.u32(pushed.record);
-        bytes.u32(pushed.epoch);
-        bytes.bool(pushed.ended);
-    }
+    bytes.u32(pushed.record);
+    bytes.u32(pushed.epoch);
+    bytes.u64(pushed.ended);
+    xxh3_128(bytes.as_slice())
+}
+
+/// The same of a row of the snapshot.
+fn ended_digest(at: u64, transaction: u64) -> u128 {
+    let mut bytes = ByteWriter::new();
+    bytes.u64(at);
+    bytes.u64(transaction);
     xxh3_128(bytes.as_slice())
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::hashed::HashedMap;
 use super::problem::Slot;
-use super::state::{Database, State};
+use super::state::{Database, Held, State};
 use super::statement::{Reading, Readings, after};
 
 /// One reading of a record in one version of a database.
@@ -31,9 +31,9 @@ pub(super) struct Change {
 }
 
 impl Turn {
-    fn new(before: &Rc<Database>, place: usize, reading: &Reading) -> Self {
+    fn new(before: &Rc<Database>, place: usize, reading: &Reading, weight: f64) -> Self {
         Turn {
-            weight: reading.weight(),
+            weight,
             next: after(place, reading),
             effect: reading.effect,
             place,
@@ -63,12 +63,23 @@ impl Turn {
     }
 }
 
+/// The databases of a state that can have a turn in the same way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side {
+    /// Their class.
+    pub class: Slot,
+    /// See [`Held`].
+    pub held: Held,
+    /// Which turns they have.
+    pub version: usize,
+}
+
 /// The turns of one record.
 pub(super) struct Turns<'r, 'p, 'w> {
     readings: Readings<'p, 'w>,
     place: usize,
     open: &'r [Slot],
-    /// Versions by database and digest.
+    /// Versions by class and digest.
     known: HashedMap<(Slot, u128), usize>,
     turns: Vec<Vec<Turn>>,
 }
@@ -85,28 +96,42 @@ impl<'r, 'p, 'w> Turns<'r, 'p, 'w> {
         }
     }
 
-    /// The versions a state holds, one for each open database.
-    pub fn versions(&mut self, state: &State) -> Vec<usize> {
+    /// The databases of a state that can have the turn, those that stand the
+    /// same together.
+    pub fn sides(&mut self, state: &State) -> Vec<Side> {
         let now = self.readings.number(self.place);
-        let digests = state.digests(self.open, self.readings.lookup.horizon, now);
-        let slots = self.open.iter().zip(digests);
-        let mut versions = Vec::with_capacity(self.open.len());
-        for (&slot, digest) in slots {
-            let version = self.known.get(&(slot, digest)).copied();
-            versions.push(version.unwrap_or_else(|| {
-                let turns = state.database(slot).map_or_else(Vec::new, |database| {
-                    let readings = self.readings.of(database, slot, self.place);
-                    let turns = readings.iter();
-                    turns
-                        .map(|reading| Turn::new(database, self.place, reading))
-                        .collect()
+        let horizon = self.readings.lookup.horizon;
+        let mut sides = Vec::with_capacity(self.open.len());
+        let mut all = Vec::new();
+        for &class in self.open {
+            state.held(class, horizon, now, &mut all);
+            for held in &all {
+                let version = self.known.get(&(class, held.digest)).copied();
+                let version = version.unwrap_or_else(|| self.take_up(state, class, *held));
+                sides.push(Side {
+                    class,
+                    held: *held,
+                    version,
                 });
-                self.turns.push(turns);
-                self.known.insert((slot, digest), self.turns.len() - 1);
-                self.turns.len() - 1
-            }));
+            }
         }
-        versions
+        sides
+    }
+
+    fn take_up(&mut self, state: &State, class: Slot, held: Held) -> usize {
+        let database = state.database(class, held.changed);
+        let turns = database.map_or_else(Vec::new, |database| {
+            let readings = self.readings.of(database, class, self.place);
+            let model = self.readings.model;
+            let turns = readings
+                .iter()
+                .map(|reading| Turn::new(database, self.place, reading, reading.weight(model)));
+            turns.collect()
+        });
+        self.turns.push(turns);
+        self.known
+            .insert((class, held.digest), self.turns.len() - 1);
+        self.turns.len() - 1
     }
 
     /// The turns of a version.

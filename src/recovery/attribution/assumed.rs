@@ -1,0 +1,125 @@
+//! The one assumption that is made without asking: a table made after the last
+//! checkpoint is of the one database that the files name, where its records
+//! fit there without anything odd. That another database was made since, and
+//! the table in it, nothing can rule out; so the assumption is told.
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::finding::{Code, Finding};
+use crate::model::Operation;
+use crate::report::Report;
+
+use super::check::{Lookup, Outcome, insert_runs};
+use super::component::Component;
+use super::evidence::{self, Part};
+use super::horizon::{Asks, Horizon};
+use super::problem::Proof;
+use super::solver::Solution;
+use super::state::State;
+use super::{Attributed, Confidence};
+
+/// The slot of the one database.
+const ONLY: u32 = 0;
+
+/// Of every part of the tail, whether all its records are assumed to be of the
+/// one database that the files name.
+///
+/// # Errors
+/// Those of `go_on`.
+pub(super) fn components(
+    solution: &Solution<'_>,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Vec<bool>> {
+    let problem = &solution.problem;
+    let alone = problem.databases.len() == 1 && problem.snapshot_databases == 1;
+    let all = solution.components.iter();
+    let assumed = all.map(|component| match alone && !problem.missing.any() {
+        true => fits(solution, component, go_on),
+        false => Ok(false),
+    });
+    assumed.collect()
+}
+
+/// Whether every record takes effect in the one database, and looks as if it
+/// had been written there.
+fn fits(
+    solution: &Solution<'_>,
+    component: &Component,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<bool> {
+    let (problem, base) = (&solution.problem, &solution.base);
+    let horizon = Horizon::new(problem, base, component, Asks::Evidence);
+    let lookup = Lookup {
+        problem,
+        horizon: &horizon,
+    };
+    let insert_runs = insert_runs(problem);
+    let looked_up = |name| component.looked_up.contains(&name);
+    let mut state = State::of_base(problem, base, &component.classes, looked_up);
+    let mut changed = None;
+    let mut parts: Vec<Part> = Vec::new();
+    for at in &component.records {
+        go_on()?;
+        let (Some(record), Some(database)) =
+            (problem.records.get(*at), state.database(ONLY, changed))
+        else {
+            return Ok(false);
+        };
+        let keys_before = insert_runs.get(*at).copied().unwrap_or_default();
+        if lookup.check(database, record, keys_before) != Outcome::Applies {
+            return Ok(false);
+        }
+        parts.clear();
+        if let (Operation::Insert { row, .. }, Some(table)) =
+            (record.operation, database.table(record.table))
+        {
+            evidence::insert(&lookup, database, record, table, row, &mut parts);
+        }
+        let odd = |(word, _): &Part| match *word {
+            "serial-behind" => true,
+            "serial-gap" => record.proof > Proof::Nothing,
+            _ => false,
+        };
+        if parts.iter().any(odd) {
+            return Ok(false);
+        }
+        let after = database.after(&horizon, std::iter::once((*at, record)));
+        state.set(ONLY, changed, after);
+        changed = Some(0);
+    }
+    Ok(true)
+}
+
+/// Names every table whose records were placed by the assumption.
+pub(super) fn report(
+    solution: &Solution<'_>,
+    assumed: &[bool],
+    tail: &[Attributed],
+    report: &mut Report,
+) {
+    let problem = &solution.problem;
+    let mut tables: BTreeSet<&str> = BTreeSet::new();
+    let records = problem.records.iter().zip(&solution.solved).zip(tail);
+    for ((record, solved), attributed) in records {
+        let by_it = assumed.get(solved.component) == Some(&true)
+            && attributed.confidence == Confidence::Probable
+            && solved.open.contains(&problem.unknown());
+        let names = [Some(record.table), record.renamed_to]
+            .into_iter()
+            .flatten();
+        if by_it && !matches!(record.operation, Operation::DropTable { .. }) {
+            let names = names.filter_map(|name| problem.names.get(super::problem::index(name)));
+            tables.extend(names.map(String::as_str));
+        }
+    }
+    let database = problem.database(ONLY).unwrap_or_default();
+    for table in tables {
+        let finding = Finding::new(Code::AssumedDatabase)
+            .database(database)
+            .table(table);
+        report.add(finding.detail(
+            "it was made after the last checkpoint, and this is the only database that the files name",
+        ));
+    }
+}
