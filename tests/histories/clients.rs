@@ -107,7 +107,7 @@ impl History {
         let many = self.spec.filled > 8;
         let rows = self.random.below(if many { 4 } else { 40 });
         self.server.quiet(many);
-        for database in self.pool[..self.spec.filled as usize].to_vec() {
+        for database in self.pool.clone().iter().take(self.spec.filled as usize) {
             for (shape, table) in shapes.iter().zip(TABLES) {
                 if self.spec.uneven && self.random.chance(50) {
                     continue;
@@ -117,7 +117,7 @@ impl History {
                     true => format!("{table}_{database}"),
                     false => table.to_owned(),
                 };
-                self.server.create(&database, &table, columns);
+                self.server.create(database, &table, columns);
                 let own = match self.spec.equal {
                     true => rows,
                     false => self.random.below(40),
@@ -127,7 +127,7 @@ impl History {
                     if self.spec.equal {
                         self.random = Random::new(at);
                     }
-                    self.insert(&database, &table);
+                    self.insert(database, &table);
                     if self.spec.equal {
                         self.random = before;
                     }
