@@ -49,6 +49,7 @@ impl Counts {
             unnamed: 2,
             failing: true,
             steps: 200_000,
+            found: usize::MAX,
         };
         let Some(consistent) = consistent(&server.held, &server.tail, limits) else {
             return;

@@ -92,7 +92,7 @@ impl History {
         }
         history.tail();
         if history.spec.unmarked {
-            history.server.dies_in_checkpoint();
+            history.die_in_checkpoint();
         }
         history
     }
@@ -107,13 +107,17 @@ impl History {
         let many = self.spec.filled > 8;
         let rows = self.random.below(if many { 4 } else { 40 });
         self.server.quiet(many);
-        for database in self.pool[..self.spec.filled as usize].to_vec() {
+        for database in self.pool.clone().iter().take(self.spec.filled as usize) {
             for (shape, table) in shapes.iter().zip(TABLES) {
                 if self.spec.uneven && self.random.chance(50) {
                     continue;
                 }
                 let columns = columns(*shape, self.spec.release);
-                self.server.create(&database, table, columns);
+                let table = match self.spec.own_tables {
+                    true => format!("{table}_{database}"),
+                    false => table.to_owned(),
+                };
+                self.server.create(database, &table, columns);
                 let own = match self.spec.equal {
                     true => rows,
                     false => self.random.below(40),
@@ -123,7 +127,7 @@ impl History {
                     if self.spec.equal {
                         self.random = Random::new(at);
                     }
-                    self.insert(&database, table);
+                    self.insert(database, &table);
                     if self.spec.equal {
                         self.random = before;
                     }
@@ -172,6 +176,21 @@ impl History {
             self.work(between - before, true);
         }
         self.work(between, true);
+    }
+
+    fn die_in_checkpoint(&mut self) {
+        if self.random.chance(25) {
+            let first = self.below(self.spec.named as usize);
+            let first = self.pool[first].clone();
+            return self.server.restart_unmarked(&first);
+        }
+        for _ in 0..300 {
+            if self.server.checkpoint_is_due() {
+                return self.server.dies_in_checkpoint();
+            }
+            let database = self.database();
+            self.statement(&database);
+        }
     }
 
     fn young(&mut self, at: u64) {

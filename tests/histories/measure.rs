@@ -8,17 +8,17 @@ use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade
 use rustdb_migrate::commands::{Backend, Directory, OpenOptions, convert::Numeric};
 use rustdb_migrate::engine::Layout;
 use rustdb_migrate::error::Error;
-use rustdb_migrate::finding::{Finding, Severity};
+use rustdb_migrate::finding::{Code, Finding, Severity};
 use rustdb_migrate::model::{RowSource, ValueRef};
 use rustdb_migrate::recovery::{Confidence, Recovery};
 use rustdb_migrate::work::Threads;
 
 use super::bytes::{Row, Value};
-use super::search::{Limits, consistent};
+use super::search::{Limits, UNNAMED, consistent};
 use super::server::Server;
 
 /// Databases tried for the records of one tail, over all.
-const STEPS: usize = 20_000;
+const STEPS: usize = 4_000;
 
 /// How `upgrade` without any option ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,9 @@ pub enum Answer {
     Exact,
     /// It would end with 0, and a warning names each table that is not right.
     Warned,
+    /// It would end with 0, and what transactions did is missing after which
+    /// nothing was logged: no file tells of them.
+    Untold,
     /// It would end with 0 and wrong rows, and says nothing.
     Silent,
     /// It asks.
@@ -38,6 +41,7 @@ pub enum Answer {
 /// What is claimed of one record.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {
+    pub sequence: u64,
     /// Of the likeliest database.
     pub weight: f64,
     /// Whether it is the true one.
@@ -57,6 +61,13 @@ pub struct Measured {
     pub determined: Option<bool>,
     /// The same if the one database that is named is all there was.
     pub assumed: bool,
+}
+
+impl Measured {
+    /// Whether the files tell all that is needed.
+    pub fn could_be_answered(&self) -> bool {
+        self.determined == Some(true) || self.assumed
+    }
 }
 
 type Rows = BTreeMap<(String, String), Vec<String>>;
@@ -168,6 +179,14 @@ pub fn measure(server: &Server) -> Measured {
         panic!("not legacy");
     };
     claims(server, legacy, recovery, &mut measured);
+    // What opening says already, the upgrade need not say again.
+    let opened = directory.findings();
+    if opened.has_errors() {
+        let mut errors = opened.findings().iter();
+        let asks = errors.all(|finding| finding.severity < Severity::Error || asks(finding.code));
+        measured.answer = if asks { Answer::Asked } else { Answer::Refused };
+        return measured;
+    }
     let (outcome, findings) = outcome(&source, &dir.path().join("new"), open);
     measured.answer = match outcome {
         Outcome::Planned => answer(server, recovery, &findings, &mut measured),
@@ -175,6 +194,11 @@ pub fn measure(server: &Server) -> Measured {
         _ => Answer::Refused,
     };
     measured
+}
+
+fn asks(code: Code) -> bool {
+    let asking = [Code::Ambiguous, Code::Orphan, Code::CutUncertain];
+    asking.contains(&code)
 }
 
 fn outcome(source: &Path, target: &Path, open: OpenOptions) -> (Outcome, Vec<Finding>) {
@@ -209,6 +233,9 @@ fn claims(
             continue;
         };
         let truth = Some(*truth).filter(|name| server.held.contains_key(*name));
+        // One that was dropped and made again is not the one that the files name.
+        let again = truth.and_then(|name| server.made_again.get(name));
+        let again = again.is_some_and(|before| sequence > *before);
         if attributed.confidence == Confidence::Certain && attributed.database.as_deref() != truth {
             let claimed = attributed.database.as_deref().unwrap_or_default();
             let truth = truth.unwrap_or("a database that no file names");
@@ -228,8 +255,9 @@ fn claims(
         measured
             .claims
             .extend(claimed.map(|(database, weight)| Claimed {
+                sequence,
                 weight,
-                right: database == truth,
+                right: database == truth || (again && database.is_none()),
             }));
     }
 }
@@ -263,6 +291,7 @@ fn answer(
         true => Answer::Exact,
         false if server.unlogged && unlogged => Answer::Warned,
         false if tables.all(|at| findings.iter().any(|f| warns_of(f, &at.1))) => Answer::Warned,
+        false if server.left_no_trace() => Answer::Untold,
         false => Answer::Silent,
     }
 }
@@ -281,9 +310,11 @@ fn searched(server: &Server, measured: &mut Measured) {
             unnamed,
             failing,
             steps: STEPS,
+            found: 2,
         };
         let found = consistent(&server.held, &server.tail, limits);
-        found.map(|found| found.iter().all(|databases| databases.len() == 1))
+        let named = |one: &BTreeSet<String>| one.len() == 1 && !one.contains(UNNAMED);
+        found.map(|found| found.iter().all(named))
     };
     if server.held.len() <= 6 {
         measured.determined = one(2, true);

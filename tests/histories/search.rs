@@ -216,6 +216,8 @@ pub struct Limits {
     pub failing: bool,
     /// Databases tried for a record, over all; past them nothing is known.
     pub steps: usize,
+    /// Assignments after which it is enough.
+    pub found: usize,
 }
 
 /// Per record, the databases of every consistent assignment; `None` where that
@@ -245,6 +247,7 @@ pub fn consistent(
         xids,
         failing: limits.failing,
         steps: limits.steps,
+        missing: limits.found,
         chosen: Vec::new(),
         found: vec![BTreeSet::new(); tail.len()],
     };
@@ -259,6 +262,7 @@ struct Search<'t> {
     failing: bool,
     /// That are left.
     steps: usize,
+    missing: usize,
     chosen: Vec<usize>,
     found: Vec<BTreeSet<String>>,
 }
@@ -267,6 +271,7 @@ impl Search<'_> {
     fn go(&mut self, state: &mut State) {
         let at = self.chosen.len();
         if at == self.tail.len() {
+            self.missing -= 1;
             for (found, chosen) in self.found.iter_mut().zip(&self.chosen) {
                 found.insert(state[*chosen].0.clone());
             }
@@ -274,7 +279,7 @@ impl Search<'_> {
         }
         for slot in 0..state.len() {
             self.steps = self.steps.saturating_sub(1);
-            if self.steps == 0 {
+            if self.steps == 0 || self.missing == 0 {
                 return;
             }
             let before = state[slot].1.clone();

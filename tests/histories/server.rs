@@ -72,8 +72,12 @@ pub struct Server {
     pub ended: BTreeMap<u64, Origin>,
     /// Whether anything was done in a transaction since the last checkpoint.
     pub unlogged: bool,
+    /// The transaction id after the first BEGIN since then.
+    begun: Option<u64>,
     /// Databases of the last checkpoint as they were when they were dropped.
     pub dropped: Databases,
+    /// Those of them that were made again, and the last sequence before that.
+    pub made_again: BTreeMap<String, u64>,
     /// Whether a kill fell between a snapshot and its mark.
     pub unmarked: bool,
 }
@@ -114,7 +118,9 @@ impl Server {
             origins: BTreeMap::new(),
             ended: BTreeMap::new(),
             unlogged: false,
+            begun: None,
             dropped: Databases::new(),
+            made_again: BTreeMap::new(),
             unmarked: false,
         };
         server.checkpoint();
@@ -125,15 +131,32 @@ impl Server {
         self.snapshot = snapshot(&self.databases, self.release.family());
     }
 
-    /// Killed after a snapshot was written and before its mark was.
+    /// Whether something was not logged, and no row that was logged is of a
+    /// transaction id that shows it.
+    pub fn left_no_trace(&self) -> bool {
+        let begun = self.begun.unwrap_or(u64::MAX);
+        let mut tail = self.tail.iter();
+        let shows = tail.any(|operation| match operation {
+            Operation::Insert(_, row) | Operation::Update(_, _, row) => row.xmin >= begun,
+            _ => false,
+        });
+        self.unlogged && self.release.logs_changes() && !shows
+    }
+
+    /// Killed after a snapshot was written and before its mark was: by the
+    /// hundredth record, or in a start.
     pub fn dies_in_checkpoint(&mut self) {
         self.write_snapshot();
         self.unmarked = true;
     }
 
+    pub fn checkpoint_is_due(&self) -> bool {
+        self.tail.len() >= RECORDS_PER_CHECKPOINT
+    }
+
     /// What the server does after each statement.
     pub fn settle(&mut self) {
-        if self.tail.len() >= RECORDS_PER_CHECKPOINT {
+        if self.checkpoint_is_due() {
             self.checkpoint();
         }
     }
@@ -144,6 +167,7 @@ impl Server {
         let surplus = self.segments.len().saturating_sub(2);
         self.segments.drain(..surplus);
         self.dropped.clear();
+        self.made_again.clear();
         self.truth.clear();
         self.tail.clear();
         self.ended.clear();
@@ -157,6 +181,7 @@ impl Server {
             }
         }
         self.unlogged = false;
+        self.begun = None;
     }
 
     /// The snapshot as a kill leaves it, and the segments by name.
@@ -168,6 +193,7 @@ impl Server {
 
     pub fn begin(&mut self) {
         self.xid += 1;
+        self.begun.get_or_insert(self.xid);
         self.in_transaction = true;
     }
 
@@ -260,6 +286,9 @@ impl Server {
 
     pub fn create_database(&mut self, name: &str) {
         self.databases.entry(name.to_owned()).or_default();
+        if self.dropped.contains_key(name) {
+            self.made_again.insert(name.to_owned(), self.sequence);
+        }
     }
 
     pub fn drop_database(&mut self, name: &str) {

@@ -10,8 +10,10 @@ pub enum Story {
     Clients,
     /// One client that changes databases.
     Roaming,
-    /// Databases of different tables.
+    /// Databases that share some of their tables.
     Uneven,
+    /// Databases that share no table.
+    OwnTables,
     /// Killed and started again, and work after it.
     Restarts,
     /// Started again right after a checkpoint.
@@ -65,10 +67,11 @@ pub enum Story {
 }
 
 impl Story {
-    pub const ALL: [Story; 28] = [
+    pub const ALL: [Story; 29] = [
         Story::Clients,
         Story::Roaming,
         Story::Uneven,
+        Story::OwnTables,
         Story::Restarts,
         Story::CleanRestarts,
         Story::Reentered,
@@ -126,8 +129,9 @@ pub struct Spec {
     pub filled: u64,
     /// Whether these began with equal content.
     pub equal: bool,
-    /// Whether each has some of the tables only.
+    /// Whether each has some of the tables only, or tables of its own.
     pub uneven: bool,
+    pub own_tables: bool,
     /// Their tables.
     pub shapes: Vec<Shape>,
     /// Clients that stay in a database each; 0 for one that changes.
@@ -200,6 +204,7 @@ impl Spec {
             filled: named,
             equal: random.chance(25),
             uneven: false,
+            own_tables: false,
             shapes,
             clients: [0, named][random.below(2) as usize],
             stay: random.below(90),
@@ -229,6 +234,10 @@ impl Spec {
                 (spec.uneven, spec.release) = (true, release);
                 spec.shapes.push(usual[random.below(4) as usize]);
                 spec.new_tables = random.below(2);
+            }
+            Story::OwnTables => {
+                spec.own_tables = true;
+                spec.restarts = random.below(2);
             }
             Story::Restarts => (spec.restarts, spec.reenter) = (1 + random.below(2), 10),
             Story::CleanRestarts => (spec.restarts, spec.clean) = (1 + random.below(2), true),

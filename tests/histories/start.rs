@@ -11,6 +11,21 @@ impl Server {
     /// first. `false`, and nothing done, where the start would fail and leave
     /// an empty instance.
     pub fn restart(&mut self, first: &str) -> bool {
+        let started = self.replay_all(first);
+        if started {
+            self.checkpoint();
+        }
+        started
+    }
+
+    /// The same, and killed before the mark of the checkpoint at start.
+    pub fn restart_unmarked(&mut self, first: &str) {
+        if self.replay_all(first) {
+            self.dies_in_checkpoint();
+        }
+    }
+
+    fn replay_all(&mut self, first: &str) -> bool {
         let mut databases = self.held.clone();
         let Some(tables) = databases.get_mut(first) else {
             return false;
@@ -29,7 +44,6 @@ impl Server {
             opened,
             ..Segment::default()
         });
-        self.checkpoint();
         true
     }
 }
