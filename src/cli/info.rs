@@ -128,9 +128,10 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
     }
     out.field("  verdict", wal.verdict)?;
     for range in &wal.unreadable {
-        let beyond = match range.torn {
-            true => "torn tail".to_owned(),
-            false => format!("{} records beyond", range.records_beyond),
+        let beyond = match (range.torn, range.zeros) {
+            (true, _) => "torn tail".to_owned(),
+            (false, true) => "zeros that lost nothing".to_owned(),
+            (false, false) => format!("{} records beyond", range.records_beyond),
         };
         let text = format!(
             "{}: {} unreadable bytes at offset {}, {beyond}",

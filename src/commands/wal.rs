@@ -94,7 +94,7 @@ pub struct SegmentSummary {
     pub segment: String,
     /// Its bytes.
     pub bytes: u64,
-    /// Its readable records.
+    /// Its readable records; those that count in another segment are left out.
     pub records: usize,
 }
 
@@ -109,6 +109,8 @@ pub struct UnreadableRange {
     pub len: u64,
     /// Whether they are the torn tail of the newest segment.
     pub torn: bool,
+    /// Whether they are zeros and nothing else.
+    pub zeros: bool,
     /// Readable records beyond.
     pub records_beyond: usize,
 }
@@ -278,13 +280,17 @@ pub(super) fn summary(legacy: &LegacyDir, recovery: Option<&Recovery>) -> LogSum
 }
 
 fn summary_of(wal: &Wal, recovery: Option<&Recovery>) -> LogSummary {
-    let segments = wal.segments.iter().enumerate().map(|(index, segment)| {
-        let records = wal.records.iter().filter(|r| r.segment == index);
-        SegmentSummary {
-            segment: segment.name.clone(),
-            bytes: segment.file.len(),
-            records: records.count(),
+    let mut counts = vec![0_usize; wal.segments.len()];
+    for record in &wal.records {
+        if let Some(count) = counts.get_mut(record.segment) {
+            *count = count.saturating_add(1);
         }
+    }
+    let segments = wal.segments.iter().zip(counts);
+    let segments = segments.map(|(segment, records)| SegmentSummary {
+        segment: segment.name.clone(),
+        bytes: segment.file.len(),
+        records,
     });
     let sequences = || wal.records.iter().map(|record| record.sequence);
     let timestamps = || wal.records.iter().map(|record| record.timestamp);
@@ -324,6 +330,7 @@ pub fn unreadable(wal: &Wal, bad: &BadRange) -> UnreadableRange {
         offset: bad.offset,
         len: bad.len,
         torn: bad.torn,
+        zeros: bad.zeros,
         records_beyond: wal.records_beyond(bad),
     }
 }

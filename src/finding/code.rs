@@ -105,8 +105,14 @@ codes! {
     WalGap "wal-gap" Error
         "Sequence numbers are missing between two records."
         "Look for a segment that was deleted or not copied; `upgrade --salvage` goes on without it.";
+    WalZeros "wal-zeros" Warning
+        "Zeros stand between records whose sequence numbers go on: space that a file system had set aside."
+        "Nothing to do: no record is missing.";
+    WalCopy "wal-copy" Warning
+        "Records stand in two places of the log with the same bytes, as in a segment that was copied; each counts once."
+        "Nothing to do; move the copy out of wal/ so that no server applies it twice.";
     WalRepeated "wal-repeated" Error
-        "A sequence number stands in more than one record."
+        "A sequence number stands in records that differ, or the numbers start again."
         "Segments of two servers may be mixed, or the instance was re-initialised; check where the segments come from.";
     WalUnreadable "wal-unreadable" Error
         "A complete record does not decode under the snapshot's family."

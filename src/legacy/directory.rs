@@ -231,7 +231,7 @@ fn list_segments(
     let mut segments = Vec::new();
     for entry in SourceDir::open_on(disk, &entry.path)?.entries()? {
         if is_segment_name(&entry.name) {
-            let file = SourceFile::open_on(&**disk, &entry.path)?;
+            let file = SourceFile::on_demand(disk, &entry.path)?;
             segments.push(Segment {
                 file,
                 name: entry.name,

@@ -13,8 +13,10 @@ mod rows;
 mod salvage;
 mod snapshot;
 mod wal;
+mod wal_order;
 mod wal_report;
 mod walk;
+mod zeros;
 
 pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
@@ -26,5 +28,5 @@ pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use salvage::{Loss, Salvaged, salvage_snapshot};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
 pub use wal::{
-    BadRange, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
+    BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
 };

@@ -266,7 +266,7 @@ pub(super) fn loss_positions(legacy: &LegacyDir) -> BTreeSet<usize> {
     let damaged = wal
         .bad
         .iter()
-        .filter(|bad| !bad.torn)
+        .filter(|bad| !bad.is_harmless())
         .map(|bad| bad.records_before);
     damaged
         .chain(wal.gaps.iter().map(|gap| gap.record))
@@ -287,7 +287,7 @@ pub(super) fn report_log(legacy: &LegacyDir, first_tail: usize, report: &mut Rep
         .wal
         .bad
         .iter()
-        .filter(|bad| !bad.torn && lost(bad.records_before))
+        .filter(|bad| !bad.is_harmless() && lost(bad.records_before))
     {
         report.add(
             Finding::new(Code::BytesLost)

@@ -1,7 +1,7 @@
 //! When the server was started, by the log: which Checkpoint records a start
 //! wrote, what each start loaded, and what it replayed.
 
-use crate::legacy::Wal;
+use crate::legacy::{BadRange, Wal};
 
 use crate::recovery::cut::{RECORDS_PER_CHECKPOINT, is_marker};
 
@@ -56,8 +56,8 @@ enum Writer {
 /// Every way to read the Checkpoint records; empty when there are too many, or
 /// records are missing between those that are there.
 pub(super) fn timelines(wal: &Wal, first_tail: usize) -> Vec<Timeline> {
-    let torn = wal.bad.iter().all(|bad| bad.torn);
-    if !torn || !wal.gaps.is_empty() || !wal.repeats.is_empty() {
+    let harmless = wal.bad.iter().all(BadRange::is_harmless);
+    if !harmless || !wal.gaps.is_empty() || !wal.repeats.is_empty() {
         return Vec::new();
     }
     let records = wal.records.iter().enumerate();
