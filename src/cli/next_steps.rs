@@ -115,8 +115,12 @@ pub(super) fn after_look(info: &Info) -> Vec<Step> {
     if info.layout.is_some() {
         return Vec::new();
     }
-    let again = upgrade_of(info);
-    match Obstacle::of(&info.report) {
+    let mut again = upgrade_of(info);
+    let obstacle = Obstacle::of(&info.report);
+    if info.salvage && obstacle == Some(Obstacle::Decision) {
+        again.push_str(" --salvage");
+    }
+    match obstacle {
         Some(obstacle) => steps(obstacle, info.findings(), &source, &again),
         None => undo(info.findings(), &again),
     }
@@ -136,17 +140,25 @@ pub(super) fn upgrade_of(info: &Info) -> String {
 fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     match obstacle {
         Obstacle::Decision => decisions(findings, source, again),
-        Obstacle::Damage => vec![
-            Step::new(
+        Obstacle::Damage => {
+            let mut steps = vec![Step::new(
                 "to see all that is wrong",
                 [format!("rustdb-inspect verify {source}")],
-            ),
-            Step::new(
-                "to keep what can be kept, first without writing",
-                ["--salvage --dry-run", "--salvage"].map(|how| format!("{again} {how}")),
-            ),
-        ],
+            )];
+            if !has_flag(again, "--salvage") {
+                steps.push(Step::new(
+                    "to keep what can be kept, first without writing",
+                    ["--salvage --dry-run", "--salvage"].map(|how| format!("{again} {how}")),
+                ));
+            }
+            steps
+        }
     }
+}
+
+/// Whether a command line has an option without a value.
+fn has_flag(line: &str, flag: &str) -> bool {
+    line.split(' ').any(|word| word == flag)
 }
 
 fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
@@ -155,7 +167,7 @@ fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
     // What is decided about must be found by the same reading.
     let mut asked = String::new();
     for flag in ["--salvage", "--repair-replay"] {
-        if again.split(' ').any(|word| word == flag) {
+        if has_flag(again, flag) {
             asked.push_str(&format!(" {flag}"));
         }
     }

@@ -57,6 +57,9 @@ pub struct Info {
     /// Everything found.
     #[serde(skip)]
     pub report: Report,
+    /// Whether what can be kept of a damaged directory is shown.
+    #[serde(skip)]
+    pub salvage: bool,
 }
 
 /// What strict decoding of a database file under one family said.
@@ -150,6 +153,7 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
         roles: Vec::new(),
         wal: None,
         report: look.findings(),
+        salvage: options.recovery.salvage,
     };
     if let Some(legacy) = look.legacy() {
         info.family = legacy.family.to_string();

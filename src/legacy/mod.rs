@@ -25,7 +25,7 @@ pub use family::Family;
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
 pub use page_view::LegacyPageViews;
 pub use rows::{RowExtent, RowReader, read_rows_at};
-pub use salvage::{Loss, Salvaged, salvage_snapshot};
+pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
 pub use wal::{
     BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,

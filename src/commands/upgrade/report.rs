@@ -54,6 +54,9 @@ pub struct UpgradeReport {
     pub quarantined: usize,
     /// Everything found.
     pub findings: Vec<Finding>,
+    /// Whether what can be kept of a damaged source was to be kept.
+    #[serde(skip)]
+    pub salvage: bool,
 }
 
 /// What was read.
@@ -145,6 +148,7 @@ impl UpgradeReport {
             attribution: Counts::default(),
             quarantined: 0,
             findings: report.findings().to_vec(),
+            salvage: options.open.recovery.salvage,
         }
     }
 
