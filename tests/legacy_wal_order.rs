@@ -128,7 +128,7 @@ fn two_repeats_apart_are_two_findings() {
 fn names(wal: &Wal) -> Vec<u64> {
     let names = wal.segments.iter();
     names
-        .map(|segment| u64::from_str_radix(&segment.name[..16], 16).unwrap())
+        .map(|segment| u64::from_str_radix(segment.name.trim_end_matches(".wal"), 16).unwrap())
         .collect()
 }
 
