@@ -10,6 +10,7 @@ use crate::finding::{Code, Finding, Severity};
 #[derive(Debug, Default, Clone)]
 pub struct Report {
     findings: Vec<Finding>,
+    salvaging: bool,
 }
 
 impl Report {
@@ -22,6 +23,22 @@ impl Report {
     pub fn of(findings: &[Finding]) -> Self {
         Report {
             findings: findings.to_vec(),
+            salvaging: false,
+        }
+    }
+
+    /// Says whether what can be kept is being kept already, which nobody needs
+    /// to be advised then.
+    pub fn salvaging(mut self, salvaging: bool) -> Self {
+        self.salvaging |= salvaging;
+        self
+    }
+
+    /// What the user can do about a code that was found.
+    pub fn remedy(&self, code: Code) -> &'static str {
+        match self.salvaging {
+            true => code.remedy_when_salvaging(),
+            false => code.remedy(),
         }
     }
 
@@ -33,6 +50,7 @@ impl Report {
     /// Adds the findings of another report.
     pub fn extend(&mut self, other: Report) {
         self.findings.extend(other.findings);
+        self.salvaging |= other.salvaging;
     }
 
     /// The same findings, those of one code with another severity.

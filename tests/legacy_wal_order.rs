@@ -6,12 +6,13 @@
 mod support;
 
 use rustdb_migrate::finding::{Code, Severity};
-use rustdb_migrate::legacy::Verdict;
+use rustdb_migrate::legacy::{Verdict, Wal};
+use rustdb_migrate::report::Report;
 
 use support::model::{Operation, Row, Value, WalEntry, encode_entry, frame};
 use support::wal::{
-    FAMILY, assert_covered, bad, codes, entries, insert, one, read, record_len, second_of_four,
-    segment, sequences,
+    FAMILY, assert_covered, bad, codes, entries, insert, one, other_segment, read, record_len,
+    second_of_four, segment, sequences,
 };
 
 #[test]
@@ -53,12 +54,13 @@ fn damage_in_an_older_segment_is_never_torn() {
 #[test]
 fn damage_at_the_start_of_a_restarted_log_finds_its_records() {
     // A re-initialised server counts from 1 again.
-    let mut restarted = segment(1..=4);
+    let mut restarted = other_segment(1..=4);
     restarted[3] = 0x7f;
     let wal = read(FAMILY, &[segment(1..=9), restarted]);
     assert_covered(&wal);
     assert_eq!(sequences(&wal), [1, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4]);
     assert_eq!(wal.verdict(), Verdict::DamagedMiddle);
+    assert_eq!(wal.repeats.len(), 1);
 }
 
 #[test]
@@ -85,13 +87,14 @@ fn a_log_that_starts_late_has_no_gap() {
 
 #[test]
 fn the_highest_sequence_overflows_nothing() {
-    let wal = one(segment([u64::MAX - 1, u64::MAX, u64::MAX]));
+    let last = other_segment([u64::MAX]);
+    let wal = one([segment([u64::MAX - 1, u64::MAX]), last].concat());
     assert_eq!((wal.verdict(), wal.repeats.len()), (Verdict::Repeated, 1));
 }
 
 #[test]
 fn a_repeated_run_is_one_finding() {
-    let wal = read(FAMILY, &[segment(1..=5), segment(2..=7)]);
+    let wal = read(FAMILY, &[segment(1..=5), other_segment(2..=7)]);
     assert_eq!((wal.verdict(), wal.records.len()), (Verdict::Repeated, 11));
     let jumps: Vec<_> = wal
         .repeats
@@ -103,16 +106,177 @@ fn a_repeated_run_is_one_finding() {
 }
 
 #[test]
-fn one_record_twice_is_repeated() {
-    let wal = one(segment([1, 2, 2, 3]));
+fn one_number_in_two_records_is_repeated() {
+    let wal = one([segment([1, 2]), other_segment([2, 3])].concat());
     assert_eq!((wal.verdict(), wal.repeats.len()), (Verdict::Repeated, 1));
 }
 
 #[test]
 fn two_repeats_apart_are_two_findings() {
-    let wal = one(segment([1, 1, 2, 3, 3, 4]));
+    let halves = [
+        segment([1]),
+        other_segment([1, 2, 3]),
+        segment([3]),
+        other_segment([4]),
+    ];
+    let wal = one(halves.concat());
     let at: Vec<_> = wal.repeats.iter().map(|j| j.record).collect();
     assert_eq!(at, [1, 4]);
+}
+
+/// The names of the segments, in the order of the log.
+fn names(wal: &Wal) -> Vec<u64> {
+    let names = wal.segments.iter();
+    names
+        .map(|segment| u64::from_str_radix(segment.name.trim_end_matches(".wal"), 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn segments_are_read_in_the_order_of_their_sequences() {
+    // The clock stepped back twice.
+    let wal = read(FAMILY, &[segment(7..=9), segment(4..=6), segment(1..=3)]);
+    assert_covered(&wal);
+    assert_eq!(sequences(&wal), (1..=9).collect::<Vec<_>>());
+    assert_eq!(
+        (wal.verdict(), names(&wal)),
+        (Verdict::Clean, vec![3, 2, 1])
+    );
+    let of: Vec<_> = wal.records.iter().map(|record| record.segment).collect();
+    assert_eq!(of, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+    assert_eq!(codes(&wal), []);
+}
+
+#[test]
+fn a_name_that_was_used_again_holds_two_runs() {
+    let again = segment([1, 2, 5, 6]);
+    let wal = read(FAMILY, &[segment([3, 4]), again]);
+    assert_covered(&wal);
+    assert_eq!(sequences(&wal), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((wal.verdict(), wal.repeats.len()), (Verdict::Clean, 0));
+}
+
+#[test]
+fn the_newest_segment_is_that_of_the_highest_sequences() {
+    let mut torn = segment(4..=6);
+    torn.truncate(torn.len() - 5);
+    let wal = read(FAMILY, &[torn.clone(), segment(1..=3)]);
+    assert_covered(&wal);
+    assert_eq!(
+        (wal.verdict(), sequences(&wal)),
+        (Verdict::TornTail, vec![1, 2, 3, 4, 5])
+    );
+    // By name it would be the newest.
+    let wal = read(FAMILY, &[segment(7..=8), torn]);
+    assert_eq!(
+        (wal.verdict(), sequences(&wal)),
+        (Verdict::DamagedMiddle, vec![4, 5, 7, 8])
+    );
+}
+
+#[test]
+fn a_gap_before_a_lower_name_is_an_error_wherever_it_is() {
+    // A lost segment, or a server that began to count anew.
+    let wal = read(FAMILY, &[segment(7..=9), segment(1..=3)]);
+    assert_eq!(sequences(&wal), [1, 2, 3, 7, 8, 9]);
+    let severity = |wal: &Wal| {
+        let mut report = Report::new();
+        wal.report(5, &mut report);
+        report
+            .findings()
+            .iter()
+            .map(|f| (f.code, f.severity))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(severity(&wal), [(Code::WalGap, Severity::Error)]);
+    let wal = read(FAMILY, &[segment(1..=3), segment(7..=9)]);
+    assert_eq!(severity(&wal), [(Code::WalGap, Severity::Warning)]);
+}
+
+#[test]
+fn a_copy_cut_anywhere_counts_once_under_any_name() {
+    let whole = segment(1..=4);
+    for kept in 1..=whole.len() {
+        let copy = whole[..kept].to_vec();
+        for (segments, original) in [
+            (vec![whole.clone(), copy.clone()], 1),
+            (vec![copy.clone(), whole.clone()], 2),
+            (vec![copy.clone(), whole.clone(), copy.clone()], 2),
+        ] {
+            let wal = read(FAMILY, &segments);
+            assert_covered(&wal);
+            assert_eq!(sequences(&wal), [1, 2, 3, 4], "{kept}");
+            assert_eq!(wal.verdict(), Verdict::Clean, "{kept}");
+            let copies = vec![(Code::WalCopy, Severity::Warning); segments.len() - 1];
+            assert_eq!(codes(&wal), copies, "{kept}");
+            let all_alike = kept == whole.len();
+            assert!(all_alike || names(&wal)[0] == original, "{kept}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_a_middle_segment_counts_once() {
+    let three = [segment(1..=3), segment(4..=6), segment(7..=8)];
+    for copy in [segment(4..=6), segment(4..=5), segment(5..=6)] {
+        let wal = read(FAMILY, &[&three[..], &[copy]].concat());
+        assert_covered(&wal);
+        assert_eq!(
+            (wal.verdict(), sequences(&wal)),
+            (Verdict::Clean, (1..=8).collect())
+        );
+        assert_eq!(codes(&wal), [(Code::WalCopy, Severity::Warning)]);
+    }
+}
+
+#[test]
+fn a_copy_does_not_make_a_torn_tail_damage() {
+    let mut torn = segment(1..=3);
+    torn.truncate(torn.len() - 5);
+    let copy = segment(1..=2);
+    for segments in [
+        [torn.clone(), copy.clone()],
+        [copy, torn.clone()],
+        [torn.clone(), torn],
+    ] {
+        let wal = read(FAMILY, &segments);
+        assert_covered(&wal);
+        assert_eq!(
+            (wal.verdict(), sequences(&wal)),
+            (Verdict::TornTail, vec![1, 2])
+        );
+    }
+}
+
+#[test]
+fn segments_that_overlap_in_equal_records_are_joined() {
+    let wal = read(FAMILY, &[segment(1..=5), segment(2..=7)]);
+    assert_covered(&wal);
+    assert_eq!(
+        (wal.verdict(), sequences(&wal)),
+        (Verdict::Clean, (1..=7).collect())
+    );
+}
+
+#[test]
+fn zeros_between_sequences_that_go_on_lose_nothing() {
+    for zeros in [1, 3, 4, 300, 70_000] {
+        let padded = [segment(1..=2), vec![0; zeros]].concat();
+        let wal = read(FAMILY, &[padded.clone(), segment(3..=4)]);
+        assert_covered(&wal);
+        assert_eq!(
+            (wal.verdict(), sequences(&wal)),
+            (Verdict::Clean, vec![1, 2, 3, 4])
+        );
+        assert_eq!(
+            codes(&wal),
+            [(Code::WalZeros, Severity::Warning)],
+            "{zeros}"
+        );
+        // Where a number is missing, a record is.
+        let wal = read(FAMILY, &[padded, segment(4..=5)]);
+        assert_eq!(wal.verdict(), Verdict::DamagedMiddle, "{zeros}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::Exit;
 use super::dump_files::dump_files;
 use super::dump_schema::{SchemaOptions, dump_schema};
 use super::dump_sql::{SqlOptions, dump_sql};
-use super::options::{Common, Reading};
+use super::options::{Common, Reading, Salvaging};
 use super::output::{Output, note, warn};
 
 /// Writes rows or schemas to stdout
@@ -43,6 +43,8 @@ pub struct DumpArgs {
     dir: PathBuf,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    salvaging: Salvaging,
     /// What to write
     #[arg(long, value_enum, default_value_t)]
     format: DumpFormat,
@@ -109,7 +111,9 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
             "a table of PostgreSQL holds no dead row versions; --include-dead goes with --format jsonl or csv"
         );
     }
-    let directory = Directory::open(&args.dir, &args.reading.open_options(common)?)?;
+    let mut options = args.reading.open_options(common)?;
+    options.recovery.salvage = args.salvaging.salvage;
+    let directory = Directory::open(&args.dir, &options)?;
     let selection = Selection {
         databases: args.database.clone(),
         tables: args.table.clone(),

@@ -13,7 +13,7 @@ use crate::render::{counted, utc_text};
 
 use super::Exit;
 use super::next_steps::{after_look, steps_text};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, Reading, Salvaging};
 use super::output::{Output, word};
 
 /// Shows what a directory is: kind, release family, databases, tables, WAL, findings
@@ -23,6 +23,8 @@ pub struct InfoArgs {
     dir: PathBuf,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    salvaging: Salvaging,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -37,7 +39,9 @@ struct Document<'i> {
 
 /// Runs the subcommand.
 pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
-    let info = info(&args.dir, &args.reading.open_options(common)?)?;
+    let mut options = args.reading.open_options(common)?;
+    options.recovery.salvage = args.salvaging.salvage;
+    let info = info(&args.dir, &options)?;
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => out.json(&Document {
@@ -129,9 +133,10 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
     }
     out.field("  verdict", wal.verdict)?;
     for range in &wal.unreadable {
-        let beyond = match range.torn {
-            true => "torn tail".to_owned(),
-            false => format!("{} records beyond", range.records_beyond),
+        let beyond = match (range.torn, range.zeros) {
+            (true, _) => "torn tail".to_owned(),
+            (false, true) => "zeros that lost nothing".to_owned(),
+            (false, false) => format!("{} records beyond", range.records_beyond),
         };
         let text = format!(
             "{}: {} unreadable bytes at offset {}, {beyond}",

@@ -245,8 +245,12 @@ pub(super) fn after_look(info: &Info, reading: &[String]) -> Vec<Step> {
     if info.layout.is_some() {
         return Vec::new();
     }
-    let again = upgrade_of(info, reading);
-    match Obstacle::of(&info.report) {
+    let mut again = upgrade_of(info, reading);
+    let obstacle = Obstacle::of(&info.report);
+    if info.salvage && obstacle == Some(Obstacle::Decision) {
+        again = again.with(&["--salvage"]);
+    }
+    match obstacle {
         Some(obstacle) => {
             let again = to_run_again(&again, info.findings());
             steps(obstacle, info.findings(), &info.undecided, &source, &again)
@@ -284,16 +288,20 @@ fn steps(
 ) -> Vec<Step> {
     match obstacle {
         Obstacle::Decision => decisions(findings, undecided, source, again),
-        Obstacle::Damage => vec![
-            Step::new(
+        Obstacle::Damage => {
+            let mut steps = vec![Step::new(
                 "to see all that is wrong",
                 [format!("rustdb-inspect verify {source}")],
-            ),
-            Step::new(
-                "to keep what can be kept, first without writing",
-                [&["--salvage", "--dry-run"][..], &["--salvage"]].map(|how| again.with(how).line()),
-            ),
-        ],
+            )];
+            if !again.has("--salvage") {
+                steps.push(Step::new(
+                    "to keep what can be kept, first without writing",
+                    [&["--salvage", "--dry-run"][..], &["--salvage"]]
+                        .map(|how| again.with(how).line()),
+                ));
+            }
+            steps
+        }
     }
 }
 

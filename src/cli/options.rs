@@ -74,6 +74,14 @@ impl Beyond {
     }
 }
 
+/// Showing what an upgrade would keep of a damaged directory.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Salvaging {
+    /// Go on past damage, show what `upgrade --salvage` would keep and list what it would not
+    #[arg(long, conflicts_with = "no_wal")]
+    pub salvage: bool,
+}
+
 /// What the user knows that the files do not say.
 #[derive(Debug, Clone, Args)]
 pub struct Deciding {

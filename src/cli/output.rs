@@ -57,7 +57,7 @@ impl Output {
 
     /// Findings for people.
     pub(super) fn findings(&mut self, report: &Report, common: &Common) -> io::Result<()> {
-        let text = findings_text(report.findings(), common.verbose);
+        let text = findings_text(report, common.verbose);
         let text = if self.color { colored(&text) } else { text };
         self.writer.write_all(text.as_bytes())
     }
@@ -89,7 +89,7 @@ pub(super) fn warn(report: &Report, common: &Common) {
     if common.quiet || report.findings().is_empty() {
         return;
     }
-    let text = findings_text(report.findings(), common.verbose);
+    let text = findings_text(report, common.verbose);
     let text = match wants_color(common.color, io::stderr().is_terminal()) {
         true => colored(&text),
         false => text,

@@ -158,7 +158,8 @@ fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
 }
 
 fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
-    warn(&Report::of(&report.findings), common);
+    let findings = Report::of(&report.findings).salvaging(report.salvage);
+    warn(&findings, common);
     let mut out = Output::new(common)?;
     if !report.tables.is_empty() && !common.quiet {
         let header = ["DATABASE", "TABLE", "LIVE", "DEAD"];

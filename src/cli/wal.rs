@@ -312,9 +312,10 @@ fn show(mut out: Output, log: &Log, args: &WalArgs, common: &Common) -> anyhow::
 fn verdict_text(wal: &LogSummary) -> String {
     let mut text = format!("verdict: {}", wal.verdict);
     for range in &wal.unreadable {
-        let beyond = match range.torn {
-            true => String::new(),
-            false => format!(", {} records beyond", range.records_beyond),
+        let beyond = match (range.torn, range.zeros) {
+            (true, _) => String::new(),
+            (false, true) => ", zeros".to_owned(),
+            (false, false) => format!(", {} records beyond", range.records_beyond),
         };
         text.push_str(&format!(
             "; {} bytes dropped at offset {} of {}{beyond}",

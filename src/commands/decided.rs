@@ -8,9 +8,7 @@ use crate::model::Operation;
 use crate::recovery::attribution::Decision;
 use crate::recovery::{Decisions, Request};
 
-use super::look::after_last_marker;
 use super::nearest;
-use super::wal::table_names;
 
 /// Names that a decision can give.
 pub(super) struct Names<'n> {
@@ -26,7 +24,7 @@ impl<'n> Names<'n> {
     /// Those of a legacy directory. Databases can be missing where the snapshot
     /// does not hold them all, and where a table was made that may be theirs.
     pub fn of_legacy(legacy: &'n LegacyDir, request: &Request) -> Self {
-        let mut tables = table_names(&legacy.wal);
+        let mut tables = legacy.wal.table_names();
         tables.extend(legacy.page_dirs.iter().map(|entry| entry.name.as_str()));
         let mut databases = BTreeSet::new();
         if let Ok(Some(snapshot)) = &legacy.snapshot {
@@ -36,7 +34,7 @@ impl<'n> Names<'n> {
         }
         let from = match request.repair_replay {
             true => 0,
-            false => after_last_marker(&legacy.wal),
+            false => legacy.wal.after_last_checkpoint(),
         };
         let mut tail = legacy.wal.records.iter().skip(from);
         let is_create = |operation: &Operation| matches!(operation, Operation::CreateTable { .. });

@@ -61,6 +61,9 @@ pub struct Info {
     /// Everything found.
     #[serde(skip)]
     pub report: Report,
+    /// Whether what can be kept of a damaged directory is shown.
+    #[serde(skip)]
+    pub salvage: bool,
 }
 
 /// What strict decoding of a database file under one family said.
@@ -155,6 +158,7 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
         wal: None,
         undecided: look.directory().map(undecided).unwrap_or_default(),
         report: look.findings(),
+        salvage: options.recovery.salvage,
     };
     if let Some(legacy) = look.legacy() {
         info.family = legacy.family.to_string();

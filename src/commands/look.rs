@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::LegacyDir;
-use crate::model::Operation;
 use crate::recovery::Recovery;
 use crate::report::Report;
 
@@ -99,11 +98,4 @@ impl Look {
             Look::WithoutSnapshot { report, .. } => report.clone(),
         }
     }
-}
-
-/// Where the tail begins by Checkpoint records alone.
-pub(super) fn after_last_marker(legacy: &crate::legacy::Wal) -> usize {
-    let mut records = legacy.records.iter();
-    let marker = records.rposition(|r| matches!(r.operation, Operation::Checkpoint { .. }));
-    marker.map_or(0, |marker| marker.saturating_add(1))
 }

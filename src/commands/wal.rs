@@ -10,12 +10,10 @@ use crate::file::SourceFile;
 use crate::legacy::{
     BadRange, FRAME_LEN, Family, LegacyDir, Segment, Wal, WalRecord, read_wal_by_family,
 };
-use crate::model::Operation;
 use crate::recovery::attribution::{Attributed, Counts};
 use crate::recovery::{CutReason, RecordState, Recovery};
 use crate::report::Report;
 
-use super::look::after_last_marker;
 use super::{Backend, Look, OpenOptions};
 
 /// A log, as far as its bytes and the snapshot beside it tell.
@@ -94,7 +92,7 @@ pub struct SegmentSummary {
     pub segment: String,
     /// Its bytes.
     pub bytes: u64,
-    /// Its readable records.
+    /// Its readable records; those that count in another segment are left out.
     pub records: usize,
 }
 
@@ -109,6 +107,8 @@ pub struct UnreadableRange {
     pub len: u64,
     /// Whether they are the torn tail of the newest segment.
     pub torn: bool,
+    /// Whether they are zeros and nothing else.
+    pub zeros: bool,
     /// Readable records beyond.
     pub records_beyond: usize,
 }
@@ -191,7 +191,7 @@ impl Log {
     pub fn first_tail(&self) -> usize {
         match self.recovery() {
             Some(recovery) => recovery.cut.first_tail,
-            None => after_last_marker(self.wal()),
+            None => self.wal().after_last_checkpoint(),
         }
     }
 
@@ -232,7 +232,7 @@ impl Log {
 
     /// The tables that its records name.
     pub fn tables(&self) -> BTreeSet<&str> {
-        table_names(self.wal())
+        self.wal().table_names()
     }
 
     /// What is wrong with the log itself, and nothing else.
@@ -260,31 +260,23 @@ impl Log {
     }
 }
 
-/// The tables that records name, renamed ones by both names.
-pub(super) fn table_names(wal: &Wal) -> BTreeSet<&str> {
-    let names = wal.records.iter().flat_map(|record| {
-        let new = match &record.operation {
-            Operation::RenameTable { new, .. } => Some(new.as_str()),
-            _ => None,
-        };
-        record.operation.table().into_iter().chain(new)
-    });
-    names.collect()
-}
-
 /// The log of a directory in figures.
 pub(super) fn summary(legacy: &LegacyDir, recovery: Option<&Recovery>) -> LogSummary {
     summary_of(&legacy.wal, recovery)
 }
 
 fn summary_of(wal: &Wal, recovery: Option<&Recovery>) -> LogSummary {
-    let segments = wal.segments.iter().enumerate().map(|(index, segment)| {
-        let records = wal.records.iter().filter(|r| r.segment == index);
-        SegmentSummary {
-            segment: segment.name.clone(),
-            bytes: segment.file.len(),
-            records: records.count(),
+    let mut counts = vec![0_usize; wal.segments.len()];
+    for record in &wal.records {
+        if let Some(count) = counts.get_mut(record.segment) {
+            *count = count.saturating_add(1);
         }
+    }
+    let segments = wal.segments.iter().zip(counts);
+    let segments = segments.map(|(segment, records)| SegmentSummary {
+        segment: segment.name.clone(),
+        bytes: segment.file.len(),
+        records,
     });
     let sequences = || wal.records.iter().map(|record| record.sequence);
     let timestamps = || wal.records.iter().map(|record| record.timestamp);
@@ -293,7 +285,10 @@ fn summary_of(wal: &Wal, recovery: Option<&Recovery>) -> LogSummary {
         recovery.filter(|r| r.cut.reason != CutReason::EmptyLog || wal.records.is_empty());
     let tail = match compared {
         Some(recovery) => recovery.cut.tail.len(),
-        None => wal.records.len().saturating_sub(after_last_marker(wal)),
+        None => wal
+            .records
+            .len()
+            .saturating_sub(wal.after_last_checkpoint()),
     };
     LogSummary {
         segments: segments.collect(),
@@ -324,6 +319,7 @@ pub fn unreadable(wal: &Wal, bad: &BadRange) -> UnreadableRange {
         offset: bad.offset,
         len: bad.len,
         torn: bad.torn,
+        zeros: bad.zeros,
         records_beyond: wal.records_beyond(bad),
     }
 }

@@ -28,6 +28,8 @@ pub struct SourceFile {
 #[derive(Debug)]
 enum Bytes {
     OnDisk(Arc<dyn DiskFile>),
+    /// Opened for each read.
+    OnDemand(Arc<dyn Disk>),
     /// Worked out from what the disk holds.
     InMemory(Vec<u8>),
 }
@@ -52,6 +54,20 @@ impl SourceFile {
             path: path.to_owned(),
             bytes: Bytes::OnDisk(file),
             len,
+        }))
+    }
+
+    /// A file of a disk that is opened anew for each read: for files of which
+    /// there may be more than a process can hold open.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn on_demand(disk: &Arc<dyn Disk>, path: &Path) -> Result<Arc<Self>> {
+        let file = Self::open_on(&**disk, path)?;
+        Ok(Arc::new(SourceFile {
+            path: path.to_owned(),
+            bytes: Bytes::OnDemand(disk.clone()),
+            len: file.len,
         }))
     }
 
@@ -86,6 +102,7 @@ impl SourceFile {
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let read = match &self.bytes {
             Bytes::OnDisk(file) => file.read_exact_at(buffer, offset),
+            Bytes::OnDemand(disk) => disk.open(&self.path)?.read_exact_at(buffer, offset),
             Bytes::InMemory(bytes) => {
                 let from = usize::try_from(offset).ok();
                 let range = from.and_then(|from| bytes.get(from..from.checked_add(buffer.len())?));
@@ -105,6 +122,13 @@ impl SourceFile {
     pub fn go_on(&self) -> Result<()> {
         match &self.bytes {
             Bytes::OnDisk(file) => file.go_on(),
+            // Opened to be asked: as cheap as one read of it.
+            Bytes::OnDemand(disk) => {
+                return disk
+                    .open(&self.path)?
+                    .go_on()
+                    .map_err(|error| Error::io("read", &self.path, error));
+            }
             Bytes::InMemory(_) => Ok(()),
         }
         .map_err(|error| Error::io("read", &self.path, error))

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::Severity;
 
 macro_rules! codes {
-    ($($variant:ident $text:literal $severity:ident $meaning:literal $remedy:literal;)*) => {
+    ($($variant:ident $text:literal $severity:ident $meaning:literal $remedy:literal
+        $(salvaging $salvaging:literal)?;)*) => {
         /// A stable code; its text form is what JSON and the man page show.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -38,6 +39,12 @@ macro_rules! codes {
             pub fn remedy(self) -> &'static str {
                 match self { $(Code::$variant => $remedy,)* }
             }
+
+            /// What the user can do where what can be kept is being kept
+            /// already.
+            pub fn remedy_when_salvaging(self) -> &'static str {
+                match self { $($(Code::$variant => $salvaging,)?)* _ => self.remedy() }
+            }
         }
     };
 }
@@ -46,10 +53,12 @@ codes! {
     // Bytes that cannot be what they claim to be.
     Truncated "truncated" Error
         "The file ends inside a value."
-        "Restore the file from a backup, or keep what stands before the cut with `upgrade --salvage`.";
+        "Restore the file from a backup, or keep what stands before the cut with `upgrade --salvage`."
+        salvaging "What stands before the cut is kept; restore the file from a backup to have the rest.";
     TrailingBytes "trailing-bytes" Error
         "The file goes on after its last value."
-        "Check that the file was not appended to or joined with another; `upgrade --salvage` ignores the rest.";
+        "Check that the file was not appended to or joined with another; `upgrade --salvage` ignores the rest."
+        salvaging "The rest is left out; check that the file was not appended to or joined with another.";
     BadTag "bad-tag" Error
         "A tag stands outside the range that the format defines."
         "The bytes are damaged or of another kind; restore the file from a backup.";
@@ -75,7 +84,8 @@ codes! {
     // The directory.
     NoSnapshot "no-snapshot" Error
         "The directory holds no database file."
-        "Check the path; with WAL segments alone, `upgrade --salvage` rebuilds what they hold.";
+        "Check the path; with WAL segments alone, `upgrade --salvage` rebuilds what they hold."
+        salvaging "What the WAL segments hold is rebuilt; check the path, and look for a backup of the file.";
     NotADataDirectory "not-a-data-directory" Error
         "The path is not a RustDB data directory."
         "Give the directory that holds server_instance.db, <name>.db or a control file.";
@@ -101,16 +111,25 @@ codes! {
         "Nothing to do: the statement of that record was never acknowledged as complete.";
     WalDamaged "wal-damaged" Error
         "A WAL record in the middle cannot be read; records beyond it were found again."
-        "Restore the segment from a backup, or go on past the damage with `upgrade --salvage`.";
+        "Restore the segment from a backup, or go on past the damage with `upgrade --salvage`."
+        salvaging "What stands beyond is kept; restore the segment from a backup to have the rest.";
     WalGap "wal-gap" Error
         "Sequence numbers are missing between two records."
-        "Look for a segment that was deleted or not copied; `upgrade --salvage` goes on without it.";
+        "Look for a segment that was deleted or not copied; `upgrade --salvage` goes on without it."
+        salvaging "Look for a segment that was deleted or not copied; what stands beyond is kept.";
+    WalZeros "wal-zeros" Warning
+        "Zeros stand between records whose sequence numbers go on: space that a file system had set aside."
+        "Nothing to do: no record is missing.";
+    WalCopy "wal-copy" Warning
+        "Records stand in two places of the log with the same bytes, as in a segment that was copied; each counts once."
+        "Nothing to do; move the copy out of wal/ so that no server applies it twice.";
     WalRepeated "wal-repeated" Error
-        "A sequence number stands in more than one record."
+        "A sequence number stands in records that differ, or the numbers start again."
         "Segments of two servers may be mixed, or the instance was re-initialised; check where the segments come from.";
     WalUnreadable "wal-unreadable" Error
         "A complete record does not decode under the snapshot's family."
-        "Check `--from-family`; `upgrade --salvage` goes on without the record.";
+        "Check `--from-family`; `upgrade --salvage` goes on without the record."
+        salvaging "Check `--from-family`; the record is left out.";
 
     // What the crash left.
     UnmarkedCheckpoint "unmarked-checkpoint" Warning
@@ -121,10 +140,12 @@ codes! {
         "Decide with `--assign` or `--attribution`, or keep the snapshot alone.";
     Reinitialised "reinitialised-instance" Error
         "The server replaced an instance it could not load by an empty one; the WAL still holds records of the old one."
-        "Recover them with `upgrade --salvage`; if databases were dropped on purpose, use a copy without `wal/`.";
+        "Recover them with `upgrade --salvage`; if databases were dropped on purpose, use a copy without `wal/`."
+        salvaging "What the WAL holds of them is kept; if databases were dropped on purpose, use a copy without `wal/`.";
     RowsNotInSnapshot "rows-not-in-snapshot" Error
         "The server kept rows in page files, not in the snapshot, and never reads them back."
-        "Recover what the WAL and the page files still hold with `upgrade --salvage`.";
+        "Recover what the WAL and the page files still hold with `upgrade --salvage`."
+        salvaging "What the WAL and the page files still hold is kept.";
     UnloggedRows "unlogged-rows" Warning
         "Transactions ran whose statements are never logged; what they did since the last checkpoint is in no file."
         "Compare with what the application knows; the rows cannot be recovered from this directory.";
@@ -163,8 +184,14 @@ codes! {
     RecordsLost "records-lost" Error
         "Records of the log are gone and what they did is lost."
         "Look for segments that were deleted or not copied.";
+    ObjectsLost "objects-lost" Error
+        "Databases or tables that a file announces could not be read."
+        "Compare with a backup.";
+    FamilyTaken "family-taken" Info
+        "A damaged file was read as one of the families that it could be of."
+        "Say which one it is with `--from-family` if it is another.";
     AccountsLost "accounts-lost" Error
-        "Users, roles and grants are in no file."
+        "Users, roles or grants could not be read, or are in no file."
         "Create them anew after the upgrade.";
     SchemaLost "schema-lost" Error
         "A table's schema is in no file; its rows are kept under made-up column names."
@@ -296,7 +323,11 @@ impl Code {
     pub fn is_loss(self) -> bool {
         matches!(
             self,
-            Code::BytesLost | Code::RecordsLost | Code::AccountsLost | Code::SchemaLost
+            Code::BytesLost
+                | Code::ObjectsLost
+                | Code::RecordsLost
+                | Code::AccountsLost
+                | Code::SchemaLost
         )
     }
 
@@ -353,6 +384,9 @@ mod tests {
             );
             assert!(code.meaning().ends_with('.'), "{text}");
             assert!(code.remedy().ends_with('.'), "{text}");
+            let salvaging = code.remedy_when_salvaging();
+            assert!(salvaging.ends_with('.'), "{text}");
+            assert!(!salvaging.contains("--salvage"), "{text}");
         }
     }
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::snapshot::scan_snapshot_on;
-use super::{Family, Segment, Snapshot, Wal, read_wal};
+use super::{Family, Salvaged, Segment, Snapshot, Wal, read_wal, salvage_snapshot};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, Phase, Progress, SourceDir, SourceEntry, SourceFile, WatchedDisk};
 use crate::finding::{Code, Finding, Severity};
-use crate::model::{Catalog, Form};
+use crate::model::{Catalog, Form, Operation};
 use crate::report::Report;
 use crate::work::Threads;
 
@@ -37,6 +37,18 @@ impl SnapshotFiles {
             SnapshotFiles::Instance(file) => std::slice::from_ref(file),
             SnapshotFiles::Single(files) => files,
             SnapshotFiles::None => &[],
+        }
+    }
+
+    /// The file that damage is in, and its form.
+    fn damaged(&self, damage: &Damage) -> Option<(&Arc<SourceFile>, Form)> {
+        match self {
+            SnapshotFiles::Instance(file) => Some((file, Form::Instance)),
+            SnapshotFiles::Single(files) => {
+                let damaged = files.iter().find(|file| file.path() == damage.file)?;
+                Some((damaged, Form::SingleDatabase))
+            }
+            SnapshotFiles::None => None,
         }
     }
 
@@ -118,11 +130,27 @@ impl LegacyDir {
         let candidates: Vec<Family> = match (&snapshot, forced) {
             (_, Some(family)) => vec![family],
             (Ok(Some(snapshot)), None) => snapshot.accepted().collect(),
-            (Ok(None), None) => Family::ALL.to_vec(),
-            (Err(_), None) => furthest_families(threads, &found.files)?,
+            // Where a file is damaged the log has the first word.
+            (Ok(None) | Err(_), None) => Family::ALL.to_vec(),
         };
-        let (families, wal) = read_wal_by_family(segments, &candidates)?;
+        let (mut families, mut wal) = read_wal_by_family(segments.clone(), &candidates)?;
+        if forced.is_none() {
+            keep_possible(&mut families, &wal);
+        }
+        if let (Err(_), true) = (&snapshot, families.len() > 1) {
+            let furthest = furthest_families(threads, &found.files)?;
+            if families.iter().any(|family| furthest.contains(family)) {
+                families.retain(|family| furthest.contains(family));
+            }
+        }
+        let newest = families.last().copied();
+        if let (Err(damage), true) = (&snapshot, families.len() > 1) {
+            families = keeping_most(&found.files, damage, &families)?;
+        }
         let family = families.last().copied().unwrap_or(Family::V1_4);
+        if newest != Some(family) || candidates.last() != Some(&family) {
+            wal = read_wal(segments, family)?;
+        }
         let snapshot = snapshot.map(|s| s.map(|s| Snapshot { family, ..s }));
         found.page_dirs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(LegacyDir {
@@ -137,19 +165,24 @@ impl LegacyDir {
         })
     }
 
-    /// The file whose damage [`LegacyDir::snapshot`] holds, and its form.
-    pub fn damaged_file(&self) -> Option<(&Arc<SourceFile>, Form)> {
-        let Err(damage) = &self.snapshot else {
-            return None;
+    /// What can be read of its database files, where one of them is damaged.
+    ///
+    /// # Errors
+    /// On I/O errors only.
+    pub fn salvaged(&self) -> Result<Option<Salvaged>> {
+        let form = match &self.files {
+            SnapshotFiles::Instance(_) => Form::Instance,
+            _ => Form::SingleDatabase,
         };
-        match &self.files {
-            SnapshotFiles::Instance(file) => Some((file, Form::Instance)),
-            SnapshotFiles::Single(files) => {
-                let damaged = files.iter().find(|file| file.path() == damage.file)?;
-                Some((damaged, Form::SingleDatabase))
+        let mut all: Option<Salvaged> = None;
+        for file in self.files.files() {
+            let one = salvage_snapshot(file, &form, self.family)?;
+            match &mut all {
+                None => all = Some(one),
+                Some(all) => all.join(one),
             }
-            SnapshotFiles::None => None,
         }
+        Ok(all)
     }
 
     /// The families that fit every file, oldest first: more than one only while
@@ -231,7 +264,7 @@ fn list_segments(
     let mut segments = Vec::new();
     for entry in SourceDir::open_on(disk, &entry.path)?.entries()? {
         if is_segment_name(&entry.name) {
-            let file = SourceFile::open_on(&**disk, &entry.path)?;
+            let file = SourceFile::on_demand(disk, &entry.path)?;
             segments.push(Segment {
                 file,
                 name: entry.name,
@@ -289,6 +322,57 @@ fn furthest_families(threads: Threads, files: &SnapshotFiles) -> Result<Vec<Fami
         }
     }
     Ok(families)
+}
+
+/// Leaves the families whose servers can have written the log, unless none is
+/// left: from release 1.5.0 on none logs an Update or a Delete, and before 1.4.1
+/// none an ALTER TABLE (format page, "Server rules" and "The four schema
+/// families").
+fn keep_possible(families: &mut Vec<Family>, wal: &Wal) {
+    let logs = |found: fn(&Operation) -> bool| wal.records.iter().any(|r| found(&r.operation));
+    let changes_rows =
+        |o: &Operation| matches!(o, Operation::Update { .. } | Operation::Delete { .. });
+    let alters = |o: &Operation| {
+        matches!(
+            o,
+            Operation::AddColumn { .. }
+                | Operation::DropColumn { .. }
+                | Operation::RenameColumn { .. }
+                | Operation::RenameTable { .. }
+        )
+    };
+    let (no_newer, no_oldest) = (logs(changes_rows), logs(alters));
+    let possible = |family: &Family| {
+        !(no_newer && *family > Family::V1_4 || no_oldest && *family == Family::V1_3)
+    };
+    if families.iter().any(possible) {
+        families.retain(possible);
+    }
+}
+
+/// Of families under which a damaged file reads equally far, those that keep the
+/// most of it, oldest first.
+fn keeping_most(
+    files: &SnapshotFiles,
+    damage: &Damage,
+    families: &[Family],
+) -> Result<Vec<Family>> {
+    let Some((file, form)) = files.damaged(damage) else {
+        return Ok(families.to_vec());
+    };
+    let mut most = None;
+    let mut keeping = Vec::new();
+    for family in families {
+        let kept = Some(salvage_snapshot(file, &form, *family)?.kept());
+        if kept > most {
+            keeping.clear();
+            most = kept;
+        }
+        if kept == most {
+            keeping.push(*family);
+        }
+    }
+    Ok(keeping)
 }
 
 /// Several databases of the older form, as one catalog of the newest family

@@ -13,8 +13,10 @@ mod rows;
 mod salvage;
 mod snapshot;
 mod wal;
+mod wal_order;
 mod wal_report;
 mod walk;
+mod zeros;
 
 pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
@@ -23,8 +25,8 @@ pub use family::{Family, Release};
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
 pub use page_view::LegacyPageViews;
 pub use rows::{RowExtent, RowReader, read_rows_at};
-pub use salvage::{Loss, Salvaged, salvage_snapshot};
+pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
 pub use wal::{
-    BadRange, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
+    BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
 };

@@ -1,10 +1,10 @@
 //! The write-ahead log: framing, order, torn tail against damage.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::resume::{MAX_RESUME_LEN, Search};
-use super::{Family, decode};
+use super::{Family, decode, wal_order, zeros};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Result};
 use crate::file::{SourceFile, Window};
@@ -42,14 +42,40 @@ pub struct BadRange {
     pub offset: u64,
     /// How long it is.
     pub len: u64,
-    /// How many records were read before it, over all segments.
+    /// How many records of the log come before it.
     pub records_before: usize,
     /// Whether it is the torn tail of the newest segment.
     pub torn: bool,
+    /// Whether every byte is zero. Where it is not torn, nothing is missing:
+    /// the sequences on both sides follow each other.
+    pub zeros: bool,
     /// Whether the frame was whole and only its content does not decode.
     pub framed: bool,
     /// What is wrong with the bytes.
     pub damage: Damage,
+}
+
+impl BadRange {
+    /// Whether no record was lost with it.
+    pub fn is_harmless(&self) -> bool {
+        self.torn || self.zeros
+    }
+}
+
+/// Records of a segment that stand in another one too, byte by byte, and count
+/// once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// Position of the segment in [`Wal::segments`].
+    pub segment: usize,
+    /// Where they start.
+    pub offset: u64,
+    /// How many bytes they are.
+    pub len: u64,
+    /// How many records they are.
+    pub records: usize,
+    /// Position of the segment whose records count.
+    pub of: usize,
 }
 
 /// One segment file.
@@ -66,13 +92,14 @@ pub struct Segment {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Every byte belongs to a record, in order.
+    /// The records follow one another, and nothing else stands beside them but
+    /// zeros and copies.
     Clean,
     /// The newest segment ends inside a record.
     TornTail,
     /// Sequences are missing.
     Gap,
-    /// Sequences stand twice.
+    /// Sequences stand twice, in records that differ.
     Repeated,
     /// A record in the middle cannot be read.
     DamagedMiddle,
@@ -105,31 +132,50 @@ pub struct Jump {
 /// The whole log.
 #[derive(Debug, Default)]
 pub struct Wal {
-    /// The segments, oldest first.
+    /// The segments, oldest first by their sequences.
     pub segments: Vec<Segment>,
-    /// Every readable record, in file order.
+    /// Every readable record once, in the order of the sequences.
     pub records: Vec<WalRecord>,
-    /// Bytes that hold none.
+    /// Bytes that hold none, in the same order.
     pub bad: Vec<BadRange>,
+    /// Bytes that hold records of another segment.
+    pub copies: Vec<Copied>,
     /// Where sequences are missing.
     pub gaps: Vec<Jump>,
     /// Where sequences repeat or fall.
     pub repeats: Vec<Jump>,
     /// Bytes of all segments.
     pub byte_len: u64,
-    /// Names of tables, which records have in common.
-    names: BTreeSet<Arc<str>>,
 }
 
 impl Wal {
+    /// The tables that records name, renamed ones by both names.
+    pub fn table_names(&self) -> BTreeSet<&str> {
+        let names = self.records.iter().flat_map(|record| {
+            let new = match &record.operation {
+                Operation::RenameTable { new, .. } => Some(new.as_str()),
+                _ => None,
+            };
+            record.operation.table().into_iter().chain(new)
+        });
+        names.collect()
+    }
+
+    /// Where the tail begins by Checkpoint records alone.
+    pub fn after_last_checkpoint(&self) -> usize {
+        let mut records = self.records.iter();
+        let marker = records.rposition(|r| matches!(r.operation, Operation::Checkpoint { .. }));
+        marker.map_or(0, |marker| marker.saturating_add(1))
+    }
+
     /// How the log as a whole stands: the worst of what was found.
     pub fn verdict(&self) -> Verdict {
         let mut verdict = Verdict::Clean;
         for bad in &self.bad {
-            verdict = verdict.max(if bad.torn {
-                Verdict::TornTail
-            } else {
-                Verdict::DamagedMiddle
+            verdict = verdict.max(match (bad.torn, bad.zeros) {
+                (true, _) => Verdict::TornTail,
+                (false, true) => Verdict::Clean,
+                (false, false) => Verdict::DamagedMiddle,
             });
         }
         if !self.gaps.is_empty() {
@@ -152,61 +198,82 @@ impl Wal {
     }
 }
 
-/// Reads all segments, which are given oldest first.
+/// What one segment holds, read by itself.
+#[derive(Debug, Default)]
+pub(super) struct SegmentLog {
+    /// Its readable records, in file order.
+    pub records: Vec<WalRecord>,
+    /// Bytes that hold none. Their `records_before` counts those of the segment,
+    /// and `torn` says whether they would be a torn tail in the newest segment.
+    pub bad: Vec<BadRange>,
+}
+
+/// Reads all segments, which are given in the order of their names, and puts
+/// their records in the order of their sequences.
 ///
 /// # Errors
 /// On I/O errors only; damage is in [`Wal::bad`].
 pub fn read_wal(segments: Vec<Segment>, family: Family) -> Result<Wal> {
-    let mut wal = Wal::default();
-    let newest = segments.len().checked_sub(1);
+    let mut names = BTreeSet::new();
+    let mut logs = Vec::with_capacity(segments.len());
     for (index, segment) in segments.iter().enumerate() {
-        wal.byte_len += segment.file.len();
-        read_segment(&mut wal, segment, index, newest == Some(index), family)?;
+        logs.push(read_segment(&segment.file, index, family, &mut names)?);
     }
-    wal.segments = segments;
-    find_jumps(&mut wal);
-    Ok(wal)
+    wal_order::in_order(segments, logs)
 }
 
 fn read_segment(
-    wal: &mut Wal,
-    segment: &Segment,
+    file: &Arc<SourceFile>,
     index: usize,
-    newest: bool,
     family: Family,
-) -> Result<()> {
-    let file = &segment.file;
+    names: &mut BTreeSet<Arc<str>>,
+) -> Result<SegmentLog> {
+    let mut log = SegmentLog::default();
     let mut window = Window::new(file.clone(), 0..file.len());
     let mut budget = Search::budget(file.len());
+    let zeros = zeros::trailing(file)?;
     while window.remaining() > 0 {
         let offset = window.offset();
         match read_record(&mut window, index, family)? {
+            Ok(record) if window.offset() >= zeros && zeros::filled(&record) => {
+                log.bad.push(BadRange {
+                    segment: index,
+                    offset,
+                    len: file.len() - offset,
+                    records_before: log.records.len(),
+                    torn: true,
+                    zeros: false,
+                    framed: true,
+                    damage: zeros::damage(file, zeros),
+                });
+                break;
+            }
             Ok(mut record) => {
                 // At once: what it does not need then, the next one takes.
-                record.operation.share_name(&mut wal.names);
-                wal.records.push(record);
+                record.operation.share_name(names);
+                log.records.push(record);
             }
             Err(damage) => {
                 // Of this segment only: a server that lost its instance counts
                 // from 1 again in the next one.
-                let last = wal.records.last().filter(|last| last.segment == index);
-                let last = last.map(|record| record.sequence);
+                let last = log.records.last().map(|record| record.sequence);
                 let framed_len = framed_len(&mut window, offset)?;
                 let resumed =
                     Search::new(&mut window, family, last, &mut budget).run(offset, framed_len)?;
                 let end = resumed.unwrap_or(file.len());
                 // A whole frame at the very end that does not decode was
-                // written completely, so no crash explains it.
-                let torn = newest
-                    && resumed.is_none()
-                    && (framed_len.is_none() || is_zero(&mut window, offset)?)
+                // written completely, so no crash explains it; unless what is
+                // wrong with it is that it was never filled.
+                let torn = resumed.is_none()
+                    && (framed_len.is_none() || zeros::explain(file, &damage, zeros)?)
                     && !hides_record(&mut window, offset, family)?;
-                wal.bad.push(BadRange {
+                log.bad.push(BadRange {
                     segment: index,
                     offset,
                     len: end - offset,
-                    records_before: wal.records.len(),
+                    records_before: log.records.len(),
                     torn,
+                    zeros: zeros::only(file, offset..end)?,
                     framed: framed_len.is_some_and(|len| offset + FRAME_LEN + len == end),
                     damage,
                 });
@@ -214,7 +281,7 @@ fn read_segment(
             }
         }
     }
-    Ok(())
+    Ok(log)
 }
 
 /// The record at the window's offset, or what is wrong with it.
@@ -300,21 +367,6 @@ fn framed_len(window: &mut Window, offset: u64) -> Result<Option<u64>> {
     Ok(whole.then_some(len))
 }
 
-/// Whether nothing but zero bytes stand from `offset` to the end, as some file
-/// systems leave a file that was extended but not written.
-fn is_zero(window: &mut Window, offset: u64) -> Result<bool> {
-    window.seek(offset);
-    while window.remaining() > 0 {
-        window.fill(1)?;
-        if window.buffered().iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-        let len = window.buffered().len();
-        window.consume(len);
-    }
-    Ok(true)
-}
-
 /// Whether the bytes after the frame are one whole record although the frame
 /// says otherwise: then the length is damaged and nothing was torn.
 fn hides_record(window: &mut Window, offset: u64, family: Family) -> Result<bool> {
@@ -325,31 +377,4 @@ fn hides_record(window: &mut Window, offset: u64, family: Family) -> Result<bool
     }
     window.fill(usize::try_from(len).unwrap_or(usize::MAX))?;
     Ok(decode_record(window.buffered(), family).is_ok())
-}
-
-fn find_jumps(wal: &mut Wal) {
-    // Ranges that could not be read stand where their records are missing.
-    let unreadable: BTreeMap<usize, ()> =
-        wal.bad.iter().map(|bad| (bad.records_before, ())).collect();
-    let mut highest: Option<u64> = None;
-    let mut in_repeat = false;
-    for (index, record) in wal.records.iter().enumerate() {
-        let sequence = record.sequence;
-        if let Some(before) = highest {
-            let jump = Jump {
-                record: index,
-                before,
-                after: sequence,
-            };
-            let repeated = sequence <= before;
-            // One finding for each run of repeated sequences.
-            if repeated && !in_repeat {
-                wal.repeats.push(jump);
-            } else if sequence > before.saturating_add(1) && !unreadable.contains_key(&index) {
-                wal.gaps.push(jump);
-            }
-            in_repeat = repeated;
-        }
-        highest = Some(highest.map_or(sequence, |h| h.max(sequence)));
-    }
 }

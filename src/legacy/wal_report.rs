@@ -1,26 +1,31 @@
 //! What is not in order in a log, as findings.
 
-use super::Wal;
+use super::{Jump, Wal};
 use crate::finding::{Code, Finding, Severity};
 use crate::report::Report;
 
 impl Wal {
-    /// Adds a finding for everything that is not in order. Sequences missing or
-    /// repeated before record `first_tail` cost nothing, because the snapshot
-    /// holds what stood there; damage stays damage wherever it is.
+    /// Adds a finding for everything that is not in order. Sequences missing
+    /// before record `first_tail` cost nothing, because the snapshot holds what
+    /// stood there, unless nothing tells which side of the gap came first;
+    /// damage stays damage wherever it is.
     pub fn report(&self, first_tail: usize, report: &mut Report) {
         for bad in &self.bad {
-            let code = match (bad.torn, bad.framed) {
-                (true, _) => Code::TornTail,
-                (false, true) => Code::WalUnreadable,
-                (false, false) => Code::WalDamaged,
+            let code = match (bad.torn, bad.zeros, bad.framed) {
+                (true, _, _) => Code::TornTail,
+                (false, true, _) => Code::WalZeros,
+                (false, false, true) => Code::WalUnreadable,
+                (false, false, false) => Code::WalDamaged,
             };
             let beyond = self.records_beyond(bad);
-            let mut detail = format!(
-                "{} bytes: found {}, expected {}",
-                bad.len, bad.damage.found, bad.damage.expected
-            );
-            if !bad.torn {
+            let mut detail = match code {
+                Code::WalZeros => format!("{} zeros", bad.len),
+                _ => format!(
+                    "{} bytes: found {}, expected {}",
+                    bad.len, bad.damage.found, bad.damage.expected
+                ),
+            };
+            if !bad.is_harmless() {
                 detail.push_str(&format!("; {beyond} readable records stand beyond"));
             }
             report.add(
@@ -30,31 +35,74 @@ impl Wal {
                     .detail(detail),
             );
         }
-        for (jumps, code) in [
-            (&self.gaps, Code::WalGap),
-            (&self.repeats, Code::WalRepeated),
-        ] {
-            for jump in jumps {
-                let Some(record) = self.records.get(jump.record) else {
-                    continue;
-                };
-                let severity = match jump.record >= first_tail {
-                    true => Severity::Error,
-                    false => Severity::Warning,
-                };
-                let mut finding = Finding::new(code)
-                    .severity(severity)
-                    .offset(record.offset)
-                    .sequence(jump.after)
-                    .detail(format!(
-                        "found sequence {} after {}",
-                        jump.after, jump.before
-                    ));
-                if let Some(segment) = self.segment_of(record) {
-                    finding = finding.file(segment.file.path());
-                }
-                report.add(finding);
-            }
+        self.report_copies(report);
+        for jump in &self.gaps {
+            let severity = match jump.record >= first_tail || self.name_falls(jump) {
+                true => Severity::Error,
+                false => Severity::Warning,
+            };
+            self.report_jump(Code::WalGap, severity, jump, report);
         }
+        for jump in &self.repeats {
+            self.report_jump(Code::WalRepeated, Severity::Error, jump, report);
+        }
+    }
+
+    fn report_copies(&self, report: &mut Report) {
+        for copy in &self.copies {
+            let file = |at: usize| self.segments.get(at).map(|segment| &segment.file);
+            let (Some(file), Some(of)) = (file(copy.segment), file(copy.of)) else {
+                continue;
+            };
+            let whole = copy.len == file.len();
+            let what = match (whole, copy.records) {
+                (true, _) => "the segment".to_owned(),
+                (false, 1) => "1 record".to_owned(),
+                (false, records) => format!("{records} records"),
+            };
+            let other = match copy.segment == copy.of {
+                true => "another one".to_owned(),
+                false => of
+                    .path()
+                    .file_name()
+                    .unwrap_or_default()
+                    .display()
+                    .to_string(),
+            };
+            let how = match whole {
+                true => format!("{what} is the beginning of {other}, or a part of it"),
+                false => format!("{what} in {} bytes stand in {other} too", copy.len),
+            };
+            let finding = Finding::new(Code::WalCopy).file(file.path());
+            report.add(finding.offset(copy.offset).detail(how));
+        }
+    }
+
+    fn report_jump(&self, code: Code, severity: Severity, jump: &Jump, report: &mut Report) {
+        let Some(record) = self.records.get(jump.record) else {
+            return;
+        };
+        let mut finding = Finding::new(code)
+            .severity(severity)
+            .offset(record.offset)
+            .sequence(jump.after)
+            .detail(format!(
+                "found sequence {} after {}",
+                jump.after, jump.before
+            ));
+        if let Some(segment) = self.segment_of(record) {
+            finding = finding.file(segment.file.path());
+        }
+        report.add(finding);
+    }
+
+    /// Whether the segment after a gap has the lower name: either the clock
+    /// stepped back and a segment is missing, or the server began to count anew.
+    pub fn name_falls(&self, jump: &Jump) -> bool {
+        let name = |at: Option<usize>| {
+            let record = self.records.get(at?)?;
+            Some(self.segment_of(record)?.name.to_ascii_lowercase())
+        };
+        name(Some(jump.record)) < name(jump.record.checked_sub(1))
     }
 }

@@ -8,6 +8,7 @@
 mod apply;
 pub mod attribution;
 mod cut;
+mod cut_snapshot;
 mod overlay;
 mod overlay_reader;
 mod pages;

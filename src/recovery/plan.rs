@@ -51,12 +51,12 @@ impl Recovery {
     /// # Errors
     /// When the snapshot is missing or damaged, or its rows cannot be read.
     pub fn plan(legacy: &LegacyDir, request: &Request) -> Result<Self> {
-        let mut report = Report::new();
+        let mut report = Report::new().salvaging(request.salvage);
         let ground = match (&legacy.snapshot, request.salvage) {
             (Ok(Some(snapshot)), _) if request.without_wal => {
                 return Ok(Recovery::of_snapshot(snapshot));
             }
-            (_, true) => salvage::ground(legacy, &request.decisions, &mut report)?,
+            (_, true) => salvage::ground(legacy, request, &mut report)?,
             (Ok(Some(snapshot)), false) => Ground::healthy(legacy, snapshot, &mut report)?,
             (Ok(None), false) => return Err(no_snapshot(legacy)),
             (Err(damage), false) => return Err(damage.clone().into()),

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::file::SourceFile;
 use crate::finding::{Code, Finding, Severity};
-use crate::legacy::{LegacyDir, Loss, RowExtent, Snapshot, WalRecord, salvage_snapshot};
-use crate::model::{Catalog, Database, Form, Operation};
+use crate::legacy::{LegacyDir, Loss, RowExtent, Shortfall, Snapshot, WalRecord};
+use crate::model::{Catalog, Database, Operation};
 use crate::report::Report;
 
-use super::attribution::{Decisions, Missing};
+use super::attribution::{Missing, OnAmbiguous};
 use super::cut::{CutReason, is_marker};
+use super::cut_snapshot::{self, Damaged};
 use super::pages;
+use super::plan::Request;
 use super::stored::StoredRows;
 use super::unknown_tables;
 use super::{Cut, Overlay, find_cut};
@@ -82,31 +83,42 @@ impl Ground {
 ///
 /// # Errors
 /// When files cannot be read.
-pub(super) fn ground(
-    legacy: &LegacyDir,
-    decisions: &Decisions,
-    report: &mut Report,
-) -> Result<Ground> {
+pub(super) fn ground(legacy: &LegacyDir, request: &Request, report: &mut Report) -> Result<Ground> {
     let snapshot = match &legacy.snapshot {
         Ok(Some(snapshot)) => snapshot,
-        Ok(None) => return without_snapshot(legacy, decisions, report),
-        Err(_) => return damaged(legacy, report),
+        Ok(None) => {
+            let missing = Finding::new(Code::NoSnapshot).file(legacy.dir.path());
+            report.add(missing.severity(Severity::Warning));
+            return without_snapshot(legacy, request, report);
+        }
+        Err(_) => return damaged(legacy, request, report),
     };
     let mut own = Report::new();
     let healthy = Ground::healthy(legacy, snapshot, &mut own)?;
     let records = &legacy.wal.records;
     if own.has(Code::Reinitialised) {
         report.extend(own.with_severity(Code::Reinitialised, Severity::Warning));
-        let old = 0..last_start(records);
+        report.add(names_lost(legacy));
+        // Where nothing tells which run is the newest, all records are of the
+        // old instance.
+        let unclear = legacy.wal.gaps.iter().any(|gap| legacy.wal.name_falls(gap));
+        let old = match unclear {
+            true => 0..records.len(),
+            false => 0..last_start(records),
+        };
         let mut cut = Cut::new(records, old, CutReason::Salvage);
-        cut.tail.extend(healthy.cut.tail);
-        return whole_log(legacy, snapshot.clone(), cut, decisions, report);
+        if !unclear {
+            cut.tail.extend(healthy.cut.tail);
+        }
+        let cut = (cut, Missing::Unknown);
+        return whole_log(legacy, snapshot.clone(), cut, request, report);
     }
     if own.has(Code::RowsNotInSnapshot) {
         report.extend(own.with_severity(Code::RowsNotInSnapshot, Severity::Warning));
         report.add(Finding::new(Code::UnloggedChanges));
         let cut = Cut::new(records, 0..records.len(), CutReason::Salvage);
-        let ground = whole_log(legacy, snapshot.clone(), cut, decisions, report)?;
+        let cut = (cut, Missing::Nothing);
+        let ground = whole_log(legacy, snapshot.clone(), cut, request, report)?;
         return pages::add_pages(legacy, ground, report);
     }
     report.extend(own);
@@ -125,32 +137,30 @@ fn last_start(records: &[WalRecord]) -> usize {
     starts.next().unwrap_or_else(last_marker)
 }
 
-fn without_snapshot(
-    legacy: &LegacyDir,
-    decisions: &Decisions,
-    report: &mut Report,
-) -> Result<Ground> {
-    report.add(
-        Finding::new(Code::NoSnapshot)
-            .severity(Severity::Warning)
-            .file(legacy.dir.path()),
-    );
-    let mut catalog = Catalog::default();
-    add_database(&mut catalog, FIRST_DATABASE);
-    let snapshot = Snapshot {
+/// What nobody can tell without the snapshot of the instance that wrote the log.
+fn names_lost(legacy: &LegacyDir) -> Finding {
+    Finding::new(Code::AccountsLost)
+        .file(legacy.dir.path())
+        .detail("users, grants and the names of other databases are in no file")
+}
+
+/// The ground when no database can be read.
+fn without_snapshot(legacy: &LegacyDir, request: &Request, report: &mut Report) -> Result<Ground> {
+    let mut snapshot = Snapshot {
         family: legacy.family,
-        catalog,
-        rows: vec![Vec::new()],
+        catalog: Catalog::default(),
+        rows: Vec::new(),
         evidence: Vec::new(),
     };
+    // Others may have been there: what is not decided is kept aside then.
+    if request.on_ambiguous != OnAmbiguous::Quarantine {
+        add_database(&mut snapshot.catalog, FIRST_DATABASE);
+        snapshot.rows.push(Vec::new());
+    }
     let records = &legacy.wal.records;
     let cut = Cut::new(records, 0..records.len(), CutReason::Salvage);
-    report.add(
-        Finding::new(Code::AccountsLost)
-            .file(legacy.dir.path())
-            .detail("users, grants and the names of other databases are in no file"),
-    );
-    whole_log(legacy, snapshot, cut, decisions, report)
+    report.add(names_lost(legacy));
+    whole_log(legacy, snapshot, (cut, Missing::Unknown), request, report)
 }
 
 /// Adds a database without tables to a catalog.
@@ -169,8 +179,8 @@ pub(super) fn add_database(catalog: &mut Catalog, name: &str) {
 fn whole_log(
     legacy: &LegacyDir,
     snapshot: Snapshot,
-    cut: Cut,
-    decisions: &Decisions,
+    (cut, missing): (Cut, Missing),
+    request: &Request,
     report: &mut Report,
 ) -> Result<Ground> {
     let records = &legacy.wal.records;
@@ -192,77 +202,92 @@ fn whole_log(
         extras: BTreeMap::new(),
         cut,
         is_patched: false,
-        missing: Missing::Nothing,
+        missing,
     };
-    unknown_tables::make_up(legacy, &mut ground, decisions, report);
+    unknown_tables::make_up(legacy, &mut ground, request, report);
     Ok(ground)
 }
 
 /// The ground when the snapshot is damaged: what can be read of it.
-fn damaged(legacy: &LegacyDir, report: &mut Report) -> Result<Ground> {
-    let Some((file, form)) = legacy.damaged_file() else {
-        return without_snapshot(legacy, &Decisions::default(), report);
+fn damaged(legacy: &LegacyDir, request: &Request, report: &mut Report) -> Result<Ground> {
+    let Some(salvaged) = legacy.salvaged()? else {
+        return without_snapshot(legacy, request, report);
     };
-    let salvaged = salvage_snapshot(file, &form, legacy.family)?;
     if let Err(damage) = &legacy.snapshot {
         report.add(Finding::from(damage).severity(Severity::Warning));
     }
-    salvaged
-        .losses
-        .iter()
-        .for_each(|loss| report_loss(loss, report));
+    report.add(family_taken(legacy));
+    for shortfall in &salvaged.shortfalls {
+        report.add(shortfall.finding());
+    }
+    if salvaged.snapshot.catalog.databases.is_empty() {
+        salvaged
+            .losses
+            .iter()
+            .for_each(|loss| report_loss(loss, loss.rows, report));
+        return without_snapshot(legacy, request, report);
+    }
+    let damaged = Damaged {
+        is_cut: match salvaged.losses.as_slice() {
+            [only] => only.reaches_end(legacy.files.files()),
+            _ => false,
+        },
+        objects_lost: salvaged.shortfalls.iter().any(Shortfall::is_of_tables),
+    };
     let mut extras: BTreeMap<(usize, usize), Extra> = BTreeMap::new();
-    for (at, announced) in salvaged.announced {
-        extras.entry(at).or_default().announced = announced;
+    for (at, announced) in &salvaged.announced {
+        extras.entry(*at).or_default().announced = *announced;
     }
-    for (at, extent) in salvaged.beyond {
-        extras
-            .entry(at)
-            .or_default()
-            .found
-            .push(StoredRows::Snapshot(extent));
+    for (at, extent) in &salvaged.beyond {
+        let found = &mut extras.entry(*at).or_default().found;
+        found.push(StoredRows::Snapshot(extent.clone()));
     }
-    // The marker alone: content that is missing says nothing about the cut.
-    let records = &legacy.wal.records;
-    let after = records
-        .iter()
-        .rposition(is_marker)
-        .map_or(0, |marker| marker + 1);
-    let cut = Cut::new(records, after..records.len(), CutReason::Marker);
-    let missing = lost_databases(file, &form, &salvaged.snapshot.catalog)?;
-    Ok(Ground {
+    let mut ground = Ground {
+        cut: after_marker(&legacy.wal.records),
+        missing: Missing::Databases(salvaged.missing_databases),
         snapshot: salvaged.snapshot,
         extras,
-        cut,
         is_patched: true,
-        missing,
+    };
+    let lost = cut_snapshot::leave_out_held(legacy, &mut ground, damaged, report)?;
+    for loss in &salvaged.losses {
+        let at = loss.at.and_then(|at| lost.get(&at));
+        report_loss(loss, at.copied().unwrap_or(loss.rows), report);
+    }
+    unknown_tables::make_up(legacy, &mut ground, request, report);
+    Ok(ground)
+}
+
+/// The cut by Checkpoint records alone: content that is missing says nothing.
+fn after_marker(records: &[WalRecord]) -> Cut {
+    let marker = records.iter().rposition(is_marker);
+    let after = marker.map_or(0, |marker| marker + 1);
+    Cut::new(records, after..records.len(), CutReason::Marker)
+}
+
+/// Which family a damaged file was read as.
+fn family_taken(legacy: &LegacyDir) -> Finding {
+    let others = legacy.families().iter();
+    let others = others.filter(|family| **family != legacy.family);
+    let others: Vec<String> = others.map(ToString::to_string).collect();
+    let taken = format!("read as family {}", legacy.family);
+    Finding::new(Code::FamilyTaken).detail(match others.is_empty() {
+        true => taken,
+        false => format!("{taken}; as {} it reads as far", others.join(" or ")),
     })
 }
 
-/// Databases that a damaged file announces in its first bytes, and that could
-/// not be read.
-fn lost_databases(file: &SourceFile, form: &Form, found: &Catalog) -> Result<Missing> {
-    let mut announced = [0; 8];
-    if *form != Form::Instance {
-        return Ok(Missing::Nothing);
-    }
-    if file.len() < 8 {
-        return Ok(Missing::Unknown);
-    }
-    file.read_exact_at(&mut announced, 0)?;
-    let found = u64::try_from(found.databases.len()).unwrap_or(u64::MAX);
-    let lost = u64::from_le_bytes(announced).saturating_sub(found);
-    Ok(Missing::Databases(lost))
-}
-
-fn report_loss(loss: &Loss, report: &mut Report) {
+fn report_loss(loss: &Loss, rows: u64, report: &mut Report) {
     let len = loss.range.end.saturating_sub(loss.range.start);
     let mut finding = Finding::new(Code::BytesLost)
         .file(&loss.damage.file)
         .offset(loss.range.start)
-        .detail(match loss.rows {
-            0 => format!("{len} bytes could not be read"),
-            rows => format!("{len} bytes could not be read; {rows} announced rows are lost"),
+        .detail(match (loss.rows, rows) {
+            (0, _) => format!("{len} bytes could not be read"),
+            (_, 0) => {
+                format!("{len} bytes could not be read; the rows that they held are in the log")
+            }
+            (_, rows) => format!("{len} bytes could not be read; {rows} announced rows are lost"),
         });
     finding.database = loss.database.clone();
     finding.table = loss.table.clone();
@@ -289,7 +314,7 @@ pub(super) fn loss_positions(legacy: &LegacyDir) -> BTreeSet<usize> {
     let damaged = wal
         .bad
         .iter()
-        .filter(|bad| !bad.torn)
+        .filter(|bad| !bad.is_harmless())
         .map(|bad| bad.records_before);
     damaged
         .chain(wal.gaps.iter().map(|gap| gap.record))
@@ -310,7 +335,7 @@ pub(super) fn report_log(legacy: &LegacyDir, first_tail: usize, report: &mut Rep
         .wal
         .bad
         .iter()
-        .filter(|bad| !bad.torn && lost(bad.records_before))
+        .filter(|bad| !bad.is_harmless() && lost(bad.records_before))
     {
         report.add(
             Finding::new(Code::BytesLost)

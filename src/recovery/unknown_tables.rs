@@ -10,7 +10,8 @@ use crate::legacy::{LegacyDir, WalRecord};
 use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};
 use crate::report::Report;
 
-use super::attribution::{Decision, Decisions};
+use super::attribution::{Decision, Missing};
+use super::plan::Request;
 use super::salvage::{Extra, Ground, add_database, inserted, no_rows};
 
 /// Adds the tables that the tail needs and nobody describes. With several
@@ -18,7 +19,7 @@ use super::salvage::{Extra, Ground, add_database, inserted, no_rows};
 pub(super) fn make_up(
     legacy: &LegacyDir,
     ground: &mut Ground,
-    decisions: &Decisions,
+    request: &Request,
     report: &mut Report,
 ) {
     let records: Vec<&WalRecord> = ground
@@ -32,9 +33,12 @@ pub(super) fn make_up(
             continue;
         };
         let catalog = &mut ground.snapshot.catalog;
-        let database = match (decisions.by_table.get(&name), catalog.databases.as_slice()) {
+        let database = match (
+            request.decisions.by_table.get(&name),
+            catalog.databases.as_slice(),
+        ) {
             (Some(Decision::Database(chosen)), _) => chosen.clone(),
-            (_, [only]) => only.name.clone(),
+            (_, [only]) if !matches!(ground.missing, Missing::Databases(1..)) => only.name.clone(),
             _ => continue,
         };
         if catalog.database_index(&database).is_none() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::finding::{Code, Finding};
+use crate::report::Report;
 
 use super::escape;
 
@@ -12,9 +13,9 @@ const SHOWN_PER_CODE: usize = 5;
 
 /// Findings line by line, each code's remedy once; with `verbose` all of them,
 /// else the first few of each code and how many more there are.
-pub fn findings_text(findings: &[Finding], verbose: u8) -> String {
+pub fn findings_text(report: &Report, verbose: u8) -> String {
     let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
+    for finding in report.findings() {
         by_code.entry(finding.code).or_default().push(finding);
     }
     let mut text = String::new();
@@ -31,7 +32,7 @@ pub fn findings_text(findings: &[Finding], verbose: u8) -> String {
             let more = findings.len() - shown;
             let _ = writeln!(text, "  ... and {more} more {code} (-v shows all)");
         }
-        let _ = writeln!(text, "  {}\n  {}", code.meaning(), code.remedy());
+        let _ = writeln!(text, "  {}\n  {}", code.meaning(), report.remedy(code));
     }
     text
 }

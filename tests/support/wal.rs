@@ -29,7 +29,7 @@ pub fn insert(sequence: u64) -> WalEntry {
     }
 }
 
-/// Reads segments of these bytes, oldest first.
+/// Reads segments of these bytes, in the order of their names.
 pub fn read(family: Family, segments: &[Vec<u8>]) -> Wal {
     let directory = tempfile::tempdir().unwrap();
     let segments = segments.iter().zip(1..).map(|(bytes, at)| {
@@ -66,14 +66,16 @@ pub fn bad(wal: &Wal) -> Vec<(usize, u64, u64, bool)> {
         .collect()
 }
 
-/// Every byte of every segment belongs to a record or a bad range, once.
+/// Every byte of every segment belongs to a record, a bad range or a copy, once.
 pub fn assert_covered(wal: &Wal) {
     for (at, segment) in wal.segments.iter().enumerate() {
         let records = wal.records.iter().filter(|r| r.segment == at);
         let records = records.map(|r| (r.offset, r.offset + 4 + r.len));
         let bad = wal.bad.iter().filter(|b| b.segment == at);
+        let copies = wal.copies.iter().filter(|copy| copy.segment == at);
         let mut ranges: Vec<_> = records
             .chain(bad.map(|b| (b.offset, b.offset + b.len)))
+            .chain(copies.map(|c| (c.offset, c.offset + c.len)))
             .collect();
         ranges.sort_unstable();
         let mut end = 0;
@@ -88,6 +90,20 @@ pub fn assert_covered(wal: &Wal) {
 /// A segment of plain records.
 pub fn segment(sequences: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let frames = sequences.into_iter().map(|s| frame(FAMILY, &insert(s)));
+    frames.flatten().collect()
+}
+
+/// A record of another text; one number in both is two records.
+pub fn other(sequence: u64) -> WalEntry {
+    WalEntry {
+        timestamp: 1_700_000_001,
+        ..insert(sequence)
+    }
+}
+
+/// A segment of other records.
+pub fn other_segment(sequences: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    let frames = sequences.into_iter().map(|s| frame(FAMILY, &other(s)));
     frames.flatten().collect()
 }
 

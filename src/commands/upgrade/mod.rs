@@ -24,7 +24,7 @@ use crate::report::Report;
 use super::constraints;
 use super::convert::Numeric;
 use super::undecided::undecided;
-use super::{Directory, OpenOptions};
+use super::{Backend, Directory, OpenOptions};
 
 use plan::Plan;
 
@@ -93,6 +93,9 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
         refused.undecided = undecided(&directory);
         return Ok(refused);
     }
+    if let Some(asked) = undecided_family(options, &directory) {
+        return Err(asked);
+    }
     report_doubled_keys(&directory, &mut report)?;
     let plan = Plan::new(options, &directory, &mut report)?;
     directory.begin(Phase::Writing);
@@ -102,6 +105,25 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
     Ok(UpgradeReport::done(
         options, source, &directory, &plan, content, report,
     ))
+}
+
+/// No server reads another family's file, and overwrites it: which one to write
+/// is asked where a damaged source could be of several.
+fn undecided_family(options: &UpgradeOptions, directory: &Directory) -> Option<Error> {
+    let told = options.release.is_some() || options.open.family.is_some();
+    let Backend::Legacy { legacy, .. } = directory.backend() else {
+        return None;
+    };
+    let several = legacy.snapshot.is_err() && legacy.families().len() > 1;
+    if options.to != Target::Snapshot || told || !several {
+        return None;
+    }
+    let families: Vec<String> = legacy.families().iter().map(ToString::to_string).collect();
+    Some(Error::NeedsDecision(format!(
+        "SOURCE {} is damaged, and what can be read of it fits the families {}\nSay which release the snapshot is for with `--release X.Y.Z`.",
+        options.source.display(),
+        families.join(", ")
+    )))
 }
 
 /// A server that runs changes its files while they are read.

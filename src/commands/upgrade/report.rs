@@ -63,6 +63,9 @@ pub struct UpgradeReport {
     pub undecided: Vec<Undecided>,
     /// Everything found.
     pub findings: Vec<Finding>,
+    /// Whether what can be kept of a damaged source was to be kept.
+    #[serde(skip)]
+    pub salvage: bool,
 }
 
 /// What was read.
@@ -156,6 +159,7 @@ impl UpgradeReport {
             likelihood: None,
             undecided: Vec::new(),
             findings: report.findings().to_vec(),
+            salvage: options.open.recovery.salvage,
         }
     }
 

@@ -6,6 +6,7 @@
 //! tables. Bytes that were passed over are named.
 
 mod search;
+mod shortfall;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,13 +14,18 @@ use std::sync::Arc;
 use super::decode;
 use super::rows::RowExtent;
 use super::{Family, Snapshot};
-use crate::codec::Flaw;
+use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
 
 use search::Landmark;
+
+pub use shortfall::{Announced, Shortfall};
+
+/// The user that every server starts with.
+const FIRST_USER: &str = "postgres";
 
 /// A snapshot read past its damage.
 #[derive(Debug, Clone)]
@@ -32,6 +38,10 @@ pub struct Salvaged {
     pub beyond: Vec<((usize, usize), RowExtent)>,
     /// What could not be read.
     pub losses: Vec<Loss>,
+    /// What was announced and is not there.
+    pub shortfalls: Vec<Shortfall>,
+    /// Databases among them.
+    pub missing_databases: u64,
 }
 
 /// Bytes that could not be read, and what they held as far as is known.
@@ -45,8 +55,19 @@ pub struct Loss {
     pub database: Option<String>,
     /// The table they belong to, if known.
     pub table: Option<String>,
+    /// Its position, and that of its database.
+    pub at: Option<(usize, usize)>,
     /// Rows announced and not found.
     pub rows: u64,
+}
+
+impl Loss {
+    /// Whether nothing can be read behind it in its file.
+    pub fn reaches_end(&self, files: &[Arc<SourceFile>]) -> bool {
+        let mut files = files.iter();
+        let file = files.find(|file| file.path() == self.damage.file);
+        file.is_some_and(|file| file.len() == self.range.end)
+    }
 }
 
 /// Reads a damaged snapshot under the family that went furthest.
@@ -65,6 +86,8 @@ pub fn salvage_snapshot(file: &Arc<SourceFile>, form: &Form, family: Family) -> 
         announced: Vec::new(),
         beyond: Vec::new(),
         losses: Vec::new(),
+        shortfalls: Vec::new(),
+        missing_databases: 0,
     };
     salvager.run()?;
     let snapshot = Snapshot {
@@ -78,7 +101,54 @@ pub fn salvage_snapshot(file: &Arc<SourceFile>, form: &Form, family: Family) -> 
         announced: salvager.announced,
         beyond: salvager.beyond,
         losses: salvager.losses,
+        shortfalls: salvager.shortfalls,
+        missing_databases: salvager.missing_databases,
     })
+}
+
+impl Salvaged {
+    /// Adds what was read of another file of one database.
+    pub(super) fn join(&mut self, other: Salvaged) {
+        let first = self.snapshot.catalog.databases.len();
+        let shifted = |(database, table): (usize, usize)| (first.saturating_add(database), table);
+        let snapshot = other.snapshot;
+        self.snapshot
+            .catalog
+            .databases
+            .extend(snapshot.catalog.databases);
+        self.snapshot.rows.extend(snapshot.rows);
+        let announced = other.announced.into_iter();
+        self.announced
+            .extend(announced.map(|(at, rows)| (shifted(at), rows)));
+        let beyond = other.beyond.into_iter();
+        self.beyond
+            .extend(beyond.map(|(at, extent)| (shifted(at), extent)));
+        self.losses
+            .extend(other.losses.into_iter().map(|loss| Loss {
+                at: loss.at.map(shifted),
+                ..loss
+            }));
+        self.shortfalls.extend(other.shortfalls);
+        self.missing_databases = self
+            .missing_databases
+            .saturating_add(other.missing_databases);
+    }
+
+    /// How much it is: rows first, then accounts, then tables.
+    pub fn kept(&self) -> (u64, usize, usize) {
+        let rows = self.snapshot.rows.iter().flatten();
+        let beyond = self.beyond.iter().map(|(_, extent)| extent);
+        let catalog = &self.snapshot.catalog;
+        let tables = catalog
+            .databases
+            .iter()
+            .map(|database| database.tables.len());
+        (
+            rows.chain(beyond).map(|extent| extent.count).sum(),
+            catalog.users.len() + catalog.roles.len() + catalog.grants.len(),
+            tables.sum(),
+        )
+    }
 }
 
 struct Salvager {
@@ -89,6 +159,8 @@ struct Salvager {
     announced: Vec<((usize, usize), u64)>,
     beyond: Vec<((usize, usize), RowExtent)>,
     losses: Vec<Loss>,
+    shortfalls: Vec<Shortfall>,
+    missing_databases: u64,
 }
 
 /// What could not be read, or the error that ends the reading.
@@ -106,22 +178,47 @@ fn tried<T>(result: Result<T>) -> Tried<T> {
 impl Salvager {
     fn run(&mut self) -> Result<()> {
         let instance = self.catalog.form == Form::Instance;
-        let mut left = 1;
+        let mut announced = 1;
         if instance {
             match tried(self.window.parse(|c| c.u64()))? {
-                Ok(count) => left = count,
-                Err(damage) => return self.lose_to_end(damage),
+                Ok(count) => announced = count,
+                Err(damage) => {
+                    self.short(Announced::Databases, None, 0);
+                    return self.lose_to_end(damage);
+                }
             }
         }
+        let mut left = announced;
         let mut next = Landmark::Database;
         while left > 0 && next == Landmark::Database {
             left -= 1;
             next = self.database(instance)?;
         }
-        if next == Landmark::End || !instance {
+        let read = self.catalog.databases.len() as u64;
+        self.missing_databases = announced.saturating_sub(read);
+        if self.missing_databases > 0 {
+            self.short(Announced::Databases, Some(announced), read);
+        }
+        if !instance {
             return Ok(());
         }
-        self.accounts()
+        match next {
+            Landmark::End => self.short(Announced::Accounts, None, 0),
+            _ => self.accounts()?,
+        }
+        Ok(())
+    }
+
+    fn short(&mut self, what: Announced, announced: Option<u64>, read: u64) {
+        let database = what.is_of_database();
+        let database = self.catalog.databases.last().filter(|_| database);
+        self.shortfalls.push(Shortfall {
+            file: self.window.file().path().to_owned(),
+            what,
+            database: database.map(|database| database.name.clone()),
+            announced,
+            read,
+        });
     }
 
     /// One database; returns what to read next.
@@ -138,14 +235,23 @@ impl Salvager {
         };
         self.start_database(name);
         let mut left = table_count;
-        while left > 0 {
+        let mut next = Landmark::Table;
+        while left > 0 && next == Landmark::Table {
             left -= 1;
-            match self.table()? {
-                Landmark::Table => {}
-                other => return Ok(other),
+            next = self.table()?;
+        }
+        let own = self.catalog.databases.last();
+        let read = own.map_or(0, |database| database.tables.len() as u64);
+        if read < table_count {
+            self.short(Announced::Tables, Some(table_count), read);
+        }
+        match next {
+            Landmark::Table => self.close_database(),
+            other => {
+                self.short(Announced::Types, None, 0);
+                Ok(other)
             }
         }
-        self.close_database()
     }
 
     fn start_database(&mut self, name: String) {
@@ -184,28 +290,35 @@ impl Salvager {
                 Ok(Landmark::Database)
             }
             (Ok(_), None) => Ok(Landmark::Database),
-            (Err(damage), _) => self.resume(damage),
+            (Err(damage), _) => {
+                self.short(Announced::Types, None, 0);
+                self.resume(damage)
+            }
         }
     }
 
+    /// Grants, users and roles, each map up to its first damage.
     fn accounts(&mut self) -> Result<()> {
         let family = self.family;
-        match tried(self.window.parse(|c| c.vec(16, decode::database_grants)))? {
-            Ok(grants) => self.catalog.grants = grants,
-            Err(damage) => return self.lose_to_end(damage),
+        let (grants, whole) = self.entries(Announced::Grants, decode::database_grants)?;
+        self.catalog.grants = grants;
+        if !whole {
+            self.short(Announced::Users, None, 0);
+            return Ok(());
         }
-        match tried(
-            self.window
-                .parse(|c| c.vec(16, |c| decode::user(c, family))),
-        )? {
-            Ok(users) => self.catalog.users = users,
-            Err(damage) => return self.lose_to_end(damage),
-        }
-        if family.has_roles() {
-            match tried(self.window.parse(|c| c.vec(16, decode::role)))? {
-                Ok(roles) => self.catalog.roles = roles,
-                Err(damage) => return self.lose_to_end(damage),
+        let (users, whole) = self.entries(Announced::Users, |c| decode::user(c, family))?;
+        self.catalog.users = users;
+        if whole && family.has_roles() {
+            let (roles, whole) = self.entries(Announced::Roles, decode::role)?;
+            self.catalog.roles = roles;
+            if !whole {
+                return Ok(());
             }
+        } else if !whole {
+            if family.has_roles() {
+                self.short(Announced::Roles, None, 0);
+            }
+            return Ok(());
         }
         if self.window.remaining() > 0 {
             let bad = Flaw::Bad {
@@ -218,6 +331,34 @@ impl Salvager {
             return self.lose_to_end(damage);
         }
         Ok(())
+    }
+
+    /// The entries of a map that stand before damage, and whether those are all.
+    fn entries<T>(
+        &mut self,
+        what: Announced,
+        mut read: impl FnMut(&mut Cursor<'_>) -> Result<T, Flaw>,
+    ) -> Result<(Vec<T>, bool)> {
+        let mut entries = Vec::new();
+        let count = match tried(self.window.parse(|c| c.u64()))? {
+            Ok(count) => count,
+            Err(damage) => {
+                self.short(what, None, 0);
+                self.lose_to_end(damage)?;
+                return Ok((entries, false));
+            }
+        };
+        for _ in 0..count {
+            match tried(self.window.parse(&mut read))? {
+                Ok(entry) => entries.push(entry),
+                Err(damage) => {
+                    self.short(what, Some(count), entries.len() as u64);
+                    self.lose_to_end(damage)?;
+                    return Ok((entries, false));
+                }
+            }
+        }
+        Ok((entries, true))
     }
 
     /// One table; returns what to read next.
@@ -236,10 +377,12 @@ impl Salvager {
             name,
             columns,
             sequences: Vec::new(),
-            owner: None,
+            // Until its own is read: a table of this family has one.
+            owner: family.has_roles().then(|| FIRST_USER.to_owned()),
         };
         let at = self.start_table(table, announced, arity)?;
         let Some(at) = at else {
+            self.short(Announced::TableEnd, None, 0);
             return Ok(Landmark::End);
         };
         let tail = self.window.parse(|c| decode::table_tail(c, family));
@@ -256,7 +399,10 @@ impl Salvager {
                 }
                 Ok(Landmark::Table)
             }
-            Err(damage) => self.resume(damage),
+            Err(damage) => {
+                self.short(Announced::TableEnd, None, 0);
+                self.resume(damage)
+            }
         }
     }
 
@@ -289,6 +435,7 @@ impl Salvager {
                 damage: flaw,
                 database: Some(owner.clone()),
                 table: Some(name.clone()),
+                at: Some(at),
                 rows: 0,
             });
             let Some(offset) = resumed else { break };
@@ -329,6 +476,7 @@ impl Salvager {
             range,
             database,
             table: None,
+            at: None,
             rows: 0,
         });
     }
@@ -340,6 +488,7 @@ impl Salvager {
             range,
             database: None,
             table: None,
+            at: None,
             rows: 0,
         });
         Ok(())

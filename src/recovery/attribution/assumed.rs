@@ -1,7 +1,9 @@
 //! The one assumption that is made without asking: a table made after the last
 //! checkpoint is of the one database that the files name, where its records
 //! fit there without anything odd. That another database was made since, and
-//! the table in it, nothing can rule out; so the assumption is told.
+//! the table in it, nothing can rule out; so the assumption is told. Where the
+//! snapshot is gone, and with it the names of all databases, the one that stands
+//! in its place is assumed likewise.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +16,7 @@ use super::check::{Lookup, Outcome, insert_runs};
 use super::component::Component;
 use super::evidence::{self, Part};
 use super::horizon::{Asks, Horizon};
-use super::problem::Proof;
+use super::problem::{Missing, Proof};
 use super::solver::Solution;
 use super::state::State;
 use super::{Attributed, Confidence};
@@ -34,7 +36,8 @@ pub(super) fn components(
     let problem = &solution.problem;
     let alone = problem.databases.len() == 1 && problem.snapshot_databases == 1;
     let all = solution.components.iter();
-    let assumed = all.map(|component| match alone && !problem.missing.any() {
+    let nameable = !problem.missing.any() || problem.missing == Missing::Unknown;
+    let assumed = all.map(|component| match alone && nameable {
         true => fits(solution, component, go_on),
         false => Ok(false),
     });
@@ -114,12 +117,16 @@ pub(super) fn report(
         }
     }
     let database = problem.database(ONLY).unwrap_or_default();
+    let why = match problem.missing {
+        Missing::Unknown => "which databases there had been is in no file, and this one is there",
+        _ => {
+            "it was made after the last checkpoint, and this is the only database that the files name"
+        }
+    };
     for table in tables {
         let finding = Finding::new(Code::AssumedDatabase)
             .database(database)
             .table(table);
-        report.add(finding.detail(
-            "it was made after the last checkpoint, and this is the only database that the files name",
-        ));
+        report.add(finding.detail(why));
     }
 }

@@ -380,7 +380,7 @@ fn first_break(wal: &Wal, first_tail: usize) -> usize {
     let damaged = wal
         .bad
         .iter()
-        .filter(|bad| !bad.torn)
+        .filter(|bad| !bad.is_harmless())
         .map(|bad| bad.records_before);
     let breaks: BTreeSet<usize> = jumps
         .chain(damaged)

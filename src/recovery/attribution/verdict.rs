@@ -251,7 +251,8 @@ fn confidence(
         };
     }
     // Nothing in the files speaks against a database that is lost.
-    if problem.missing.any() {
+    let told = assumed && problem.missing == Missing::Unknown;
+    if problem.missing.any() && !told {
         return (Confidence::Ambiguous, None);
     }
     let open = solved.open.iter().copied().filter(is_named);

@@ -23,10 +23,25 @@ pub(super) enum Split {
 
 /// What one record says about the snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
+pub(in crate::recovery) enum Sign {
+    /// The snapshot holds what the record did.
     Present,
+    /// It does not.
     Absent,
+    /// Nothing tells.
     Silent,
+}
+
+/// What each record after a position says.
+///
+/// # Errors
+/// When the snapshot's rows cannot be read.
+pub(in crate::recovery) fn signs(
+    records: &[WalRecord],
+    after: usize,
+    snapshot: &Snapshot,
+) -> Result<Vec<Sign>> {
+    Evidence::gather(records, after, snapshot).map(|evidence| evidence.signs)
 }
 
 pub(super) struct Evidence {
@@ -130,7 +145,8 @@ fn reshapes(record: &WalRecord) -> Option<&str> {
     }
 }
 
-fn has_key(record: &WalRecord, snapshot: &Snapshot) -> bool {
+/// Whether every table of a record's name has a key.
+pub(in crate::recovery) fn has_key(record: &WalRecord, snapshot: &Snapshot) -> bool {
     let Some(name) = record.operation.table() else {
         return false;
     };

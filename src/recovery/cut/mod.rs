@@ -19,7 +19,7 @@ use crate::report::Report;
 use evidence::{Evidence, Split};
 
 pub use evidence::RECORDS_PER_CHECKPOINT;
-pub(super) use evidence::{row_hash, row_hash_owned};
+pub(super) use evidence::{Sign, has_key, row_hash, row_hash_owned, signs};
 
 /// Where the tail begins, and why.
 #[derive(Debug, Clone, Default)]

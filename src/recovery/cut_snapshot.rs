@@ -1,0 +1,374 @@
+//! A snapshot that was cut: which records of the log its readable part holds,
+//! and what the log still has of the rest.
+//!
+//! The server writes the snapshot first and marks it afterwards. So one that was
+//! cut while it was written is newer than the last Checkpoint record, and what
+//! can be read of it holds every record; the rest is in the log, as far as that
+//! goes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::codec::ContentHash;
+use crate::error::Result;
+use crate::finding::{Code, Finding, Severity};
+use crate::legacy::{LegacyDir, RowExtent, RowReader, WalRecord};
+use crate::model::{Column, Operation, RowStream};
+use crate::report::Report;
+
+use super::cut::{
+    CutReason, RECORDS_PER_CHECKPOINT, Sign, has_key, row_hash, row_hash_owned, signs,
+};
+use super::salvage::Ground;
+
+/// What is known of the damage.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Damaged {
+    /// Whether all before one offset can be read, and nothing behind it.
+    pub is_cut: bool,
+    /// Whether tables or databases are missing that were announced.
+    pub objects_lost: bool,
+}
+
+/// Rows of damaged tables that the log does not have either, by the positions of
+/// database and table; those of other tables are as they were announced.
+pub(super) type StillLost = BTreeMap<(usize, usize), u64>;
+
+/// Takes the records out of the tail that the snapshot holds, and adds those that
+/// replace what it lost.
+///
+/// # Errors
+/// When rows cannot be read.
+pub(super) fn leave_out_held(
+    legacy: &LegacyDir,
+    ground: &mut Ground,
+    damaged: Damaged,
+    report: &mut Report,
+) -> Result<StillLost> {
+    let records = &legacy.wal.records;
+    let after = ground.cut.first_tail;
+    let signs = signs(records, after, &ground.snapshot)?;
+    let log = Log {
+        records,
+        after,
+        signs: &signs,
+        is_newer: is_newer(records, after, &signs, ground, damaged.is_cut),
+        all_known: !damaged.objects_lost,
+    };
+    let mut lost = StillLost::new();
+    let mut tail = BTreeSet::new();
+    for name in log.table_names() {
+        tail.extend(log.records_of(name, ground, &mut lost)?);
+    }
+    let first = tail.first().copied().unwrap_or(records.len());
+    if log.is_newer {
+        let held = signs.iter().filter(|sign| **sign == Sign::Present).count();
+        report.add(
+            Finding::new(Code::UnmarkedCheckpoint)
+                .severity(Severity::Warning)
+                .detail(format!(
+                    "what can be read of the snapshot holds {held} of the rows that {} records after the last Checkpoint record pushed",
+                    signs.len()
+                )),
+        );
+        ground.cut.reason = CutReason::UnmarkedCheckpoint;
+        ground.cut.first_tail = first;
+    } else {
+        ground.cut.first_tail = first.min(after);
+    }
+    ground.cut.tail = tail.into_iter().collect();
+    Ok(lost)
+}
+
+/// Whether the snapshot was written after the last record of the log. As where
+/// it is whole, rows say so that a key makes unique, or that are as many as a
+/// checkpoint takes.
+fn is_newer(
+    records: &[WalRecord],
+    after: usize,
+    signs: &[Sign],
+    ground: &Ground,
+    is_cut: bool,
+) -> bool {
+    let tail = records.get(after..).unwrap_or_default();
+    let enough = tail.len() >= RECORDS_PER_CHECKPOINT;
+    let mut present = 0_usize;
+    let mut proven = false;
+    let mut absent = 0_usize;
+    for (record, sign) in tail.iter().zip(signs) {
+        let table = record.operation.table().unwrap_or_default();
+        match sign {
+            Sign::Present => {
+                present += 1;
+                proven |= has_key(record, &ground.snapshot);
+            }
+            Sign::Absent => {
+                let mut tables = tables_of(table, ground).into_iter().peekable();
+                absent += usize::from(
+                    tables.peek().is_some() && tables.all(|at| !ground.extras.contains_key(&at)),
+                );
+            }
+            Sign::Silent => {}
+        }
+    }
+    match present {
+        // Nothing speaks against it, and that is how a file is cut.
+        0 => is_cut && enough && absent == 0,
+        _ => enough || proven,
+    }
+}
+
+/// The tables of a name that can be read.
+fn tables_of(name: &str, ground: &Ground) -> Vec<(usize, usize)> {
+    let databases = ground.snapshot.catalog.databases.iter().enumerate();
+    databases
+        .filter_map(|(d, database)| Some((d, database.table_index(name)?)))
+        .collect()
+}
+
+/// The log against a damaged snapshot.
+struct Log<'l> {
+    records: &'l [WalRecord],
+    after: usize,
+    /// Of the records after the marker.
+    signs: &'l [Sign],
+    is_newer: bool,
+    /// Whether no table is missing.
+    all_known: bool,
+}
+
+impl<'l> Log<'l> {
+    /// Every table that records name.
+    fn table_names(&self) -> BTreeSet<&'l str> {
+        let names = self.records.iter();
+        names
+            .filter_map(|record| record.operation.table())
+            .collect()
+    }
+
+    /// The records that name a table, from a position on.
+    fn naming(&self, name: &str, from: usize) -> Vec<usize> {
+        let records = self.records.iter().enumerate().skip(from);
+        records
+            .filter(|(_, record)| record.operation.table() == Some(name))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    fn operation(&self, at: usize) -> Option<&'l Operation> {
+        self.records.get(at).map(|record| &record.operation)
+    }
+
+    fn sign(&self, at: usize) -> Sign {
+        let own = at.checked_sub(self.after);
+        let sign = own.and_then(|own| self.signs.get(own));
+        sign.copied().unwrap_or(Sign::Silent)
+    }
+
+    /// Which records of a table are to be applied.
+    fn records_of(
+        &self,
+        name: &str,
+        ground: &mut Ground,
+        lost: &mut StillLost,
+    ) -> Result<Vec<usize>> {
+        let tail = self.naming(name, self.after);
+        let tables = tables_of(name, ground);
+        match tables.as_slice() {
+            [] if self.all_known && self.is_newer => Ok(Vec::new()),
+            [] if self.all_known => Ok(tail),
+            [] => Ok(self.whole_life(name).unwrap_or(tail)),
+            [only] if ground.extras.contains_key(only) => {
+                match self.rewound(name, *only, ground)? {
+                    Some((rows_lost, records)) => {
+                        lost.insert(*only, rows_lost);
+                        Ok(records)
+                    }
+                    None => Ok(self.beyond_cut(&tail)),
+                }
+            }
+            _ => Ok(self.not_held(&tail)),
+        }
+    }
+
+    /// The records of the tail that the readable tables of a name do not hold.
+    fn not_held(&self, tail: &[usize]) -> Vec<usize> {
+        if !self.is_newer {
+            return tail.to_vec();
+        }
+        let pushes = |at: &usize| {
+            self.operation(*at)
+                .is_some_and(|o| o.pushed_row().is_some())
+        };
+        let absent = tail
+            .iter()
+            .any(|at| pushes(at) && self.sign(*at) == Sign::Absent);
+        if !absent || self.all_known {
+            return Vec::new();
+        }
+        let tail = tail.iter().copied();
+        tail.filter(|at| {
+            let created = matches!(self.operation(*at), Some(Operation::CreateTable { .. }));
+            !created && self.sign(*at) != Sign::Present
+        })
+        .collect()
+    }
+
+    /// The rows that the readable part of a cut table does not hold; where they
+    /// were, nobody knows.
+    fn beyond_cut(&self, tail: &[usize]) -> Vec<usize> {
+        let tail = tail.iter().copied();
+        let wanted = |at: &usize| !self.is_newer || self.sign(*at) == Sign::Absent;
+        tail.filter(wanted).collect()
+    }
+
+    /// The records of a table of which nothing can be read: from its CREATE TABLE
+    /// on, if the log has it; none where the log gave it another name.
+    fn whole_life(&self, name: &str) -> Option<Vec<usize>> {
+        let renamed = self.records.iter().any(|record| {
+            matches!(&record.operation, Operation::RenameTable { old, new } if **old == *name || new == name)
+        });
+        (!renamed).then(|| {
+            let all = self.naming(name, 0);
+            let created = all
+                .iter()
+                .rposition(|at| matches!(self.operation(*at), Some(Operation::CreateTable { .. })));
+            all.get(created.unwrap_or(0)..).unwrap_or_default().to_vec()
+        })
+    }
+
+    /// Brings a damaged table back to where the log begins with it, so that its
+    /// records can be applied one by one: what was cut off is in them. Returns how
+    /// many rows are lost all the same, and the records; nothing where the rows
+    /// that can be read are not those that the log pushed.
+    fn rewound(
+        &self,
+        name: &str,
+        at: (usize, usize),
+        ground: &mut Ground,
+    ) -> Result<Option<(u64, Vec<usize>)>> {
+        let Some(extra) = ground
+            .extras
+            .get(&at)
+            .filter(|extra| extra.found.is_empty())
+        else {
+            return Ok(None);
+        };
+        let Some(extent) = ground.snapshot.extent(at.0, at.1).cloned() else {
+            return Ok(None);
+        };
+        for from in [0, self.after] {
+            let Some(records) = self.plain_records(name, from) else {
+                continue;
+            };
+            let pushed: Vec<usize> = records
+                .iter()
+                .copied()
+                .filter(|at| self.is_newer || *at < self.after)
+                .filter(|at| {
+                    self.operation(*at)
+                        .is_some_and(|o| o.pushed_row().is_some())
+                })
+                .collect();
+            let Some(start) = extra.announced.checked_sub(pushed.len() as u64) else {
+                continue;
+            };
+            let created = records.len() < self.naming(name, from).len();
+            if created && start > 0 || !self.continues(&extent, start, &pushed)? {
+                continue;
+            }
+            let lost = start.saturating_sub(extent.count);
+            let kept = extent.first(start.min(extent.count))?;
+            // Rows that were never logged are counted too, so that the place where
+            // the log begins is only as sure as the rows there say.
+            if start >= extent.count && !self.is_apart(&kept, at, &pushed, ground)? {
+                continue;
+            }
+            let tables = ground.snapshot.rows.get_mut(at.0);
+            if let Some(rows) = tables.and_then(|tables| tables.get_mut(at.1)) {
+                *rows = kept;
+            }
+            match lost {
+                0 => drop(ground.extras.remove(&at)),
+                _ => ground.extras.entry(at).or_default().announced = start,
+            }
+            return Ok(Some((lost, records)));
+        }
+        Ok(None)
+    }
+
+    /// The records of a table after its CREATE TABLE, if they change nothing but
+    /// rows.
+    fn plain_records(&self, name: &str, from: usize) -> Option<Vec<usize>> {
+        let all = self.naming(name, from);
+        let created = all
+            .iter()
+            .rposition(|at| matches!(self.operation(*at), Some(Operation::CreateTable { .. })));
+        let rest = all
+            .get(created.map_or(0, |at| at + 1)..)
+            .unwrap_or_default();
+        let plain = rest.iter().all(|at| {
+            matches!(
+                self.operation(*at),
+                Some(
+                    Operation::Insert { .. } | Operation::Update { .. } | Operation::Delete { .. }
+                )
+            )
+        });
+        let renamed = self.records.iter().any(
+            |record| matches!(&record.operation, Operation::RenameTable { new, .. } if new == name),
+        );
+        (plain && !renamed).then(|| rest.to_vec())
+    }
+
+    /// Whether rows that were kept are none of those that records pushed, as far
+    /// as a key or logged changes can tell.
+    fn is_apart(
+        &self,
+        kept: &RowExtent,
+        at: (usize, usize),
+        pushed: &[usize],
+        ground: &Ground,
+    ) -> Result<bool> {
+        let database = ground.snapshot.catalog.databases.get(at.0);
+        let table = database.and_then(|database| database.tables.get(at.1));
+        if !table.is_some_and(|table| table.columns.iter().any(Column::is_key)) {
+            return Ok(self.records.iter().any(|record| {
+                matches!(
+                    record.operation,
+                    Operation::Update { .. } | Operation::Delete { .. }
+                )
+            }));
+        }
+        let rows = pushed
+            .iter()
+            .filter_map(|at| self.operation(*at)?.pushed_row());
+        let logged: BTreeSet<ContentHash> = rows.map(row_hash_owned).collect();
+        let mut rows = RowReader::new(kept);
+        while let Some(batch) = rows.next_batch()? {
+            if batch.rows().any(|row| logged.contains(&row_hash(&row))) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the rows of an extent from one on are those that records pushed.
+    fn continues(&self, extent: &RowExtent, start: u64, pushed: &[usize]) -> Result<bool> {
+        if start >= extent.count {
+            return Ok(true);
+        }
+        let mut pushed = pushed.iter();
+        let mut rows = RowReader::starting_at(extent, start)?;
+        while let Some(batch) = rows.next_batch()? {
+            for row in batch.rows() {
+                let logged = pushed
+                    .next()
+                    .and_then(|at| self.operation(*at)?.pushed_row());
+                if logged.map(row_hash_owned) != Some(row_hash(&row)) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
