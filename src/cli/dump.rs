@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::commands::dump::{Chosen, Selection, TextSink, dump_text};
+use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows as stream_rows};
 use crate::commands::export::ExportOptions;
+use crate::commands::manifest::DecisionEntry;
 use crate::commands::{Directory, Phase};
 use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
-use super::dump_files::dump_files;
+use super::dump_files::{FileOptions, dump_csv};
+use super::dump_options::{ParquetOptions, PartOptions};
 use super::dump_schema::{SchemaOptions, dump_schema};
 use super::dump_sql::{SqlOptions, dump_sql};
 use super::options::{Common, Reading};
@@ -64,9 +66,13 @@ pub struct DumpArgs {
     /// Show password hashes, with --schema-only or as comments of sql
     #[arg(long, conflicts_with = "redact")]
     with_secrets: bool,
-    /// Write csv or parquet into this new directory, one file a table: DATABASE/TABLE.csv
-    #[arg(short, long, value_name = "DIR", conflicts_with = "schema_only")]
+    /// Write csv or parquet into this new directory, one file a table, DATABASE/TABLE.csv, and a manifest.json
+    #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    parts: PartOptions,
+    #[command(flatten)]
+    parquet: ParquetOptions,
     /// Values as <redacted len:N>: safe to attach to a ticket
     #[arg(long)]
     redact: bool,
@@ -101,6 +107,9 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.output.is_some() && !to_files {
         bail!("-o goes with --format csv or parquet only");
     }
+    if args.parts.rows_per_file.is_some() && args.output.is_none() {
+        bail!("--rows-per-file goes with -o only");
+    }
     if args.format == DumpFormat::Parquet {
         check_parquet(args)?;
     }
@@ -128,6 +137,16 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
         dump_sql(&directory, &selection, &chosen, options, common)?;
         return Ok(Exit::from(&findings));
     }
+    if let Some(target) = &args.output {
+        let options = FileOptions {
+            target: target.clone(),
+            rows_per_file: args.parts.rows_per_file,
+            schema_only: args.schema_only,
+            decisions: decisions(&args.reading),
+        };
+        dump_to_files(args, common, &directory, &chosen, options)?;
+        return Ok(Exit::from(&findings));
+    }
     let out = Output::new(common)?;
     if args.schema_only {
         let options = SchemaOptions {
@@ -152,13 +171,46 @@ fn check_parquet(args: &DumpArgs) -> anyhow::Result<()> {
     if args.output.is_none() {
         bail!("--format parquet writes files; name a directory for them with -o");
     }
-    if args.include_dead || args.redact || args.schema_only {
+    if args.include_dead || args.redact {
         bail!(
             "--format parquet writes visible rows with their values; \
-             --include-dead, --redact and --schema-only go with --format jsonl or csv"
+             --include-dead and --redact go with --format jsonl or csv"
         );
     }
     Ok(())
+}
+
+fn row_options(args: &DumpArgs) -> RowOptions {
+    RowOptions {
+        typed: args.typed,
+        versions: args.include_dead,
+        redact: args.redact,
+    }
+}
+
+/// What was decided, to be written down.
+fn decisions(reading: &Reading) -> DecisionEntry {
+    let file = reading.deciding.attribution.as_ref();
+    DecisionEntry {
+        assign: reading.deciding.assign.clone(),
+        attribution: file.map(|path| path.display().to_string()),
+        without_wal: reading.no_wal,
+    }
+}
+
+fn dump_to_files(
+    args: &DumpArgs,
+    common: &Common,
+    directory: &Directory,
+    chosen: &[Chosen<'_>],
+    options: FileOptions,
+) -> anyhow::Result<()> {
+    #[cfg(feature = "parquet")]
+    if args.format == DumpFormat::Parquet {
+        let parquet = args.parquet;
+        return super::dump_parquet::dump_parquet(directory, chosen, parquet, options, common);
+    }
+    dump_csv(directory, chosen, row_options(args), options, common)
 }
 
 fn dump_rows(
@@ -168,19 +220,7 @@ fn dump_rows(
     directory: &Directory,
     chosen: &[Chosen<'_>],
 ) -> anyhow::Result<()> {
-    let options = RowOptions {
-        typed: args.typed,
-        versions: args.include_dead,
-        redact: args.redact,
-    };
-    if let Some(target) = &args.output {
-        drop(out);
-        #[cfg(feature = "parquet")]
-        if args.format == DumpFormat::Parquet {
-            return super::dump_parquet::dump_parquet(directory, chosen, target, common);
-        }
-        return dump_files(directory, chosen, target, options, common);
-    }
+    let options = row_options(args);
     if args.format == DumpFormat::Csv && chosen.len() != 1 {
         bail!(
             "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE, or a directory with -o",
@@ -209,7 +249,7 @@ fn dump_rows(
     directory.begin(Phase::Writing);
     let mut writer = TextWriter { out, csv, common };
     let source = (directory as &dyn RowSource, directory.threads());
-    dump_text(source, chosen, render, &mut writer)?;
+    stream_rows(source, chosen, render, &mut writer)?;
     writer.out.finish()?;
     Ok(())
 }
@@ -220,7 +260,7 @@ struct TextWriter<'c> {
     common: &'c Common,
 }
 
-impl TextSink<anyhow::Error> for TextWriter<'_> {
+impl RowSink<Vec<u8>, anyhow::Error> for TextWriter<'_> {
     fn table(&mut self, chosen: &Chosen<'_>) -> anyhow::Result<()> {
         let Chosen {
             database, table, ..
@@ -234,7 +274,7 @@ impl TextSink<anyhow::Error> for TextWriter<'_> {
         Ok(())
     }
 
-    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+    fn rows(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         self.out.write_all(text)?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::commands::Directory;
-use crate::commands::dump::{Chosen, Selection, TextSink, dump_text};
+use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows};
 use crate::commands::export::{ExportOptions, plan_script};
 use crate::finding::{Finding, Severity};
 use crate::model::{RowBatch, RowSource};
@@ -91,19 +91,19 @@ fn write_rows(
         }
     };
     let source = (directory as &dyn RowSource, directory.threads());
-    dump_text(source, chosen, render, &mut Lines(out))?;
+    dump_rows(source, chosen, render, &mut Lines(out))?;
     out.write_all(END_OF_DATA)?;
     Ok(())
 }
 
 struct Lines<'o>(&'o mut Output);
 
-impl TextSink<anyhow::Error> for Lines<'_> {
+impl RowSink<Vec<u8>, anyhow::Error> for Lines<'_> {
     fn table(&mut self, _: &Chosen<'_>) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+    fn rows(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         self.0.write_all(text)?;
         Ok(())
     }

@@ -108,9 +108,14 @@ impl fmt::Display for PgType {
 /// value. `enum_type` is what a column of an enum type becomes, if that exists.
 pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<PgType> {
     let mut types = match declared {
-        DataType::SmallInt => vec![PgType::SmallInt, PgType::BigInt, PgType::Numeric(None)],
+        DataType::SmallInt => vec![
+            PgType::SmallInt,
+            PgType::BigInt,
+            PgType::Numeric(None),
+            PgType::Double,
+        ],
         DataType::Integer | DataType::Serial | DataType::BigSerial => {
-            vec![PgType::BigInt, PgType::Numeric(None)]
+            vec![PgType::BigInt, PgType::Numeric(None), PgType::Double]
         }
         DataType::Real => vec![PgType::Double, PgType::Numeric(None)],
         DataType::Numeric { precision, scale } => numeric(*precision, *scale),
@@ -118,8 +123,8 @@ pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<
         DataType::Varchar(n) => sized(*n, PgType::Varchar),
         DataType::Char(n) => sized(*n, PgType::Char),
         DataType::Boolean => vec![PgType::Boolean],
-        DataType::Date => vec![PgType::Date, PgType::Timestamp],
-        DataType::Timestamp => vec![PgType::Timestamp],
+        DataType::Date => vec![PgType::Date, PgType::Timestamp, PgType::TimestampTz],
+        DataType::Timestamp => vec![PgType::Timestamp, PgType::TimestampTz],
         DataType::TimestampTz => vec![PgType::TimestampTz],
         DataType::Uuid => vec![PgType::Uuid],
         DataType::Json => vec![PgType::Json],
@@ -134,8 +139,12 @@ pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<
 fn numeric(precision: u8, scale: u8) -> Vec<PgType> {
     let unbound = PgType::Numeric(None);
     match (1..=MAX_PRECISION).contains(&precision) && scale <= precision {
-        true => vec![PgType::Numeric(Some((precision, scale))), unbound],
-        false => vec![unbound],
+        true => vec![
+            PgType::Numeric(Some((precision, scale))),
+            unbound,
+            PgType::Double,
+        ],
+        false => vec![unbound, PgType::Double],
     }
 }
 

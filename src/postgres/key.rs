@@ -4,8 +4,8 @@
 use crate::codec::{push_text, sortable};
 use crate::model::ValueRef;
 
-use super::PgType;
 use super::decimal::Decimal;
+use super::{PgType, moment};
 
 /// Bytes of the longest value that an index takes for sure: an entry must fit
 /// into a third of a page.
@@ -24,10 +24,10 @@ pub fn push_key(out: &mut Vec<u8>, value: &ValueRef<'_>, of: &PgType) -> bool {
     match of {
         PgType::SmallInt | PgType::BigInt | PgType::Numeric(_) => push_number(out, value),
         PgType::Double => push_double(out, value),
-        PgType::Date | PgType::Timestamp | PgType::TimestampTz => {
-            push_text(out, value);
-            cut_moment(out, start);
-        }
+        PgType::Date | PgType::Timestamp | PgType::TimestampTz => match moment(value) {
+            Some(moment) => push_integer(out, moment.micros()),
+            None => push_text(out, value),
+        },
         PgType::Char(_) => {
             push_text(out, value);
             while out.len() > start && out.ends_with(b" ") {
@@ -90,24 +90,6 @@ fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
     out.extend_from_slice(&one.to_bits().to_be_bytes());
 }
 
-/// Without the zone, midnight and trailing zeros.
-fn cut_moment(out: &mut Vec<u8>, start: usize) {
-    if out.ends_with(b"Z") {
-        out.pop();
-    }
-    if out.get(start..).is_some_and(|text| text.contains(&b'.')) {
-        while out.ends_with(b"0") {
-            out.pop();
-        }
-        if out.ends_with(b".") {
-            out.pop();
-        }
-    }
-    if out.ends_with(b"T00:00:00") {
-        out.truncate(out.len().saturating_sub(b"T00:00:00".len()));
-    }
-}
-
 /// Whether a foreign key from a column of one type to a column of another can
 /// be created.
 pub fn comparable(from: &PgType, to: &PgType) -> bool {
@@ -168,6 +150,8 @@ mod tests {
             Timestamp("2025-01-02T03:04:1"),
         );
         assert!(!same(a, b, PgType::Timestamp));
+        let zoned = Text("2025-01-02 00:00:00+00");
+        assert!(same(midnight, zoned, PgType::TimestampTz));
         assert!(same(Char("a "), Char("a  "), PgType::Char(3)));
         assert!(!same(Text("a "), Text("a"), PgType::Text));
         assert!(!push_key(&mut Vec::new(), &ValueRef::Null, &PgType::Text));

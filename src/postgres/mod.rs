@@ -5,16 +5,20 @@
 //! directory hands to the writer of SQL.
 
 mod column_type;
+mod copy;
 mod decimal;
 mod fit;
 mod json;
 mod key;
+mod moment;
 mod name;
 pub mod plan;
 
 pub use column_type::{EnumType, PgType, candidates};
-pub use fit::fits;
+pub use copy::{copy_len, push_copy};
+pub use fit::{decimal_digits, fits, integer, moment};
 pub use key::{MAX_KEY_LEN, comparable, push_key};
+pub use moment::Moment;
 pub use name::{NameRules, assign_names, quote_ident, quote_literal};
 
 /// Columns that a table can have.

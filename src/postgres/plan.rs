@@ -110,6 +110,8 @@ pub struct ColumnPlan {
     pub not_null: bool,
     /// Whether a visible row holds NULL.
     pub has_null: bool,
+    /// Whether each value comes after the one before, so that none stands twice.
+    pub rises: bool,
     /// A bound of the bytes of its longest value as text.
     pub max_len: usize,
     /// The sequence that gives its default.
@@ -121,8 +123,9 @@ pub struct ColumnPlan {
 pub struct SequencePlan {
     /// Its name.
     pub name: String,
-    /// The value that it hands out next.
-    pub next: i64,
+    /// The value that it hands out next, behind all that its column holds; `None`
+    /// where the highest of all is taken.
+    pub next: Option<i64>,
 }
 
 /// PRIMARY KEY or UNIQUE over one column.

@@ -104,6 +104,9 @@ fn refused(
             target.max_len
         )));
     }
+    if target.rises {
+        return Ok(None);
+    }
     let key = |out: &mut Vec<u8>, value: &ValueRef<'_>| push_key(out, value, &target.of);
     let at = ColumnAt {
         table: table.at,

@@ -29,7 +29,7 @@ use access::Accounts;
 use tables::TablePlanner;
 
 #[cfg(feature = "parquet")]
-pub use typed::{TypedColumns, typed_columns};
+pub use typed::{TypedColumn, TypedColumns, declared_columns, typed_columns};
 
 /// What a script is to hold.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,9 +1,13 @@
-//! One pass over a table's visible rows: which types its columns can have.
+//! What the visible rows of a table hold: which types its columns can have,
+//! whether its keys rise. One pass; a second one where a value does not fit the
+//! type that is closest to the declared one.
 
+use crate::codec::push_text;
 use crate::error::{Error, Result};
 use crate::model::{RowRef, RowSource, RowStream, Table, ValueRef};
 use crate::postgres::{
-    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, PgType, fits, row_head_len,
+    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, PgType, copy_len, decimal_digits, fits,
+    integer, push_key, row_head_len,
 };
 
 use super::super::constraints::Tally;
@@ -11,61 +15,106 @@ use crate::work::{Threads, in_order};
 
 /// Bytes that a value which is not text takes in a line at most.
 const SHORT_LEN: usize = 48;
+/// Characters of a value that is shown as an example.
+const EXAMPLE_CHARS: usize = 40;
+
+/// What is to be found out about one column.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    /// The types that it can have, the closest first; the last takes every value.
+    pub types: Vec<PgType>,
+    /// Whether it is a key.
+    pub is_key: bool,
+    /// Whether its digits are counted even where the closest type takes every value.
+    pub digits: bool,
+}
 
 /// What was found in one column.
 #[derive(Debug)]
 pub(super) struct ColumnSurvey {
-    /// Types, the closest first, each with whether every value so far fits.
+    /// Types, the closest first, each with whether every value so far fits. Of
+    /// those after the first that is known only where a value does not fit the first.
     types: Vec<(PgType, bool)>,
+    /// Whether all types are asked about.
+    thorough: bool,
     /// Rows whose value the closest type does not take.
     pub misfits: Tally,
+    /// The first of them.
+    example: Option<String>,
     /// Rows that hold NULL.
     pub nulls: Tally,
     /// Bytes of the longest value.
     pub max_len: usize,
     /// The highest integer.
     pub highest: Option<i64>,
+    /// Most digits before and after the point, while all values are decimals.
+    pub digits: Option<(usize, usize)>,
+    /// Keys in the closest type, where they are asked about.
+    keys: Option<Rising>,
 }
 
 impl ColumnSurvey {
-    pub(super) fn new(types: Vec<PgType>) -> Self {
+    fn new(question: &Question, thorough: bool) -> Self {
+        let types = question.types.iter().cloned();
         ColumnSurvey {
-            types: types.into_iter().map(|of| (of, true)).collect(),
+            types: types.map(|of| (of, true)).collect(),
+            thorough: thorough || question.digits,
             misfits: Tally::default(),
+            example: None,
             nulls: Tally::default(),
             max_len: 0,
             highest: None,
+            digits: Some((0, 0)),
+            keys: question.is_key.then(Rising::default),
         }
     }
 
     /// Adds what was found in rows that follow the first `before` ones.
-    fn append(&mut self, later: &ColumnSurvey, before: u64) {
+    fn append(&mut self, later: ColumnSurvey, before: u64) {
         for ((_, takes_all), (_, later)) in self.types.iter_mut().zip(&later.types) {
             *takes_all &= later;
         }
         self.misfits.append(&later.misfits, before);
+        self.example = self.example.take().or(later.example);
         self.nulls.append(&later.nulls, before);
         self.max_len = self.max_len.max(later.max_len);
         self.highest = self.highest.max(later.highest);
+        let digits = self.digits.zip(later.digits);
+        self.digits = digits.map(|(a, b)| (a.0.max(b.0), a.1.max(b.1)));
+        if let Some((keys, later)) = self.keys.as_mut().zip(later.keys) {
+            keys.append(later);
+        }
     }
 
     /// Looks at the value of the row version at this position.
-    pub(super) fn value(&mut self, row: u64, value: &ValueRef<'_>) {
-        match *value {
-            ValueRef::Null => return self.nulls.add(row),
-            ValueRef::SmallInt(v) => self.highest = self.highest.max(Some(v.into())),
-            ValueRef::Integer(v) => self.highest = self.highest.max(Some(v)),
-            _ => {}
+    fn value(&mut self, row: u64, value: &ValueRef<'_>) {
+        if let ValueRef::Null = value {
+            return self.nulls.add(row);
         }
         self.max_len = self.max_len.max(len_of(value));
-        for (position, (of, takes_all)) in self.types.iter_mut().enumerate() {
-            // A type that is out needs no look, except to count what the first refuses.
-            if (*takes_all || position == 0) && !fits(value, of) {
-                *takes_all = false;
-                if position == 0 {
-                    self.misfits.add(row);
-                }
+        let mut types = self.types.iter_mut();
+        if let Some((closest, takes_all)) = types.next() {
+            if let PgType::BigInt | PgType::SmallInt = closest {
+                self.highest = self.highest.max(integer(value));
             }
+            if let Some(keys) = &mut self.keys {
+                keys.add(value, closest);
+            }
+            if !fits(value, closest) {
+                *takes_all = false;
+                self.misfits.add(row);
+                self.example.get_or_insert_with(|| example(value));
+            }
+        }
+        if self.thorough {
+            for (of, takes_all) in types {
+                // A type that is out needs no look.
+                *takes_all = *takes_all && fits(value, of);
+            }
+            let digits = self
+                .digits
+                .and_then(|digits| Some((digits, decimal_digits(value)?)));
+            self.digits = digits.map(|(a, b)| (a.0.max(b.0), a.1.max(b.1)));
         }
     }
 
@@ -74,6 +123,77 @@ impl ColumnSurvey {
         let (closest, _) = self.types.first()?;
         let (chosen, _) = self.types.iter().find(|(_, takes_all)| *takes_all)?;
         Some((chosen, closest))
+    }
+
+    /// Whether every key comes after the one before, in the closest type.
+    pub(super) fn rises(&self) -> bool {
+        let closest = self.types.first().is_some_and(|(_, takes_all)| *takes_all);
+        closest && self.keys.as_ref().is_some_and(|keys| !keys.fell)
+    }
+
+    /// `2 rows ..., as "12.345": row versions 0, 1`.
+    pub(super) fn misfits_text(&self, what: &str) -> String {
+        let example = self.example.as_deref().unwrap_or_default();
+        self.misfits.text(&format!("{what}, as {example:?}"))
+    }
+}
+
+/// The start of a value's text.
+fn example(value: &ValueRef<'_>) -> String {
+    let mut text = Vec::new();
+    match *value {
+        ValueRef::Bytea(bytes) => {
+            let start = bytes.get(..EXAMPLE_CHARS).unwrap_or(bytes);
+            push_text(&mut text, &ValueRef::Bytea(start));
+        }
+        _ => push_text(&mut text, value),
+    }
+    let text = String::from_utf8_lossy(&text);
+    match text.char_indices().nth(EXAMPLE_CHARS) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.into_owned(),
+    }
+}
+
+/// Whether keys rise, as those that a server gave out do: then none stands twice.
+#[derive(Debug, Default)]
+struct Rising {
+    first: Vec<u8>,
+    last: Vec<u8>,
+    any: bool,
+    fell: bool,
+    key: Vec<u8>,
+}
+
+impl Rising {
+    fn add(&mut self, value: &ValueRef<'_>, of: &PgType) {
+        if self.fell {
+            return;
+        }
+        self.key.clear();
+        if !push_key(&mut self.key, value, of) {
+            return;
+        }
+        if !self.any {
+            self.first.clone_from(&self.key);
+        } else if self.last >= self.key {
+            self.fell = true;
+        }
+        self.any = true;
+        std::mem::swap(&mut self.last, &mut self.key);
+    }
+
+    /// Adds what was found in later rows.
+    fn append(&mut self, later: Rising) {
+        if !later.any {
+            return;
+        }
+        self.fell |= later.fell || (self.any && self.last >= later.first);
+        if !self.any {
+            self.first = later.first;
+        }
+        self.any = true;
+        self.last = later.last;
     }
 }
 
@@ -84,24 +204,58 @@ pub(super) struct Survey {
     pub columns: Vec<ColumnSurvey>,
     /// Whether the table has more or wider columns than PostgreSQL takes.
     pub too_wide: bool,
+    /// The first row version that COPY does not read, and its bytes.
+    pub too_long: Option<(u64, usize)>,
 }
 
-/// Looks at the visible rows of a table, on several threads; `types` are what
-/// each column can have.
+impl Survey {
+    /// That COPY reads every row.
+    ///
+    /// # Errors
+    /// When one is longer.
+    pub(super) fn check_lines(&self, table: &Table) -> Result<()> {
+        self.too_long
+            .map_or(Ok(()), |(row, len)| Err(too_long(row, len, table)))
+    }
+}
+
+/// Looks at the visible rows of a table, on several threads.
 ///
 /// # Errors
-/// When rows cannot be read, or one is longer than COPY reads.
+/// When rows cannot be read.
 pub(super) fn survey(
+    source: (&dyn RowSource, Threads),
+    at: (usize, usize),
+    table: &Table,
+    questions: &[Question],
+) -> Result<Survey> {
+    let quick = vec![false; questions.len()];
+    let found = pass(source, at, table, (questions, &quick))?;
+    let misfits = found.columns.iter().map(|column| column.misfits.count > 0);
+    let misfits: Vec<bool> = misfits.collect();
+    match misfits.contains(&true) {
+        true => pass(source, at, table, (questions, &misfits)),
+        false => Ok(found),
+    }
+}
+
+fn pass(
     (rows, threads): (&dyn RowSource, Threads),
     at: (usize, usize),
     table: &Table,
-    types: Vec<Vec<PgType>>,
+    (questions, thorough): (&[Question], &[bool]),
 ) -> Result<Survey> {
     let parts = rows.parts(at.0, at.1)?;
-    let columns = || types.iter().cloned().map(ColumnSurvey::new).collect();
+    let columns = || {
+        let columns = questions.iter().zip(thorough);
+        columns
+            .map(|(question, thorough)| ColumnSurvey::new(question, *thorough))
+            .collect()
+    };
     let mut survey = Survey {
         columns: columns(),
         too_wide: table.columns.len() > MAX_COLUMNS,
+        too_long: None,
     };
     let look = |part: usize, found: &mut Part| {
         *found = Part {
@@ -114,10 +268,10 @@ pub(super) fn survey(
     };
     let mut before = 0;
     in_order(threads, parts.len(), look, |_, part| {
-        if let Some((row, len)) = part.too_long {
-            return Err(too_long(before + row, len, table));
-        }
-        for (column, later) in survey.columns.iter_mut().zip(&part.columns) {
+        let too_long = part.too_long.map(|(row, len)| (before + row, len));
+        survey.too_long = survey.too_long.or(too_long);
+        let later = std::mem::take(&mut part.columns);
+        for (column, later) in survey.columns.iter_mut().zip(later) {
             column.append(later, before);
         }
         survey.too_wide |= part.too_wide;
@@ -150,9 +304,8 @@ impl Part {
                 for (column, value) in self.columns.iter_mut().zip(row.values) {
                     column.value(index, value);
                 }
-                let len = line_len(&row);
-                if u64::try_from(len).map_or(true, |len| len > MAX_COPY_LINE) {
-                    self.too_long = self.too_long.or(Some((index, len)));
+                if self.too_long.is_none() {
+                    self.too_long = line_too_long(&row).map(|len| (index, len));
                 }
                 if may_be_wide && head_len.saturating_add(inline_len(&row)) > MAX_INLINE_ROW {
                     self.too_wide = true;
@@ -182,11 +335,26 @@ fn inline_len(row: &RowRef<'_>) -> usize {
     row.values.iter().map(of_value).sum()
 }
 
-/// Every character may need an escape, and bytes two digits each.
-fn line_len(row: &RowRef<'_>) -> usize {
-    row.values.iter().fold(0_usize, |sum, value| {
+/// The bytes of a row's line, if COPY does not read so many.
+fn line_too_long(row: &RowRef<'_>) -> Option<usize> {
+    let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > MAX_COPY_LINE);
+    // Every character may need an escape.
+    let bound = row.values.iter().fold(0_usize, |sum, value| {
         sum.saturating_add(len_of(value).saturating_mul(2).saturating_add(4))
-    })
+    });
+    if !is_more(bound) {
+        return None;
+    }
+    let exact = row.values.iter().fold(0_usize, |sum, value| {
+        let len = match value.as_text() {
+            // What holds a NUL becomes digits.
+            Some(text) if text.contains('\0') => text.len().saturating_mul(2),
+            Some(text) => copy_len(text.as_bytes()),
+            None => len_of(value),
+        };
+        sum.saturating_add(len).saturating_add(4)
+    });
+    Some(exact).filter(|exact| is_more(*exact))
 }
 
 fn too_long(index: u64, len: usize, table: &Table) -> Error {
