@@ -11,7 +11,10 @@ mod support;
 mod random;
 
 mod csv;
+#[cfg(feature = "parquet")]
+mod engines;
 mod loaded;
+mod manifest;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod postgres;

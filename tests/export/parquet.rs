@@ -9,6 +9,7 @@ use crate::support::content::{column, fresh, loaded, table, text as value};
 use crate::support::disk::on_disk;
 use crate::support::model::{DataType, Family, Value};
 use crate::support::run::{data, fixture_names, inspect, text};
+use crate::support::skip::skip;
 use crate::support::tool::tree;
 
 const SCRIPT: &str = concat!(
@@ -22,7 +23,7 @@ fn has_pyarrow() -> bool {
         .output();
     let found = output.is_ok_and(|output| output.status.success());
     if !found {
-        println!("skipped: python3 has no pyarrow");
+        skip("python3 has no pyarrow");
     }
     found
 }
@@ -158,12 +159,12 @@ fn values_that_fit_give_typed_columns_and_nulls_stay_nulls() {
         "real=double",
         "price=decimal128(10, 2)",
         "huge=decimal128(38, 4)",
-        "beyond=string",
+        "beyond=decimal128(38, 4)",
         "yes=bool",
         "day=date32[day]",
         "at=timestamp[us]",
         "utc=timestamp[us, tz=UTC]",
-        "id=extension<arrow.uuid>",
+        "id=string",
         "raw=binary",
         "name=string",
     ];
@@ -183,9 +184,9 @@ fn what_does_not_fit_is_text_and_named() {
         (
             2,
             Value::Numeric("0.1234567890123456789".into()),
-            "real=string",
+            "real=decimal128(19, 19)",
         ),
-        (3, Value::Numeric("1.005".into()), "price=string"),
+        (3, Value::Numeric("1.005".into()), "price=decimal128(11, 3)"),
         (6, value("perhaps"), "yes=string"),
         (7, Value::Date("+12345-01-02".into()), "day=string"),
         (
@@ -234,9 +235,8 @@ fn what_does_not_fit_is_text_and_named() {
         run.stderr.matches("type-widened: postgres.t").count(),
         misfits.len() + 1
     );
-    let detail = "column \"small\" is bigint: 1 rows hold what SMALLINT would refuse or change: row versions 1, counted from 0";
+    let detail = "column \"small\" is bigint: 1 rows hold what SMALLINT would refuse or change, as \"40000\": row versions 1, counted from 0";
     assert!(run.stderr.contains(detail), "{}", run.stderr);
-    assert!(!run.stderr.contains("perhaps"), "{}", run.stderr);
     assert_eq!(
         tree(Path::new(&target)),
         tree(Path::new(&(target.clone() + "2")))
@@ -256,7 +256,12 @@ fn a_table_without_columns_has_no_file_and_is_named() {
     );
     let mut files: Vec<PathBuf> = tree(&target).into_keys().collect();
     files.sort();
-    let expected = ["postgres/all_dead.parquet", "postgres/no_rows.parquet"].map(PathBuf::from);
+    let expected = [
+        "manifest.json",
+        "postgres/all_dead.parquet",
+        "postgres/no_rows.parquet",
+    ];
+    let expected = expected.map(PathBuf::from);
     assert_eq!(files, expected);
 }
 

@@ -91,6 +91,11 @@ pub fn typed_columns(
 
 /// Those of the declared type that such a file knows, and text.
 fn types(declared: &DataType, uuid_as_text: bool) -> Vec<PgType> {
+    if let DataType::Json | DataType::Jsonb = declared {
+        // What some readers refuse in a column of JSON, as half a surrogate pair, jsonb
+        // does not keep either.
+        return vec![PgType::Jsonb, PgType::TextBytes];
+    }
     let mut types = candidates(declared, None);
     if let DataType::Numeric { precision, scale } = declared
         && *precision > MAX_DIGITS
@@ -101,7 +106,6 @@ fn types(declared: &DataType, uuid_as_text: bool) -> Vec<PgType> {
     types.retain(|of| match of {
         PgType::Numeric(Some((precision, _))) => *precision <= MAX_DIGITS,
         PgType::Numeric(None) | PgType::Text | PgType::Varchar(_) | PgType::Char(_) => false,
-        PgType::Jsonb => false,
         PgType::Uuid => !uuid_as_text,
         _ => true,
     });
@@ -112,7 +116,7 @@ fn types(declared: &DataType, uuid_as_text: bool) -> Vec<PgType> {
 fn is_own(declared: &DataType, of: &PgType, uuid_as_text: bool) -> bool {
     match (declared, of) {
         (DataType::Uuid, PgType::TextBytes) => uuid_as_text,
-        (DataType::Json | DataType::Jsonb, of) => *of == PgType::Json,
+        (DataType::Json | DataType::Jsonb, of) => *of == PgType::Jsonb,
         (
             DataType::Text | DataType::Varchar(_) | DataType::Char(_) | DataType::Enum { .. },
             PgType::TextBytes,

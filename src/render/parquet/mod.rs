@@ -8,7 +8,7 @@
 //! | boolean, date | BOOLEAN, DATE |
 //! | timestamp, with time zone | TIMESTAMP of microseconds, local or in UTC |
 //! | uuid, bytea | UUID, BYTE_ARRAY |
-//! | json | JSON, the text |
+//! | jsonb | JSON, the text as it is stored |
 //! | anything else | STRING, the text of each value |
 //!
 //! A row group ends at a number of rows, or of encoded bytes: memory does not
@@ -243,7 +243,7 @@ pub fn parquet_type(of: &PgType) -> String {
         PgType::TimestampTz => "TIMESTAMP(MICROS, UTC)",
         PgType::Uuid => "UUID",
         PgType::Bytea => "BYTE_ARRAY",
-        PgType::Json => "JSON",
+        PgType::Jsonb => "JSON",
         _ => "STRING",
     };
     word.to_owned()
@@ -271,7 +271,7 @@ fn field(column: &ParquetColumn) -> Result<Arc<Type>, ParquetError> {
         }
         PgType::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
         PgType::Bytea => (Physical::BYTE_ARRAY, None),
-        PgType::Json => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
+        PgType::Jsonb => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
         _ => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
     let repetition = match column.required {
