@@ -11,11 +11,12 @@ use crate::commands::export::ExportOptions;
 use crate::commands::manifest::DecisionEntry;
 use crate::commands::{Directory, Phase};
 use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
+use crate::postgres::plan::Dialect;
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
 use super::dump_files::{FileOptions, dump_csv};
-use super::dump_options::{ParquetOptions, PartOptions};
+use super::dump_options::{DialectOption, ParquetOptions, PartOptions, SqlDumpOptions};
 use super::dump_schema::{SchemaOptions, dump_schema};
 use super::dump_sql::{SqlOptions, dump_sql};
 use super::options::{Common, Reading};
@@ -70,6 +71,8 @@ pub struct DumpArgs {
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
+    sql: SqlDumpOptions,
+    #[command(flatten)]
     parts: PartOptions,
     #[command(flatten)]
     parquet: ParquetOptions,
@@ -110,6 +113,14 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.parts.rows_per_file.is_some() && args.output.is_none() {
         bail!("--rows-per-file goes with -o only");
     }
+    if args.format != DumpFormat::Sql && !args.sql.are_defaults() {
+        bail!("--dialect, --rename and --no-roles go with --format sql only");
+    }
+    if args.sql.dialect == DialectOption::Sqlite && !args.sql.rename.is_empty() {
+        bail!(
+            "a file of SQLite has the name that you give it; --rename goes with --dialect postgres"
+        );
+    }
     if args.format == DumpFormat::Parquet {
         check_parquet(args)?;
     }
@@ -129,9 +140,15 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.format == DumpFormat::Sql {
         let options = SqlOptions {
             schema_only: args.schema_only,
+            renames: args.sql.rename.clone(),
             export: ExportOptions {
                 secrets: args.with_secrets,
                 redact: args.redact,
+                no_roles: args.sql.no_roles,
+                dialect: match args.sql.dialect {
+                    DialectOption::Postgres => Dialect::Postgres,
+                    DialectOption::Sqlite => Dialect::Sqlite,
+                },
             },
         };
         dump_sql(&directory, &selection, &chosen, options, common)?;

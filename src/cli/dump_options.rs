@@ -44,3 +44,41 @@ pub struct PartOptions {
     #[arg(long, value_name = "N")]
     pub rows_per_file: Option<NonZeroUsize>,
 }
+
+/// Who reads sql.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum DialectOption {
+    /// PostgreSQL 15: psql -v ON_ERROR_STOP=1 -f FILE
+    #[default]
+    Postgres,
+    /// SQLite 3, one database a file: sqlite3 -bail new.db < FILE
+    Sqlite,
+}
+
+/// Of SQL.
+#[derive(Debug, Clone, Args)]
+pub struct SqlDumpOptions {
+    /// Who reads the statements (sql)
+    #[arg(long, value_enum, value_name = "WHO", default_value_t)]
+    pub dialect: DialectOption,
+    /// Create DATABASE under another name (sql, repeatable)
+    #[arg(long, value_name = "DATABASE=NAME", value_parser = rename)]
+    pub rename: Vec<(String, String)>,
+    /// Leave users, roles, owners and grants out (sql)
+    #[arg(long)]
+    pub no_roles: bool,
+}
+
+impl SqlDumpOptions {
+    /// Whether none of them is given.
+    pub(super) fn are_defaults(&self) -> bool {
+        self.dialect == DialectOption::default() && self.rename.is_empty() && !self.no_roles
+    }
+}
+
+fn rename(text: &str) -> Result<(String, String), String> {
+    let both = text.split_once('=');
+    let both = both.filter(|(database, name)| !database.is_empty() && !name.is_empty());
+    let both = both.ok_or("expected DATABASE=NAME")?;
+    Ok((both.0.to_owned(), both.1.to_owned()))
+}

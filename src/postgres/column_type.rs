@@ -75,6 +75,8 @@ pub enum PgType {
     Bytea,
     /// An enum type.
     Enum(Arc<EnumType>),
+    /// REAL of SQLite, which knows no NaN and no zero below zero.
+    SqliteReal,
     /// bytea that holds the text of each value in UTF-8: for texts that hold a
     /// NUL, which no type of text takes.
     TextBytes,
@@ -99,6 +101,7 @@ impl fmt::Display for PgType {
             PgType::Json => f.write_str("json"),
             PgType::Jsonb => f.write_str("jsonb"),
             PgType::Bytea | PgType::TextBytes => f.write_str("bytea"),
+            PgType::SqliteReal => f.write_str("real"),
             PgType::Enum(of) => write!(f, "public.{}", quote_ident(&of.name)),
         }
     }
@@ -133,6 +136,22 @@ pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<
         DataType::Enum { .. } => enum_type.map(PgType::Enum).into_iter().collect(),
     };
     types.extend([PgType::Text, PgType::TextBytes]);
+    types
+}
+
+/// As [`candidates`], for SQLite, whose text takes every value.
+pub fn sqlite_candidates(declared: &DataType) -> Vec<PgType> {
+    let mut types = match declared {
+        DataType::SmallInt | DataType::Integer | DataType::Serial | DataType::BigSerial => {
+            vec![PgType::BigInt, PgType::SqliteReal]
+        }
+        DataType::Real => vec![PgType::SqliteReal],
+        DataType::Numeric { .. } => vec![PgType::SqliteReal, PgType::BigInt],
+        DataType::Boolean => vec![PgType::Boolean],
+        DataType::Bytea => vec![PgType::Bytea],
+        _ => Vec::new(),
+    };
+    types.push(PgType::TextBytes);
     types
 }
 

@@ -20,6 +20,10 @@ pub fn fits(value: &ValueRef<'_>, of: &PgType) -> bool {
         PgType::SmallInt => fits_integer(value, i16::MIN.into(), i16::MAX.into()),
         PgType::BigInt => fits_integer(value, i64::MIN, i64::MAX),
         PgType::Double => fits_double(value),
+        PgType::SqliteReal => match *value {
+            ValueRef::Real(v) => !v.is_nan() && (v != 0.0 || v.is_sign_positive()),
+            _ => fits_double(value),
+        },
         PgType::Numeric(None) => fits_numeric(value),
         PgType::Numeric(Some((precision, scale))) => fits_bounded(value, *precision, *scale),
         PgType::Text => !value.as_text().is_some_and(|text| text.contains('\0')),

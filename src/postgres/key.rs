@@ -23,7 +23,7 @@ pub fn push_key(out: &mut Vec<u8>, value: &ValueRef<'_>, of: &PgType) -> bool {
     let start = out.len();
     match of {
         PgType::SmallInt | PgType::BigInt | PgType::Numeric(_) => push_number(out, value),
-        PgType::Double => push_double(out, value),
+        PgType::Double | PgType::SqliteReal => push_double(out, value),
         PgType::Date | PgType::Timestamp | PgType::TimestampTz => match moment(value) {
             Some(moment) => push_integer(out, moment.micros()),
             None => push_text(out, value),
@@ -79,7 +79,7 @@ fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
         ValueRef::SmallInt(v) => v.into(),
         // What fits a double at all gives back its digits.
         ValueRef::Integer(v) => v.to_string().parse().unwrap_or(f64::NAN),
-        ValueRef::Numeric(text) => text.parse().unwrap_or(f64::NAN),
+        ValueRef::Numeric(text) | ValueRef::Text(text) => text.parse().unwrap_or(f64::NAN),
         _ => f64::NAN,
     };
     let one = match double.is_nan() {
@@ -94,12 +94,12 @@ fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
 /// be created.
 pub fn comparable(from: &PgType, to: &PgType) -> bool {
     use PgType::{
-        BigInt, Boolean, Bytea, Char, Date, Double, Enum, Numeric, SmallInt, Text, TextBytes,
-        Timestamp, TimestampTz, Uuid, Varchar,
+        BigInt, Boolean, Bytea, Char, Date, Double, Enum, Numeric, SmallInt, SqliteReal, Text,
+        TextBytes, Timestamp, TimestampTz, Uuid, Varchar,
     };
     match (from, to) {
         (SmallInt | BigInt, SmallInt | BigInt | Numeric(_)) => true,
-        (Numeric(_), Numeric(_)) | (Double, Double) => true,
+        (Numeric(_), Numeric(_)) | (Double, Double) | (SqliteReal, SqliteReal) => true,
         (Text | Varchar(_), Text | Varchar(_)) | (Char(_), Char(_)) => true,
         (Enum(a), Enum(b)) => a.name == b.name,
         (Boolean, Boolean)

@@ -8,6 +8,16 @@ use crate::model::Privilege;
 
 use super::{EnumType, PgType};
 
+/// Who reads a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// PostgreSQL 15, through psql.
+    #[default]
+    Postgres,
+    /// SQLite 3, through its command line.
+    Sqlite,
+}
+
 /// Everything that a script creates.
 #[derive(Debug, Default)]
 pub struct Script {

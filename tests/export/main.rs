@@ -22,3 +22,4 @@ mod sql;
 mod sql_access;
 mod sql_edges;
 mod sql_random;
+mod sqlite;

@@ -5,9 +5,11 @@
 use crate::codec::push_text;
 use crate::error::{Error, Result};
 use crate::model::{RowRef, RowSource, RowStream, Table, ValueRef};
+use crate::postgres::plan::Dialect;
 use crate::postgres::{
-    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, PgType, copy_len, decimal_digits, fits,
-    integer, push_key, row_head_len,
+    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, MAX_SQLITE_COLUMNS,
+    MAX_SQLITE_STATEMENT, PgType, copy_len, decimal_digits, fits, integer, push_key, row_head_len,
+    sqlite_len,
 };
 
 use super::super::constraints::Tally;
@@ -202,20 +204,22 @@ impl Rising {
 pub(super) struct Survey {
     /// One a column.
     pub columns: Vec<ColumnSurvey>,
-    /// Whether the table has more or wider columns than PostgreSQL takes.
+    /// Whether the table has more or wider columns than the server takes.
     pub too_wide: bool,
-    /// The first row version that COPY does not read, and its bytes.
+    dialect: Dialect,
+    /// The first row version that it does not read, and its bytes.
     pub too_long: Option<(u64, usize)>,
 }
 
 impl Survey {
-    /// That COPY reads every row.
+    /// That the server reads every row.
     ///
     /// # Errors
     /// When one is longer.
     pub(super) fn check_lines(&self, table: &Table) -> Result<()> {
-        self.too_long
-            .map_or(Ok(()), |(row, len)| Err(too_long(row, len, table)))
+        self.too_long.map_or(Ok(()), |(row, len)| {
+            Err(too_long(row, len, table, self.dialect))
+        })
     }
 }
 
@@ -226,9 +230,10 @@ impl Survey {
 pub(super) fn survey(
     source: (&dyn RowSource, Threads),
     at: (usize, usize),
-    table: &Table,
+    (table, dialect): (&Table, Dialect),
     questions: &[Question],
 ) -> Result<Survey> {
+    let table = (table, dialect);
     let quick = vec![false; questions.len()];
     let found = pass(source, at, table, (questions, &quick))?;
     let misfits = found.columns.iter().map(|column| column.misfits.count > 0);
@@ -242,7 +247,7 @@ pub(super) fn survey(
 fn pass(
     (rows, threads): (&dyn RowSource, Threads),
     at: (usize, usize),
-    table: &Table,
+    (table, dialect): (&Table, Dialect),
     (questions, thorough): (&[Question], &[bool]),
 ) -> Result<Survey> {
     let parts = rows.parts(at.0, at.1)?;
@@ -254,7 +259,12 @@ fn pass(
     };
     let mut survey = Survey {
         columns: columns(),
-        too_wide: table.columns.len() > MAX_COLUMNS,
+        too_wide: match dialect {
+            Dialect::Postgres => table.columns.len() > MAX_COLUMNS,
+            // It knows no table without columns either.
+            Dialect::Sqlite => !(1..=MAX_SQLITE_COLUMNS).contains(&table.columns.len()),
+        },
+        dialect,
         too_long: None,
     };
     let look = |part: usize, found: &mut Part| {
@@ -263,7 +273,7 @@ fn pass(
             ..Part::default()
         };
         parts.get(part).map_or(Ok(()), |part| {
-            found.read(&mut *rows.open_part(at.0, at.1, part)?, table)
+            found.read(&mut *rows.open_part(at.0, at.1, part)?, table, dialect)
         })
     };
     let mut before = 0;
@@ -292,10 +302,10 @@ struct Part {
 }
 
 impl Part {
-    fn read(&mut self, stream: &mut dyn RowStream, table: &Table) -> Result<()> {
+    fn read(&mut self, stream: &mut dyn RowStream, table: &Table, dialect: Dialect) -> Result<()> {
         let head_len = row_head_len(table.columns.len());
         let may_be_wide = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));
-        let may_be_wide = may_be_wide > MAX_INLINE_ROW;
+        let may_be_wide = dialect == Dialect::Postgres && may_be_wide > MAX_INLINE_ROW;
         while let Some(batch) = stream.next_batch()? {
             for (index, row) in (self.rows..).zip(batch.rows()) {
                 if !row.is_visible() {
@@ -305,7 +315,7 @@ impl Part {
                     column.value(index, value);
                 }
                 if self.too_long.is_none() {
-                    self.too_long = line_too_long(&row).map(|len| (index, len));
+                    self.too_long = line_too_long(&row, dialect).map(|len| (index, len));
                 }
                 if may_be_wide && head_len.saturating_add(inline_len(&row)) > MAX_INLINE_ROW {
                     self.too_wide = true;
@@ -335,32 +345,51 @@ fn inline_len(row: &RowRef<'_>) -> usize {
     row.values.iter().map(of_value).sum()
 }
 
-/// The bytes of a row's line, if COPY does not read so many.
-fn line_too_long(row: &RowRef<'_>) -> Option<usize> {
-    let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > MAX_COPY_LINE);
-    // Every character may need an escape.
+/// Bytes of the longest line that a server reads.
+fn longest_line(dialect: Dialect) -> u64 {
+    match dialect {
+        Dialect::Postgres => MAX_COPY_LINE,
+        Dialect::Sqlite => MAX_SQLITE_STATEMENT,
+    }
+}
+
+/// The bytes of a row's line, if the server does not read so many.
+fn line_too_long(row: &RowRef<'_>, dialect: Dialect) -> Option<usize> {
+    let most = longest_line(dialect);
+    let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > most);
+    // Every character may need an escape, and a double a formula.
     let bound = row.values.iter().fold(0_usize, |sum, value| {
-        sum.saturating_add(len_of(value).saturating_mul(2).saturating_add(4))
+        sum.saturating_add(
+            len_of(value)
+                .saturating_mul(2)
+                .saturating_add(8 * SHORT_LEN),
+        )
     });
     if !is_more(bound) {
         return None;
     }
     let exact = row.values.iter().fold(0_usize, |sum, value| {
-        let len = match value.as_text() {
+        let len = match (value.as_text(), dialect) {
             // What holds a NUL becomes digits.
-            Some(text) if text.contains('\0') => text.len().saturating_mul(2),
-            Some(text) => copy_len(text.as_bytes()),
-            None => len_of(value),
+            (Some(text), _) if text.contains('\0') => text.len().saturating_mul(2),
+            (Some(text), Dialect::Postgres) => copy_len(text.as_bytes()),
+            (Some(text), Dialect::Sqlite) => sqlite_len(text),
+            (None, _) => len_of(value),
         };
-        sum.saturating_add(len).saturating_add(4)
+        sum.saturating_add(len).saturating_add(8)
     });
     Some(exact).filter(|exact| is_more(*exact))
 }
 
-fn too_long(index: u64, len: usize, table: &Table) -> Error {
+fn too_long(index: u64, len: usize, table: &Table, dialect: Dialect) -> Error {
+    let most = longest_line(dialect);
+    let who = match dialect {
+        Dialect::Postgres => "PostgreSQL",
+        Dialect::Sqlite => "SQLite",
+    };
     Error::Usage(format!(
-        "table {:?}, row version {index}: found about {len} bytes, expected at most {MAX_COPY_LINE}, \
-         which is what PostgreSQL reads in one row; choose other tables with --table, or --format jsonl",
+        "table {:?}, row version {index}: found about {len} bytes, expected at most {most}, \
+         which is what {who} reads in one row; choose other tables with --table, or --format jsonl",
         table.name
     ))
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::model::{Column, DataType, RowSource, Table};
-use crate::postgres::plan::{ColumnPlan, SequencePlan, TablePlan};
-use crate::postgres::{EnumType, NameRules, PgType, assign_names, candidates, quote_ident};
+use crate::postgres::plan::{ColumnPlan, Dialect, SequencePlan, TablePlan};
+use crate::postgres::{
+    EnumType, NameRules, PgType, assign_names, candidates, quote_ident, sqlite_candidates,
+};
 
 use super::super::Directory;
 use super::super::dump::Chosen;
@@ -41,10 +43,11 @@ impl TablePlanner<'_> {
         });
         let questions: Vec<Question> = questions.collect();
         let source = (self.directory as &dyn RowSource, self.directory.threads());
-        let found = survey(source, self.chosen.at, table, &questions)?;
+        let dialect = self.options.dialect;
+        let found = survey(source, self.chosen.at, (table, dialect), &questions)?;
         found.check_lines(table)?;
         let names = table.columns.iter().map(|column| column.name.as_str());
-        let names = assign_names(names, NameRules::Column, &mut BTreeSet::new());
+        let names = assign_names(names, self.options.column_rules(), &mut BTreeSet::new());
         let mut columns = Vec::new();
         for ((column, survey), column_name) in table.columns.iter().zip(&found.columns).zip(names) {
             columns.push(self.column(&name, column, survey, column_name, found.too_wide));
@@ -72,6 +75,9 @@ impl TablePlanner<'_> {
     fn candidates(&self, column: &Column) -> Vec<PgType> {
         if self.options.redact {
             return vec![PgType::TextBytes];
+        }
+        if self.options.dialect == Dialect::Sqlite {
+            return sqlite_candidates(&column.data_type);
         }
         let enum_type = match &column.data_type {
             DataType::Enum { name, .. } => self.enums.get(name).cloned(),
@@ -122,11 +128,18 @@ impl TablePlanner<'_> {
     fn note_widened(&mut self, column: &Column, survey: &ColumnSurvey, chosen: &PgType) {
         let what = format!("hold what {} would refuse or change", column.data_type);
         let form = match chosen {
-            PgType::TextBytes => " of the text in UTF-8, because it holds a NUL",
+            PgType::TextBytes if self.options.dialect == Dialect::Postgres => {
+                " of the text in UTF-8, because it holds a NUL"
+            }
             _ => "",
         };
+        let of = match (self.options.dialect, chosen) {
+            (Dialect::Sqlite, PgType::TextBytes) => "text".to_owned(),
+            (Dialect::Sqlite, PgType::BigInt) => "integer".to_owned(),
+            (_, of) => of.to_string(),
+        };
         let detail = format!(
-            "column {:?} is {chosen}{form}: {}",
+            "column {:?} is {of}{form}: {}",
             column.name,
             survey.misfits_text(&what)
         );
@@ -149,15 +162,28 @@ impl TablePlanner<'_> {
             return None;
         }
         let wanted = format!("{table}_{}_seq", plan.name);
-        let names = assign_names([wanted.as_str()], NameRules::Relation, self.used);
+        let name = match self.options.dialect {
+            Dialect::Postgres => assign_names([wanted.as_str()], NameRules::Relation, self.used)
+                .into_iter()
+                .next()?,
+            // The key itself counts.
+            Dialect::Sqlite if column.primary_key => wanted,
+            Dialect::Sqlite => {
+                self.note_sequence(&column.name, stored, "its column is no primary key");
+                return None;
+            }
+        };
         let mut sequence = SequencePlan {
-            name: names.into_iter().next()?,
+            name,
             next: Some(stored),
         };
         if let Some(highest) = survey.highest.filter(|highest| stored <= *highest) {
             sequence.next = highest.checked_add(1);
             let name = quote_ident(&sequence.name);
             let remedy = match sequence.next {
+                Some(_) if self.options.dialect == Dialect::Sqlite => {
+                    "it is set behind that".to_owned()
+                }
                 Some(next) => format!(
                     "it is set behind that, as by: ALTER SEQUENCE public.{name} RESTART WITH {next};"
                 ),

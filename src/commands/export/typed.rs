@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::model::{Column, DataType, RowSource};
+use crate::postgres::plan::Dialect;
 use crate::postgres::{PgType, candidates};
 use crate::work::Threads;
 
@@ -66,7 +67,8 @@ pub fn typed_columns(
         }
     });
     let questions: Vec<Question> = questions.collect();
-    let found = survey(source, chosen.at, chosen.table, &questions)?;
+    let table = (chosen.table, Dialect::Postgres);
+    let found = survey(source, chosen.at, table, &questions)?;
     let mut typed = TypedColumns {
         columns: Vec::new(),
         notes: Vec::new(),
