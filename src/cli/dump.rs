@@ -31,11 +31,25 @@ at, so that the load does not fail half way: a column whose values its type woul
 constraint that rows break is left out, a name that PostgreSQL cannot take is replaced. Each is said on stderr and in a \
 comment. Users, roles, owners and grants come with the whole directory only.
 
+A sequence that would give out a value that is taken is set behind the largest, which is said with the statement. \
+--rename creates a database under another name; postgres, which PostgreSQL has already, becomes postgres_rustdb.
+
+With --dialect sqlite the output is for sqlite3 -bail new.db < FILE, one database a file: whole numbers, decimals of up to 15 \
+digits and doubles are numbers, bytes are BLOB, dates and everything else are TEXT.
+
 With csv exactly one table must be chosen, because every table has its own columns; or -o names a directory to write, \
 which appears when it is complete. With parquet there is always such a directory: a column has its declared type where \
-every value fits it exactly, else text, which is said on stderr; it needs a build with \
---features parquet. Names become file names as in the target layouts, rustdb-format(5). \
-NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
+every value fits it without a change, else the narrowest type that holds all of them, a decimal of up to 38 digits, a double, \
+or text; that is said on stderr with an example. A column that refuses NULL and holds none is required. A row group \
+has at most 1,048,576 rows and about 20 MiB, and more where one value has more.
+
+The directory holds DATABASE/TABLE.csv or .parquet, with --rows-per-file DATABASE/TABLE/part-00000.parquet and so on: a \
+name stays as it is written, unless a file system cannot hold it or cannot tell it from another where it ignores case; \
+then it is encoded as in the target layouts, rustdb-format(5). manifest.json says of each table its files with rows, \
+bytes and hashes, its columns as declared and as written, keys, sequences, and the content hash that rustdb-inspect hash \
+shows; rustdb-inspect check DIR proves the directory against it. Each Parquet file names its database, table, schema and \
+content hash in its own metadata too. With --schema-only the files have no rows. \
+NULL is an empty field of csv, text is always quoted, so that NULL and the empty string differ.
 
 A table that holds the same column name twice shows the second as name#2.
 
@@ -75,6 +89,7 @@ pub struct DumpArgs {
     #[command(flatten)]
     parts: PartOptions,
     #[command(flatten)]
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     parquet: ParquetOptions,
     /// Values as <redacted len:N>: safe to attach to a ticket
     #[arg(long)]

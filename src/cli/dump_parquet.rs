@@ -20,6 +20,9 @@ use super::dump_options::{Compression, ParquetOptions, Uuids};
 use super::options::Common;
 use super::output::{note, warn};
 
+/// Columns of the widest table that is written.
+const MAX_COLUMNS: usize = 10_000;
+
 /// Writes the tables as Parquet. A table is written in its declared types; where a
 /// value does not fit, all of them are looked at, and it is written again.
 pub(super) fn dump_parquet(
@@ -34,6 +37,17 @@ pub(super) fn dump_parquet(
         Compression::Snappy => ParquetCompression::Snappy,
         Compression::None => ParquetCompression::None,
     };
+    for one in chosen {
+        let count = one.table.columns.len();
+        if count > MAX_COLUMNS {
+            anyhow::bail!(
+                "{}.{}: found {count} columns, expected at most {MAX_COLUMNS}, each of which takes memory of its own; \
+                 choose other tables with --table, or --format csv",
+                one.database.name,
+                one.table.name
+            );
+        }
+    }
     let mut export = Export::new(directory, chosen, options, common)?;
     let uuid_as_text = parquet.uuid == Uuids::String;
     let mut notes = Report::new();

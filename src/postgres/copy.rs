@@ -16,7 +16,12 @@ const fn letter(byte: u8) -> u8 {
 
 /// Appends a field: what COPY gives a meaning is escaped.
 pub fn push_copy(out: &mut Vec<u8>, text: &[u8]) {
+    // Nearly every text stands for itself, which is seen of many bytes at once.
+    let may_mean = |any: bool, byte: &u8| any | (*byte < b' ') | (*byte == b'\\');
     let mut rest = text;
+    if !text.iter().fold(false, may_mean) {
+        return out.extend_from_slice(text);
+    }
     while let Some(at) = rest.iter().position(|byte| letter(*byte) != 0) {
         let (plain, special) = rest.split_at_checked(at).unwrap_or_default();
         out.extend_from_slice(plain);

@@ -17,6 +17,8 @@ use crate::work::{Threads, in_order};
 
 /// Bytes that a value which is not text takes in a line at most.
 const SHORT_LEN: usize = 48;
+/// Bytes of values whose line every server reads, whatever must be escaped.
+const SURELY_READ: usize = 100 << 20;
 /// Characters of a value that is shown as an example.
 const EXAMPLE_CHARS: usize = 40;
 
@@ -50,6 +52,7 @@ pub(super) struct ColumnSurvey {
     /// The highest integer.
     pub highest: Option<i64>,
     /// Most digits before and after the point, while all values are decimals.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     pub digits: Option<(usize, usize)>,
     /// Keys in the closest type, where they are asked about.
     keys: Option<Rising>,
@@ -88,21 +91,35 @@ impl ColumnSurvey {
         }
     }
 
-    /// Looks at the value of the row version at this position.
-    fn value(&mut self, row: u64, value: &ValueRef<'_>) {
+    /// Looks at the value of the row version at this position; a bound of its bytes as
+    /// text.
+    fn value(&mut self, row: u64, value: &ValueRef<'_>) -> usize {
         if let ValueRef::Null = value {
-            return self.nulls.add(row);
+            self.nulls.add(row);
+            return 0;
         }
-        self.max_len = self.max_len.max(len_of(value));
+        let len = len_of(value);
+        self.max_len = self.max_len.max(len);
         let mut types = self.types.iter_mut();
         if let Some((closest, takes_all)) = types.next() {
-            if let PgType::BigInt | PgType::SmallInt = closest {
-                self.highest = self.highest.max(integer(value));
-            }
-            if let Some(keys) = &mut self.keys {
-                keys.add(value, closest);
-            }
-            if !fits(value, closest) {
+            let fits = match closest {
+                // Most keys: the number is asked for once.
+                PgType::BigInt => {
+                    let integer = integer(value);
+                    self.highest = self.highest.max(integer);
+                    if let Some((keys, integer)) = self.keys.as_mut().zip(integer) {
+                        keys.add_integer(integer);
+                    }
+                    integer.is_some()
+                }
+                closest => {
+                    if let Some(keys) = &mut self.keys {
+                        keys.add(value, closest);
+                    }
+                    fits(value, closest)
+                }
+            };
+            if !fits {
                 *takes_all = false;
                 self.misfits.add(row);
                 self.example.get_or_insert_with(|| example(value));
@@ -118,6 +135,7 @@ impl ColumnSurvey {
                 .and_then(|digits| Some((digits, decimal_digits(value)?)));
             self.digits = digits.map(|(a, b)| (a.0.max(b.0), a.1.max(b.1)));
         }
+        len
     }
 
     /// The closest type that takes every value, and the closest of all.
@@ -160,42 +178,49 @@ fn example(value: &ValueRef<'_>) -> String {
 /// Whether keys rise, as those that a server gave out do: then none stands twice.
 #[derive(Debug, Default)]
 struct Rising {
-    first: Vec<u8>,
-    last: Vec<u8>,
-    any: bool,
+    first: Option<Key>,
+    last: Option<Key>,
     fell: bool,
-    key: Vec<u8>,
+}
+
+/// A key in the form in which keys are compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Integer(i64),
+    Bytes(Vec<u8>),
 }
 
 impl Rising {
+    fn add_integer(&mut self, integer: i64) {
+        if !self.fell {
+            self.add_key(Key::Integer(integer));
+        }
+    }
+
     fn add(&mut self, value: &ValueRef<'_>, of: &PgType) {
-        if self.fell {
-            return;
+        let mut key = Vec::new();
+        if !self.fell && push_key(&mut key, value, of) {
+            self.add_key(Key::Bytes(key));
         }
-        self.key.clear();
-        if !push_key(&mut self.key, value, of) {
-            return;
+    }
+
+    fn add_key(&mut self, key: Key) {
+        self.fell = self.last.as_ref().is_some_and(|last| *last >= key);
+        if self.first.is_none() {
+            self.first = Some(key.clone());
         }
-        if !self.any {
-            self.first.clone_from(&self.key);
-        } else if self.last >= self.key {
-            self.fell = true;
-        }
-        self.any = true;
-        std::mem::swap(&mut self.last, &mut self.key);
+        self.last = Some(key);
     }
 
     /// Adds what was found in later rows.
     fn append(&mut self, later: Rising) {
-        if !later.any {
-            return;
-        }
-        self.fell |= later.fell || (self.any && self.last >= later.first);
-        if !self.any {
-            self.first = later.first;
-        }
-        self.any = true;
-        self.last = later.last;
+        let falls = match (&self.last, &later.first) {
+            (Some(last), Some(first)) => last >= first,
+            _ => false,
+        };
+        self.fell |= later.fell || falls;
+        self.first = self.first.take().or(later.first);
+        self.last = later.last.or(self.last.take());
     }
 }
 
@@ -311,10 +336,10 @@ impl Part {
                 if !row.is_visible() {
                     continue;
                 }
-                for (column, value) in self.columns.iter_mut().zip(row.values) {
-                    column.value(index, value);
-                }
-                if self.too_long.is_none() {
+                let values = self.columns.iter_mut().zip(row.values);
+                let lens = values.map(|(column, value)| column.value(index, value));
+                let len = lens.fold(0_usize, usize::saturating_add);
+                if self.too_long.is_none() && len > SURELY_READ {
                     self.too_long = line_too_long(&row, dialect).map(|len| (index, len));
                 }
                 if may_be_wide && head_len.saturating_add(inline_len(&row)) > MAX_INLINE_ROW {
@@ -353,21 +378,10 @@ fn longest_line(dialect: Dialect) -> u64 {
     }
 }
 
-/// The bytes of a row's line, if the server does not read so many.
+/// The bytes of a row's line, about, if the server does not read so many.
 fn line_too_long(row: &RowRef<'_>, dialect: Dialect) -> Option<usize> {
     let most = longest_line(dialect);
     let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > most);
-    // Every character may need an escape, and a double a formula.
-    let bound = row.values.iter().fold(0_usize, |sum, value| {
-        sum.saturating_add(
-            len_of(value)
-                .saturating_mul(2)
-                .saturating_add(8 * SHORT_LEN),
-        )
-    });
-    if !is_more(bound) {
-        return None;
-    }
     let exact = row.values.iter().fold(0_usize, |sum, value| {
         let len = match (value.as_text(), dialect) {
             // What holds a NUL becomes digits.
