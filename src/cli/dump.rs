@@ -89,7 +89,6 @@ pub struct DumpArgs {
     #[command(flatten)]
     parts: PartOptions,
     #[command(flatten)]
-    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
     parquet: ParquetOptions,
     /// Values as <redacted len:N>: safe to attach to a ticket
     #[arg(long)]
@@ -138,6 +137,8 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     }
     if args.format == DumpFormat::Parquet {
         check_parquet(args)?;
+    } else if !args.parquet.are_defaults() {
+        bail!("--compression and --uuid go with --format parquet only");
     }
     if args.include_dead && args.format == DumpFormat::Sql {
         bail!(

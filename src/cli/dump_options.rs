@@ -37,6 +37,13 @@ pub struct ParquetOptions {
     pub uuid: Uuids,
 }
 
+impl ParquetOptions {
+    /// Whether none of them is given another value.
+    pub(super) fn are_defaults(&self) -> bool {
+        self.compression == Compression::default() && self.uuid == Uuids::default()
+    }
+}
+
 /// Of a directory of files.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct PartOptions {
