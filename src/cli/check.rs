@@ -13,14 +13,17 @@ use super::exit::error_text;
 use super::options::{Common, Format};
 use super::output::Output;
 
-/// Verifies every data directory below PATH and compares it with expected.json beside it
+/// Verifies every data directory below PATH and compares it with expected.json beside it, and every export with its manifest.json
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 What is expected of a directory stands beside it: in expected.json where the directory is named \
 data, else in NAME.expected.json. It says family or layout, the WAL's verdict and cut, attribution, \
 findings by code, and for each table its row versions and content hashes.
 
---bless writes that file where it is missing or differs: the only thing that rustdb-inspect ever \
+An export, as dump -o writes it, is compared with the manifest.json in it: every file that it names \
+must be there with the same bytes, and no other.
+
+--bless writes expected.json where it is missing or differs: the only thing that rustdb-inspect ever \
 writes. A file that check did not write is never replaced.")]
 pub struct CheckArgs {
     /// Directory to walk; links below it are not followed

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::commands::dump::{Chosen, Selection, TextSink, dump_text};
+use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows as stream_rows};
 use crate::commands::export::ExportOptions;
+use crate::commands::manifest::DecisionEntry;
 use crate::commands::{Directory, Phase};
 use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
+use crate::postgres::plan::Dialect;
 use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
 
 use super::Exit;
-use super::dump_files::dump_files;
+use super::dump_files::{FileOptions, dump_csv};
+use super::dump_options::{DialectOption, ParquetOptions, PartOptions, SqlDumpOptions};
 use super::dump_schema::{SchemaOptions, dump_schema};
 use super::dump_sql::{SqlOptions, dump_sql};
 use super::options::{Common, Reading, Salvaging};
@@ -28,11 +31,25 @@ at, so that the load does not fail half way: a column whose values its type woul
 constraint that rows break is left out, a name that PostgreSQL cannot take is replaced. Each is said on stderr and in a \
 comment. Users, roles, owners and grants come with the whole directory only.
 
+A sequence that would give out a value that is taken is set behind the largest, which is said with the statement. \
+--rename creates a database under another name; postgres, which PostgreSQL has already, becomes postgres_rustdb.
+
+With --dialect sqlite the output is for sqlite3 -bail new.db < FILE, one database a file: whole numbers, decimals of up to 15 \
+digits and doubles are numbers, bytes are BLOB, dates and everything else are TEXT.
+
 With csv exactly one table must be chosen, because every table has its own columns; or -o names a directory to write, \
 which appears when it is complete. With parquet there is always such a directory: a column has its declared type where \
-every value fits it exactly, else text, which is said on stderr; it needs a build with \
---features parquet. Names become file names as in the target layouts, rustdb-format(5). \
-NULL is an empty field, text is always quoted, so that NULL and the empty string differ.
+every value fits it without a change, else the narrowest type that holds all of them, a decimal of up to 38 digits, a double, \
+or text; that is said on stderr with an example. A column that refuses NULL and holds none is required. A row group \
+has at most 1,048,576 rows and about 20 MiB, and more where one value has more.
+
+The directory holds DATABASE/TABLE.csv or .parquet, with --rows-per-file DATABASE/TABLE/part-00000.parquet and so on: a \
+name stays as it is written, unless a file system cannot hold it or cannot tell it from another where it ignores case; \
+then it is encoded as in the target layouts, rustdb-format(5). manifest.json says of each table its files with rows, \
+bytes and hashes, its columns as declared and as written, keys, sequences, and the content hash that rustdb-inspect hash \
+shows; rustdb-inspect check DIR proves the directory against it. Each Parquet file names its database, table, schema and \
+content hash in its own metadata too. With --schema-only the files have no rows. \
+NULL is an empty field of csv, text is always quoted, so that NULL and the empty string differ.
 
 A table that holds the same column name twice shows the second as name#2.
 
@@ -66,9 +83,15 @@ pub struct DumpArgs {
     /// Show password hashes, with --schema-only or as comments of sql
     #[arg(long, conflicts_with = "redact")]
     with_secrets: bool,
-    /// Write csv or parquet into this new directory, one file a table: DATABASE/TABLE.csv
-    #[arg(short, long, value_name = "DIR", conflicts_with = "schema_only")]
+    /// Write csv or parquet into this new directory, one file a table, DATABASE/TABLE.csv, and a manifest.json
+    #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    sql: SqlDumpOptions,
+    #[command(flatten)]
+    parts: PartOptions,
+    #[command(flatten)]
+    parquet: ParquetOptions,
     /// Values as <redacted len:N>: safe to attach to a ticket
     #[arg(long)]
     redact: bool,
@@ -103,8 +126,21 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.output.is_some() && !to_files {
         bail!("-o goes with --format csv or parquet only");
     }
+    if args.parts.rows_per_file.is_some() && args.output.is_none() {
+        bail!("--rows-per-file goes with -o only");
+    }
+    if args.format != DumpFormat::Sql && !args.sql.are_defaults() {
+        bail!("--dialect, --rename and --no-roles go with --format sql only");
+    }
+    if args.sql.dialect == DialectOption::Sqlite && !args.sql.rename.is_empty() {
+        bail!(
+            "a file of SQLite has the name that you give it; --rename goes with --dialect postgres"
+        );
+    }
     if args.format == DumpFormat::Parquet {
         check_parquet(args)?;
+    } else if !args.parquet.are_defaults() {
+        bail!("--compression and --uuid go with --format parquet only");
     }
     if args.include_dead && args.format == DumpFormat::Sql {
         bail!(
@@ -124,12 +160,28 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     if args.format == DumpFormat::Sql {
         let options = SqlOptions {
             schema_only: args.schema_only,
+            renames: args.sql.rename.clone(),
             export: ExportOptions {
                 secrets: args.with_secrets,
                 redact: args.redact,
+                no_roles: args.sql.no_roles,
+                dialect: match args.sql.dialect {
+                    DialectOption::Postgres => Dialect::Postgres,
+                    DialectOption::Sqlite => Dialect::Sqlite,
+                },
             },
         };
         dump_sql(&directory, &selection, &chosen, options, common)?;
+        return Ok(Exit::from(&findings));
+    }
+    if let Some(target) = &args.output {
+        let options = FileOptions {
+            target: target.clone(),
+            rows_per_file: args.parts.rows_per_file,
+            schema_only: args.schema_only,
+            decisions: decisions(&args.reading),
+        };
+        dump_to_files(args, common, &directory, &chosen, options)?;
         return Ok(Exit::from(&findings));
     }
     let out = Output::new(common)?;
@@ -156,13 +208,46 @@ fn check_parquet(args: &DumpArgs) -> anyhow::Result<()> {
     if args.output.is_none() {
         bail!("--format parquet writes files; name a directory for them with -o");
     }
-    if args.include_dead || args.redact || args.schema_only {
+    if args.include_dead || args.redact {
         bail!(
             "--format parquet writes visible rows with their values; \
-             --include-dead, --redact and --schema-only go with --format jsonl or csv"
+             --include-dead and --redact go with --format jsonl or csv"
         );
     }
     Ok(())
+}
+
+fn row_options(args: &DumpArgs) -> RowOptions {
+    RowOptions {
+        typed: args.typed,
+        versions: args.include_dead,
+        redact: args.redact,
+    }
+}
+
+/// What was decided, to be written down.
+fn decisions(reading: &Reading) -> DecisionEntry {
+    let file = reading.deciding.attribution.as_ref();
+    DecisionEntry {
+        assign: reading.deciding.assign.clone(),
+        attribution: file.map(|path| path.display().to_string()),
+        without_wal: reading.no_wal,
+    }
+}
+
+fn dump_to_files(
+    args: &DumpArgs,
+    common: &Common,
+    directory: &Directory,
+    chosen: &[Chosen<'_>],
+    options: FileOptions,
+) -> anyhow::Result<()> {
+    #[cfg(feature = "parquet")]
+    if args.format == DumpFormat::Parquet {
+        let parquet = args.parquet;
+        return super::dump_parquet::dump_parquet(directory, chosen, parquet, options, common);
+    }
+    dump_csv(directory, chosen, row_options(args), options, common)
 }
 
 fn dump_rows(
@@ -172,19 +257,7 @@ fn dump_rows(
     directory: &Directory,
     chosen: &[Chosen<'_>],
 ) -> anyhow::Result<()> {
-    let options = RowOptions {
-        typed: args.typed,
-        versions: args.include_dead,
-        redact: args.redact,
-    };
-    if let Some(target) = &args.output {
-        drop(out);
-        #[cfg(feature = "parquet")]
-        if args.format == DumpFormat::Parquet {
-            return super::dump_parquet::dump_parquet(directory, chosen, target, common);
-        }
-        return dump_files(directory, chosen, target, options, common);
-    }
+    let options = row_options(args);
     if args.format == DumpFormat::Csv && chosen.len() != 1 {
         bail!(
             "--format csv writes one table, and {} are chosen; choose one with --table DATABASE.TABLE, or a directory with -o",
@@ -213,7 +286,7 @@ fn dump_rows(
     directory.begin(Phase::Writing);
     let mut writer = TextWriter { out, csv, common };
     let source = (directory as &dyn RowSource, directory.threads());
-    dump_text(source, chosen, render, &mut writer)?;
+    stream_rows(source, chosen, render, &mut writer)?;
     writer.out.finish()?;
     Ok(())
 }
@@ -224,7 +297,7 @@ struct TextWriter<'c> {
     common: &'c Common,
 }
 
-impl TextSink<anyhow::Error> for TextWriter<'_> {
+impl RowSink<Vec<u8>, anyhow::Error> for TextWriter<'_> {
     fn table(&mut self, chosen: &Chosen<'_>) -> anyhow::Result<()> {
         let Chosen {
             database, table, ..
@@ -238,7 +311,7 @@ impl TextSink<anyhow::Error> for TextWriter<'_> {
         Ok(())
     }
 
-    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+    fn rows(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         self.out.write_all(text)?;
         Ok(())
     }

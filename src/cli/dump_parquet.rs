@@ -1,72 +1,271 @@
 //! `rustdb-inspect dump --format parquet -o DIR`.
 
-use std::io::BufWriter;
-use std::path::Path;
-
-use crate::commands::dump::Chosen;
-use crate::commands::export::{TypedColumns, typed_columns};
-use crate::commands::table_files::TableFiles;
+use crate::commands::content::read_table;
+use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
+use crate::commands::export::{TypedColumn, TypedColumns, declared_columns, typed_columns};
+use crate::commands::manifest::FileEntry;
+use crate::commands::schema::TableSchema;
+use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
-use crate::model::RowSource;
-use crate::render::{ParquetRows, counted, distinct_names};
+use crate::error::Error;
+use crate::model::{RowBatch, RowSource};
+use crate::render::{
+    ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, distinct_names, parquet_type,
+};
 use crate::report::Report;
 
 use super::dump::note_names;
+use super::dump_files::{Export, FileOptions, Shares};
+use super::dump_options::{Compression, ParquetOptions, Uuids};
 use super::options::Common;
 use super::output::{note, warn};
 
-/// Writes one file a table into a new directory; rows are read twice, because
-/// the types of a file's columns stand before its rows.
+/// Columns of the widest table that is written.
+const MAX_COLUMNS: usize = 10_000;
+
+/// Writes the tables as Parquet. A table is written in its declared types; where a
+/// value does not fit, all of them are looked at, and it is written again.
 pub(super) fn dump_parquet(
     directory: &Directory,
     chosen: &[Chosen<'_>],
-    target: &Path,
+    parquet: ParquetOptions,
+    options: FileOptions,
     common: &Common,
 ) -> anyhow::Result<()> {
-    let mut files = TableFiles::create(target, directory.path())?;
-    directory.begin(Phase::Checking);
-    let (mut tables, mut notes) = (Vec::new(), Report::new());
+    let compression = match parquet.compression {
+        Compression::Zstd => ParquetCompression::Zstd,
+        Compression::Snappy => ParquetCompression::Snappy,
+        Compression::None => ParquetCompression::None,
+    };
+    for one in chosen {
+        let count = one.table.columns.len();
+        if count > MAX_COLUMNS {
+            anyhow::bail!(
+                "{}.{}: found {count} columns, expected at most {MAX_COLUMNS}, each of which takes memory of its own; \
+                 choose other tables with --table, or --format csv",
+                one.database.name,
+                one.table.name
+            );
+        }
+    }
+    let mut export = Export::new(directory, chosen, options, common)?;
+    let uuid_as_text = parquet.uuid == Uuids::String;
+    let mut notes = Report::new();
+    directory.begin(Phase::Writing);
     for one in chosen {
         if one.table.columns.is_empty() {
             let name = format!("{}.{}", one.database.name, one.table.name);
-            note(
-                &format!("{name} has no column, so no file is written for it"),
-                common,
-            );
+            let text = format!("{name} has no column, so no file is written for it");
+            note(&text, common);
+            read_table(&export.hashing, one.at, directory.threads())?;
+            let hash = export.hashing.table(one);
+            export.add(one, hash, [], Vec::new());
             continue;
         }
         note_names(one.database, one.table, common);
-        let typed = typed_columns(directory, one)?;
-        typed.notes.iter().for_each(|note| notes.add(note.clone()));
-        tables.push((one, typed));
-    }
-    warn(&notes, common);
-    directory.begin(Phase::Writing);
-    for (one, typed) in &tables {
-        write_table(directory, one, typed, &mut files)?;
-    }
-    files.publish()?;
-    let count = counted(tables.len(), "table");
-    note(&format!("{count} written to {}", target.display()), common);
-    Ok(())
-}
-
-fn write_table(
-    directory: &Directory,
-    one: &Chosen<'_>,
-    typed: &TypedColumns,
-    files: &mut TableFiles,
-) -> anyhow::Result<()> {
-    let names = distinct_names(one.table).into_iter();
-    let columns: Vec<_> = names.zip(typed.types.iter().cloned()).collect();
-    let file = BufWriter::new(files.file(one, "parquet")?);
-    let mut rows = ParquetRows::new(file, &columns)?;
-    let mut stream = directory.open_rows(one.at.0, one.at.1)?;
-    while let Some(batch) = stream.next_batch()? {
-        for row in batch.rows().filter(|row| row.is_visible()) {
-            rows.push(&row)?;
+        let declared = declared_columns(one, uuid_as_text);
+        let declared = declared.filter(|_| !export.options.schema_only);
+        let written = match declared {
+            Some(columns) => write_table(&mut export, one, &columns, compression)?,
+            None => None,
+        };
+        if written.is_some() {
+            continue;
+        }
+        let source = (directory as &dyn RowSource, directory.threads());
+        let TypedColumns {
+            columns,
+            notes: own,
+        } = typed_columns(source, one, uuid_as_text)?;
+        own.into_iter().for_each(|note| notes.add(note));
+        if write_table(&mut export, one, &columns, compression)?.is_none() {
+            let table = format!("{}.{}", one.database.name, one.table.name);
+            let why = "a value does not fit the type that it was found to fit";
+            anyhow::bail!("internal: table {table}: {why}");
         }
     }
-    rows.finish()?;
-    Ok(())
+    warn(&notes, common);
+    export.publish("parquet", notes)
+}
+
+/// Writes the files of a table; `None`, and no file, where a value does not fit.
+fn write_table(
+    export: &mut Export<'_>,
+    one: &Chosen<'_>,
+    typed: &[TypedColumn],
+    compression: ParquetCompression,
+) -> anyhow::Result<Option<()>> {
+    let names = distinct_names(one.table).into_iter();
+    let columns = names.zip(typed).zip(&one.table.columns);
+    let columns = columns.map(|((name, typed), column)| ParquetColumn {
+        name,
+        of: typed.of.clone(),
+        required: typed.required,
+        distinct: column.is_key(),
+    });
+    let columns: Vec<ParquetColumn> = columns.collect();
+    let threads = export.directory.threads();
+    let schema_only = export.options.schema_only;
+    // What the file of the first rows says of all of them must be known before.
+    let in_parts = export.options.rows_per_file.is_some() && !schema_only;
+    if in_parts {
+        read_table(&export.hashing, one.at, threads)?;
+    }
+    let known = in_parts.then(|| export.hashing.table(one));
+    let mut sink = ParquetSink {
+        shares: Shares::new(export.options.rows_per_file),
+        files: &mut export.files,
+        chosen: one,
+        columns: &columns,
+        how: (compression, threads.get()),
+        notes: notes(one)?,
+        file: None,
+        done: Vec::new(),
+    };
+    if let Some(hash) = known {
+        sink.notes
+            .push(("rustdb.content_hash".into(), hash.to_string()));
+    }
+    let render = |_: usize, batch: &RowBatch<'_>, rows: &mut ParquetBatch| {
+        for row in batch.rows().filter(|row| row.is_visible()) {
+            if !rows.push(&columns, &row) {
+                return;
+            }
+        }
+    };
+    let source: &dyn RowSource = match in_parts {
+        true => export.directory,
+        false => &export.hashing,
+    };
+    let written = match schema_only {
+        true => sink.table(one),
+        false => dump_rows(
+            (source, threads),
+            std::slice::from_ref(one),
+            render,
+            &mut sink,
+        ),
+    };
+    let hash = match known {
+        Some(hash) => hash,
+        None => export.hashing.table(one),
+    };
+    match written {
+        Ok(()) => {}
+        Err(Stop::Refused) => {
+            sink.forget()?;
+            return Ok(None);
+        }
+        Err(Stop::Failed(error)) => return Err(error),
+    }
+    if known.is_none() && !schema_only {
+        sink.notes
+            .push(("rustdb.content_hash".into(), hash.to_string()));
+    }
+    sink.close()?;
+    let files = sink.done;
+    let columns = columns.iter();
+    let columns = columns.map(|one| (one.name.clone(), parquet_type(&one.of), one.required));
+    export.add(one, hash, columns, files);
+    Ok(Some(()))
+}
+
+/// What a file says of itself.
+fn notes(one: &Chosen<'_>) -> anyhow::Result<Vec<(String, String)>> {
+    let schema = serde_json::to_string(&TableSchema::from(one.table))?;
+    Ok(vec![
+        ("rustdb.database".into(), one.database.name.clone()),
+        ("rustdb.table".into(), one.table.name.clone()),
+        ("rustdb.schema".into(), schema),
+    ])
+}
+
+impl Rendered for ParquetBatch {
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
+/// Why a table is not written to its end.
+enum Stop {
+    /// A value does not fit its column.
+    Refused,
+    Failed(anyhow::Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+struct ParquetSink<'c> {
+    files: &'c mut TableFiles,
+    chosen: &'c Chosen<'c>,
+    columns: &'c [ParquetColumn],
+    how: (ParquetCompression, usize),
+    notes: Vec<(String, String)>,
+    shares: Shares,
+    /// The one at hand.
+    file: Option<ParquetRows<TableFile>>,
+    done: Vec<FileEntry>,
+}
+
+impl ParquetSink<'_> {
+    fn open(&mut self) -> Result<(), Stop> {
+        let file = self.files.file(self.chosen, self.done.len(), "parquet")?;
+        let (compression, threads) = self.how;
+        self.file = Some(ParquetRows::new(file, self.columns, compression, threads)?);
+        Ok(())
+    }
+
+    fn close(&mut self) -> std::io::Result<()> {
+        if let Some(file) = self.file.take() {
+            let file = file.finish(self.notes.clone())?;
+            self.done.push(file.finish(self.shares.here())?);
+        }
+        Ok(())
+    }
+
+    /// Removes what is written.
+    fn forget(mut self) -> anyhow::Result<()> {
+        self.close()?;
+        for file in &self.done {
+            self.files.remove(file.path.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+impl RowSink<ParquetBatch, Stop> for ParquetSink<'_> {
+    fn table(&mut self, _: &Chosen<'_>) -> Result<(), Stop> {
+        self.open()
+    }
+
+    fn rows(&mut self, batch: &mut ParquetBatch) -> Result<(), Stop> {
+        if batch.is_refused() {
+            return Err(Stop::Refused);
+        }
+        batch.seal();
+        let mut from = 0;
+        while from < batch.len() {
+            if self.shares.is_full() {
+                self.close()?;
+                self.shares.next();
+                self.open()?;
+            }
+            let to = from.saturating_add(self.shares.take(batch.len().saturating_sub(from)));
+            if let Some(file) = &mut self.file {
+                file.write(batch, from, to)?;
+            }
+            from = to;
+        }
+        Ok(())
+    }
 }

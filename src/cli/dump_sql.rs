@@ -3,14 +3,16 @@
 use std::io::Write;
 
 use crate::commands::Directory;
-use crate::commands::dump::{Chosen, Selection, TextSink, dump_text};
+use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows};
 use crate::commands::export::{ExportOptions, plan_script};
 use crate::finding::{Finding, Severity};
 use crate::model::{RowBatch, RowSource};
-use crate::postgres::plan::TablePlan;
+use crate::postgres::plan::{DatabasePlan, Dialect, TablePlan};
 use crate::render::sql::{
-    CopyRows, END_OF_DATA, push_constraints, push_database, push_database_access,
-    push_end_of_database, push_header, push_roles, push_table, push_table_access, push_views,
+    CopyRows, END_OF_DATA, InsertRows, push_constraints, push_database, push_database_access,
+    push_end_of_database, push_header, push_roles, push_sqlite_database, push_sqlite_end,
+    push_sqlite_header, push_sqlite_sequences, push_sqlite_table, push_table, push_table_access,
+    push_views,
 };
 use crate::report::Report;
 
@@ -18,10 +20,12 @@ use super::options::Common;
 use super::output::{Output, warn};
 
 /// What the script is to hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct SqlOptions {
     /// Tables without their rows.
     pub schema_only: bool,
+    /// Databases and their new names.
+    pub renames: Vec<(String, String)>,
     /// What else.
     pub export: ExportOptions,
 }
@@ -35,7 +39,27 @@ pub(super) fn dump_sql(
     options: SqlOptions,
     common: &Common,
 ) -> anyhow::Result<()> {
-    let script = plan_script(directory, selection, chosen, options.export)?;
+    let chosen_ones = (selection, chosen);
+    let mut script = plan_script(directory, chosen_ones, &options.renames, options.export)?;
+    let is_sqlite = options.export.dialect == Dialect::Sqlite;
+    if is_sqlite {
+        // The others are empty.
+        script
+            .databases
+            .retain(|database| !database.tables.is_empty());
+        if script.databases.len() > 1 {
+            let names = script
+                .databases
+                .iter()
+                .map(|database| database.name.as_str());
+            anyhow::bail!(
+                "found tables of {} databases, {}, expected one: a file of SQLite holds one database; \
+                 choose it with --database",
+                script.databases.len(),
+                names.collect::<Vec<_>>().join(", ")
+            );
+        }
+    }
     let mut notes = Report::new();
     script.notes().for_each(|note| notes.add(note.clone()));
     warn(&notes, common);
@@ -48,6 +72,16 @@ pub(super) fn dump_sql(
         .filter(|finding| finding.severity == Severity::Error)
         .cloned()
         .collect();
+    if is_sqlite {
+        push_sqlite_header(&mut text, &missing, options.export.redact);
+        for database in &script.databases {
+            write_sqlite(&mut out, &mut text, directory, (chosen, database), &options)?;
+        }
+        push_sqlite_end(&mut text);
+        out.write_all(&text)?;
+        out.finish()?;
+        return Ok(());
+    }
     push_header(&mut text, &missing, options.export.redact);
     push_roles(&mut text, &script);
     for database in &script.databases {
@@ -78,6 +112,37 @@ pub(super) fn dump_sql(
     Ok(())
 }
 
+/// The tables of a database as SQLite reads them.
+fn write_sqlite(
+    out: &mut Output,
+    text: &mut Vec<u8>,
+    directory: &Directory,
+    (chosen, database): (&[Chosen<'_>], &DatabasePlan),
+    options: &SqlOptions,
+) -> anyhow::Result<()> {
+    push_sqlite_database(text, database);
+    for table in &database.tables {
+        let own = chosen.iter().filter(|one| one.at == table.at);
+        let own: Vec<Chosen<'_>> = own.copied().collect();
+        for one in &own {
+            push_sqlite_table(text, table, one.table);
+        }
+        out.write_all(text)?;
+        text.clear();
+        if !options.schema_only {
+            let rows = InsertRows::new(table, options.export.redact);
+            let render = |_: usize, batch: &RowBatch<'_>, lines: &mut Vec<u8>| {
+                let visible = batch.rows().filter(|row| row.is_visible());
+                visible.for_each(|row| rows.push(lines, &row));
+            };
+            let source = (directory as &dyn RowSource, directory.threads());
+            dump_rows(source, &own, render, &mut Lines(out))?;
+        }
+        push_sqlite_sequences(text, table);
+    }
+    Ok(())
+}
+
 fn write_rows(
     out: &mut Output,
     directory: &Directory,
@@ -91,19 +156,19 @@ fn write_rows(
         }
     };
     let source = (directory as &dyn RowSource, directory.threads());
-    dump_text(source, chosen, render, &mut Lines(out))?;
+    dump_rows(source, chosen, render, &mut Lines(out))?;
     out.write_all(END_OF_DATA)?;
     Ok(())
 }
 
 struct Lines<'o>(&'o mut Output);
 
-impl TextSink<anyhow::Error> for Lines<'_> {
+impl RowSink<Vec<u8>, anyhow::Error> for Lines<'_> {
     fn table(&mut self, _: &Chosen<'_>) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn text(&mut self, text: &[u8]) -> anyhow::Result<()> {
+    fn rows(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         self.0.write_all(text)?;
         Ok(())
     }

@@ -8,6 +8,7 @@ mod completions;
 mod diff;
 mod dump;
 mod dump_files;
+mod dump_options;
 #[cfg(feature = "parquet")]
 mod dump_parquet;
 mod dump_schema;

@@ -49,8 +49,11 @@ fn push_real(out: &mut Vec<u8>, real: f64) {
 pub fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(b"\\x");
+    out.reserve(bytes.len().saturating_mul(2));
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?');
-    out.extend(bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]));
+    for byte in bytes {
+        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
 }
 
 #[cfg(test)]

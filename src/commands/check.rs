@@ -16,7 +16,10 @@ use crate::legacy::LegacyDir;
 use crate::recovery::CutReason;
 use crate::recovery::attribution::Counts;
 
+use crate::work::Threads;
+
 use super::content::hash_content;
+use super::manifest::{MANIFEST_NAME, check_export, is_export};
 use super::verify::{Level, verify};
 use super::wal::summary;
 use super::{Look, OpenOptions};
@@ -93,7 +96,7 @@ pub struct Checked {
     pub outcome: Outcome,
 }
 
-/// Data directories at or below a path, sorted; links are not followed.
+/// Data directories and exports at or below a path, sorted; links are not followed.
 ///
 /// # Errors
 /// When a directory cannot be listed, or there is none.
@@ -102,7 +105,9 @@ pub fn find_directories(root: &Path) -> Result<Vec<PathBuf>> {
     let mut walk = walkdir::WalkDir::new(root).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry.map_err(|error| Error::io("list", root, error.into()))?;
-        if entry.file_type().is_dir() && is_data_directory(entry.path())? {
+        if entry.file_type().is_dir()
+            && (is_data_directory(entry.path())? || is_export(entry.path())?)
+        {
             found.push(entry.into_path());
             // Its own subdirectories are its own.
             walk.skip_current_dir();
@@ -110,7 +115,7 @@ pub fn find_directories(root: &Path) -> Result<Vec<PathBuf>> {
     }
     if found.is_empty() {
         return Err(Error::Usage(format!(
-            "{}: found no data directory there or below",
+            "{}: found no data directory and no export there or below",
             root.display()
         )));
     }
@@ -145,6 +150,17 @@ fn expected_path(directory: &Path) -> Result<PathBuf> {
 /// When files cannot be read or written; with `bless`, when a file of another
 /// origin stands in the way.
 pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
+    if !is_data_directory(directory)? && is_export(directory)? {
+        let found = check_export(directory, Threads::available())?;
+        return Ok(Checked {
+            directory: directory.to_owned(),
+            expected: directory.join(MANIFEST_NAME),
+            outcome: match found.is_empty() {
+                true => Outcome::Same,
+                false => Outcome::Differs(found),
+            },
+        });
+    }
     let expected = expected_path(directory)?;
     let now = look(directory)?;
     let io = |action, error: std::io::Error| Error::io(action, &expected, error);

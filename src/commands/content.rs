@@ -5,13 +5,17 @@ mod hashing;
 
 use serde::Serialize;
 
-use crate::codec::{ByteWriter, ContentHash, MultisetHash};
+use crate::codec::{ByteWriter, MultisetHash};
 use crate::error::Result;
 use crate::legacy::{Family, encode_column};
 use crate::model::{Catalog, Database, PrivilegeMap, Role, RowSource, Table, User};
 use crate::work::Threads;
 
-pub use hashing::{HashingRows, RowHashes, read_through};
+use super::dump::Chosen;
+
+pub use crate::codec::ContentHash;
+
+pub use hashing::{HashingRows, RowHashes, read_table, read_through};
 
 /// The hashes of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,6 +72,13 @@ pub fn hash_content(catalog: &Catalog, rows: &dyn RowSource, threads: Threads) -
 }
 
 impl HashingRows<'_> {
+    /// The hash of what a user sees of a table whose rows have passed, which are
+    /// forgotten then.
+    pub fn table(&self, chosen: &Chosen<'_>) -> ContentHash {
+        let rows = self.take(chosen.at);
+        table_content(&chosen.database.name, chosen.table, &rows).hash
+    }
+
     /// The hashes of what has passed, with the schemas of `catalog`.
     pub fn content(&self, catalog: &Catalog) -> Content {
         let mut databases = Vec::new();

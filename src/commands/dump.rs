@@ -113,46 +113,59 @@ fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>)
     ))
 }
 
-/// Receives the text of the chosen tables.
-pub trait TextSink<E> {
+/// What rows become on their way to a [`RowSink`].
+pub trait Rendered: Default + Send {
+    /// Forgets the rows.
+    fn clear(&mut self);
+}
+
+impl Rendered for Vec<u8> {
+    fn clear(&mut self) {
+        self.clear();
+    }
+}
+
+/// Receives the rendered rows of the chosen tables.
+pub trait RowSink<R, E> {
     /// Before the rows of a table, also of an empty one.
     ///
     /// # Errors
     /// When the output cannot be written.
     fn table(&mut self, chosen: &Chosen<'_>) -> std::result::Result<(), E>;
 
-    /// The text of some rows, in stored order.
+    /// Some rows, in stored order.
     ///
     /// # Errors
     /// When the output cannot be written.
-    fn text(&mut self, text: &[u8]) -> std::result::Result<(), E>;
+    fn rows(&mut self, rendered: &mut R) -> std::result::Result<(), E>;
 }
 
-/// Streams the text of the chosen tables into a sink. `render` makes it, on
-/// several threads, of the rows of a table by its position among those chosen.
+/// Streams the rows of the chosen tables into a sink. `render` makes what the sink
+/// takes, on several threads, of the rows of a table by its position among those
+/// chosen.
 ///
 /// # Errors
 /// When rows cannot be read, or the sink fails.
-pub fn dump_text<E: From<Error> + Send>(
+pub fn dump_rows<R: Rendered, E: From<Error> + Send>(
     (rows, threads): (&dyn RowSource, Threads),
     chosen: &[Chosen<'_>],
-    render: impl Fn(usize, &RowBatch<'_>, &mut Vec<u8>) + Sync,
-    sink: &mut dyn TextSink<E>,
+    render: impl Fn(usize, &RowBatch<'_>, &mut R) + Sync,
+    sink: &mut dyn RowSink<R, E>,
 ) -> std::result::Result<(), E> {
     let parts = parts(rows, chosen)?;
     let part_of = |job: usize| {
         let (table, part) = parts.get(job)?;
         Some((*table, chosen.get(*table)?, part))
     };
-    let work = |job: usize, rendered: &mut Rendered| {
-        rendered.clear();
+    let work = |job: usize, done: &mut Done<R>| {
+        done.clear();
         match part_of(job).filter(|(.., part)| **part != RowPart::ALL) {
             None => Ok(()),
             Some((table, one, part)) => {
                 let mut stream = rows.open_part(one.at.0, one.at.1, part)?;
                 while let Some(batch) = stream.next_batch()? {
-                    rendered.add(&batch);
-                    render(table, &batch, &mut rendered.text);
+                    done.add(&batch);
+                    render(table, &batch, &mut done.rendered);
                 }
                 Ok(())
             }
@@ -160,7 +173,7 @@ pub fn dump_text<E: From<Error> + Send>(
     };
     let mut at = None;
     let mut counts = (0, 0);
-    in_order(threads, parts.len(), work, |job, rendered| {
+    in_order(threads, parts.len(), work, |job, done| {
         let Some((table, one, part)) = part_of(job) else {
             return Ok(());
         };
@@ -172,14 +185,14 @@ pub fn dump_text<E: From<Error> + Send>(
         if *part == RowPart::ALL {
             let mut stream = rows.open_rows(one.at.0, one.at.1)?;
             while let Some(batch) = stream.next_batch()? {
-                rendered.clear();
-                render(table, &batch, &mut rendered.text);
-                sink.text(&rendered.text)?;
+                done.clear();
+                render(table, &batch, &mut done.rendered);
+                sink.rows(&mut done.rendered)?;
             }
             return Ok(());
         }
-        sink.text(&rendered.text)?;
-        counts = (counts.0 + rendered.rows, counts.1 + rendered.live);
+        sink.rows(&mut done.rendered)?;
+        counts = (counts.0 + done.rows, counts.1 + done.live);
         match part_of(job + 1) {
             Some((next, ..)) if next == table => Ok(()),
             _ => Ok(rows.check_total(one.at.0, one.at.1, counts.0, counts.1)?),
@@ -197,17 +210,17 @@ fn parts(rows: &dyn RowSource, chosen: &[Chosen<'_>]) -> Result<Vec<(usize, RowP
     Ok(parts)
 }
 
-/// The text of a part.
+/// A part that was rendered.
 #[derive(Default)]
-struct Rendered {
-    text: Vec<u8>,
+struct Done<R> {
+    rendered: R,
     rows: u64,
     live: u64,
 }
 
-impl Rendered {
+impl<R: Rendered> Done<R> {
     fn clear(&mut self) {
-        self.text.clear();
+        self.rendered.clear();
         (self.rows, self.live) = (0, 0);
     }
 

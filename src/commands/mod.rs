@@ -12,6 +12,7 @@ pub mod diff;
 pub mod dump;
 pub mod export;
 pub mod info;
+pub mod manifest;
 pub mod nearest;
 pub mod page;
 pub mod page_map;

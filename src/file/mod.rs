@@ -3,6 +3,7 @@
 
 mod bulk;
 mod disk;
+mod export_names;
 mod in_use;
 mod local_disk;
 mod names;
@@ -16,6 +17,7 @@ mod written;
 
 pub use bulk::{BulkWriter, WriteBack};
 pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, Lock, is_missing};
+pub use export_names::export_names;
 pub use in_use::{Holder, holders};
 pub use local_disk::LocalDisk;
 pub use names::{decode_name, encode_name};

@@ -60,7 +60,7 @@ pub fn decode_name(encoded: &str) -> Option<String> {
     (encode_name(&name, 0) == encoded).then_some(name)
 }
 
-fn is_reserved(name: &str) -> bool {
+pub(super) fn is_reserved(name: &str) -> bool {
     let port = |prefix: &str| {
         name.strip_prefix(prefix)
             .is_some_and(|digit| digit.len() == 1 && digit.bytes().all(|b| b.is_ascii_digit()))

@@ -57,7 +57,8 @@ pub struct Finding {
     /// The WAL sequence number concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// Found against expected, in words; never a value of a row, never a secret.
+    /// Found against expected, in words; never a secret, and never a value of a row
+    /// but the one example of what a column of an export cannot be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

@@ -75,6 +75,8 @@ pub enum PgType {
     Bytea,
     /// An enum type.
     Enum(Arc<EnumType>),
+    /// REAL of SQLite, which knows no NaN and no zero below zero.
+    SqliteReal,
     /// bytea that holds the text of each value in UTF-8: for texts that hold a
     /// NUL, which no type of text takes.
     TextBytes,
@@ -99,6 +101,7 @@ impl fmt::Display for PgType {
             PgType::Json => f.write_str("json"),
             PgType::Jsonb => f.write_str("jsonb"),
             PgType::Bytea | PgType::TextBytes => f.write_str("bytea"),
+            PgType::SqliteReal => f.write_str("real"),
             PgType::Enum(of) => write!(f, "public.{}", quote_ident(&of.name)),
         }
     }
@@ -108,9 +111,14 @@ impl fmt::Display for PgType {
 /// value. `enum_type` is what a column of an enum type becomes, if that exists.
 pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<PgType> {
     let mut types = match declared {
-        DataType::SmallInt => vec![PgType::SmallInt, PgType::BigInt, PgType::Numeric(None)],
+        DataType::SmallInt => vec![
+            PgType::SmallInt,
+            PgType::BigInt,
+            PgType::Numeric(None),
+            PgType::Double,
+        ],
         DataType::Integer | DataType::Serial | DataType::BigSerial => {
-            vec![PgType::BigInt, PgType::Numeric(None)]
+            vec![PgType::BigInt, PgType::Numeric(None), PgType::Double]
         }
         DataType::Real => vec![PgType::Double, PgType::Numeric(None)],
         DataType::Numeric { precision, scale } => numeric(*precision, *scale),
@@ -118,8 +126,8 @@ pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<
         DataType::Varchar(n) => sized(*n, PgType::Varchar),
         DataType::Char(n) => sized(*n, PgType::Char),
         DataType::Boolean => vec![PgType::Boolean],
-        DataType::Date => vec![PgType::Date, PgType::Timestamp],
-        DataType::Timestamp => vec![PgType::Timestamp],
+        DataType::Date => vec![PgType::Date, PgType::Timestamp, PgType::TimestampTz],
+        DataType::Timestamp => vec![PgType::Timestamp, PgType::TimestampTz],
         DataType::TimestampTz => vec![PgType::TimestampTz],
         DataType::Uuid => vec![PgType::Uuid],
         DataType::Json => vec![PgType::Json],
@@ -131,11 +139,31 @@ pub fn candidates(declared: &DataType, enum_type: Option<Arc<EnumType>>) -> Vec<
     types
 }
 
+/// As [`candidates`], for SQLite, whose text takes every value.
+pub fn sqlite_candidates(declared: &DataType) -> Vec<PgType> {
+    let mut types = match declared {
+        DataType::SmallInt | DataType::Integer | DataType::Serial | DataType::BigSerial => {
+            vec![PgType::BigInt, PgType::SqliteReal]
+        }
+        DataType::Real => vec![PgType::SqliteReal],
+        DataType::Numeric { .. } => vec![PgType::SqliteReal, PgType::BigInt],
+        DataType::Boolean => vec![PgType::Boolean],
+        DataType::Bytea => vec![PgType::Bytea],
+        _ => Vec::new(),
+    };
+    types.push(PgType::TextBytes);
+    types
+}
+
 fn numeric(precision: u8, scale: u8) -> Vec<PgType> {
     let unbound = PgType::Numeric(None);
     match (1..=MAX_PRECISION).contains(&precision) && scale <= precision {
-        true => vec![PgType::Numeric(Some((precision, scale))), unbound],
-        false => vec![unbound],
+        true => vec![
+            PgType::Numeric(Some((precision, scale))),
+            unbound,
+            PgType::Double,
+        ],
+        false => vec![unbound, PgType::Double],
     }
 }
 

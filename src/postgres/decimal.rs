@@ -49,6 +49,11 @@ impl<'t> Decimal<'t> {
         self.whole.is_empty() && self.fraction.is_empty()
     }
 
+    /// Digits before and after the point, without superfluous zeros.
+    pub(super) fn digits(&self) -> (usize, usize) {
+        (self.whole.len(), self.fraction.len())
+    }
+
     /// Whether NUMERIC(precision, scale) holds it without rounding.
     pub(super) fn fits(&self, precision: u8, scale: u8) -> bool {
         self.fraction.len() <= usize::from(scale)
@@ -83,6 +88,16 @@ impl<'t> Decimal<'t> {
         out.push(b'.');
         out.extend_from_slice(self.fraction.as_bytes());
     }
+}
+
+/// Whether a text is a decimal as PostgreSQL prints it.
+pub(super) fn is_canonical(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let whole = unsigned
+        .split_once('.')
+        .map_or(unsigned, |(whole, _)| whole);
+    let padded = whole.len() > 1 && whole.starts_with('0');
+    !padded && Decimal::parse(text).is_some_and(|d| !(d.negative && d.is_zero()))
 }
 
 /// Whether a text is an integer as PostgreSQL prints it.

@@ -3,22 +3,14 @@
 //! A value fits when PostgreSQL gives back what was stored: the same number,
 //! moment, bytes or truth value, and of a text every character.
 
-use crate::codec::is_well_formed;
 use crate::model::ValueRef;
 
-use super::decimal::{Decimal, is_canonical_integer};
+use super::decimal::{Decimal, is_canonical, is_canonical_integer};
 use super::json::{is_json, is_kept_by_jsonb};
-use super::{EnumType, PgType};
+use super::{EnumType, Moment, PgType};
 
 /// Integers up to here are doubles exactly.
 const MAX_EXACT: u64 = 1 << 53;
-/// Digits of a second's fraction that a timestamp keeps.
-const FRACTION_DIGITS: usize = 6;
-/// Bytes of `2025-01-02`.
-const DATE_LEN: usize = 10;
-/// Bytes of `2025-01-02T03:04:05`.
-const TIMESTAMP_LEN: usize = 19;
-
 /// Whether a column of a type takes a value and gives it back. NULL fits every type.
 pub fn fits(value: &ValueRef<'_>, of: &PgType) -> bool {
     if let ValueRef::Null = value {
@@ -28,6 +20,10 @@ pub fn fits(value: &ValueRef<'_>, of: &PgType) -> bool {
         PgType::SmallInt => fits_integer(value, i16::MIN.into(), i16::MAX.into()),
         PgType::BigInt => fits_integer(value, i64::MIN, i64::MAX),
         PgType::Double => fits_double(value),
+        PgType::SqliteReal => match *value {
+            ValueRef::Real(v) => !v.is_nan() && (v != 0.0 || v.is_sign_positive()),
+            _ => fits_double(value),
+        },
         PgType::Numeric(None) => fits_numeric(value),
         PgType::Numeric(Some((precision, scale))) => fits_bounded(value, *precision, *scale),
         PgType::Text => !value.as_text().is_some_and(|text| text.contains('\0')),
@@ -38,21 +34,14 @@ pub fn fits(value: &ValueRef<'_>, of: &PgType) -> bool {
         }),
         PgType::Boolean => matches!(value, ValueRef::Boolean(_)),
         PgType::Date => match *value {
-            ValueRef::Date(text) | ValueRef::Text(text) => is_date(text),
+            ValueRef::Date(text) | ValueRef::Text(text) => {
+                Moment::parse(text).is_some_and(|moment| moment.time.is_none())
+            }
             _ => false,
         },
-        PgType::Timestamp => match *value {
-            ValueRef::Timestamp(text) => is_timestamp(text),
-            ValueRef::Date(text) => is_date(text),
-            _ => false,
-        },
+        PgType::Timestamp => moment(value).is_some_and(|moment| !moment.utc),
         // The server knows no zone but UTC.
-        PgType::TimestampTz => match *value {
-            ValueRef::TimestampTz(text) => text.strip_suffix('Z').is_some_and(is_timestamp),
-            ValueRef::Timestamp(text) => is_timestamp(text),
-            ValueRef::Date(text) => is_date(text),
-            _ => false,
-        },
+        PgType::TimestampTz => moment(value).is_some(),
         PgType::Uuid => match *value {
             ValueRef::Uuid(_) => true,
             ValueRef::Text(text) => is_uuid(text),
@@ -74,26 +63,41 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
 }
 
-fn fits_integer(value: &ValueRef<'_>, min: i64, max: i64) -> bool {
-    let within = |v: i64| (min..=max).contains(&v);
+/// The moment that a value is, whatever its tag.
+pub fn moment(value: &ValueRef<'_>) -> Option<Moment> {
     match *value {
-        ValueRef::SmallInt(v) => within(v.into()),
-        ValueRef::Integer(v) => within(v),
-        ValueRef::Numeric(text) | ValueRef::Text(text) => {
-            is_canonical_integer::<i64>(text) && text.parse().is_ok_and(within)
-        }
-        _ => false,
+        ValueRef::Timestamp(text)
+        | ValueRef::TimestampTz(text)
+        | ValueRef::Date(text)
+        | ValueRef::Text(text) => Moment::parse(text),
+        _ => None,
     }
+}
+
+/// The integer that a value is, whatever its tag.
+pub fn integer(value: &ValueRef<'_>) -> Option<i64> {
+    match *value {
+        ValueRef::SmallInt(v) => Some(v.into()),
+        ValueRef::Integer(v) => Some(v),
+        // Without a zero below zero. Printed without an exponent.
+        ValueRef::Real(v) if v.fract() == 0.0 && v.abs() <= MAX_EXACT as f64 => {
+            (v != 0.0 || v.is_sign_positive()).then(|| v.to_string().parse().ok())?
+        }
+        ValueRef::Numeric(text) => Decimal::parse(text)?.integer(),
+        ValueRef::Text(text) if is_canonical_integer::<i64>(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn fits_integer(value: &ValueRef<'_>, min: i64, max: i64) -> bool {
+    integer(value).is_some_and(|integer| (min..=max).contains(&integer))
 }
 
 fn fits_double(value: &ValueRef<'_>) -> bool {
     match *value {
         ValueRef::Real(_) | ValueRef::SmallInt(_) => true,
         ValueRef::Integer(v) => v.unsigned_abs() <= MAX_EXACT,
-        ValueRef::Numeric(text) => {
-            Decimal::parse(text).is_some_and(|decimal| decimal.fits_double())
-        }
-        _ => false,
+        _ => with_decimal(value, |decimal| decimal.fits_double()) == Some(true),
     }
 }
 
@@ -102,21 +106,44 @@ fn fits_numeric(value: &ValueRef<'_>) -> bool {
         ValueRef::SmallInt(_) | ValueRef::Integer(_) => true,
         // It knows no zero below zero.
         ValueRef::Real(v) => v != 0.0 || v.is_sign_positive(),
-        ValueRef::Numeric(text) => Decimal::parse(text).is_some(),
-        ValueRef::Text(text) => is_canonical_integer::<i64>(text),
-        _ => false,
+        _ => with_decimal(value, |_| ()).is_some(),
     }
 }
 
 fn fits_bounded(value: &ValueRef<'_>, precision: u8, scale: u8) -> bool {
-    let fits = |text: &str| Decimal::parse(text).is_some_and(|d| d.fits(precision, scale));
-    match *value {
-        ValueRef::SmallInt(v) => fits(&v.to_string()),
-        ValueRef::Integer(v) => fits(&v.to_string()),
-        ValueRef::Numeric(text) => fits(text),
-        ValueRef::Text(text) => is_canonical_integer::<i64>(text) && fits(text),
-        _ => false,
-    }
+    with_decimal(value, |decimal| decimal.fits(precision, scale)) == Some(true)
+}
+
+/// Digits before and after the point of the decimal that a value is.
+pub fn decimal_digits(value: &ValueRef<'_>) -> Option<(usize, usize)> {
+    with_decimal(value, |decimal| decimal.digits())
+}
+
+/// What is asked of the decimal that a value is, whatever its tag; a double is the
+/// shortest one that reads back as it.
+pub(super) fn with_decimal<T>(
+    value: &ValueRef<'_>,
+    ask: impl FnOnce(&Decimal<'_>) -> T,
+) -> Option<T> {
+    let printed;
+    let text = match *value {
+        ValueRef::Numeric(text) => text,
+        ValueRef::Text(text) if is_canonical(text) => text,
+        ValueRef::SmallInt(v) => {
+            printed = v.to_string();
+            &printed
+        }
+        ValueRef::Integer(v) => {
+            printed = v.to_string();
+            &printed
+        }
+        ValueRef::Real(v) if v.is_finite() && (v != 0.0 || v.is_sign_positive()) => {
+            printed = v.to_string();
+            &printed
+        }
+        _ => return None,
+    };
+    Decimal::parse(text).map(|decimal| ask(&decimal))
 }
 
 /// What the longest printed form of a value that is not text needs.
@@ -134,24 +161,6 @@ fn fits_varchar(value: &ValueRef<'_>, max: u64) -> bool {
         },
     };
     chars <= max
-}
-
-/// Years 1 to 9999: others PostgreSQL writes in another way.
-fn is_date(text: &str) -> bool {
-    text.len() == DATE_LEN && !text.starts_with("0000") && is_well_formed(&ValueRef::Date(text))
-}
-
-/// As a date; no leap second, which would become the next minute, and no
-/// fraction that would be rounded.
-fn is_timestamp(text: &str) -> bool {
-    let Some((whole, rest)) = text.split_at_checked(TIMESTAMP_LEN) else {
-        return false;
-    };
-    let fraction = rest.strip_prefix('.').unwrap_or(rest);
-    text.get(..DATE_LEN).is_some_and(is_date)
-        && is_well_formed(&ValueRef::Timestamp(text))
-        && !whole.ends_with(":60")
-        && fraction.trim_end_matches('0').len() <= FRACTION_DIGITS
 }
 
 /// In the form in which it is printed.
@@ -207,7 +216,6 @@ mod tests {
             "0000-01-01T00:00:00",
             "-044-01-01T00:00:00",
             "2025-02-30T00:00:00",
-            "2025-01-02",
             "é025-01-02T03:04:05",
         ] {
             assert!(!timestamp(text), "{text}");
@@ -216,6 +224,8 @@ mod tests {
         assert!(date("2024-02-29") && date("0001-01-01"));
         assert!(!date("2025-02-29") && !date("0000-01-01") && !date("+12345-01-02"));
         assert!(fits(&ValueRef::Date("2025-01-02"), &PgType::TimestampTz));
+        let zoned = ValueRef::Text("2025-01-02 03:04:05.123456+00");
+        assert!(fits(&zoned, &PgType::TimestampTz) && !fits(&zoned, &PgType::Timestamp));
     }
 
     #[test]
@@ -229,7 +239,16 @@ mod tests {
         assert!(!fits(&ValueRef::Real(-0.0), &PgType::Numeric(None)));
         assert!(fits(&ValueRef::Text("5"), &PgType::BigInt));
         assert!(!fits(&ValueRef::Text("05"), &PgType::BigInt));
-        assert!(!fits(&ValueRef::Numeric("5.0"), &PgType::BigInt));
+        assert!(fits(&ValueRef::Numeric("5.0"), &PgType::BigInt));
+        assert!(!fits(&ValueRef::Numeric("5.1"), &PgType::BigInt));
+        assert!(fits(&ValueRef::Real(5.0), &PgType::BigInt));
+        for real in [-0.0, 0.5, 1e300, f64::NAN, f64::INFINITY] {
+            assert!(!fits(&ValueRef::Real(real), &PgType::BigInt), "{real}");
+        }
+        let price = PgType::Numeric(Some((5, 2)));
+        assert!(fits(&ValueRef::Real(12.25), &price) && fits(&ValueRef::Text("7.10"), &price));
+        assert!(!fits(&ValueRef::Real(0.125), &price) && !fits(&ValueRef::Real(f64::NAN), &price));
+        assert!(!fits(&ValueRef::Text("07.10"), &price) && !fits(&ValueRef::Text("-0.0"), &price));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use crate::codec::{push_text, sortable};
 use crate::model::ValueRef;
 
-use super::PgType;
 use super::decimal::Decimal;
+use super::{PgType, moment};
 
 /// Bytes of the longest value that an index takes for sure: an entry must fit
 /// into a third of a page.
@@ -23,11 +23,11 @@ pub fn push_key(out: &mut Vec<u8>, value: &ValueRef<'_>, of: &PgType) -> bool {
     let start = out.len();
     match of {
         PgType::SmallInt | PgType::BigInt | PgType::Numeric(_) => push_number(out, value),
-        PgType::Double => push_double(out, value),
-        PgType::Date | PgType::Timestamp | PgType::TimestampTz => {
-            push_text(out, value);
-            cut_moment(out, start);
-        }
+        PgType::Double | PgType::SqliteReal => push_double(out, value),
+        PgType::Date | PgType::Timestamp | PgType::TimestampTz => match moment(value) {
+            Some(moment) => push_integer(out, moment.micros()),
+            None => push_text(out, value),
+        },
         PgType::Char(_) => {
             push_text(out, value);
             while out.len() > start && out.ends_with(b" ") {
@@ -79,7 +79,7 @@ fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
         ValueRef::SmallInt(v) => v.into(),
         // What fits a double at all gives back its digits.
         ValueRef::Integer(v) => v.to_string().parse().unwrap_or(f64::NAN),
-        ValueRef::Numeric(text) => text.parse().unwrap_or(f64::NAN),
+        ValueRef::Numeric(text) | ValueRef::Text(text) => text.parse().unwrap_or(f64::NAN),
         _ => f64::NAN,
     };
     let one = match double.is_nan() {
@@ -90,34 +90,16 @@ fn push_double(out: &mut Vec<u8>, value: &ValueRef<'_>) {
     out.extend_from_slice(&one.to_bits().to_be_bytes());
 }
 
-/// Without the zone, midnight and trailing zeros.
-fn cut_moment(out: &mut Vec<u8>, start: usize) {
-    if out.ends_with(b"Z") {
-        out.pop();
-    }
-    if out.get(start..).is_some_and(|text| text.contains(&b'.')) {
-        while out.ends_with(b"0") {
-            out.pop();
-        }
-        if out.ends_with(b".") {
-            out.pop();
-        }
-    }
-    if out.ends_with(b"T00:00:00") {
-        out.truncate(out.len().saturating_sub(b"T00:00:00".len()));
-    }
-}
-
 /// Whether a foreign key from a column of one type to a column of another can
 /// be created.
 pub fn comparable(from: &PgType, to: &PgType) -> bool {
     use PgType::{
-        BigInt, Boolean, Bytea, Char, Date, Double, Enum, Numeric, SmallInt, Text, TextBytes,
-        Timestamp, TimestampTz, Uuid, Varchar,
+        BigInt, Boolean, Bytea, Char, Date, Double, Enum, Numeric, SmallInt, SqliteReal, Text,
+        TextBytes, Timestamp, TimestampTz, Uuid, Varchar,
     };
     match (from, to) {
         (SmallInt | BigInt, SmallInt | BigInt | Numeric(_)) => true,
-        (Numeric(_), Numeric(_)) | (Double, Double) => true,
+        (Numeric(_), Numeric(_)) | (Double, Double) | (SqliteReal, SqliteReal) => true,
         (Text | Varchar(_), Text | Varchar(_)) | (Char(_), Char(_)) => true,
         (Enum(a), Enum(b)) => a.name == b.name,
         (Boolean, Boolean)
@@ -168,6 +150,8 @@ mod tests {
             Timestamp("2025-01-02T03:04:1"),
         );
         assert!(!same(a, b, PgType::Timestamp));
+        let zoned = Text("2025-01-02 00:00:00+00");
+        assert!(same(midnight, zoned, PgType::TimestampTz));
         assert!(same(Char("a "), Char("a  "), PgType::Char(3)));
         assert!(!same(Text("a "), Text("a"), PgType::Text));
         assert!(!push_key(&mut Vec::new(), &ValueRef::Null, &PgType::Text));

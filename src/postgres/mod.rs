@@ -5,20 +5,32 @@
 //! directory hands to the writer of SQL.
 
 mod column_type;
+mod copy;
 mod decimal;
 mod fit;
 mod json;
 mod key;
+mod moment;
 mod name;
 pub mod plan;
+mod sqlite;
 
-pub use column_type::{EnumType, PgType, candidates};
-pub use fit::fits;
+pub use column_type::{EnumType, PgType, candidates, sqlite_candidates};
+pub use copy::{copy_len, push_copy};
+pub use fit::{decimal_digits, fits, integer, moment};
 pub use key::{MAX_KEY_LEN, comparable, push_key};
+pub use moment::Moment;
 pub use name::{NameRules, assign_names, quote_ident, quote_literal};
+pub use sqlite::{push_sqlite, push_sqlite_text, sqlite_len};
 
 /// Columns that a table can have.
 pub const MAX_COLUMNS: usize = 1600;
+
+/// Columns that a table of SQLite can have.
+pub const MAX_SQLITE_COLUMNS: usize = 2000;
+
+/// Bytes of the longest statement that SQLite reads, with room for what is not values.
+pub const MAX_SQLITE_STATEMENT: u64 = 1_000_000_000 - 64 * 1024;
 
 /// Bytes of a row that lie in its page whatever its length: longer values move
 /// out of the page, down to [`INLINE_LEN`] each.

@@ -20,6 +20,8 @@ pub enum NameRules {
     Relation,
     /// A column.
     Column,
+    /// A table or a column of SQLite, which ignores case.
+    Sqlite,
 }
 
 impl NameRules {
@@ -32,6 +34,7 @@ impl NameRules {
             }
             NameRules::Role => name.starts_with("pg_") || matches!(name, "public" | "none"),
             NameRules::Relation => false,
+            NameRules::Sqlite => name.to_ascii_lowercase().starts_with("sqlite_"),
             NameRules::Column => {
                 matches!(
                     name,
@@ -41,7 +44,16 @@ impl NameRules {
         }
     }
 
-    fn takes(self, name: &str) -> bool {
+    /// What names that are the same to a server have in common.
+    fn folded(self, name: &str) -> String {
+        match self {
+            NameRules::Sqlite => name.to_ascii_lowercase(),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// Whether a server takes a name as it is.
+    pub fn takes(self, name: &str) -> bool {
         !name.is_empty()
             && name.len() <= MAX_NAME_LEN
             && !name.contains('\0')
@@ -60,7 +72,7 @@ pub fn assign_names<'n>(
     // Names that can stay come first, so that no made-up one takes their place.
     let kept: Vec<(&str, bool)> = wanted
         .into_iter()
-        .map(|name| (name, rules.takes(name) && used.insert(name.to_owned())))
+        .map(|name| (name, rules.takes(name) && used.insert(rules.folded(name))))
         .collect();
     kept.into_iter()
         .map(|(name, kept)| match kept {
@@ -74,7 +86,7 @@ pub fn assign_names<'n>(
 /// its hash.
 fn other_name(name: &str, rules: NameRules, used: &mut BTreeSet<String>) -> String {
     let friendly = format!("{name}_rustdb");
-    if rules.is_reserved(name) && rules.takes(&friendly) && used.insert(friendly.clone()) {
+    if rules.is_reserved(name) && rules.takes(&friendly) && used.insert(rules.folded(&friendly)) {
         return friendly;
     }
     let mut start: String = name
@@ -93,7 +105,7 @@ fn other_name(name: &str, rules: NameRules, used: &mut BTreeSet<String>) -> Stri
         if rules.is_reserved(&other) {
             other.insert(0, '_');
         }
-        if used.insert(other.clone()) {
+        if used.insert(rules.folded(&other)) {
             return other;
         }
         seed.push(0);
@@ -151,6 +163,10 @@ mod tests {
         assert!(taken[0].starts_with("postgres_") && taken[0] != taken[1]);
         assert!(assign(&["pg_x"], NameRules::Role)[0].starts_with("_pg_x"));
         assert_ne!(assign(&["xmin"], NameRules::Column), ["xmin"]);
+        assert_eq!(assign(&["Users", "id"], NameRules::Sqlite), ["Users", "id"]);
+        let folded = assign(&["Users", "users", "SQLITE_x"], NameRules::Sqlite);
+        assert!(folded[0] == "Users" && folded[1].starts_with("users_"));
+        assert!(folded[2].starts_with("_SQLITE_x"));
         assert_ne!(assign(&["a\nb"], NameRules::Database), ["a\nb"]);
     }
 }

@@ -8,6 +8,16 @@ use crate::model::Privilege;
 
 use super::{EnumType, PgType};
 
+/// Who reads a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// PostgreSQL 15, through psql.
+    #[default]
+    Postgres,
+    /// SQLite 3, through its command line.
+    Sqlite,
+}
+
 /// Everything that a script creates.
 #[derive(Debug, Default)]
 pub struct Script {
@@ -110,6 +120,8 @@ pub struct ColumnPlan {
     pub not_null: bool,
     /// Whether a visible row holds NULL.
     pub has_null: bool,
+    /// Whether each value comes after the one before, so that none stands twice.
+    pub rises: bool,
     /// A bound of the bytes of its longest value as text.
     pub max_len: usize,
     /// The sequence that gives its default.
@@ -121,8 +133,9 @@ pub struct ColumnPlan {
 pub struct SequencePlan {
     /// Its name.
     pub name: String,
-    /// The value that it hands out next.
-    pub next: i64,
+    /// The value that it hands out next, behind all that its column holds; `None`
+    /// where the highest of all is taken.
+    pub next: Option<i64>,
 }
 
 /// PRIMARY KEY or UNIQUE over one column.

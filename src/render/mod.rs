@@ -27,7 +27,7 @@ pub use hex::page_hex;
 pub use json::{cut_text, json_document, json_value, row_text};
 pub use jsonl::{JsonRows, RowOptions};
 #[cfg(feature = "parquet")]
-pub use parquet::ParquetRows;
+pub use parquet::{ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, parquet_type};
 pub use table::TextTable;
 pub use time::utc_text;
 pub use value::{REDACTED, push_redacted, push_text, redacted_text};

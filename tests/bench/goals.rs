@@ -110,11 +110,19 @@ impl All<'_> {
         for (own, peer) in [
             ("dump --format jsonl", "pg_dump"),
             ("dump --format csv", "pg_dump"),
+            ("dump --format sql", "pg_dump"),
             ("compact", "sqlite3 VACUUM INTO"),
             ("compact --output", "sqlite3 VACUUM INTO"),
         ] {
             let work = format!("{own}, rows a second against {peer}");
             goal(&work, self.ratio(own, peer), " x", &Bound::AtLeast(1.0));
+        }
+        for (own, peer) in [
+            ("dump --format sql", "dump --format jsonl"),
+            ("dump --format parquet", "DuckDB COPY TO Parquet"),
+        ] {
+            let work = format!("{own}, rows a second against {peer}");
+            goal(&work, self.ratio(own, peer), " x", &Bound::AtLeast(0.5));
         }
         let size = self.find(paged);
         let size = size.and_then(|done| Some((done.written_len? as f64, done.read_len? as f64)));

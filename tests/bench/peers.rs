@@ -221,6 +221,46 @@ impl Sqlite {
     }
 }
 
+/// DuckDB out of Python, and rows that it can load.
+pub struct DuckDb {
+    dir: tempfile::TempDir,
+    csv: PathBuf,
+}
+
+impl DuckDb {
+    /// No database yet; `csv` has a header line.
+    pub fn new(csv: &Path) -> Self {
+        DuckDb {
+            dir: tempfile::tempdir().unwrap(),
+            csv: csv.to_owned(),
+        }
+    }
+
+    fn python(&self, statement: &str) -> Command {
+        let mut python = Command::new("python3");
+        let script = "import sys, duckdb; duckdb.connect(sys.argv[1]).execute(sys.argv[2])";
+        python.args(["-c", script]);
+        python
+            .arg(self.dir.path().join("users.duckdb"))
+            .arg(statement);
+        python
+    }
+
+    /// `COPY ... TO` of all rows, once they are loaded.
+    pub fn parquet(&self) -> Work<'_> {
+        let file = self.dir.path().join("users.parquet");
+        let copy = format!("COPY users TO '{}' (FORMAT parquet)", file.display());
+        let load = format!(
+            "CREATE TABLE IF NOT EXISTS users AS FROM read_csv('{}', types = \
+             {{'id': 'BIGINT', 'name': 'VARCHAR', 'age': 'BIGINT', 'joined': 'DATE'}})",
+            self.csv.display()
+        );
+        let work = Work::new("DuckDB COPY TO Parquet", move || self.python(&copy));
+        work.writes(file)
+            .after(move || run(&mut self.python(&load)))
+    }
+}
+
 fn run(command: &mut Command) -> Result<(), String> {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {

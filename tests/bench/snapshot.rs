@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::OLD_SERVER;
 use crate::generate::{self, Shape};
 use crate::measure::{copy, remove};
-use crate::peers::{Postgres, Sqlite};
+use crate::peers::{DuckDb, Postgres, Sqlite};
 use crate::work::{Done, Work, take_turns};
 
 const INSPECT: &str = env!("CARGO_BIN_EXE_rustdb-inspect");
@@ -63,6 +63,7 @@ impl Bench {
         }
         let postgres = with_peers.then(|| Postgres::start(&csv));
         let sqlite = with_peers.then(|| Sqlite::new(&csv));
+        let duckdb = with_peers.then(|| DuckDb::new(&csv));
         let mut peers: [Vec<Work<'_>>; 3] = Default::default();
         match &postgres {
             Some(Ok(postgres)) => {
@@ -77,6 +78,9 @@ impl Bench {
             peers[0].push(sqlite.import());
             peers[1].push(sqlite.dump());
             peers[2].push(sqlite.integrity_check());
+        }
+        if let Some(duckdb) = &duckdb {
+            peers[1].push(duckdb.parquet());
         }
         let [upgrades, dumps, checks] = peers;
         let mut done = self.upgrades(with_peers, upgrades);
@@ -126,6 +130,17 @@ impl Bench {
                 self.ours(&format!("dump --format {format}"), INSPECT, &args, "data")
             })
             .collect();
+        let tables = self.path("parquet");
+        let args = [
+            "dump",
+            text(&source),
+            "--format",
+            "parquet",
+            "-o",
+            text(&tables),
+        ];
+        let parquet = self.ours("dump --format parquet", INSPECT, &args, "data");
+        works.push(parquet.writes(tables));
         works.extend(peers);
         self.take_turns(&works)
     }

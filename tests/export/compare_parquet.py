@@ -24,9 +24,12 @@ def text(value):
 
 def moment(value):
     """Whole seconds and microseconds, without what only the form says."""
+    value = value.replace(" ", "T")
     if "T" not in value:
         value += "T00:00:00"
-    whole, _, fraction = value.removesuffix("Z").partition(".")
+    for zone in ("Z", "+00", "+00:00", "+0000"):
+        value = value.removesuffix(zone)
+    whole, _, fraction = value.partition(".")
     return whole, fraction.ljust(6, "0").rstrip("0") if fraction else ""
 
 
@@ -35,9 +38,7 @@ def same(found, kind, stored):
         return stored is None and found is None
     if types.is_boolean(kind):
         return isinstance(stored, bool) and found == stored
-    if types.is_integer(kind):
-        return str(found) == text(stored)
-    if types.is_decimal(kind):
+    if types.is_integer(kind) or types.is_decimal(kind):
         return found == Decimal(text(stored))
     if types.is_floating(kind):
         return found == float(text(stored)) or (found != found and stored == "NaN")
@@ -46,7 +47,7 @@ def same(found, kind, stored):
     if types.is_timestamp(kind):
         found = found.replace(tzinfo=None).isoformat()
         return moment(found) == moment(stored)
-    if types.is_string(kind):
+    if types.is_string(kind) or str(kind) == "extension<arrow.json>":
         return found == text(stored)
     if str(kind) == "extension<arrow.uuid>":
         return str(found) == stored

@@ -150,10 +150,9 @@ fn stored(table: &Table, rows: &[Json]) -> Vec<Vec<Option<String>>> {
         };
         Some(match table.columns[at].1.as_str() {
             "bytea" if as_bytes[at] => hex(text.as_bytes()),
-            "timestamp without time zone" if value[0] == "Date" => {
+            "timestamp without time zone" | "timestamp with time zone" if text.len() == 10 => {
                 moment(&format!("{text}T00:00:00"))
             }
-            "timestamp with time zone" if value[0] == "Date" => moment(&format!("{text}T00:00:00")),
             of => canonical(&text, of),
         })
     };
@@ -240,7 +239,9 @@ fn decimal(text: &str) -> String {
 /// `2025-01-02 03:04:05.12`, without a zone, which is always UTC.
 fn moment(text: &str) -> String {
     let text = text.replacen('T', " ", 1);
-    let text = text.trim_end_matches('Z').trim_end_matches("+00");
+    let zones = ["Z", "+00:00", "+0000", "+00"];
+    let zone = zones.iter().find_map(|zone| text.strip_suffix(zone));
+    let text = zone.unwrap_or(&text);
     match text.split_once('.') {
         Some((whole, fraction)) => {
             let fraction = fraction.trim_end_matches('0');

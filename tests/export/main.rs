@@ -11,7 +11,10 @@ mod support;
 mod random;
 
 mod csv;
+#[cfg(feature = "parquet")]
+mod engines;
 mod loaded;
+mod manifest;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod postgres;
@@ -19,3 +22,4 @@ mod sql;
 mod sql_access;
 mod sql_edges;
 mod sql_random;
+mod sqlite;

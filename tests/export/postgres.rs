@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::csv::csv;
+use crate::support::skip::skip;
 
 /// Where Debian puts the server's programs.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -65,7 +66,7 @@ impl Postgres {
     /// Starts a server; `None`, and a word about it, where none is installed.
     pub fn start() -> Option<Postgres> {
         if !Path::new(BIN).join("initdb").exists() {
-            println!("skipped: PostgreSQL 15 is not installed in {BIN}");
+            skip(&format!("PostgreSQL 15 is not installed in {BIN}"));
             return None;
         }
         let dir = tempfile::Builder::new().tempdir_in("/tmp").unwrap();

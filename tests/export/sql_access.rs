@@ -160,3 +160,63 @@ fn password_hashes_are_comments_and_only_on_request() {
         [format!("-- SHA-256 of the password of \"amy\": {hash}")]
     );
 }
+
+#[test]
+fn a_script_without_roles_holds_the_rows_and_nobody() {
+    let files = on_disk(&loaded(Family::V2_3, accounts()).killed());
+    let run = inspect(["dump", "--no-roles", &text(files.path())]).exits(0);
+    for word in ["ROLE", "GRANT", "OWNER TO", "REVOKE"] {
+        assert!(!run.stdout.contains(word), "{word}");
+    }
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    server.load(&run.stdout);
+    assert_eq!(server.value("shop", "SELECT count(*) FROM orders"), "2");
+}
+
+#[test]
+fn databases_are_created_under_the_names_that_are_asked_for() {
+    let files = on_disk(&loaded(Family::V2_3, accounts()).killed());
+    let directory = text(files.path());
+    let renames = ["--rename=shop=Mein \"Shop\"", "--rename=postgres=old"];
+    let run = inspect(["dump", &directory, renames[0], renames[1]]).exits(0);
+    for refused in [
+        "--rename=shop=postgres",
+        "--rename=shop=template1",
+        "--rename=shopp=x",
+        "--rename=shop",
+        "--rename=shop=",
+    ] {
+        let run = inspect(["dump", &directory, refused]).exits(2);
+        assert!(run.stdout.is_empty(), "{refused}");
+    }
+    let both = ["--rename=shop=x", "--rename=postgres=x"];
+    let twice = inspect(["dump", &directory, both[0], both[1]]).exits(2);
+    assert!(twice.stderr.contains("two databases would be named"));
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    server.load(&run.stdout);
+    assert_eq!(
+        server.value("Mein \"Shop\"", "SELECT count(*) FROM orders"),
+        "2"
+    );
+    assert_eq!(server.value("old", "SELECT current_database()"), "old");
+}
+
+#[test]
+fn a_chain_of_thirty_thousand_roles_takes_no_square_of_the_time() {
+    const ROLES: usize = 30_000;
+    let mut server = fresh(Family::V2_3);
+    let name = |at: usize| format!("r{at:05}");
+    for at in 0..ROLES {
+        // Each is a member of the one before, and the first of the last.
+        let of = name((at + ROLES - 1) % ROLES);
+        server.instance.roles.0.push(role(&name(at), &[], &[&of]));
+    }
+    let files = on_disk(&loaded(Family::V2_3, server).killed());
+    let run = inspect(["dump", &text(files.path())]).exits(0);
+    assert_eq!(run.stdout.matches("\nGRANT \"r").count(), ROLES - 1);
+    assert_eq!(run.stdout.matches("it leads in a circle").count(), 1);
+}

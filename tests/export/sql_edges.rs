@@ -53,6 +53,15 @@ fn numbers() -> Vec<Edge> {
             vec![small(5), int(i64::MIN), words("7"), numeric("8")],
             "bigint",
         ),
+        (
+            Integer,
+            vec![numeric("12.0"), real(3.0), numeric("-0"), int(9)],
+            "bigint",
+        ),
+        (SmallInt, vec![numeric("32767.00"), real(-1.0)], "smallint"),
+        (SmallInt, vec![real(32768.0)], "bigint"),
+        (Integer, vec![real(-0.0), int(1)], "double precision"),
+        (Integer, vec![real(-0.0), int((1 << 53) + 1)], "text"),
         (Integer, vec![words("07")], "text"),
         (Integer, vec![numeric("9223372036854775808")], "numeric"),
         (
@@ -99,7 +108,11 @@ fn numbers() -> Vec<Edge> {
         ),
         (SHORT, vec![numeric("1000")], "numeric"),
         (SHORT, vec![numeric("0.001")], "numeric"),
-        (SHORT, vec![real(0.5)], "numeric"),
+        (SHORT, vec![real(0.5), words("7.10")], "numeric(5,2)"),
+        (SHORT, vec![real(0.125)], "numeric"),
+        (SHORT, vec![real(f64::NAN), words("1.5")], "numeric"),
+        (SHORT, vec![real(-0.0), real(0.5)], "double precision"),
+        (SHORT, vec![words("07.10")], "text"),
         (SHORT, vec![numeric("1e3")], "text"),
         (
             SHORT,
@@ -205,8 +218,46 @@ fn moments() -> Vec<Edge> {
             vec![timestamp("2025-01-02T03:04:05.1234567")],
             "text",
         ),
-        (Timestamp, vec![tz("2025-01-02T03:04:05Z")], "text"),
+        (
+            Timestamp,
+            vec![tz("2025-01-02T03:04:05Z"), timestamp("2025-01-02T03:04:05")],
+            "timestamp with time zone",
+        ),
+        (
+            Timestamp,
+            vec![
+                words("2007-01-28 21:58:52.996577"),
+                words("2007-01-28T21:58:52"),
+                words("2007-01-28"),
+                timestamp("2007-01-28T21:58:52.5"),
+            ],
+            "timestamp without time zone",
+        ),
+        (
+            Timestamp,
+            vec![words("2007-01-28 21:58:52.1234567")],
+            "text",
+        ),
+        (Timestamp, vec![words("2007-01-28 21:58:60")], "text"),
+        (Timestamp, vec![words("2007-01-28 21:58")], "text"),
         (Timestamp, vec![words("now")], "text"),
+        (
+            TimestampTz,
+            vec![
+                words("2007-01-28 21:58:52+00"),
+                words("2007-01-28 21:58:52.123456+00:00"),
+                words("2007-01-28T21:58:52Z"),
+                words("2007-01-28 21:58:52.5+0000"),
+                tz("2007-01-28T21:58:52Z"),
+            ],
+            "timestamp with time zone",
+        ),
+        (TimestampTz, vec![words("2007-01-28 21:58:52+02")], "text"),
+        (
+            Date,
+            vec![words("2025-01-02 03:04:05"), words("2025-01-02")],
+            "timestamp without time zone",
+        ),
         (
             TimestampTz,
             vec![

@@ -118,7 +118,7 @@ fn random_keys_and_values_that_nearly_fit_load() {
         return;
     };
     let (mut rows, mut constraints) = (0, 0);
-    for seed in 0..6 {
+    for seed in 0..7 {
         let mut instance = fresh_instance();
         let tables = tables(&mut Random::new(seed));
         let tables = tables.into_iter().map(|table| (table.name.clone(), table));

@@ -21,6 +21,7 @@ pub mod repaired;
 pub mod restart;
 pub mod run;
 pub mod server;
+pub mod skip;
 pub mod strict;
 pub mod tool;
 pub mod truth;

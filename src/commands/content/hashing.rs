@@ -46,11 +46,28 @@ impl RowHashes {
 /// # Errors
 /// When a row stream fails.
 pub fn read_through(catalog: &Catalog, rows: &dyn RowSource, threads: Threads) -> Result<()> {
+    let databases = catalog.databases.iter().enumerate();
+    let tables =
+        databases.flat_map(|(d, database)| (0..database.tables.len()).map(move |t| (d, t)));
+    read_tables(rows, tables, threads)
+}
+
+/// As [`read_through`], of one table.
+///
+/// # Errors
+/// When a row stream fails.
+pub fn read_table(rows: &dyn RowSource, at: (usize, usize), threads: Threads) -> Result<()> {
+    read_tables(rows, [at], threads)
+}
+
+fn read_tables(
+    rows: &dyn RowSource,
+    tables: impl IntoIterator<Item = (usize, usize)>,
+    threads: Threads,
+) -> Result<()> {
     let mut parts = Vec::new();
-    for (d, database) in catalog.databases.iter().enumerate() {
-        for t in 0..database.tables.len() {
-            parts.extend(rows.parts(d, t)?.into_iter().map(|part| (d, t, part)));
-        }
+    for (d, t) in tables {
+        parts.extend(rows.parts(d, t)?.into_iter().map(|part| (d, t, part)));
     }
     let read = |job: usize, (): &mut ()| {
         let Some((d, t, part)) = parts.get(job) else {
@@ -79,6 +96,15 @@ impl<'s> HashingRows<'s> {
             source,
             hashes: catalog.databases.iter().map(tables).collect(),
         }
+    }
+
+    /// The hashes of the rows of one table that have passed, and forgets them.
+    pub(super) fn take(&self, (database, table): (usize, usize)) -> RowHashes {
+        let tables = self.hashes.get(database);
+        let hashes = tables.and_then(|tables| tables.get(table));
+        hashes.map_or_else(RowHashes::default, |hashes| {
+            std::mem::take(&mut *locked(hashes))
+        })
     }
 
     /// Every table's hashes, by its position in the catalog.

@@ -83,30 +83,32 @@ impl Accounts {
             wanted.extend(members.map(|member| (name, member, self.role(member))));
             wanted.extend(role.member_of.iter().map(|of| (of.as_str(), name, own)));
         }
-        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (role, member, own) in wanted {
-            let why = match (self.roles.get(role), own) {
-                (None, _) => "no role has the first name",
-                (_, None) => "nobody has the second name",
-                (Some(role), Some(member)) if reaches(&edges, member, role) => {
-                    "it leads in a circle"
-                }
-                (Some(role), Some(member)) => {
-                    edges
-                        .entry(role.clone())
-                        .or_default()
-                        .insert(member.clone());
-                    continue;
-                }
-            };
+        let mut edges: BTreeMap<&str, BTreeMap<&str, (&str, &str)>> = BTreeMap::new();
+        let mut left_out = |role: &str, member: &str, why: &str| {
             let detail = format!("membership in {role:?} of {member:?}: {why}");
-            script
-                .notes
-                .push(Finding::new(Code::AccessLeftOut).detail(detail));
+            let note = Finding::new(Code::AccessLeftOut).detail(detail);
+            script.notes.push(note);
+        };
+        for (role, member, own) in wanted {
+            match (self.roles.get(role), own) {
+                (None, _) => left_out(role, member, "no role has the first name"),
+                (_, None) => left_out(role, member, "nobody has the second name"),
+                (Some(to), Some(own)) => {
+                    edges.entry(to).or_default().insert(own, (role, member));
+                }
+            }
         }
-        for (role, members) in edges {
-            let members = members.into_iter().map(|member| (role.clone(), member));
-            script.memberships.extend(members);
+        let circles = closing_circles(&edges);
+        for (role, members) in &edges {
+            for (member, (source, source_member)) in members {
+                match circles.contains(&(*role, *member)) {
+                    true => left_out(source, source_member, "it leads in a circle"),
+                    false => {
+                        let membership = ((*role).to_owned(), (*member).to_owned());
+                        script.memberships.push(membership);
+                    }
+                }
+            }
         }
     }
 
@@ -181,18 +183,66 @@ impl Accounts {
     }
 }
 
-/// Whether `end` is `start` or a member of it, however indirect.
-fn reaches(members: &BTreeMap<String, BTreeSet<String>>, start: &str, end: &str) -> bool {
+/// Memberships without which none leads in a circle: those that lead back to a role
+/// on the way to it. Each membership is looked at once.
+fn closing_circles<'e, T>(
+    edges: &'e BTreeMap<&'e str, BTreeMap<&'e str, T>>,
+) -> BTreeSet<(&'e str, &'e str)> {
+    let mut closing = BTreeSet::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut open = vec![start];
-    while let Some(role) = open.pop() {
-        if role == end {
-            return true;
+    let mut on_way: BTreeSet<&str> = BTreeSet::new();
+    let members = |role: &str| edges.get(role).into_iter().flat_map(BTreeMap::keys);
+    for start in edges.keys() {
+        if !seen.insert(start) {
+            continue;
         }
-        if seen.insert(role) {
-            let below = members.get(role).into_iter().flatten();
-            open.extend(below.map(String::as_str));
+        on_way.insert(start);
+        let mut open = vec![(*start, members(start))];
+        while let Some((role, rest)) = open.last_mut() {
+            match rest.next() {
+                None => {
+                    on_way.remove(*role);
+                    open.pop();
+                }
+                Some(member) if on_way.contains(member) => {
+                    closing.insert((*role, *member));
+                }
+                Some(member) => {
+                    if seen.insert(member) {
+                        on_way.insert(member);
+                        open.push((member, members(member)));
+                    }
+                }
+            }
         }
     }
-    false
+    closing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closing(edges: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+        let mut all: BTreeMap<&str, BTreeMap<&str, ()>> = BTreeMap::new();
+        for (role, member) in edges {
+            all.entry(role).or_default().insert(member, ());
+        }
+        let closing = closing_circles(&all).into_iter();
+        closing
+            .map(|(role, member)| (role.to_owned(), member.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn one_membership_of_each_circle_is_left_out() {
+        let one = |role: &str, member: &str| vec![(role.to_owned(), member.to_owned())];
+        assert_eq!(closing(&[("a", "b"), ("b", "c"), ("a", "c")]), []);
+        assert_eq!(closing(&[("a", "a")]), one("a", "a"));
+        assert_eq!(closing(&[("a", "b"), ("b", "a")]), one("b", "a"));
+        assert_eq!(
+            closing(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]),
+            one("c", "b")
+        );
+    }
 }

@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::model::{Column, ForeignKey, ValueRef};
-use crate::postgres::plan::{ColumnPlan, DatabasePlan, ForeignKeyPlan, KeyPlan, TablePlan};
+use crate::postgres::plan::{
+    ColumnPlan, DatabasePlan, Dialect, ForeignKeyPlan, KeyPlan, TablePlan,
+};
 use crate::postgres::{MAX_KEY_LEN, PgType, comparable, push_key};
 
 use super::super::Directory;
@@ -26,7 +28,7 @@ pub(super) fn plan(
         return Ok(());
     }
     for (one, table) in chosen.iter().zip(&mut plan.tables) {
-        keys(directory, one, table)?;
+        keys(directory, one, table, options)?;
     }
     let mut all = Vec::new();
     for (one, table) in chosen.iter().zip(&plan.tables) {
@@ -48,7 +50,12 @@ fn left_out(one: &Chosen<'_>, constraint: &str, column: &str, why: &str) -> Find
 }
 
 /// PRIMARY KEY and UNIQUE: each over one column, as the server knows them.
-fn keys(directory: &Directory, one: &Chosen<'_>, table: &mut TablePlan) -> Result<()> {
+fn keys(
+    directory: &Directory,
+    one: &Chosen<'_>,
+    table: &mut TablePlan,
+    options: ExportOptions,
+) -> Result<()> {
     for (position, column) in one.table.columns.iter().enumerate() {
         let Some(target) = table.columns.get(position).filter(|_| column.is_key()) else {
             continue;
@@ -57,7 +64,7 @@ fn keys(directory: &Directory, one: &Chosen<'_>, table: &mut TablePlan) -> Resul
             true => "PRIMARY KEY",
             false => "UNIQUE",
         };
-        if let Some(why) = refused(directory, table, target, position)? {
+        if let Some(why) = refused(directory, (table, target), position, options.dialect)? {
             let note = left_out(one, constraint, &column.name, &why);
             table.notes.push(note);
             continue;
@@ -88,9 +95,9 @@ fn keys(directory: &Directory, one: &Chosen<'_>, table: &mut TablePlan) -> Resul
 /// Why a key cannot be created.
 fn refused(
     directory: &Directory,
-    table: &TablePlan,
-    target: &ColumnPlan,
+    (table, target): (&TablePlan, &ColumnPlan),
     position: usize,
+    dialect: Dialect,
 ) -> Result<Option<String>> {
     if table.as_json.is_some() {
         return Ok(Some("the table has one column".into()));
@@ -98,11 +105,14 @@ fn refused(
     if matches!(target.of, PgType::Json | PgType::Jsonb) {
         return Ok(Some(format!("{} has no keys", target.of)));
     }
-    if target.max_len > MAX_KEY_LEN {
+    if target.max_len > MAX_KEY_LEN && dialect == Dialect::Postgres {
         return Ok(Some(format!(
             "found a value of {} bytes, expected at most {MAX_KEY_LEN}",
             target.max_len
         )));
+    }
+    if target.rises {
+        return Ok(None);
     }
     let key = |out: &mut Vec<u8>, value: &ValueRef<'_>| push_key(out, value, &target.of);
     let at = ColumnAt {

@@ -15,21 +15,22 @@ mod typed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::model::{DataType, Database};
-use crate::postgres::plan::{DatabasePlan, Script};
+use crate::postgres::plan::{DatabasePlan, Dialect, Script};
 use crate::postgres::{EnumType, NameRules, assign_names};
 
 use super::Directory;
 use super::dump::{Chosen, Selection};
+use super::nearest;
 use super::schema::databases_by_name;
 
 use access::Accounts;
 use tables::TablePlanner;
 
 #[cfg(feature = "parquet")]
-pub use typed::{TypedColumns, typed_columns};
+pub use typed::{TypedColumn, TypedColumns, declared_columns, typed_columns};
 
 /// What a script is to hold.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,24 +39,47 @@ pub struct ExportOptions {
     pub secrets: bool,
     /// Lengths in place of values, so every column is text.
     pub redact: bool,
+    /// Neither users and roles nor owners and grants.
+    pub no_roles: bool,
+    /// Who reads it.
+    pub dialect: Dialect,
+}
+
+impl ExportOptions {
+    fn relation_rules(self) -> NameRules {
+        match self.dialect {
+            Dialect::Postgres => NameRules::Relation,
+            Dialect::Sqlite => NameRules::Sqlite,
+        }
+    }
+
+    fn column_rules(self) -> NameRules {
+        match self.dialect {
+            Dialect::Postgres => NameRules::Column,
+            Dialect::Sqlite => NameRules::Sqlite,
+        }
+    }
 }
 
 /// Decides what is created for the chosen tables and their databases. Users,
 /// roles, owners and grants come with the whole directory only.
 ///
 /// # Errors
-/// When rows cannot be read, or one is too long for COPY.
+/// When rows cannot be read, or one is too long for the server; `Usage` for names in
+/// `renames`, each the source's and the new one, that do not go together.
 pub fn plan_script(
     directory: &Directory,
-    selection: &Selection,
-    chosen: &[Chosen<'_>],
+    (selection, chosen): (&Selection, &[Chosen<'_>]),
+    renames: &[(String, String)],
     options: ExportOptions,
 ) -> Result<Script> {
     let catalog = directory.catalog();
     let mut script = Script::default();
     let accounts = selection
         .wants_all()
-        .then(|| Accounts::plan(catalog, options, &mut script));
+        .then_some(())
+        .filter(|()| !options.no_roles && options.dialect == Dialect::Postgres)
+        .map(|()| Accounts::plan(catalog, options, &mut script));
     let wanted: Vec<(usize, &Database)> = databases_by_name(catalog)
         .into_iter()
         .filter(|(d, database)| {
@@ -63,7 +87,7 @@ pub fn plan_script(
         })
         .collect();
     let names = wanted.iter().map(|(_, database)| database.name.as_str());
-    let names = assign_names(names, NameRules::Database, &mut BTreeSet::new());
+    let names = database_names(names.collect(), renames)?;
     for ((d, database), name) in wanted.into_iter().zip(names) {
         let mut planner = DatabasePlanner {
             directory,
@@ -86,6 +110,45 @@ pub fn plan_script(
     Ok(script)
 }
 
+/// The names of databases: those asked for, and the others as they are wherever
+/// PostgreSQL takes them.
+fn database_names(sources: Vec<&str>, renames: &[(String, String)]) -> Result<Vec<String>> {
+    for (source, name) in renames {
+        let rename = format!("--rename {source}={name}");
+        if !sources.contains(&source.as_str()) {
+            let hint = nearest::hint(source, sources.iter().copied());
+            return Err(Error::Usage(format!(
+                "{rename}: found no database {source:?} among those chosen{hint}"
+            )));
+        }
+        if !NameRules::Database.takes(name) {
+            return Err(Error::Usage(format!(
+                "{rename}: PostgreSQL does not take the name {name:?} for a new database"
+            )));
+        }
+    }
+    let renamed = |source: &&str| {
+        let mut renames = renames.iter().rev();
+        let rename = renames.find(|(from, _)| from == source);
+        rename.map_or_else(|| (*source).to_owned(), |(_, name)| name.clone())
+    };
+    let wanted: Vec<String> = sources.iter().map(renamed).collect();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = wanted.iter().find(|name| !seen.insert(name.as_str()))
+        && renames.iter().any(|(_, name)| name == twice)
+    {
+        return Err(Error::Usage(format!(
+            "--rename: two databases would be named {twice:?}"
+        )));
+    }
+    let wanted = wanted.iter().map(String::as_str);
+    Ok(assign_names(
+        wanted,
+        NameRules::Database,
+        &mut BTreeSet::new(),
+    ))
+}
+
 struct DatabasePlanner<'p> {
     directory: &'p Directory,
     database: &'p Database,
@@ -97,15 +160,17 @@ struct DatabasePlanner<'p> {
 impl DatabasePlanner<'_> {
     fn plan(&mut self, tables: &[&Chosen<'_>], whole: bool) -> Result<()> {
         let source = &self.database.name;
-        self.note_name("database", source, &self.plan.name.clone());
+        if self.options.dialect == Dialect::Postgres {
+            self.note_name("database", source, &self.plan.name.clone());
+        }
         if let Some(accounts) = self.accounts {
             self.plan.access = Some(accounts.of_database(source, &mut self.plan.notes));
         }
         // Tables first: their names are what people type.
         let mut used = BTreeSet::new();
         let names = tables.iter().map(|one| one.table.name.as_str());
-        let names = assign_names(names, NameRules::Relation, &mut used);
-        let enums = match self.options.redact {
+        let names = assign_names(names, self.options.relation_rules(), &mut used);
+        let enums = match self.options.redact || self.options.dialect == Dialect::Sqlite {
             true => BTreeMap::new(),
             false => self.enum_types(tables, whole, &mut used),
         };

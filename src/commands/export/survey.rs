@@ -1,9 +1,15 @@
-//! One pass over a table's visible rows: which types its columns can have.
+//! What the visible rows of a table hold: which types its columns can have,
+//! whether its keys rise. One pass; a second one where a value does not fit the
+//! type that is closest to the declared one.
 
+use crate::codec::push_text;
 use crate::error::{Error, Result};
 use crate::model::{RowRef, RowSource, RowStream, Table, ValueRef};
+use crate::postgres::plan::Dialect;
 use crate::postgres::{
-    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, PgType, fits, row_head_len,
+    INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, MAX_SQLITE_COLUMNS,
+    MAX_SQLITE_STATEMENT, PgType, copy_len, decimal_digits, fits, integer, push_key, row_head_len,
+    sqlite_len,
 };
 
 use super::super::constraints::Tally;
@@ -11,62 +17,125 @@ use crate::work::{Threads, in_order};
 
 /// Bytes that a value which is not text takes in a line at most.
 const SHORT_LEN: usize = 48;
+/// Bytes of values whose line every server reads, whatever must be escaped.
+const SURELY_READ: usize = 100 << 20;
+/// Characters of a value that is shown as an example.
+const EXAMPLE_CHARS: usize = 40;
+
+/// What is to be found out about one column.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    /// The types that it can have, the closest first; the last takes every value.
+    pub types: Vec<PgType>,
+    /// Whether it is a key.
+    pub is_key: bool,
+    /// Whether its digits are counted even where the closest type takes every value.
+    pub digits: bool,
+}
 
 /// What was found in one column.
 #[derive(Debug)]
 pub(super) struct ColumnSurvey {
-    /// Types, the closest first, each with whether every value so far fits.
+    /// Types, the closest first, each with whether every value so far fits. Of
+    /// those after the first that is known only where a value does not fit the first.
     types: Vec<(PgType, bool)>,
+    /// Whether all types are asked about.
+    thorough: bool,
     /// Rows whose value the closest type does not take.
     pub misfits: Tally,
+    /// The first of them.
+    example: Option<String>,
     /// Rows that hold NULL.
     pub nulls: Tally,
     /// Bytes of the longest value.
     pub max_len: usize,
     /// The highest integer.
     pub highest: Option<i64>,
+    /// Most digits before and after the point, while all values are decimals.
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
+    pub digits: Option<(usize, usize)>,
+    /// Keys in the closest type, where they are asked about.
+    keys: Option<Rising>,
 }
 
 impl ColumnSurvey {
-    pub(super) fn new(types: Vec<PgType>) -> Self {
+    fn new(question: &Question, thorough: bool) -> Self {
+        let types = question.types.iter().cloned();
         ColumnSurvey {
-            types: types.into_iter().map(|of| (of, true)).collect(),
+            types: types.map(|of| (of, true)).collect(),
+            thorough: thorough || question.digits,
             misfits: Tally::default(),
+            example: None,
             nulls: Tally::default(),
             max_len: 0,
             highest: None,
+            digits: Some((0, 0)),
+            keys: question.is_key.then(Rising::default),
         }
     }
 
     /// Adds what was found in rows that follow the first `before` ones.
-    fn append(&mut self, later: &ColumnSurvey, before: u64) {
+    fn append(&mut self, later: ColumnSurvey, before: u64) {
         for ((_, takes_all), (_, later)) in self.types.iter_mut().zip(&later.types) {
             *takes_all &= later;
         }
         self.misfits.append(&later.misfits, before);
+        self.example = self.example.take().or(later.example);
         self.nulls.append(&later.nulls, before);
         self.max_len = self.max_len.max(later.max_len);
         self.highest = self.highest.max(later.highest);
+        let digits = self.digits.zip(later.digits);
+        self.digits = digits.map(|(a, b)| (a.0.max(b.0), a.1.max(b.1)));
+        if let Some((keys, later)) = self.keys.as_mut().zip(later.keys) {
+            keys.append(later);
+        }
     }
 
-    /// Looks at the value of the row version at this position.
-    pub(super) fn value(&mut self, row: u64, value: &ValueRef<'_>) {
-        match *value {
-            ValueRef::Null => return self.nulls.add(row),
-            ValueRef::SmallInt(v) => self.highest = self.highest.max(Some(v.into())),
-            ValueRef::Integer(v) => self.highest = self.highest.max(Some(v)),
-            _ => {}
+    /// Looks at the value of the row version at this position; a bound of its bytes as
+    /// text.
+    fn value(&mut self, row: u64, value: &ValueRef<'_>) -> usize {
+        if let ValueRef::Null = value {
+            self.nulls.add(row);
+            return 0;
         }
-        self.max_len = self.max_len.max(len_of(value));
-        for (position, (of, takes_all)) in self.types.iter_mut().enumerate() {
-            // A type that is out needs no look, except to count what the first refuses.
-            if (*takes_all || position == 0) && !fits(value, of) {
-                *takes_all = false;
-                if position == 0 {
-                    self.misfits.add(row);
+        let len = len_of(value);
+        self.max_len = self.max_len.max(len);
+        let mut types = self.types.iter_mut();
+        if let Some((closest, takes_all)) = types.next() {
+            let fits = match closest {
+                // Most keys: the number is asked for once.
+                PgType::BigInt => {
+                    let integer = integer(value);
+                    self.highest = self.highest.max(integer);
+                    if let Some((keys, integer)) = self.keys.as_mut().zip(integer) {
+                        keys.add_integer(integer);
+                    }
+                    integer.is_some()
                 }
+                closest => {
+                    if let Some(keys) = &mut self.keys {
+                        keys.add(value, closest);
+                    }
+                    fits(value, closest)
+                }
+            };
+            if !fits {
+                *takes_all = false;
+                self.misfits.add(row);
+                self.example.get_or_insert_with(|| example(value));
             }
         }
+        if self.thorough {
+            for (of, takes_all) in types {
+                // A type that is out needs no look.
+                *takes_all = *takes_all && fits(value, of);
+            }
+            let digits = self
+                .digits
+                .and_then(|digits| Some((digits, decimal_digits(value)?)));
+            self.digits = digits.map(|(a, b)| (a.0.max(b.0), a.1.max(b.1)));
+        }
+        len
     }
 
     /// The closest type that takes every value, and the closest of all.
@@ -75,6 +144,84 @@ impl ColumnSurvey {
         let (chosen, _) = self.types.iter().find(|(_, takes_all)| *takes_all)?;
         Some((chosen, closest))
     }
+
+    /// Whether every key comes after the one before, in the closest type.
+    pub(super) fn rises(&self) -> bool {
+        let closest = self.types.first().is_some_and(|(_, takes_all)| *takes_all);
+        closest && self.keys.as_ref().is_some_and(|keys| !keys.fell)
+    }
+
+    /// `2 rows ..., as "12.345": row versions 0, 1`.
+    pub(super) fn misfits_text(&self, what: &str) -> String {
+        let example = self.example.as_deref().unwrap_or_default();
+        self.misfits.text(&format!("{what}, as {example:?}"))
+    }
+}
+
+/// The start of a value's text.
+fn example(value: &ValueRef<'_>) -> String {
+    let mut text = Vec::new();
+    match *value {
+        ValueRef::Bytea(bytes) => {
+            let start = bytes.get(..EXAMPLE_CHARS).unwrap_or(bytes);
+            push_text(&mut text, &ValueRef::Bytea(start));
+        }
+        _ => push_text(&mut text, value),
+    }
+    let text = String::from_utf8_lossy(&text);
+    match text.char_indices().nth(EXAMPLE_CHARS) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.into_owned(),
+    }
+}
+
+/// Whether keys rise, as those that a server gave out do: then none stands twice.
+#[derive(Debug, Default)]
+struct Rising {
+    first: Option<Key>,
+    last: Option<Key>,
+    fell: bool,
+}
+
+/// A key in the form in which keys are compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Integer(i64),
+    Bytes(Vec<u8>),
+}
+
+impl Rising {
+    fn add_integer(&mut self, integer: i64) {
+        if !self.fell {
+            self.add_key(Key::Integer(integer));
+        }
+    }
+
+    fn add(&mut self, value: &ValueRef<'_>, of: &PgType) {
+        let mut key = Vec::new();
+        if !self.fell && push_key(&mut key, value, of) {
+            self.add_key(Key::Bytes(key));
+        }
+    }
+
+    fn add_key(&mut self, key: Key) {
+        self.fell = self.last.as_ref().is_some_and(|last| *last >= key);
+        if self.first.is_none() {
+            self.first = Some(key.clone());
+        }
+        self.last = Some(key);
+    }
+
+    /// Adds what was found in later rows.
+    fn append(&mut self, later: Rising) {
+        let falls = match (&self.last, &later.first) {
+            (Some(last), Some(first)) => last >= first,
+            _ => false,
+        };
+        self.fell |= later.fell || falls;
+        self.first = self.first.take().or(later.first);
+        self.last = later.last.or(self.last.take());
+    }
 }
 
 /// What was found in one table.
@@ -82,26 +229,68 @@ impl ColumnSurvey {
 pub(super) struct Survey {
     /// One a column.
     pub columns: Vec<ColumnSurvey>,
-    /// Whether the table has more or wider columns than PostgreSQL takes.
+    /// Whether the table has more or wider columns than the server takes.
     pub too_wide: bool,
+    dialect: Dialect,
+    /// The first row version that it does not read, and its bytes.
+    pub too_long: Option<(u64, usize)>,
 }
 
-/// Looks at the visible rows of a table, on several threads; `types` are what
-/// each column can have.
+impl Survey {
+    /// That the server reads every row.
+    ///
+    /// # Errors
+    /// When one is longer.
+    pub(super) fn check_lines(&self, table: &Table) -> Result<()> {
+        self.too_long.map_or(Ok(()), |(row, len)| {
+            Err(too_long(row, len, table, self.dialect))
+        })
+    }
+}
+
+/// Looks at the visible rows of a table, on several threads.
 ///
 /// # Errors
-/// When rows cannot be read, or one is longer than COPY reads.
+/// When rows cannot be read.
 pub(super) fn survey(
+    source: (&dyn RowSource, Threads),
+    at: (usize, usize),
+    (table, dialect): (&Table, Dialect),
+    questions: &[Question],
+) -> Result<Survey> {
+    let table = (table, dialect);
+    let quick = vec![false; questions.len()];
+    let found = pass(source, at, table, (questions, &quick))?;
+    let misfits = found.columns.iter().map(|column| column.misfits.count > 0);
+    let misfits: Vec<bool> = misfits.collect();
+    match misfits.contains(&true) {
+        true => pass(source, at, table, (questions, &misfits)),
+        false => Ok(found),
+    }
+}
+
+fn pass(
     (rows, threads): (&dyn RowSource, Threads),
     at: (usize, usize),
-    table: &Table,
-    types: Vec<Vec<PgType>>,
+    (table, dialect): (&Table, Dialect),
+    (questions, thorough): (&[Question], &[bool]),
 ) -> Result<Survey> {
     let parts = rows.parts(at.0, at.1)?;
-    let columns = || types.iter().cloned().map(ColumnSurvey::new).collect();
+    let columns = || {
+        let columns = questions.iter().zip(thorough);
+        columns
+            .map(|(question, thorough)| ColumnSurvey::new(question, *thorough))
+            .collect()
+    };
     let mut survey = Survey {
         columns: columns(),
-        too_wide: table.columns.len() > MAX_COLUMNS,
+        too_wide: match dialect {
+            Dialect::Postgres => table.columns.len() > MAX_COLUMNS,
+            // It knows no table without columns either.
+            Dialect::Sqlite => !(1..=MAX_SQLITE_COLUMNS).contains(&table.columns.len()),
+        },
+        dialect,
+        too_long: None,
     };
     let look = |part: usize, found: &mut Part| {
         *found = Part {
@@ -109,15 +298,15 @@ pub(super) fn survey(
             ..Part::default()
         };
         parts.get(part).map_or(Ok(()), |part| {
-            found.read(&mut *rows.open_part(at.0, at.1, part)?, table)
+            found.read(&mut *rows.open_part(at.0, at.1, part)?, table, dialect)
         })
     };
     let mut before = 0;
     in_order(threads, parts.len(), look, |_, part| {
-        if let Some((row, len)) = part.too_long {
-            return Err(too_long(before + row, len, table));
-        }
-        for (column, later) in survey.columns.iter_mut().zip(&part.columns) {
+        let too_long = part.too_long.map(|(row, len)| (before + row, len));
+        survey.too_long = survey.too_long.or(too_long);
+        let later = std::mem::take(&mut part.columns);
+        for (column, later) in survey.columns.iter_mut().zip(later) {
             column.append(later, before);
         }
         survey.too_wide |= part.too_wide;
@@ -138,21 +327,20 @@ struct Part {
 }
 
 impl Part {
-    fn read(&mut self, stream: &mut dyn RowStream, table: &Table) -> Result<()> {
+    fn read(&mut self, stream: &mut dyn RowStream, table: &Table, dialect: Dialect) -> Result<()> {
         let head_len = row_head_len(table.columns.len());
         let may_be_wide = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));
-        let may_be_wide = may_be_wide > MAX_INLINE_ROW;
+        let may_be_wide = dialect == Dialect::Postgres && may_be_wide > MAX_INLINE_ROW;
         while let Some(batch) = stream.next_batch()? {
             for (index, row) in (self.rows..).zip(batch.rows()) {
                 if !row.is_visible() {
                     continue;
                 }
-                for (column, value) in self.columns.iter_mut().zip(row.values) {
-                    column.value(index, value);
-                }
-                let len = line_len(&row);
-                if u64::try_from(len).map_or(true, |len| len > MAX_COPY_LINE) {
-                    self.too_long = self.too_long.or(Some((index, len)));
+                let values = self.columns.iter_mut().zip(row.values);
+                let lens = values.map(|(column, value)| column.value(index, value));
+                let len = lens.fold(0_usize, usize::saturating_add);
+                if self.too_long.is_none() && len > SURELY_READ {
+                    self.too_long = line_too_long(&row, dialect).map(|len| (index, len));
                 }
                 if may_be_wide && head_len.saturating_add(inline_len(&row)) > MAX_INLINE_ROW {
                     self.too_wide = true;
@@ -182,17 +370,40 @@ fn inline_len(row: &RowRef<'_>) -> usize {
     row.values.iter().map(of_value).sum()
 }
 
-/// Every character may need an escape, and bytes two digits each.
-fn line_len(row: &RowRef<'_>) -> usize {
-    row.values.iter().fold(0_usize, |sum, value| {
-        sum.saturating_add(len_of(value).saturating_mul(2).saturating_add(4))
-    })
+/// Bytes of the longest line that a server reads.
+fn longest_line(dialect: Dialect) -> u64 {
+    match dialect {
+        Dialect::Postgres => MAX_COPY_LINE,
+        Dialect::Sqlite => MAX_SQLITE_STATEMENT,
+    }
 }
 
-fn too_long(index: u64, len: usize, table: &Table) -> Error {
+/// The bytes of a row's line, about, if the server does not read so many.
+fn line_too_long(row: &RowRef<'_>, dialect: Dialect) -> Option<usize> {
+    let most = longest_line(dialect);
+    let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > most);
+    let exact = row.values.iter().fold(0_usize, |sum, value| {
+        let len = match (value.as_text(), dialect) {
+            // What holds a NUL becomes digits.
+            (Some(text), _) if text.contains('\0') => text.len().saturating_mul(2),
+            (Some(text), Dialect::Postgres) => copy_len(text.as_bytes()),
+            (Some(text), Dialect::Sqlite) => sqlite_len(text),
+            (None, _) => len_of(value),
+        };
+        sum.saturating_add(len).saturating_add(8)
+    });
+    Some(exact).filter(|exact| is_more(*exact))
+}
+
+fn too_long(index: u64, len: usize, table: &Table, dialect: Dialect) -> Error {
+    let most = longest_line(dialect);
+    let who = match dialect {
+        Dialect::Postgres => "PostgreSQL",
+        Dialect::Sqlite => "SQLite",
+    };
     Error::Usage(format!(
-        "table {:?}, row version {index}: found about {len} bytes, expected at most {MAX_COPY_LINE}, \
-         which is what PostgreSQL reads in one row; choose other tables with --table, or --format jsonl",
+        "table {:?}, row version {index}: found about {len} bytes, expected at most {most}, \
+         which is what {who} reads in one row; choose other tables with --table, or --format jsonl",
         table.name
     ))
 }

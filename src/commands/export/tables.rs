@@ -6,13 +6,15 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::model::{Column, DataType, RowSource, Table};
-use crate::postgres::plan::{ColumnPlan, SequencePlan, TablePlan};
-use crate::postgres::{EnumType, NameRules, PgType, assign_names, candidates};
+use crate::postgres::plan::{ColumnPlan, Dialect, SequencePlan, TablePlan};
+use crate::postgres::{
+    EnumType, NameRules, PgType, assign_names, candidates, quote_ident, sqlite_candidates,
+};
 
 use super::super::Directory;
 use super::super::dump::Chosen;
 use super::access::Accounts;
-use super::survey::{ColumnSurvey, survey};
+use super::survey::{ColumnSurvey, Question, survey};
 use super::{ExportOptions, changed_name};
 
 /// The column of a table that holds its rows as JSON.
@@ -34,11 +36,18 @@ impl TablePlanner<'_> {
     pub(super) fn plan(mut self, name: String) -> Result<TablePlan> {
         let table = self.chosen.table;
         self.note(changed_name("table", &table.name, &name));
-        let types = table.columns.iter().map(|column| self.candidates(column));
+        let questions = table.columns.iter().map(|column| Question {
+            types: self.candidates(column),
+            is_key: column.is_key(),
+            digits: false,
+        });
+        let questions: Vec<Question> = questions.collect();
         let source = (self.directory as &dyn RowSource, self.directory.threads());
-        let found = survey(source, self.chosen.at, table, types.collect())?;
+        let dialect = self.options.dialect;
+        let found = survey(source, self.chosen.at, (table, dialect), &questions)?;
+        found.check_lines(table)?;
         let names = table.columns.iter().map(|column| column.name.as_str());
-        let names = assign_names(names, NameRules::Column, &mut BTreeSet::new());
+        let names = assign_names(names, self.options.column_rules(), &mut BTreeSet::new());
         let mut columns = Vec::new();
         for ((column, survey), column_name) in table.columns.iter().zip(&found.columns).zip(names) {
             columns.push(self.column(&name, column, survey, column_name, found.too_wide));
@@ -67,6 +76,9 @@ impl TablePlanner<'_> {
         if self.options.redact {
             return vec![PgType::TextBytes];
         }
+        if self.options.dialect == Dialect::Sqlite {
+            return sqlite_candidates(&column.data_type);
+        }
         let enum_type = match &column.data_type {
             DataType::Enum { name, .. } => self.enums.get(name).cloned(),
             _ => None,
@@ -89,6 +101,7 @@ impl TablePlanner<'_> {
             of: chosen.clone(),
             not_null: !column.nullable && survey.nulls.count == 0,
             has_null: survey.nulls.count > 0,
+            rises: survey.rises(),
             max_len: survey.max_len,
             sequence: None,
         };
@@ -115,13 +128,20 @@ impl TablePlanner<'_> {
     fn note_widened(&mut self, column: &Column, survey: &ColumnSurvey, chosen: &PgType) {
         let what = format!("hold what {} would refuse or change", column.data_type);
         let form = match chosen {
-            PgType::TextBytes => " of the text in UTF-8, because it holds a NUL",
+            PgType::TextBytes if self.options.dialect == Dialect::Postgres => {
+                " of the text in UTF-8, because it holds a NUL"
+            }
             _ => "",
         };
+        let of = match (self.options.dialect, chosen) {
+            (Dialect::Sqlite, PgType::TextBytes) => "text".to_owned(),
+            (Dialect::Sqlite, PgType::BigInt) => "integer".to_owned(),
+            (_, of) => of.to_string(),
+        };
         let detail = format!(
-            "column {:?} is {chosen}{form}: {}",
+            "column {:?} is {of}{form}: {}",
             column.name,
-            survey.misfits.text(&what)
+            survey.misfits_text(&what)
         );
         self.note(Some(Finding::new(Code::TypeWidened).detail(detail)));
     }
@@ -136,22 +156,46 @@ impl TablePlanner<'_> {
         if !column.data_type.is_serial() {
             return None;
         }
-        let next = self.chosen.table.sequence(&column.name).unwrap_or(1);
+        let stored = self.chosen.table.sequence(&column.name).unwrap_or(1);
         if plan.of != PgType::BigInt {
-            self.note_sequence(&column.name, next, "its column is no longer an integer");
+            self.note_sequence(&column.name, stored, "its column is no longer an integer");
             return None;
         }
-        if let Some(highest) = survey.highest.filter(|highest| next <= *highest) {
+        let wanted = format!("{table}_{}_seq", plan.name);
+        let name = match self.options.dialect {
+            Dialect::Postgres => assign_names([wanted.as_str()], NameRules::Relation, self.used)
+                .into_iter()
+                .next()?,
+            // The key itself counts.
+            Dialect::Sqlite if column.primary_key => wanted,
+            Dialect::Sqlite => {
+                self.note_sequence(&column.name, stored, "its column is no primary key");
+                return None;
+            }
+        };
+        let mut sequence = SequencePlan {
+            name,
+            next: Some(stored),
+        };
+        if let Some(highest) = survey.highest.filter(|highest| stored <= *highest) {
+            sequence.next = highest.checked_add(1);
+            let name = quote_ident(&sequence.name);
+            let remedy = match sequence.next {
+                Some(_) if self.options.dialect == Dialect::Sqlite => {
+                    "it is set behind that".to_owned()
+                }
+                Some(next) => format!(
+                    "it is set behind that, as by: ALTER SEQUENCE public.{name} RESTART WITH {next};"
+                ),
+                None => "no higher value is left".to_owned(),
+            };
             let detail = format!(
-                "column {:?}: found next value {next}, expected more than {highest}",
+                "column {:?}: found next value {stored}, expected more than {highest}; {remedy}",
                 column.name
             );
             self.note(Some(Finding::new(Code::SequenceBehind).detail(detail)));
         }
-        let wanted = format!("{table}_{}_seq", plan.name);
-        let names = assign_names([wanted.as_str()], NameRules::Relation, self.used);
-        let name = names.into_iter().next()?;
-        Some(SequencePlan { name, next })
+        Some(sequence)
     }
 
     /// Sequences whose column is gone or is no SERIAL; of a table that is too

@@ -1,43 +1,46 @@
-//! The values of one column that wait for their row group.
+//! The values of one column, in the form of their physical type.
 
-use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType,
-    Int32Type, Int64Type,
-};
-use parquet::errors::Result;
-use parquet::file::writer::SerializedColumnWriter;
+use bytes::Bytes;
+use parquet::column::writer::{ColumnWriter, ColumnWriterImpl};
+use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
+use parquet::errors::{ParquetError, Result};
 
 use crate::codec::push_text;
 use crate::model::ValueRef;
-use crate::postgres::PgType;
+use crate::postgres::{PgType, fits, integer, moment};
 
-use super::INT64_DIGITS;
 use super::convert;
+use super::{INT64_DIGITS, ParquetColumn};
 
-/// What a value of variable length takes beside its bytes.
-const HEAD_LEN: usize = 32;
-
-/// Values in the form of their physical type.
+/// Values that are not NULL.
 enum Values {
     Int32(Vec<i32>),
     Int64(Vec<i64>),
     Double(Vec<f64>),
     Boolean(Vec<bool>),
-    Bytes(Vec<ByteArray>),
+    Bytes(Texts),
     Fixed(Vec<FixedLenByteArray>),
 }
 
-/// One column.
-pub(super) struct Column {
-    of: PgType,
-    values: Values,
-    /// 1 a row with a value, 0 a NULL.
-    levels: Vec<i16>,
+/// Values of any length, one after the other until they are written.
+#[derive(Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    written: Vec<ByteArray>,
 }
 
-impl Column {
-    pub(super) fn new(of: &PgType) -> Self {
-        let values = match of {
+/// One column of some rows.
+pub(super) struct ColumnValues {
+    of: PgType,
+    values: Values,
+    /// 1 a row with a value, 0 a NULL; of a column that may hold NULL.
+    levels: Option<Vec<i16>>,
+}
+
+impl ColumnValues {
+    pub(super) fn new(column: &ParquetColumn) -> Self {
+        let values = match &column.of {
             PgType::SmallInt | PgType::Date => Values::Int32(Vec::new()),
             PgType::BigInt | PgType::Timestamp | PgType::TimestampTz => Values::Int64(Vec::new()),
             PgType::Double => Values::Double(Vec::new()),
@@ -46,102 +49,150 @@ impl Column {
             }
             PgType::Numeric(Some(_)) | PgType::Uuid => Values::Fixed(Vec::new()),
             PgType::Boolean => Values::Boolean(Vec::new()),
-            _ => Values::Bytes(Vec::new()),
+            _ => Values::Bytes(Texts::default()),
         };
-        Column {
-            of: of.clone(),
+        ColumnValues {
+            of: column.of.clone(),
             values,
-            levels: Vec::new(),
+            levels: (!column.required).then(Vec::new),
         }
     }
 
-    /// Takes a value; how many bytes of memory it needs, `None` for one that
-    /// the type does not hold.
-    pub(super) fn push(&mut self, value: &ValueRef<'_>) -> Option<usize> {
-        if let ValueRef::Null = value {
-            self.levels.push(0);
-            return Some(size_of::<i16>());
+    pub(super) fn clear(&mut self) {
+        match &mut self.values {
+            Values::Int32(values) => values.clear(),
+            Values::Int64(values) => values.clear(),
+            Values::Double(values) => values.clear(),
+            Values::Boolean(values) => values.clear(),
+            Values::Fixed(values) => values.clear(),
+            Values::Bytes(texts) => *texts = Texts::default(),
         }
-        let len = self.push_value(value)?;
-        self.levels.push(1);
-        Some(len)
+        if let Some(levels) = &mut self.levels {
+            levels.clear();
+        }
     }
 
-    fn push_value(&mut self, value: &ValueRef<'_>) -> Option<usize> {
+    /// Takes a value; `None` for one that the column does not take.
+    pub(super) fn push(&mut self, value: &ValueRef<'_>) -> Option<()> {
+        let is_null = matches!(value, ValueRef::Null);
+        match &mut self.levels {
+            Some(levels) => levels.push(i16::from(!is_null)),
+            None if is_null => return None,
+            None => {}
+        }
+        if is_null {
+            return Some(());
+        }
         match &mut self.values {
             Values::Int32(values) => values.push(match self.of {
-                PgType::Date => convert::days(value.as_text()?)?,
-                _ => convert::integer(value)?.try_into().ok()?,
+                PgType::Date => {
+                    let moment = moment(value)?;
+                    moment.time.is_none().then_some(moment.day)?
+                }
+                _ => i16::try_from(integer(value)?).ok()?.into(),
             }),
             Values::Int64(values) => values.push(match self.of {
-                PgType::Numeric(Some((_, scale))) => {
+                PgType::BigInt => integer(value)?,
+                PgType::TimestampTz => moment(value)?.micros(),
+                PgType::Timestamp => moment(value).filter(|moment| !moment.utc)?.micros(),
+                PgType::Numeric(Some((_, scale))) if fits(value, &self.of) => {
                     convert::unscaled(value, scale)?.try_into().ok()?
                 }
-                PgType::Timestamp | PgType::TimestampTz => convert::micros(value.as_text()?)?,
-                _ => convert::integer(value)?,
+                _ => return None,
             }),
-            Values::Double(values) => values.push(convert::double(value)?),
+            Values::Double(values) if fits(value, &self.of) => values.push(convert::double(value)?),
             Values::Boolean(values) => match value {
                 ValueRef::Boolean(value) => values.push(*value),
                 _ => return None,
             },
-            Values::Fixed(values) => values.push(match self.of {
+            Values::Fixed(values) if fits(value, &self.of) => values.push(match self.of {
                 PgType::Numeric(Some((_, scale))) => {
                     let unscaled = convert::unscaled(value, scale)?;
                     unscaled.to_be_bytes().to_vec().into()
                 }
                 _ => convert::uuid(value)?.to_vec().into(),
             }),
-            Values::Bytes(values) => {
-                let bytes = match self.of {
-                    PgType::Bytea => convert::bytes(value)?,
-                    _ => {
-                        let mut text = Vec::new();
-                        push_text(&mut text, value);
-                        text
-                    }
-                };
-                let len = bytes.len().saturating_add(HEAD_LEN);
-                values.push(bytes.into());
-                return Some(len);
+            Values::Bytes(texts) => {
+                match self.of {
+                    PgType::TextBytes => push_text(&mut texts.bytes, value),
+                    _ if !fits(value, &self.of) => return None,
+                    PgType::Bytea => convert::push_bytes(&mut texts.bytes, value)?,
+                    _ => push_text(&mut texts.bytes, value),
+                }
+                texts.ends.push(texts.bytes.len());
             }
+            Values::Double(_) | Values::Fixed(_) => return None,
         }
-        Some(HEAD_LEN)
+        Some(())
     }
 
-    /// Writes what was taken, and forgets it.
-    pub(super) fn write(&mut self, out: &mut SerializedColumnWriter<'_>) -> Result<()> {
-        let levels = Some(self.levels.as_slice());
-        match &mut self.values {
-            Values::Int32(values) => {
-                out.typed::<Int32Type>().write_batch(values, levels, None)?;
-                values.clear();
-            }
-            Values::Int64(values) => {
-                out.typed::<Int64Type>().write_batch(values, levels, None)?;
-                values.clear();
-            }
-            Values::Double(values) => {
-                out.typed::<DoubleType>()
-                    .write_batch(values, levels, None)?;
-                values.clear();
-            }
-            Values::Boolean(values) => {
-                out.typed::<BoolType>().write_batch(values, levels, None)?;
-                values.clear();
-            }
-            Values::Bytes(values) => {
-                out.typed::<ByteArrayType>()
-                    .write_batch(values, levels, None)?;
-                values.clear();
-            }
-            Values::Fixed(values) => {
-                let writer = out.typed::<FixedLenByteArrayType>();
-                writer.write_batch(values, levels, None)?;
-                values.clear();
-            }
+    /// Makes of the texts what the writer takes: parts of one allocation.
+    pub(super) fn seal(&mut self) {
+        if let Values::Bytes(texts) = &mut self.values {
+            let bytes = Bytes::from(std::mem::take(&mut texts.bytes));
+            let mut start = 0;
+            texts.written = std::mem::take(&mut texts.ends)
+                .into_iter()
+                .map(|end| ByteArray::from(bytes.slice(std::mem::replace(&mut start, end)..end)))
+                .collect();
         }
-        self.levels.clear();
-        Ok(())
+    }
+
+    /// Writes the rows from one position to another, after [`seal`](Self::seal).
+    pub(super) fn write(
+        &self,
+        (from, to): (usize, usize),
+        writer: &mut ColumnWriter<'_>,
+    ) -> Result<()> {
+        let levels = self.levels.as_deref();
+        let levels_here = levels.map(|levels| levels.get(from..to).unwrap_or_default());
+        let there = |levels: &[i16]| levels.iter().filter(|level| **level == 1).count();
+        let (start, end) = match (levels, levels_here) {
+            (Some(levels), Some(here)) => {
+                let start = there(levels.get(..from).unwrap_or_default());
+                (start, start.saturating_add(there(here)))
+            }
+            _ => (from, to),
+        };
+        let rows = Rows {
+            start,
+            end,
+            levels: levels_here,
+        };
+        match (&self.values, writer) {
+            (Values::Int32(values), ColumnWriter::Int32ColumnWriter(out)) => {
+                rows.write(values, out)
+            }
+            (Values::Int64(values), ColumnWriter::Int64ColumnWriter(out)) => {
+                rows.write(values, out)
+            }
+            (Values::Double(values), ColumnWriter::DoubleColumnWriter(out)) => {
+                rows.write(values, out)
+            }
+            (Values::Boolean(values), ColumnWriter::BoolColumnWriter(out)) => {
+                rows.write(values, out)
+            }
+            (Values::Bytes(texts), ColumnWriter::ByteArrayColumnWriter(out)) => {
+                rows.write(&texts.written, out)
+            }
+            (Values::Fixed(values), ColumnWriter::FixedLenByteArrayColumnWriter(out)) => {
+                rows.write(values, out)
+            }
+            _ => Err(ParquetError::General("a column has another type".into())),
+        }
+    }
+}
+
+/// The rows that are written: their values, and which are NULL.
+struct Rows<'l> {
+    start: usize,
+    end: usize,
+    levels: Option<&'l [i16]>,
+}
+
+impl Rows<'_> {
+    fn write<T: DataType>(&self, values: &[T::T], out: &mut ColumnWriterImpl<'_, T>) -> Result<()> {
+        let values = values.get(self.start..self.end).unwrap_or_default();
+        out.write_batch(values, self.levels, None).map(|_| ())
     }
 }

@@ -1,4 +1,4 @@
-//! Rows as Parquet: typed columns, each of which may hold NULL.
+//! Rows as Parquet: typed columns, in what every reader of the last years knows.
 //!
 //! | column | Parquet |
 //! |---|---|
@@ -8,114 +8,219 @@
 //! | boolean, date | BOOLEAN, DATE |
 //! | timestamp, with time zone | TIMESTAMP of microseconds, local or in UTC |
 //! | uuid, bytea | UUID, BYTE_ARRAY |
+//! | jsonb | JSON, the text as it is stored |
 //! | anything else | STRING, the text of each value |
 //!
-//! Rows are collected up to a bound and written as one row group: memory does
-//! not grow with the table, and the same rows give the same bytes.
+//! A row group ends at a number of rows, or of encoded bytes: memory does not
+//! grow with the table, and the same rows give the same bytes, whatever the threads.
 
 mod column;
 mod convert;
+mod group;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
+use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::Type;
+use parquet::schema::types::{ColumnPath, Type};
 
 use crate::model::RowRef;
 use crate::postgres::PgType;
 
-use column::Column;
+use column::ColumnValues;
+use group::Group;
 
 /// Rows of the largest row group.
-const MAX_GROUP_ROWS: usize = 128 * 1024;
-/// Bytes that are collected before a row group is written.
-const MAX_GROUP_BYTES: usize = 16 << 20;
+const MAX_GROUP_ROWS: usize = 1 << 20;
+/// Encoded bytes at which a row group ends.
+const MAX_GROUP_BYTES: usize = 20 << 20;
+/// Bytes of the pages and dictionaries that all columns fill at a time, and of
+/// the largest and the smallest page.
+const OPEN_BYTES: usize = 16 << 20;
+const MAX_PAGE_BYTES: usize = 1 << 20;
+const MIN_PAGE_BYTES: usize = 8 << 10;
 /// Digits of the longest decimal in 64 bits.
 const INT64_DIGITS: u8 = 18;
 
-/// Writes the rows of one table.
+/// How pages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ParquetCompression {
+    /// Not at all.
+    None,
+    /// Snappy, which every reader knows.
+    #[default]
+    Snappy,
+    /// Zstandard, which takes less room.
+    Zstd,
+}
+
+/// A column of a file.
+#[derive(Debug, Clone)]
+pub struct ParquetColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: PgType,
+    /// Whether it takes no NULL.
+    pub required: bool,
+    /// Whether no value stands twice: a dictionary of them would be in vain.
+    pub distinct: bool,
+}
+
+/// Rows in the form of their columns.
+#[derive(Default)]
+pub struct ParquetBatch {
+    columns: Vec<ColumnValues>,
+    rows: usize,
+    refused: bool,
+}
+
+impl ParquetBatch {
+    /// Forgets the rows.
+    pub fn clear(&mut self) {
+        self.columns.iter_mut().for_each(ColumnValues::clear);
+        (self.rows, self.refused) = (0, false);
+    }
+
+    /// Adds a row; `columns` are the same for all. False for a value that its column
+    /// does not take, and from then on.
+    pub fn push(&mut self, columns: &[ParquetColumn], row: &RowRef<'_>) -> bool {
+        if self.refused {
+            return false;
+        }
+        if self.columns.len() != columns.len() {
+            self.columns = columns.iter().map(ColumnValues::new).collect();
+        }
+        let mut all = self.columns.iter_mut().zip(row.values);
+        self.refused = all.any(|(column, value)| column.push(value).is_none());
+        self.rows = self.rows.saturating_add(1);
+        !self.refused
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Whether a value was not taken.
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// To be called before the rows are written.
+    pub fn seal(&mut self) {
+        self.columns.iter_mut().for_each(ColumnValues::seal);
+    }
+}
+
+/// Writes the rows of one file.
 pub struct ParquetRows<W: Write + Send> {
     writer: SerializedFileWriter<W>,
-    columns: Vec<Column>,
-    rows: usize,
-    bytes: usize,
+    properties: WriterPropertiesPtr,
+    group: Option<Group>,
+    threads: usize,
 }
 
 impl<W: Write + Send> ParquetRows<W> {
-    /// A file with these columns.
+    /// A file with these columns, which are encoded on so many threads.
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn new(out: W, columns: &[(String, PgType)]) -> io::Result<Self> {
-        let fields = columns.iter().map(|(name, of)| field(name, of));
+    pub fn new(
+        out: W,
+        columns: &[ParquetColumn],
+        compression: ParquetCompression,
+        threads: usize,
+    ) -> io::Result<Self> {
+        let fields = columns.iter().map(field);
         let fields = fields.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let schema = Type::group_type_builder("table").with_fields(fields);
+        let schema = Type::group_type_builder("schema").with_fields(fields);
         let schema = Arc::new(schema.build().map_err(failed)?);
-        let properties = WriterProperties::builder()
-            .set_created_by(format!("rustdb-inspect {}", env!("CARGO_PKG_VERSION")))
-            .set_compression(Compression::SNAPPY)
-            .build();
-        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties));
+        let properties = Arc::new(properties(columns, compression));
+        let writer = SerializedFileWriter::new(out, schema, properties.clone());
         Ok(ParquetRows {
             writer: writer.map_err(failed)?,
-            columns: columns.iter().map(|(_, of)| Column::new(of)).collect(),
-            rows: 0,
-            bytes: 0,
+            properties,
+            group: None,
+            threads,
         })
     }
 
-    /// Adds a row.
+    /// Writes the rows of a sealed batch from one position to another.
     ///
     /// # Errors
-    /// When the output cannot be written; `InvalidData` for a value that its
-    /// column does not take.
-    pub fn push(&mut self, row: &RowRef<'_>) -> io::Result<()> {
-        for (column, value) in self.columns.iter_mut().zip(row.values) {
-            let len = column.push(value).ok_or_else(|| {
-                let what = format!(
-                    "found a {}, which its column does not take",
-                    value.tag_name()
-                );
-                io::Error::new(io::ErrorKind::InvalidData, what)
-            })?;
-            self.bytes = self.bytes.saturating_add(len);
-        }
-        self.rows = self.rows.saturating_add(1);
-        if self.rows >= MAX_GROUP_ROWS || self.bytes >= MAX_GROUP_BYTES {
-            self.write_group().map_err(failed)?;
+    /// When the output cannot be written.
+    pub fn write(&mut self, batch: &ParquetBatch, from: usize, to: usize) -> io::Result<()> {
+        let mut from = from;
+        while from < to {
+            let group = self
+                .group
+                .get_or_insert_with(|| Group::new(self.writer.schema_descr(), &self.properties));
+            let room = MAX_GROUP_ROWS.saturating_sub(group.rows);
+            let end = to.min(from.saturating_add(room));
+            let written = group.write(&batch.columns, (from, end), self.threads);
+            written.map_err(failed)?;
+            from = end;
+            if group.rows >= MAX_GROUP_ROWS || group.encoded_len() >= MAX_GROUP_BYTES {
+                self.end_group()?;
+            }
         }
         Ok(())
     }
 
-    /// Writes what is left, and the footer; gives the output back.
+    /// Writes what is left, and the footer with these notes; gives the output back.
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn finish(mut self) -> io::Result<W> {
-        if self.rows > 0 {
-            self.write_group().map_err(failed)?;
+    pub fn finish(mut self, notes: Vec<(String, String)>) -> io::Result<W> {
+        self.end_group()?;
+        for (key, value) in notes {
+            let note = KeyValue::new(key, value);
+            self.writer.append_key_value_metadata(note);
         }
         let mut out = self.writer.into_inner().map_err(failed)?;
         out.flush()?;
         Ok(out)
     }
 
-    fn write_group(&mut self) -> Result<(), ParquetError> {
-        let mut group = self.writer.next_row_group()?;
-        for column in &mut self.columns {
-            if let Some(mut writer) = group.next_column()? {
-                column.write(&mut writer)?;
-                writer.close()?;
-            }
+    fn end_group(&mut self) -> io::Result<()> {
+        match self.group.take() {
+            Some(group) => group.finish(&mut self.writer).map_err(failed),
+            None => Ok(()),
         }
-        group.close()?;
-        (self.rows, self.bytes) = (0, 0);
-        Ok(())
     }
+}
+
+fn properties(columns: &[ParquetColumn], compression: ParquetCompression) -> WriterProperties {
+    let page = OPEN_BYTES / 2 / columns.len().max(1);
+    let page = page.clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES);
+    let mut properties = WriterProperties::builder()
+        // In the form that readers expect, some of which know writers by it.
+        .set_created_by(format!(
+            "rustdb-inspect version {}",
+            env!("CARGO_PKG_VERSION")
+        ))
+        .set_data_page_size_limit(page)
+        .set_dictionary_page_size_limit(page)
+        .set_compression(match compression {
+            ParquetCompression::None => Compression::UNCOMPRESSED,
+            ParquetCompression::Snappy => Compression::SNAPPY,
+            ParquetCompression::Zstd => Compression::ZSTD(ZstdLevel::default()),
+        });
+    for column in columns.iter().filter(|column| column.distinct) {
+        let path = ColumnPath::new(vec![column.name.clone()]);
+        properties = properties.set_column_dictionary_enabled(path, false);
+    }
+    properties.build()
 }
 
 /// Also what the system said, in words.
@@ -123,9 +228,30 @@ fn failed(error: ParquetError) -> io::Error {
     io::Error::other(error)
 }
 
+/// A type in the words of the format.
+pub fn parquet_type(of: &PgType) -> String {
+    let word = match of {
+        PgType::SmallInt => "INT32 (16 bits)",
+        PgType::BigInt => "INT64",
+        PgType::Double => "DOUBLE",
+        PgType::Numeric(Some((precision, scale))) => {
+            return format!("DECIMAL({precision},{scale})");
+        }
+        PgType::Boolean => "BOOLEAN",
+        PgType::Date => "DATE",
+        PgType::Timestamp => "TIMESTAMP(MICROS, local)",
+        PgType::TimestampTz => "TIMESTAMP(MICROS, UTC)",
+        PgType::Uuid => "UUID",
+        PgType::Bytea => "BYTE_ARRAY",
+        PgType::Jsonb => "JSON",
+        _ => "STRING",
+    };
+    word.to_owned()
+}
+
 /// How a column is declared.
-fn field(name: &str, of: &PgType) -> Result<Arc<Type>, ParquetError> {
-    let (physical, logical) = match of {
+fn field(column: &ParquetColumn) -> Result<Arc<Type>, ParquetError> {
+    let (physical, logical) = match &column.of {
         PgType::SmallInt => (Physical::INT32, Some(LogicalType::integer(16, true))),
         PgType::BigInt => (Physical::INT64, Some(LogicalType::integer(64, true))),
         PgType::Double => (Physical::DOUBLE, None),
@@ -139,21 +265,26 @@ fn field(name: &str, of: &PgType) -> Result<Arc<Type>, ParquetError> {
         PgType::Boolean => (Physical::BOOLEAN, None),
         PgType::Date => (Physical::INT32, Some(LogicalType::Date)),
         PgType::Timestamp | PgType::TimestampTz => {
-            let is_utc = *of == PgType::TimestampTz;
+            let is_utc = column.of == PgType::TimestampTz;
             let logical = LogicalType::timestamp(is_utc, TimeUnit::MICROS);
             (Physical::INT64, Some(logical))
         }
         PgType::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
         PgType::Bytea => (Physical::BYTE_ARRAY, None),
+        PgType::Jsonb => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
         _ => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
-    let mut field = Type::primitive_type_builder(name, physical)
-        .with_repetition(Repetition::OPTIONAL)
+    let repetition = match column.required {
+        true => Repetition::REQUIRED,
+        false => Repetition::OPTIONAL,
+    };
+    let mut field = Type::primitive_type_builder(&column.name, physical)
+        .with_repetition(repetition)
         .with_logical_type(logical);
     if physical == Physical::FIXED_LEN_BYTE_ARRAY {
         field = field.with_length(16);
     }
-    if let PgType::Numeric(Some((precision, scale))) = of {
+    if let PgType::Numeric(Some((precision, scale))) = &column.of {
         let (precision, scale) = ((*precision).into(), (*scale).into());
         field = field.with_precision(precision).with_scale(scale);
     }
@@ -165,47 +296,84 @@ mod tests {
     use super::*;
     use crate::model::ValueRef;
 
-    /// A file of rows of one text each.
-    fn file(rows: usize, text: &str) -> Vec<u8> {
-        let columns = [("a".to_owned(), PgType::TextBytes)];
-        let mut parquet = ParquetRows::new(Vec::new(), &columns).unwrap();
-        for _ in 0..rows {
-            let values = [ValueRef::Text(text)];
+    /// A file of rows of one text each, by number.
+    fn file(rows: usize, text: impl Fn(usize) -> String, threads: usize) -> Vec<u8> {
+        let columns = ["a", "b"].map(|name| ParquetColumn {
+            name: name.to_owned(),
+            of: PgType::TextBytes,
+            required: name == "a",
+            distinct: name == "a",
+        });
+        let compression = ParquetCompression::None;
+        let mut parquet = ParquetRows::new(Vec::new(), &columns, compression, threads).unwrap();
+        let mut batch = ParquetBatch::default();
+        for row in 0..rows {
+            let text = text(row);
+            let values = [ValueRef::Text(&text), ValueRef::Null];
             let row = RowRef {
                 values: &values,
                 xmin: 1,
                 xmax: None,
             };
-            parquet.push(&row).unwrap();
-            assert!(parquet.rows < MAX_GROUP_ROWS && parquet.bytes < MAX_GROUP_BYTES);
+            assert!(batch.push(&columns, &row));
+            if batch.len() == 3000 {
+                batch.seal();
+                parquet.write(&batch, 0, batch.len()).unwrap();
+                batch.clear();
+            }
         }
-        parquet.finish().unwrap()
+        batch.seal();
+        parquet.write(&batch, 0, batch.len()).unwrap();
+        parquet.finish(Vec::new()).unwrap()
     }
 
-    /// How many row groups the footer of a file lists.
-    fn groups(file: Vec<u8>) -> usize {
+    /// Rows of each row group that the footer of a file lists.
+    fn groups(file: &[u8]) -> Vec<i64> {
         use parquet::file::reader::FileReader;
-        let bytes = bytes_of(file);
-        let reader = parquet::file::serialized_reader::SerializedFileReader::new(bytes);
-        reader.unwrap().metadata().num_row_groups()
-    }
-
-    fn bytes_of(file: Vec<u8>) -> std::fs::File {
-        let scratch = tempfile::tempfile().unwrap();
-        (&scratch).write_all(&file).unwrap();
-        scratch
+        let bytes = bytes::Bytes::from(file.to_vec());
+        let reader = parquet::file::serialized_reader::SerializedFileReader::new(bytes).unwrap();
+        let groups = reader.metadata().row_groups().iter();
+        groups.map(|group| group.num_rows()).collect()
     }
 
     #[test]
     fn row_groups_are_bounded_by_rows_and_by_bytes() {
-        assert_eq!(groups(file(0, "")), 0);
-        assert_eq!(groups(file(MAX_GROUP_ROWS, "")), 1);
-        assert_eq!(groups(file(MAX_GROUP_ROWS + 1, "")), 2);
-        assert_eq!(groups(file(40, &"x".repeat(1 << 20))), 3);
+        assert_eq!(groups(&file(0, |_| String::new(), 1)), [0; 0]);
+        let most = MAX_GROUP_ROWS;
+        let count = i64::try_from(most).unwrap();
+        assert_eq!(groups(&file(most, |_| "x".into(), 2)), [count]);
+        assert_eq!(groups(&file(most + 1, |_| "x".into(), 2)), [count, 1]);
+        let large = groups(&file(9000, |row| format!("{row:05000}"), 2));
+        assert!(large.len() > 1, "{large:?}");
+        assert_eq!(large.iter().sum::<i64>(), 9000);
     }
 
     #[test]
-    fn the_same_rows_give_the_same_bytes() {
-        assert_eq!(file(1000, "same"), file(1000, "same"));
+    fn the_same_rows_give_the_same_bytes_on_any_threads() {
+        let text = |row| format!("{}", row % 700);
+        assert_eq!(file(10_000, text, 1), file(10_000, text, 4));
+    }
+
+    #[test]
+    fn a_value_that_its_column_does_not_take_is_refused() {
+        let mut column = ParquetColumn {
+            name: "a".into(),
+            of: PgType::BigInt,
+            required: true,
+            distinct: false,
+        };
+        let takes = |column: &ParquetColumn, value| {
+            let values = [value];
+            let row = RowRef {
+                values: &values,
+                xmin: 1,
+                xmax: None,
+            };
+            ParquetBatch::default().push(std::slice::from_ref(column), &row)
+        };
+        assert!(takes(&column, ValueRef::Numeric("12.0")));
+        assert!(!takes(&column, ValueRef::Numeric("12.5")) && !takes(&column, ValueRef::Null));
+        column.required = false;
+        assert!(takes(&column, ValueRef::Null));
     }
 }

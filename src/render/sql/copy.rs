@@ -2,11 +2,11 @@
 
 use crate::codec::{push_hex, push_text};
 use crate::model::{RowRef, ValueRef};
-use crate::postgres::PgType;
 use crate::postgres::plan::TablePlan;
+use crate::postgres::{PgType, integer, push_copy};
 
 use super::super::json::{push_redacted_value, push_string, push_value};
-use super::super::value::push_redacted;
+use super::super::value::{push_number, push_redacted};
 
 /// The line after the last row.
 pub const END_OF_DATA: &[u8] = b"\\.\n\n";
@@ -50,13 +50,27 @@ impl<'p> CopyRows<'p> {
     }
 
     fn push_value(&mut self, out: &mut Vec<u8>, value: &ValueRef<'_>, of: &PgType) {
-        self.text.clear();
-        push_text(&mut self.text, value);
-        if let PgType::TextBytes = of {
-            let text = std::mem::take(&mut self.text);
-            push_hex(&mut self.text, &text);
+        match (of, value) {
+            (PgType::SmallInt | PgType::BigInt, _) => match integer(value) {
+                Some(integer) => push_number(out, &integer),
+                None => push_text(out, value),
+            },
+            (PgType::TextBytes, _) => {
+                self.text.clear();
+                push_text(&mut self.text, value);
+                out.push(b'\\');
+                push_hex(out, &self.text);
+            }
+            (_, ValueRef::Bytea(bytes)) => {
+                out.push(b'\\');
+                push_hex(out, bytes);
+            }
+            (_, value) => match value.as_text() {
+                Some(text) => push_copy(out, text.as_bytes()),
+                // Digits and letters.
+                None => push_text(out, value),
+            },
         }
-        push_escaped(out, &self.text);
     }
 
     fn push_object(&mut self, out: &mut Vec<u8>, row: &RowRef<'_>) {
@@ -75,40 +89,8 @@ impl<'p> CopyRows<'p> {
             }
         }
         object.push(b'}');
-        push_escaped(out, &object);
+        push_copy(out, &object);
         out.push(b'\n');
         self.text = object;
-    }
-}
-
-/// Appends a field: what COPY gives a meaning is escaped.
-fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        let letter = match byte {
-            b'\\' => b'\\',
-            b'\t' => b't',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            0x08 => b'b',
-            0x0b => b'v',
-            0x0c => b'f',
-            _ => {
-                out.push(byte);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', letter]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_that_means_something_to_copy_is_escaped() {
-        let mut out = Vec::new();
-        push_escaped(&mut out, b"\\N\t\\.\r\n\x08\x0b\x0c\x1b'\"\xc3\xa9");
-        assert_eq!(out, b"\\\\N\\t\\\\.\\r\\n\\b\\v\\f\x1b'\"\xc3\xa9");
     }
 }

@@ -1,11 +1,16 @@
-//! SQL that `psql` loads into PostgreSQL 15.
+//! SQL that `psql` loads into PostgreSQL 15, or `sqlite3` into SQLite 3.
 
 mod access;
 mod copy;
+mod sqlite;
 mod statements;
 
 pub use access::{push_database_access, push_roles, push_table_access};
 pub use copy::{CopyRows, END_OF_DATA};
+pub use sqlite::{
+    InsertRows, push_sqlite_database, push_sqlite_end, push_sqlite_header, push_sqlite_sequences,
+    push_sqlite_table,
+};
 pub use statements::{
     push_constraints, push_database, push_end_of_database, push_header, push_table, push_views,
 };

@@ -128,16 +128,24 @@ fn column_line(column: &ColumnPlan) -> String {
 
 fn push_sequence(out: &mut Vec<u8>, table: &str, column: &str, sequence: &SequencePlan) {
     let name = format!("public.{}", quote_ident(&sequence.name));
-    let next = sequence.next;
-    let least = match next {
-        1.. => String::new(),
-        _ => format!(" MINVALUE {next}"),
+    let least = match sequence.next {
+        Some(next @ ..=0) => format!(" MINVALUE {next}"),
+        _ => String::new(),
     };
     push_line(
         out,
         &format!("CREATE SEQUENCE {name} AS bigint{least} OWNED BY public.{table}.{column};"),
     );
-    push_line(out, &format!("ALTER SEQUENCE {name} RESTART WITH {next};"));
+    match sequence.next {
+        Some(next) => push_line(out, &format!("ALTER SEQUENCE {name} RESTART WITH {next};")),
+        None => {
+            let name = quote_literal(&name);
+            push_line(
+                out,
+                &format!("SELECT pg_catalog.setval({name}, {});", i64::MAX),
+            );
+        }
+    }
     let default = quote_literal(&name);
     push_line(
         out,
