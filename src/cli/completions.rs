@@ -43,8 +43,17 @@ pub(super) fn run(
         program.name(),
         &mut text,
     );
+    let text = whole_names(String::from_utf8_lossy(&text).into_owned(), program);
     let mut out = Output::new(common)?;
-    out.write_all(&text)?;
+    out.write_all(text.as_bytes())?;
     out.finish()?;
     Ok(Exit::Done)
+}
+
+/// clap_complete's script for bash sets a subcommand under one spelling of a
+/// program's name with a hyphen, and looks it up under another: without this
+/// nothing completes after a subcommand.
+fn whole_names(text: String, program: Program) -> String {
+    let spelt = |hyphen: &str| program.name().replace('-', hyphen);
+    text.replace(&spelt("__subcmd__"), &spelt("__"))
 }

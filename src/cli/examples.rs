@@ -33,7 +33,7 @@ pub(super) const MIGRATE: &[ExampleText] = &[
         "Drops dead row versions and packs what is left, in place.",
     ),
     (
-        "rustdb-migrate compact new --output packed",
+        "rustdb-migrate compact new -o packed",
         "Writes a compact copy, and leaves the directory as it is.",
     ),
     (

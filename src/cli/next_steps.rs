@@ -11,6 +11,8 @@ use crate::finding::{Code, Finding};
 use crate::render::escape;
 use crate::report::Report;
 
+use super::shell::{beside, quoted, replaced};
+
 /// What stands in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Obstacle {
@@ -40,7 +42,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    fn new(purpose: &'static str, commands: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn new(purpose: &'static str, commands: impl IntoIterator<Item = String>) -> Self {
         Step {
             purpose,
             commands: commands.into_iter().collect(),
@@ -67,29 +69,30 @@ pub(super) fn after_upgrade(
     (source, target): (&Path, &Path),
     words: impl Iterator<Item = OsString>,
 ) -> Vec<Step> {
-    let words: Vec<String> = words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let source = quoted(&source.to_string_lossy());
+    let words: Vec<OsString> = words.collect();
+    let source = quoted(source);
     let again = command_line(&words, &report.findings);
     let obstacle = match report.outcome {
         Outcome::NeedsDecision => Obstacle::Decision,
         Outcome::Damaged => Obstacle::Damage,
-        _ if words.iter().any(|word| word == "--repair-replay") => return Vec::new(),
         Outcome::Planned | Outcome::PlannedWithLoss => return undo(&report.findings, &again),
         _ => {
             // What is written stays: the other goes beside it.
-            let target = target.to_string_lossy();
-            let beside = format!("{}-repaired", target.trim_end_matches('/'));
-            let other = words.iter().map(|word| match *word == target {
-                true => beside.clone(),
-                false => word.clone(),
-            });
-            let other = command_line(&other.collect::<Vec<_>>(), &report.findings);
-            return undo(&report.findings, &other);
+            let other = replaced(&words, target, &beside(target, "-repaired"));
+            let mut steps = undo(&report.findings, &command_line(&other, &report.findings));
+            steps.push(look(target));
+            return steps;
         }
     };
     steps(obstacle, &report.findings, &source, &again)
+}
+
+/// How to see what was written.
+fn look(target: &Path) -> Step {
+    Step::new(
+        "to look at it",
+        [format!("rustdb-inspect info {}", quoted(target))],
+    )
 }
 
 /// What a start of the server did that can be undone.
@@ -100,7 +103,8 @@ fn undo(findings: &[Finding], again: &str) -> Vec<Step> {
         // Found by a look at what was replayed, and at nothing else.
         twice || code == Code::SequenceBehind
     };
-    match codes.any(provable) {
+    let undone = again.split(' ').any(|word| word == "--repair-replay");
+    match !undone && codes.any(provable) {
         true => vec![Step::new(
             "to undo what a start of the server did where that is proven, first without writing",
             ["--repair-replay --dry-run", "--repair-replay"].map(|how| format!("{again} {how}")),
@@ -109,31 +113,46 @@ fn undo(findings: &[Finding], again: &str) -> Vec<Step> {
     }
 }
 
-/// What a directory that was looked at leads on to; a healthy one to nothing.
+/// What a directory that was looked at leads on to.
 pub(super) fn after_look(info: &Info) -> Vec<Step> {
     let source = quoted(&info.path);
-    if info.layout.is_some() {
-        return Vec::new();
-    }
     let again = upgrade_of(info);
     match Obstacle::of(&info.report) {
         Some(obstacle) => steps(obstacle, info.findings(), &source, &again),
-        None => undo(info.findings(), &again),
+        None => {
+            let mut steps = undo(info.findings(), &again);
+            steps.push(match info.layout {
+                None => Step::new("to write it in a layout that can be checked", [again]),
+                Some(_) => {
+                    let verify = format!("rustdb-inspect verify {source}");
+                    Step::new("to check every byte of it", [verify])
+                }
+            });
+            let load =
+                format!("rustdb-inspect dump {source} | psql -d postgres -v ON_ERROR_STOP=1 -f -");
+            steps.push(Step::new("to load it into PostgreSQL", [load]));
+            steps
+        }
     }
 }
 
 /// The upgrade of a directory into a new one beside it.
-pub(super) fn upgrade_of(info: &Info) -> String {
-    let target = format!("{}-new", info.path.trim_end_matches('/'));
+fn upgrade_of(info: &Info) -> String {
+    let target = beside(&info.path, "-new");
     format!(
         "rustdb-migrate upgrade {} {}",
         quoted(&info.path),
-        quoted(&target)
+        quoted(target)
     )
 }
 
 /// The commands that lead on; `source` and `again`, the upgrade, are quoted.
-fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
+pub(super) fn steps(
+    obstacle: Obstacle,
+    findings: &[Finding],
+    source: &str,
+    again: &str,
+) -> Vec<Step> {
     match obstacle {
         Obstacle::Decision => decisions(findings, source, again),
         Obstacle::Damage => vec![
@@ -198,7 +217,7 @@ fn assignment(finding: &Finding) -> Option<String> {
 }
 
 /// The command as it was given, but for the options that a decision replaces.
-fn command_line(words: &[String], findings: &[Finding]) -> String {
+fn command_line(words: &[OsString], findings: &[Finding]) -> String {
     let mut codes = findings.iter().map(|finding| finding.code);
     let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
     let mut line = "rustdb-migrate".to_owned();
@@ -207,14 +226,14 @@ fn command_line(words: &[String], findings: &[Finding]) -> String {
         if std::mem::take(&mut skip_next) {
             continue;
         }
-        match word.as_str() {
+        match &*word.to_string_lossy() {
             "--on-ambiguous" | "--attribution" => skip_next = true,
             "--assign" if contradicted => skip_next = true,
             word if contradicted && word.starts_with("--assign=") => {}
             "--dry-run" => {}
             word if word.starts_with("--on-ambiguous=") => {}
             word if word.starts_with("--attribution=") => {}
-            word => {
+            _ => {
                 line.push(' ');
                 line.push_str(&quoted(word));
             }
@@ -223,29 +242,12 @@ fn command_line(words: &[String], findings: &[Finding]) -> String {
     line
 }
 
-/// A word of a command line, between quotes where a shell would read it
-/// otherwise.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if word.chars().any(char::is_control) {
-        // bash, zsh and fish alike take no escapes between single quotes.
-        return format!(
-            "$'{}'",
-            escape(&word.replace('\\', "\\\\").replace('\'', "\\'"))
-        );
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn line(words: &[&str], findings: &[Finding]) -> String {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         command_line(&words, findings)
     }
 

@@ -14,9 +14,10 @@ use crate::render::{counted, escape};
 use crate::report::Report;
 
 use super::Exit;
+use super::document::{Head, Source, error_findings, outcome};
 use super::exit::error_text;
 use super::options::{Common, Format, Reading};
-use super::output::Output;
+use super::output::{FEW, Output};
 
 /// Checks every checksum, structure and constraint
 #[derive(Debug, clap::Args)]
@@ -59,18 +60,17 @@ impl From<LevelArg> for Level {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Content<'v> {
     level: Level,
     result: &'static str,
-    directories: Vec<DirectoryLine>,
+    directories: &'v [DirectoryLine],
 }
 
 #[derive(Serialize)]
 struct DirectoryLine {
-    path: String,
+    #[serde(flatten)]
+    source: Source,
     result: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     bytes: u64,
@@ -106,11 +106,20 @@ pub fn run(args: &VerifyArgs, common: &Common) -> anyhow::Result<Exit> {
         directories.push(one);
     }
     if args.format == Format::Json {
-        out.json(&Document {
+        let all = directories.iter().flat_map(|one| &one.findings);
+        let head = Head {
+            command: "verify",
+            source: directories.first().map(|one| one.source.clone()),
+            outcome: outcome(exit),
+            findings: &all.cloned().collect::<Vec<_>>(),
+            next: &[],
+        };
+        let content = Content {
             level,
             result: result_word(exit),
-            directories,
-        })?;
+            directories: &directories,
+        };
+        out.document(&head, &content)?;
     }
     out.finish()?;
     Ok(exit)
@@ -126,31 +135,29 @@ fn result_word(exit: Exit) -> &'static str {
 }
 
 fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit) {
-    let path = dir.display().to_string();
     let verification = match verify(dir, options, level) {
         Ok(verification) => verification,
         Err(error) => {
             let error = anyhow::Error::from(error);
             let exit = Exit::of_error(&error);
             let line = DirectoryLine {
-                path,
+                source: Source::at(dir),
                 result: result_word(exit),
-                kind: None,
                 error: Some(error_text(&error)),
                 bytes: 0,
                 checked: 0,
                 unchecked: 0,
                 files: Vec::new(),
-                findings: Vec::new(),
+                findings: error_findings(&error),
             };
             return (line, exit);
         }
     };
     let exit = Exit::from(&verification.report);
-    (of_verification(path, verification, exit), exit)
+    (of_verification(dir, verification, exit), exit)
 }
 
-fn of_verification(path: String, verification: Verification, exit: Exit) -> DirectoryLine {
+fn of_verification(dir: &Path, verification: Verification, exit: Exit) -> DirectoryLine {
     let files = &verification.coverage.files;
     let sum = |pick: fn(&FileLine) -> u64, files: &[FileLine]| {
         files
@@ -167,9 +174,8 @@ fn of_verification(path: String, verification: Verification, exit: Exit) -> Dire
         })
         .collect();
     DirectoryLine {
-        path,
+        source: Source::known(dir, verification.identity),
         result: result_word(exit),
-        kind: Some(verification.kind),
         error: None,
         bytes: sum(|file| file.bytes, &files),
         checked: sum(|file| file.checked, &files),
@@ -184,13 +190,13 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         writeln!(
             out,
             "{}: {}: {error}",
-            crate::render::escape(&line.path),
+            escape(&line.source.shown()),
             line.result
         )?;
         return Ok(());
     }
     if !common.quiet {
-        out.findings(&Report::of(&line.findings), common)?;
+        out.findings(&Report::of(&line.findings), common, FEW)?;
     }
     if common.verbose > 0 {
         let mut table = out
@@ -216,9 +222,9 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
     };
     let text = format!(
         "{}: {} ({}): {} of {} in {} checked{unchecked}; {}, {}",
-        line.path,
+        line.source.shown(),
         line.result,
-        line.kind.as_deref().unwrap_or_default(),
+        line.source.kind(),
         ByteSize(line.checked),
         ByteSize(line.bytes),
         counted(line.files.len(), "file"),

@@ -7,15 +7,15 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::commands::nearest;
 use crate::commands::wal::{Entry, KindStats, Log, LogSummary, kinds, open_log};
-use crate::finding::Finding;
+use crate::commands::{Identity, nearest};
 use crate::legacy::WalRecord;
 use crate::model::Operation;
 use crate::render::utc_text;
 use crate::report::Report;
 
 use super::Exit;
+use super::document::{Head, Source, outcome};
 use super::options::{Beyond, Common, Deciding};
 use super::output::{Output, warn, word};
 use super::wal_explain::explain;
@@ -80,8 +80,7 @@ enum WalFormat {
 }
 
 #[derive(Serialize)]
-struct Document<'d> {
-    path: String,
+struct Content<'d> {
     family: String,
     verdict: &'static str,
     wal: LogSummary,
@@ -89,7 +88,6 @@ struct Document<'d> {
     records: Option<Vec<EntryLine<'d>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<Vec<KindStats>>,
-    findings: &'d [Finding],
 }
 
 /// Runs the subcommand.
@@ -101,7 +99,9 @@ pub fn run(args: &WalArgs, common: &Common) -> anyhow::Result<Exit> {
     let damage = log.damage();
     let out = Output::new(common)?;
     if let Some(sequence) = args.explain {
-        explain(out, &log, sequence, args.format != WalFormat::Text)?;
+        let findings = beside(&log);
+        let head = (args.format != WalFormat::Text).then(|| head(args, &log, &findings));
+        explain(out, &log, sequence, head)?;
         return Ok(Exit::from(&damage));
     }
     match args.format {
@@ -229,18 +229,26 @@ fn beside(log: &Log) -> Report {
     log.findings()
 }
 
+/// The head of a document: the log's own damage decides how the command ends.
+fn head<'r>(args: &WalArgs, log: &Log, findings: &'r Report) -> Head<'r> {
+    let source = Source::known(&args.path, Identity::legacy(log.family()));
+    Head {
+        outcome: outcome(Exit::from(&log.damage())),
+        ..Head::of("wal", source, findings)
+    }
+}
+
 fn show_json(mut out: Output, log: &Log, args: &WalArgs) -> anyhow::Result<()> {
     let findings = beside(log);
     let summary = log.summary();
-    out.json(&Document {
-        path: args.path.display().to_string(),
+    let content = Content {
         family: log.family().to_string(),
         verdict: summary.verdict,
         wal: summary,
         records: (!args.stats).then(|| args.lines(log).collect()),
         stats: args.stats.then(|| args.kinds(log)),
-        findings: findings.findings(),
-    })?;
+    };
+    out.document(&head(args, log, &findings), &content)?;
     out.finish()?;
     Ok(())
 }

@@ -11,11 +11,12 @@ use crate::recovery::attribution::{Attributed, Candidate};
 use crate::recovery::{CutReason, RecordState};
 use crate::render::{escape, utc_text};
 
+use super::document::Head;
 use super::output::{Output, word};
 use super::wal_line::{EntryLine, LineOptions, what};
 
 #[derive(Serialize)]
-struct Document<'l> {
+struct Content<'l> {
     sequence: u64,
     records: Vec<Explained<'l>>,
 }
@@ -30,7 +31,12 @@ struct Explained<'l> {
 
 /// Explains every record of a sequence number; there are several only in a log
 /// that repeats it.
-pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> anyhow::Result<()> {
+pub(super) fn explain(
+    mut out: Output,
+    log: &Log,
+    sequence: u64,
+    head: Option<Head<'_>>,
+) -> anyhow::Result<()> {
     let found: Vec<(usize, &WalRecord)> = log
         .entries()
         .filter_map(|entry| match entry {
@@ -41,7 +47,7 @@ pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> 
     if found.is_empty() {
         return Err(unknown(log, sequence).into());
     }
-    if json {
+    if let Some(head) = head {
         let records = found.iter().map(|(at, record)| Explained {
             line: EntryLine::new(
                 log,
@@ -51,10 +57,11 @@ pub(super) fn explain(mut out: Output, log: &Log, sequence: u64, json: bool) -> 
             because: because(log, *at, record),
             considered: log.attributed(*at).map_or(&[][..], |a| &a.candidates),
         });
-        out.json(&Document {
+        let content = Content {
             sequence,
             records: records.collect(),
-        })?;
+        };
+        out.document(&head, &content)?;
     } else {
         for (at, record) in found {
             show(&mut out, log, at, record)?;

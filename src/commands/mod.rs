@@ -11,6 +11,7 @@ pub mod diff;
 pub mod dump;
 pub mod export;
 pub mod info;
+pub mod nearby;
 pub mod nearest;
 pub mod page;
 pub mod page_map;
@@ -24,7 +25,9 @@ pub mod wal;
 mod directory;
 mod look;
 
-pub use crate::file::{DiskWriter, LocalDisk, Moment, Phase, Progress, file_outside, write_file};
+pub use crate::file::{
+    DiskWriter, LocalDisk, Moment, Ownership, Phase, Progress, file_outside, write_file,
+};
 
-pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};
+pub use directory::{Backend, Directory, Identity, OpenOptions, Opened};
 pub use look::Look;

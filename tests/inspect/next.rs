@@ -248,11 +248,16 @@ fn what_salvage_leaves_open_can_be_explained_and_decided() {
 }
 
 #[test]
-fn a_healthy_directory_proposes_nothing() {
+fn a_healthy_directory_leads_to_its_upgrade_and_that_to_what_was_written() {
     let run = inspect(["info", &data("clean_marker")]).exits(0);
-    assert!(proposed(&run.stdout).is_empty(), "{}", run.stdout);
+    let first = &proposed(&run.stdout)[0].1[0];
+    assert!(first.starts_with("rustdb-migrate upgrade "), "{first}");
     let scratch = tempfile::tempdir().unwrap();
     let new = text(&scratch.path().join("new"));
     let run = migrate(["upgrade", &data("clean_marker"), &new]).exits(0);
-    assert!(proposed(&run.stderr).is_empty(), "{}", run.stderr);
+    let look = format!("rustdb-inspect info {new}");
+    let proposed = proposed(&run.stderr);
+    assert_eq!(proposed, [("to look at it:".to_owned(), vec![look])]);
+    let run = inspect(["info", &new]).exits(0);
+    assert!(run.stdout.contains(&format!("rustdb-inspect verify {new}")));
 }

@@ -192,8 +192,7 @@ fn a_damaged_page_is_marked_and_named() {
     assert_eq!(damaged.matches("class=\"broken\"").count(), 2);
     assert_eq!(damaged.matches("bytes dead, damaged</title>").count(), 1);
     assert!(damaged.contains("<a href=\"#checksum-mismatch\">"));
-    // Salvage is of what a server left; it is not proposed for a directory of ours.
-    assert!(!damaged.contains("--salvage") && damaged.contains("rustdb-inspect verify"));
+    assert!(damaged.contains("--salvage") && damaged.contains("rustdb-inspect verify"));
 }
 
 #[test]

@@ -27,6 +27,7 @@ th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px 
 .error{border-color:var(--error)}.warning{border-color:var(--warning)}.fine{border-color:var(--fine)}
 .error>h3,.verdict.error strong{color:var(--error)}.warning>h3,.verdict.warning strong{color:var(--warning)}
 .fine>h3,.verdict.fine strong{color:var(--fine)}
+details{margin:.3rem 0}details summary{cursor:pointer;color:var(--muted)}
 article ul{margin:.3rem 0;padding-left:1.2rem}article p{margin:.2rem 0}
 .bar{width:6rem;height:.5rem}.bar-back{fill:var(--line)}.bar-fill{fill:var(--bar)}
 .timeline{width:100%;height:auto}.timeline text{font:bold 11px ui-monospace,monospace;text-anchor:middle}
