@@ -107,7 +107,11 @@ pub(super) const INSPECT: &[ExampleText] = &[
     ),
     (
         "rustdb-inspect explain torn-tail",
-        "Says what a code of a finding means and what to do.",
+        "Says what a code or another word means and what to do.",
+    ),
+    (
+        "rustdb-inspect completions --install",
+        "Puts completions and man pages of both programs where they are found.",
     ),
     (
         "rustdb-inspect completions zsh",

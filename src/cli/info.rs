@@ -158,8 +158,11 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
     let size = ByteSize(wal.bytes);
     let segments = counted(wal.segments.len(), "segment");
     let records = counted(wal.records, "record");
-    let verdict = wal.verdict;
-    out.field("log", &format!("{segments}, {size}, {records}, {verdict}"))?;
+    let mut text = format!("{segments}, {size}, {records}, {}", wal.verdict);
+    if let Some(last) = wal.last_timestamp {
+        text.push_str(&format!("; last {} UTC", utc_text(last)));
+    }
+    out.field("log", &text)?;
     if common.verbose > 0 {
         for segment in &wal.segments {
             let size = ByteSize(segment.bytes);
@@ -169,6 +172,10 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
         }
         if let (Some(first), Some(last)) = (wal.first_sequence, wal.last_sequence) {
             out.field("  sequences", &format!("{first} to {last}"))?;
+        }
+        if let (Some(first), Some(last)) = (wal.first_timestamp, wal.last_timestamp) {
+            let (first, last) = (utc_text(first), utc_text(last));
+            out.field("  times", &format!("{first} to {last} UTC"))?;
         }
         for range in &wal.unreadable {
             let beyond = match range.torn {
@@ -180,10 +187,6 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
             let text = format!("{}: {bytes} at offset {offset}, {beyond}", range.segment);
             out.field("", &text)?;
         }
-    }
-    if let (Some(first), Some(last)) = (wal.first_timestamp, wal.last_timestamp) {
-        let (first, last) = (utc_text(first), utc_text(last));
-        out.field("  times", &format!("{first} to {last} UTC"))?;
     }
     out.field("  tail", &tail_text(wal))?;
     Ok(())

@@ -52,3 +52,4 @@ pub use exit::Exit;
 pub use inspect::{InspectCli, run_inspect};
 pub use man::{Program, man_page};
 pub use migrate::{MigrateCli, run_migrate};
+pub use words::{WORDS, Word};

@@ -16,6 +16,7 @@ use crate::commands::stats::{Writes, stats};
 use crate::commands::verify::{Level, verify};
 use crate::commands::wal::{Log, open_log};
 use crate::finding::Severity;
+use crate::legacy::Family;
 use crate::render::html::{ColumnPart, DatabasePart, Page, TablePart, page_html};
 use crate::render::{grouped, utc_text};
 
@@ -144,6 +145,14 @@ fn page(info: &Info, log: Option<&Log>, maps: &PageMaps, writes: Option<&Writes>
     }
 }
 
+/// A family and the releases that it stands for.
+fn family(name: &str) -> String {
+    match name.parse::<Family>() {
+        Ok(family) => format!("{name} ({})", family.releases()),
+        Err(_) => name.to_owned(),
+    }
+}
+
 /// A number of things whose plural ends in s.
 fn many(number: u64, thing: &str) -> String {
     format!(
@@ -213,7 +222,7 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     };
     let mut facts = vec![
         ("kind", kind),
-        ("family", info.family.clone()),
+        ("family", family(&info.family)),
         (
             "files",
             format!("{}, {}", grouped(info.files), ByteSize(info.bytes)),

@@ -1,5 +1,6 @@
 //! `rustdb-inspect verify`.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,10 @@ use crate::render::{counted, escape};
 use crate::report::Report;
 
 use super::Exit;
+use super::after_error::after_error;
 use super::document::{Head, Source, error_findings, outcome};
 use super::exit::error_text;
+use super::next_steps::{Step, steps_text};
 use super::options::{Common, Format, Reading};
 use super::output::{FEW, Output};
 
@@ -78,6 +81,9 @@ struct DirectoryLine {
     unchecked: u64,
     files: Vec<FileLine>,
     findings: Vec<Finding>,
+    /// What to do next where nothing could be verified.
+    #[serde(skip)]
+    next: Vec<Step>,
 }
 
 #[derive(Serialize)]
@@ -106,13 +112,17 @@ pub fn run(args: &VerifyArgs, common: &Common) -> anyhow::Result<Exit> {
         directories.push(one);
     }
     if args.format == Format::Json {
+        let next: Vec<Step> = directories
+            .iter_mut()
+            .flat_map(|one| one.next.drain(..))
+            .collect();
         let all = directories.iter().flat_map(|one| &one.findings);
         let head = Head {
             command: "verify",
             source: directories.first().map(|one| one.source.clone()),
             outcome: outcome(exit),
             findings: &all.cloned().collect::<Vec<_>>(),
-            next: &[],
+            next: &next,
         };
         let content = Content {
             level,
@@ -139,6 +149,7 @@ fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit
         Ok(verification) => verification,
         Err(error) => {
             let error = anyhow::Error::from(error);
+            let words: Vec<OsString> = std::env::args_os().collect();
             let exit = Exit::of_error(&error);
             let line = DirectoryLine {
                 source: Source::at(dir),
@@ -149,6 +160,7 @@ fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit
                 unchecked: 0,
                 files: Vec::new(),
                 findings: error_findings(&error),
+                next: after_error(&words, Some(dir), &error),
             };
             return (line, exit);
         }
@@ -182,6 +194,7 @@ fn of_verification(dir: &Path, verification: Verification, exit: Exit) -> Direct
         unchecked: sum(|file| file.unchecked, &files),
         files,
         findings: verification.report.findings().to_vec(),
+        next: Vec::new(),
     }
 }
 
@@ -193,6 +206,9 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
             escape(&line.source.shown()),
             line.result
         )?;
+        if !common.quiet {
+            out.write_all(steps_text(&line.next).as_bytes())?;
+        }
         return Ok(());
     }
     if !common.quiet {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::commands::wal::{Entry, KindStats, Log, LogSummary, kinds, open_log};
 use crate::commands::{Identity, nearest};
+use crate::error::Class;
 use crate::legacy::WalRecord;
 use crate::model::Operation;
 use crate::render::utc_text;
@@ -96,20 +97,28 @@ pub fn run(args: &WalArgs, common: &Common) -> anyhow::Result<Exit> {
     args.beyond.apply(&mut options);
     let log = open_log(&args.path, &options)?;
     check(args, &log)?;
-    let damage = log.damage();
     let out = Output::new(common)?;
     if let Some(sequence) = args.explain {
         let findings = beside(&log);
         let head = (args.format != WalFormat::Text).then(|| head(args, &log, &findings));
         explain(out, &log, sequence, head)?;
-        return Ok(Exit::from(&damage));
+        return Ok(exit(&log));
     }
     match args.format {
         WalFormat::Text => show(out, &log, args, common)?,
         WalFormat::Json => show_json(out, &log, args)?,
         WalFormat::Jsonl => show_lines(out, &log, args, common)?,
     }
-    Ok(Exit::from(&damage))
+    Ok(exit(&log))
+}
+
+/// A log that waits for a decision can be shown; what is damaged, be it the
+/// snapshot beside it, decides how the command ends.
+fn exit(log: &Log) -> Exit {
+    match beside(log).class() {
+        Some(Class::Damage) => Exit::Damage,
+        _ => Exit::from(&log.damage()),
+    }
 }
 
 fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
@@ -229,11 +238,11 @@ fn beside(log: &Log) -> Report {
     log.findings()
 }
 
-/// The head of a document: the log's own damage decides how the command ends.
+/// The head of a document.
 fn head<'r>(args: &WalArgs, log: &Log, findings: &'r Report) -> Head<'r> {
     let source = Source::known(&args.path, Identity::legacy(log.family()));
     Head {
-        outcome: outcome(Exit::from(&log.damage())),
+        outcome: outcome(exit(log)),
         ..Head::of("wal", source, findings)
     }
 }

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod dump;
 pub mod export;
 pub mod info;
+pub mod name_pattern;
 pub mod nearby;
 pub mod nearest;
 pub mod page;

@@ -93,6 +93,7 @@ fn parent(path: &Path) -> PathBuf {
     match (path.file_name(), path.parent()) {
         (Some(_), Some(parent)) if parent.as_os_str().is_empty() => PathBuf::from("."),
         (Some(_), Some(parent)) => parent.to_owned(),
+        _ if path == Path::new(".") => PathBuf::from(".."),
         _ => path.join(".."),
     }
 }
