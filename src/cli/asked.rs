@@ -12,6 +12,8 @@ use super::man::Program;
 
 /// Names under which subcommands take the directory that they read.
 const SOURCE_IDS: [&str; 4] = ["source", "dir", "path", "a"];
+/// Names under which they take the directory that they write.
+const TARGET_IDS: [&str; 2] = ["target", "output"];
 
 /// A command line that is understood.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub(super) struct Asked {
     pub words: Vec<OsString>,
     /// The directory to read, if the subcommand takes one.
     pub source: Option<PathBuf>,
+    /// The directory to write, if the subcommand takes one.
+    pub target: Option<PathBuf>,
     /// Whether one JSON document is to stand on stdout, whatever happens.
     pub json: bool,
     /// Whether as little as possible is to be said.
@@ -46,6 +50,7 @@ impl Asked {
             json: asks_for_json(&words),
             words,
             source: None,
+            target: None,
             quiet: false,
         }
     }
@@ -66,6 +71,10 @@ impl Asked {
         self.source = SOURCE_IDS.iter().find_map(|id| {
             let paths = matches.try_get_many::<PathBuf>(id).ok()??;
             paths.into_iter().next().cloned()
+        });
+        self.target = TARGET_IDS.iter().find_map(|id| {
+            let path = matches.try_get_one::<PathBuf>(id).ok()??;
+            Some(path.clone())
         });
         self
     }

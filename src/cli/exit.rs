@@ -97,7 +97,11 @@ pub(super) fn finish(asked: &Asked, result: anyhow::Result<Exit>) -> ExitCode {
         return Exit::Done.into();
     }
     let exit = Exit::of_error(&error);
-    let steps = after_error(&asked.words, asked.source.as_deref(), &error);
+    let steps = after_error(
+        &asked.words,
+        (asked.source.as_deref(), asked.target.as_deref()),
+        &error,
+    );
     if asked.json {
         let part = ErrorPart::of(&error);
         asked.print(&failure(asked, part, &error_findings(&error), &steps));

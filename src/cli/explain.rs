@@ -20,9 +20,9 @@ use super::words::{WORDS, Word, meaning};
 Without WORD, all of them: the codes of findings first. The severity of a code is the usual one; the place where \
 something is found can make it lighter.")]
 pub struct ExplainArgs {
-    /// Code of a finding or another word, as the tools print it
+    /// Codes of findings or other words, as the tools print them
     #[arg(value_name = "CODE|WORD")]
-    word: Option<String>,
+    word: Vec<String>,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -44,7 +44,7 @@ struct Content {
 
 /// Runs the subcommand.
 pub fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Exit> {
-    let (codes, words) = chosen(args.word.as_deref())?;
+    let (codes, words) = chosen(&args.word)?;
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => {
@@ -80,22 +80,25 @@ pub fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn chosen(wanted: Option<&str>) -> anyhow::Result<(Vec<Code>, Vec<&'static Word>)> {
-    let Some(wanted) = wanted else {
+/// What the wanted words are, codes first; all there are for none.
+fn chosen(wanted: &[String]) -> anyhow::Result<(Vec<Code>, Vec<&'static Word>)> {
+    if wanted.is_empty() {
         return Ok((Code::ALL.to_vec(), WORDS.iter().collect()));
-    };
-    let code = Code::ALL.iter().find(|code| code.as_str() == wanted);
-    let word = meaning(wanted);
-    if code.is_none() && word.is_none() {
-        let codes = Code::ALL.iter().map(|code| code.as_str());
-        let known = codes.chain(WORDS.iter().map(|word| word.word));
-        bail!(
-            "found no code or word {wanted:?}{}",
-            nearest::hint(wanted, known)
-        );
     }
-    Ok((
-        code.into_iter().copied().collect(),
-        word.into_iter().collect(),
-    ))
+    let (mut codes, mut words) = (Vec::new(), Vec::new());
+    for wanted in wanted {
+        let code = Code::ALL.iter().find(|code| code.as_str() == wanted);
+        let word = meaning(wanted);
+        if code.is_none() && word.is_none() {
+            let known = Code::ALL.iter().map(|code| code.as_str());
+            let known = known.chain(WORDS.iter().map(|word| word.word));
+            bail!(
+                "found no code or word {wanted:?}{}",
+                nearest::hint(wanted, known)
+            );
+        }
+        codes.extend(code);
+        words.extend(word);
+    }
+    Ok((codes, words))
 }

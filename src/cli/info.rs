@@ -115,12 +115,9 @@ fn show_words(out: &mut Output, info: &Info) -> anyhow::Result<()> {
     if info.wal.is_some() {
         words.push("tail");
     }
-    if let [first, rest @ ..] = words.as_slice() {
-        let rest: String = rest.iter().map(|word| format!(", {word}")).collect();
-        writeln!(
-            out,
-            "what a word means: rustdb-inspect explain {first}{rest}"
-        )?;
+    if !words.is_empty() {
+        let words = words.join(" ");
+        writeln!(out, "what words mean: rustdb-inspect explain {words}")?;
     }
     Ok(())
 }
@@ -155,10 +152,9 @@ fn show_family(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
 }
 
 fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Result<()> {
-    let size = ByteSize(wal.bytes);
     let segments = counted(wal.segments.len(), "segment");
     let records = counted(wal.records, "record");
-    let mut text = format!("{segments}, {size}, {records}, {}", wal.verdict);
+    let mut text = format!("{segments}, {records}, {}", wal.verdict);
     if let Some(last) = wal.last_timestamp {
         text.push_str(&format!("; last {} UTC", utc_text(last)));
     }

@@ -160,7 +160,7 @@ fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit
                 unchecked: 0,
                 files: Vec::new(),
                 findings: error_findings(&error),
-                next: after_error(&words, Some(dir), &error),
+                next: after_error(&words, (Some(dir), None), &error),
             };
             return (line, exit);
         }

@@ -52,7 +52,10 @@ fn spelt_nearly(path: &Path) -> Vec<PathBuf> {
             let one = one.file_name().unwrap_or_default();
             nearest::is_near(&name.to_string_lossy(), &one.to_string_lossy())
         })
-        .map(|one| one.join(rest))
+        .map(|one| match rest.as_os_str().is_empty() {
+            true => one,
+            false => one.join(rest),
+        })
         .collect();
     found.retain(|one| is_data_directory(one));
     found

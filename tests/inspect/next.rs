@@ -187,7 +187,7 @@ fn what_a_start_of_the_server_did_is_undone_by_what_is_printed() {
         // Upgraded at once, the way to undo it leads into another directory.
         let run = paste("rustdb-migrate upgrade data at-once", place.path()).exits(0);
         let steps = proposed(&run.stderr);
-        assert_eq!(steps.len(), 1, "{}", run.stderr);
+        assert_eq!(steps.len(), 2, "{}", run.stderr);
         for line in &steps[0].1 {
             paste(line, place.path()).exits(0);
         }
@@ -235,8 +235,8 @@ fn what_salvage_leaves_open_can_be_explained_and_decided() {
         let code = match line.contains("--attribution") {
             true => 3,
             // What follows the snapshot is lost.
-            false if line.contains("upgrade") => 1,
-            false => 0,
+            false if line.contains("attribute") => 0,
+            false => 1,
         };
         assert_eq!(run.code, code, "{line}: {}", run.stderr);
         if line.contains("--explain") {

@@ -37,11 +37,10 @@ fn check(root: &Json, schema: &Json, value: &Json, at: &str) -> Result<(), Strin
             },
             "const" => value == said,
             "enum" => said.as_array().unwrap().contains(value),
-            "required" => said
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "required" => {
+                let mut names = said.as_array().unwrap().iter();
+                !value.is_object() || names.all(|name| value.get(name.as_str().unwrap()).is_some())
+            }
             "properties" => {
                 for (name, inner) in value.as_object().into_iter().flatten() {
                     let at = format!("{at}.{name}");
