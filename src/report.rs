@@ -3,6 +3,8 @@
 //! Readers add to a report and go on; they do not print, log or stop at the
 //! first finding.
 
+use std::path::Path;
+
 use crate::error::Class;
 use crate::finding::{Code, Finding, Severity};
 
@@ -60,6 +62,18 @@ impl Report {
             .iter_mut()
             .filter(|finding| finding.code == code);
         of_code.for_each(|finding| finding.severity = severity);
+        self
+    }
+
+    /// The same findings, their files named from below a directory.
+    pub fn below(mut self, directory: &Path) -> Self {
+        for finding in &mut self.findings {
+            let below = finding.file.as_deref();
+            let below = below.and_then(|file| file.strip_prefix(directory).ok());
+            if let Some(below) = below.filter(|below| !below.as_os_str().is_empty()) {
+                finding.file = Some(below.to_owned());
+            }
+        }
         self
     }
 

@@ -9,6 +9,7 @@ use crate::commands::check::{Checked, Outcome, check, find_directories};
 use crate::render::escape;
 
 use super::Exit;
+use super::document::{Head, Source};
 use super::exit::error_text;
 use super::options::{Common, Format};
 use super::output::Output;
@@ -37,7 +38,7 @@ pub struct CheckArgs {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Content {
     checked: usize,
     differing: usize,
     directories: Vec<Line>,
@@ -86,11 +87,21 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
         .len()
         .saturating_sub(lines.iter().filter(good).count());
     match args.format {
-        Format::Json => out.json(&Document {
-            checked: lines.len(),
-            differing,
-            directories: lines,
-        })?,
+        Format::Json => {
+            let content = Content {
+                checked: lines.len(),
+                differing,
+                directories: lines,
+            };
+            let head = Head {
+                command: "check",
+                source: Some(Source::at(&args.path)),
+                outcome: if differing > 0 { "differs" } else { "done" },
+                findings: &[],
+                next: &[],
+            };
+            out.document(&head, &content)?;
+        }
         Format::Text => writeln!(out, "{} checked, {differing} differ", lines.len())?,
     }
     out.finish()?;

@@ -3,18 +3,17 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use crate::commands::OpenOptions;
 use crate::commands::compact::{CompactReport, compact, compact_into};
 use crate::commands::upgrade::Outcome;
-use crate::finding::Finding;
+use crate::commands::{Identity, OpenOptions};
 use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
+use super::document::{Head, Source, outcome};
 use super::options::{Common, Format};
-use super::output::{Output, warn};
+use super::output::{Output, note, warn};
+use super::owner::Owner;
 
 /// Drops dead row versions, packs what is left, and writes indexes anew
 #[derive(Debug, clap::Args)]
@@ -26,22 +25,16 @@ pub struct CompactArgs {
     /// Directory in one of our layouts
     dir: PathBuf,
     /// Write a compact copy to TARGET, and leave DIR as it is
-    #[arg(long, value_name = "TARGET")]
+    #[arg(short, long, value_name = "TARGET")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    owner: Owner,
     /// Threads that read at once [default: one a processor, at most 8]
     #[arg(long, value_name = "N")]
     threads: Option<Threads>,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Serialize)]
-struct Document<'c> {
-    path: String,
-    #[serde(flatten)]
-    report: &'c CompactReport,
-    findings: &'c [Finding],
 }
 
 impl CompactArgs {
@@ -61,7 +54,12 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
     let (report, findings, exit) = match &args.output {
         None => (compact(&args.dir, &open)?, Vec::new(), Exit::Done),
         Some(target) => {
+            args.owner.check(&args.dir)?;
             let (report, written) = compact_into(&args.dir, target, &open)?;
+            if report.changed {
+                let said = args.owner.give(&args.dir, target)?;
+                said.iter().for_each(|text| note(text, common));
+            }
             let exit = match written.outcome {
                 Outcome::Done | Outcome::Planned => Exit::Done,
                 Outcome::NeedsDecision => Exit::NeedsDecision,
@@ -72,11 +70,16 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
     };
     let mut out = Output::new(common)?;
     match args.format {
-        Format::Json => out.json(&Document {
-            path: args.dir.display().to_string(),
-            report: &report,
-            findings: &findings,
-        })?,
+        Format::Json => {
+            let head = Head {
+                command: "compact",
+                source: Some(Source::known(&args.dir, Identity::ours_unread())),
+                outcome: outcome(exit),
+                findings: &findings,
+                next: &[],
+            };
+            out.document(&head, &report)?;
+        }
         Format::Text => {
             if !common.quiet {
                 warn(&Report::of(&findings), common);

@@ -1,33 +1,39 @@
 //! `completions`, of both programs.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use clap_complete::Shell;
 
+use crate::commands::{LocalDisk, write_file};
+use crate::render::escape;
+
 use super::Exit;
-use super::man::Program;
+use super::man::{Program, man_page};
 use super::options::Common;
 use super::output::Output;
+
+/// The page that is written by hand.
+const FORMAT_PAGE: &str = include_str!("../../man/rustdb-format.5");
 
 /// Writes what completes commands, options and values in a shell
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
+--install writes the completions of both programs for bash, zsh and fish, and their man pages, where the shells and \
+man look for what belongs to one user, and says where. For one shell and one program alone:\n\
 bash: rustdb-inspect completions bash > ~/.local/share/bash-completion/completions/rustdb-inspect\n\
 zsh:  rustdb-inspect completions zsh > DIRECTORY_OF_FPATH/_rustdb-inspect\n\
 fish: rustdb-inspect completions fish > ~/.config/fish/completions/rustdb-inspect.fish")]
 pub struct CompletionsArgs {
     /// bash, zsh or fish
-    #[arg(value_parser = shell)]
-    shell: Shell,
-}
-
-fn shell(text: &str) -> Result<Shell, String> {
-    match text {
-        "bash" => Ok(Shell::Bash),
-        "zsh" => Ok(Shell::Zsh),
-        "fish" => Ok(Shell::Fish),
-        _ => Err("expected bash, zsh or fish".into()),
-    }
+    #[arg(value_parser = ["bash", "zsh", "fish"], required_unless_present = "install")]
+    shell: Option<String>,
+    /// Put the completions and man pages of both programs where they are found
+    #[arg(long, conflicts_with = "shell")]
+    install: bool,
 }
 
 /// Runs the subcommand.
@@ -36,15 +42,99 @@ pub(super) fn run(
     args: &CompletionsArgs,
     common: &Common,
 ) -> anyhow::Result<Exit> {
-    let mut text = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut program.command(),
-        program.name(),
-        &mut text,
-    );
     let mut out = Output::new(common)?;
-    out.write_all(&text)?;
+    match &args.shell {
+        Some(shell) => {
+            let shell = shell.parse().map_err(anyhow::Error::msg)?;
+            out.write_all(completions(program, shell).as_bytes())?;
+        }
+        None => install(&mut out)?,
+    }
     out.finish()?;
     Ok(Exit::Done)
+}
+
+fn completions(program: Program, shell: Shell) -> String {
+    let mut text = Vec::new();
+    let mut command = program.command();
+    clap_complete::generate(shell, &mut command, program.name(), &mut text);
+    whole_names(String::from_utf8_lossy(&text).into_owned(), program)
+}
+
+/// clap_complete's script for bash sets a subcommand under one spelling of a
+/// program's name with a hyphen, and looks it up under another: without this
+/// nothing completes after a subcommand.
+fn whole_names(text: String, program: Program) -> String {
+    let spelt = |hyphen: &str| program.name().replace('-', hyphen);
+    text.replace(&spelt("__subcmd__"), &spelt("__"))
+}
+
+/// Writes everything, each file whole, and says where.
+fn install(out: &mut Output) -> anyhow::Result<()> {
+    let places = Places::of_user()?;
+    for program in Program::ALL {
+        let name = program.name();
+        for (shell, dir, file) in [
+            (Shell::Bash, &places.bash, name.to_owned()),
+            (Shell::Zsh, &places.zsh, format!("_{name}")),
+            (Shell::Fish, &places.fish, format!("{name}.fish")),
+        ] {
+            write(out, dir, &file, &completions(program, shell))?;
+        }
+        let man = places.man.join("man1");
+        write(out, &man, &format!("{name}.1"), &man_page(program)?)?;
+    }
+    write(
+        out,
+        &places.man.join("man5"),
+        "rustdb-format.5",
+        FORMAT_PAGE,
+    )?;
+    let zsh = escape(&places.zsh.display().to_string());
+    writeln!(
+        out,
+        "for zsh, before compinit in ~/.zshrc: fpath=({zsh} $fpath)"
+    )?;
+    Ok(())
+}
+
+fn write(out: &mut Output, dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    fs_err::create_dir_all(dir)?;
+    let file = dir.join(name);
+    write_file(&LocalDisk, &file, text.as_bytes())?;
+    // Nothing secret is in it, and another user may look for it too.
+    fs_err::set_permissions(&file, Permissions::from_mode(0o644))?;
+    writeln!(out, "{}", escape(&file.display().to_string()))?;
+    Ok(())
+}
+
+/// Where shells and `man` look.
+struct Places {
+    bash: PathBuf,
+    zsh: PathBuf,
+    fish: PathBuf,
+    man: PathBuf,
+}
+
+impl Places {
+    fn of_user() -> anyhow::Result<Self> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let Some(home) = set("HOME").map(PathBuf::from) else {
+            bail!("HOME is not set, so it is not known where to write");
+        };
+        let data = set("XDG_DATA_HOME").map_or_else(|| home.join(".local/share"), PathBuf::from);
+        let config = set("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+        let program = std::env::current_exe().context("where the program is")?;
+        // `man` looks beside every `bin` of PATH.
+        let beside = program.parent().filter(|dir| dir.ends_with("bin"));
+        let beside = beside
+            .and_then(Path::parent)
+            .map(|dir| dir.join("share/man"));
+        Ok(Places {
+            bash: data.join("bash-completion/completions"),
+            zsh: data.join("zsh/site-functions"),
+            fish: config.join("fish/completions"),
+            man: beside.unwrap_or_else(|| data.join("man")),
+        })
+    }
 }

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::commands::Directory;
 use crate::commands::diff::{Diff, DiffOptions, Difference, Example, TableDiff, diff};
-use crate::finding::Finding;
 use crate::model::Table;
 use crate::render::{counted, distinct_names, escape, push_redacted, push_text};
 use crate::report::Report;
 
 use super::Exit;
+use super::document::{Head, Source};
 use super::options::{Common, Format, Reading};
 use super::output::{Output, warn};
 
@@ -47,19 +47,12 @@ pub struct DiffArgs {
 }
 
 #[derive(Serialize)]
-struct Document<'d> {
+struct Content<'d> {
     equal: bool,
-    a: Side,
-    b: Side,
+    a: Source,
+    b: Source,
     differences: &'d [Difference],
     tables: Vec<TableLine<'d>>,
-    findings: &'d [Finding],
-}
-
-#[derive(Serialize)]
-struct Side {
-    path: String,
-    kind: String,
 }
 
 #[derive(Serialize)]
@@ -128,10 +121,6 @@ fn show_json(
     found: &Diff,
     report: &Report,
 ) -> anyhow::Result<()> {
-    let side = |directory: &Directory| Side {
-        path: directory.path().display().to_string(),
-        kind: directory.kind().to_string(),
-    };
     let tables = found.tables.iter().map(|one| TableLine {
         database: &one.database,
         table: &one.table.name,
@@ -140,14 +129,18 @@ fn show_json(
         examples_a: lines(&one.table, &one.rows.examples_a, args.redact),
         examples_b: lines(&one.table, &one.rows.examples_b, args.redact),
     });
-    out.json(&Document {
+    let content = Content {
         equal: found.is_empty(),
-        a: side(a),
-        b: side(b),
+        a: Source::of(a),
+        b: Source::of(b),
         differences: &found.differences,
         tables: tables.collect(),
-        findings: report.findings(),
-    })
+    };
+    let mut head = Head::of("diff", Source::of(a), report);
+    if !found.is_empty() && Exit::from(report) == Exit::Done {
+        head.outcome = "differs";
+    }
+    out.document(&head, &content)
 }
 
 fn lines(table: &Table, examples: &[Example], redact: bool) -> Vec<ExampleLine> {

@@ -65,11 +65,11 @@ pub struct DumpArgs {
     /// What to write
     #[arg(long, value_enum, default_value_t)]
     format: DumpFormat,
-    /// Only this database, by its exact name (repeatable)
-    #[arg(long, value_name = "NAME")]
+    /// Only this database, by name or pattern as shop_* (repeatable)
+    #[arg(short, long, value_name = "NAME")]
     database: Vec<String>,
-    /// Only this table, by its exact name or as DATABASE.TABLE (repeatable)
-    #[arg(long, value_name = "NAME")]
+    /// Only this table, as TABLE or DATABASE.TABLE, or a pattern as shop.* (repeatable)
+    #[arg(short, long, value_name = "NAME")]
     table: Vec<String>,
     /// Columns, sequences, types, views and accounts instead of rows
     #[arg(long)]

@@ -33,7 +33,7 @@ pub(super) const MIGRATE: &[ExampleText] = &[
         "Drops dead row versions and packs what is left, in place.",
     ),
     (
-        "rustdb-migrate compact new --output packed",
+        "rustdb-migrate compact new -o packed",
         "Writes a compact copy, and leaves the directory as it is.",
     ),
     (
@@ -107,7 +107,11 @@ pub(super) const INSPECT: &[ExampleText] = &[
     ),
     (
         "rustdb-inspect explain torn-tail",
-        "Says what a code of a finding means and what to do.",
+        "Says what a code or another word means and what to do.",
+    ),
+    (
+        "rustdb-inspect completions --install",
+        "Puts completions and man pages of both programs where they are found.",
     ),
     (
         "rustdb-inspect completions zsh",

@@ -7,6 +7,11 @@ use crate::error::{Class, Error};
 use crate::render::escape_lines;
 use crate::report::Report;
 
+use super::after_error::after_error;
+use super::asked::Asked;
+use super::document::{ErrorPart, error_findings, failure};
+use super::next_steps::steps_text;
+
 /// How a command ended; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -81,8 +86,9 @@ pub(super) fn error_text(error: &anyhow::Error) -> String {
 }
 
 /// Turns the result of a command into its exit code; says on stderr why it
-/// could not be done. A closed pipe ends quietly, as for any filter.
-pub(super) fn finish(program: &str, result: anyhow::Result<Exit>) -> ExitCode {
+/// could not be done and what to do, and as a document on stdout where one was
+/// asked for. A closed pipe ends quietly, as for any filter.
+pub(super) fn finish(asked: &Asked, result: anyhow::Result<Exit>) -> ExitCode {
     let error = match result {
         Ok(exit) => return exit.into(),
         Err(error) => error,
@@ -91,8 +97,21 @@ pub(super) fn finish(program: &str, result: anyhow::Result<Exit>) -> ExitCode {
         return Exit::Done.into();
     }
     let exit = Exit::of_error(&error);
+    let steps = after_error(
+        &asked.words,
+        (asked.source.as_deref(), asked.target.as_deref()),
+        &error,
+    );
+    if asked.json {
+        let part = ErrorPart::of(&error);
+        asked.print(&failure(asked, part, &error_findings(&error), &steps));
+    }
+    let mut text = format!("{}: {}\n", asked.program.name(), error_text(&error));
+    if !asked.quiet {
+        text.push_str(&steps_text(&steps));
+    }
     // Nothing is left to do when stderr is closed too.
-    let _ = writeln!(io::stderr(), "{program}: {}", error_text(&error));
+    let _ = io::stderr().write_all(text.as_bytes());
     exit.into()
 }
 

@@ -9,16 +9,20 @@ use crate::commands::nearest;
 use crate::finding::{Code, Severity};
 
 use super::Exit;
+use super::document::{Head, outcome};
 use super::options::{Common, Format};
 use super::output::Output;
+use super::words::{WORDS, Word, meaning};
 
-/// Says what the code of a finding means and what to do
+/// Says what a word or the code of a finding means, and what to do
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Without CODE, all of them. The severity is the usual one; the place where something is found can make it lighter.")]
+Without WORD, all of them: the codes of findings first. The severity of a code is the usual one; the place where \
+something is found can make it lighter.")]
 pub struct ExplainArgs {
-    /// Code, as findings show it
-    code: Option<String>,
+    /// Codes of findings or other words, as the tools print them
+    #[arg(value_name = "CODE|WORD")]
+    word: Vec<String>,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -33,13 +37,14 @@ struct Explained {
 }
 
 #[derive(Serialize)]
-struct All {
+struct Content {
     codes: Vec<Explained>,
+    words: Vec<&'static Word>,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Exit> {
-    let codes = chosen(args.code.as_deref())?;
+    let (codes, words) = chosen(&args.word)?;
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => {
@@ -50,31 +55,50 @@ pub fn run(args: &ExplainArgs, common: &Common) -> anyhow::Result<Exit> {
                 remedy: code.remedy(),
             });
             let codes = explained.collect();
-            out.json(&All { codes })?;
+            let head = Head {
+                command: "explain",
+                source: None,
+                outcome: outcome(Exit::Done),
+                findings: &[],
+                next: &[],
+            };
+            out.document(&head, &Content { codes, words })?;
         }
         Format::Text => {
-            for (position, code) in codes.iter().enumerate() {
-                if position > 0 {
-                    writeln!(out)?;
-                }
-                writeln!(out, "{code} ({})", code.severity())?;
-                writeln!(out, "  {}\n  {}", code.meaning(), code.remedy())?;
+            let mut texts: Vec<String> = Vec::new();
+            for code in codes {
+                let (meaning, remedy) = (out.wrapped(code.meaning()), out.wrapped(code.remedy()));
+                texts.push(format!("{code} ({})\n{meaning}{remedy}", code.severity()));
             }
+            for Word { word, of, meaning } in words {
+                texts.push(format!("{word} ({of})\n{}", out.wrapped(meaning)));
+            }
+            out.write_all(texts.join("\n").as_bytes())?;
         }
     }
     out.finish()?;
     Ok(Exit::Done)
 }
 
-fn chosen(wanted: Option<&str>) -> anyhow::Result<Vec<Code>> {
-    let Some(wanted) = wanted else {
-        return Ok(Code::ALL.to_vec());
-    };
-    match Code::ALL.iter().find(|code| code.as_str() == wanted) {
-        Some(code) => Ok(vec![*code]),
-        None => {
-            let known = Code::ALL.iter().map(|code| code.as_str());
-            bail!("found no code {wanted:?}{}", nearest::hint(wanted, known))
-        }
+/// What the wanted words are, codes first; all there are for none.
+fn chosen(wanted: &[String]) -> anyhow::Result<(Vec<Code>, Vec<&'static Word>)> {
+    if wanted.is_empty() {
+        return Ok((Code::ALL.to_vec(), WORDS.iter().collect()));
     }
+    let (mut codes, mut words) = (Vec::new(), Vec::new());
+    for wanted in wanted {
+        let code = Code::ALL.iter().find(|code| code.as_str() == wanted);
+        let word = meaning(wanted);
+        if code.is_none() && word.is_none() {
+            let known = Code::ALL.iter().map(|code| code.as_str());
+            let known = known.chain(WORDS.iter().map(|word| word.word));
+            bail!(
+                "found no code or word {wanted:?}{}",
+                nearest::hint(wanted, known)
+            );
+        }
+        codes.extend(code);
+        words.extend(word);
+    }
+    Ok((codes, words))
 }

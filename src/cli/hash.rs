@@ -3,14 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::commands::content::{Content, hash_content};
 use crate::commands::{Directory, Phase};
-use crate::finding::Finding;
 use crate::render::escape;
 
 use super::Exit;
+use super::document::{Head, Source};
 use super::options::{Common, Format, Reading};
 use super::output::{Output, warn};
 
@@ -18,7 +16,7 @@ use super::output::{Output, warn};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Equal for equal content, whatever the layout, the order of rows or the order of maps. \
-The hash is of what a user sees: schemas, sequences, visible rows, accounts; --versions adds \
+The hash is of what a user sees: schemas, sequences, visible rows, accounts; --include-dead adds \
 row versions that are no longer visible, and the transactions of each.")]
 pub struct HashArgs {
     /// Data directory, legacy or upgraded
@@ -26,19 +24,11 @@ pub struct HashArgs {
     #[command(flatten)]
     reading: Reading,
     /// Hash every row version with its xmin and xmax
-    #[arg(long)]
-    versions: bool,
+    #[arg(long, alias = "versions")]
+    include_dead: bool,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Serialize)]
-struct Document<'c> {
-    path: String,
-    #[serde(flatten)]
-    content: &'c Content,
-    findings: &'c [Finding],
 }
 
 /// Runs the subcommand.
@@ -49,14 +39,13 @@ pub fn run(args: &HashArgs, common: &Common) -> anyhow::Result<Exit> {
     let findings = directory.findings();
     let mut out = Output::new(common)?;
     match args.format {
-        Format::Json => out.json(&Document {
-            path: args.dir.display().to_string(),
-            content: &content,
-            findings: findings.findings(),
-        })?,
+        Format::Json => {
+            let source = Source::of(&directory);
+            out.document(&Head::of("hash", source, &findings), &content)?;
+        }
         Format::Text => {
             warn(&findings, common);
-            show(&mut out, &content, args.versions)?;
+            show(&mut out, &content, args.include_dead)?;
         }
     }
     out.finish()?;

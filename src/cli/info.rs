@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use serde::Serialize;
 
 use crate::commands::info::{Info, TableInfo, info};
 use crate::commands::wal::LogSummary;
-use crate::finding::Finding;
+use crate::legacy::Family;
 use crate::render::{counted, utc_text};
 
 use super::Exit;
+use super::document::{Head, Source};
 use super::next_steps::{after_look, steps_text};
 use super::options::{Common, Format, Reading, Salvaging};
 use super::output::{Output, word};
@@ -30,12 +30,12 @@ pub struct InfoArgs {
     format: Format,
 }
 
-#[derive(Serialize)]
-struct Document<'i> {
-    #[serde(flatten)]
-    info: &'i Info,
-    findings: &'i [Finding],
-}
+/// Findings of one code, and ways to go on, that are shown without -v: the
+/// first screen is for the first look.
+const SHOWN_PER_CODE: usize = 1;
+const SHOWN_STEPS: usize = 2;
+/// Words whose explanation is pointed to.
+const SHOWN_WORDS: usize = 3;
 
 /// Runs the subcommand.
 pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -44,59 +44,103 @@ pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
     let info = info(&args.dir, &options)?;
     let mut out = Output::new(common)?;
     match args.format {
-        Format::Json => out.json(&Document {
-            info: &info,
-            findings: info.findings(),
-        })?,
+        Format::Json => {
+            let source = Source::known(&info.path, info.identity.clone());
+            let head = Head {
+                next: &after_look(&info, &args.reading.deciding.words()),
+                ..Head::of("info", source, &info.report)
+            };
+            out.document(&head, &info)?;
+        }
         Format::Text => show(&mut out, &info, args, common)?,
     }
     out.finish()?;
     Ok(Exit::from(&info.report))
 }
 
+/// What it is, whose release, what is in it, what happened to it, what to do
+/// next: one screen for an ordinary directory.
 fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyhow::Result<()> {
-    out.field("directory", &info.path)?;
+    out.field("directory", &info.path.display().to_string())?;
     let what = match &info.layout {
         Some(layout) => format!("{layout}, written by rustdb-migrate"),
-        None => "legacy, left by a server".to_owned(),
+        None => "legacy, left by a RustDB server".to_owned(),
     };
-    let size = ByteSize(info.bytes);
-    out.field("kind", &format!("{what}; {} files, {size}", info.files))?;
+    let (files, size) = (counted(info.files, "file"), ByteSize(info.bytes));
+    out.field("kind", &format!("{what}; {files}, {size}"))?;
     if let Some(cluster) = &info.cluster {
         out.field("cluster", cluster)?;
     }
-    show_family(out, info)?;
-    if !info.users.is_empty() {
-        out.field("users", &info.users.join(", "))?;
+    show_family(out, info, common)?;
+    if common.verbose > 0 {
+        for (label, names) in [("users", &info.users), ("roles", &info.roles)] {
+            if !names.is_empty() {
+                out.field(label, &names.join(", "))?;
+            }
+        }
     }
-    if !info.roles.is_empty() {
-        out.field("roles", &info.roles.join(", "))?;
-    }
+    show_tables(out, info, common)?;
     if let Some(wal) = &info.wal {
         show_wal(out, wal, common)?;
     }
-    show_tables(out, info, common)?;
-    if !info.findings().is_empty() && !common.quiet {
+    if common.quiet {
+        return Ok(());
+    }
+    let report = info.report.clone().below(&info.path);
+    out.findings(&report, common, SHOWN_PER_CODE)?;
+    let steps = after_look(info, &args.reading.deciding.words());
+    let shown = match common.verbose {
+        0 => steps.get(..SHOWN_STEPS).unwrap_or(&steps),
+        _ => &steps,
+    };
+    if !shown.is_empty() {
         writeln!(out)?;
-        out.findings(&info.report, common)?;
-        let steps = after_look(info, &args.reading.deciding.words());
-        out.write_all(steps_text(&steps).as_bytes())?;
+    }
+    out.write_all(steps_text(shown).as_bytes())?;
+    if let more @ 1.. = steps.len().saturating_sub(shown.len()) {
+        writeln!(
+            out,
+            "or one of {} (-v shows all)",
+            counted(more, "other way")
+        )?;
+    }
+    show_words(out, info)
+}
+
+/// Where to read what the words mean that stand above.
+fn show_words(out: &mut Output, info: &Info) -> anyhow::Result<()> {
+    let mut words: Vec<&str> = Vec::new();
+    for finding in info.findings() {
+        let code = finding.code.as_str();
+        if !words.contains(&code) && words.len() < SHOWN_WORDS {
+            words.push(code);
+        }
+    }
+    if info.wal.is_some() {
+        words.push("tail");
+    }
+    if !words.is_empty() {
+        let words = words.join(" ");
+        writeln!(out, "what words mean: rustdb-inspect explain {words}")?;
     }
     Ok(())
 }
 
-fn show_family(out: &mut Output, info: &Info) -> anyhow::Result<()> {
-    let others: Vec<&str> = info
-        .families
-        .iter()
-        .filter(|family| **family != info.family)
-        .map(String::as_str)
-        .collect();
-    let text = match others.as_slice() {
-        [] => info.family.clone(),
-        others => format!("{}; {} fit as well", info.family, others.join(", ")),
+fn show_family(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
+    let releases = |family: &String| match family.parse::<Family>() {
+        Ok(known) => format!("{family} ({})", known.releases()),
+        Err(_) => family.clone(),
     };
+    let others = info.families.iter().filter(|one| **one != info.family);
+    let others: Vec<String> = others.map(releases).collect();
+    let mut text = releases(&info.family);
+    if !others.is_empty() {
+        text.push_str(&format!("; {} fit as well", others.join(", ")));
+    }
     out.field("family", &text)?;
+    if common.verbose == 0 {
+        return Ok(());
+    }
     for evidence in &info.evidence {
         let said = match (&evidence.code, evidence.offset) {
             (Some(code), Some(offset)) => format!(
@@ -112,10 +156,13 @@ fn show_family(out: &mut Output, info: &Info) -> anyhow::Result<()> {
 }
 
 fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Result<()> {
-    let size = ByteSize(wal.bytes);
     let segments = counted(wal.segments.len(), "segment");
     let records = counted(wal.records, "record");
-    out.field("wal", &format!("{segments}, {size}, {records}"))?;
+    let mut text = format!("{segments}, {records}, {}", wal.verdict);
+    if let Some(last) = wal.last_timestamp {
+        text.push_str(&format!("; last {} UTC", utc_text(last)));
+    }
+    out.field("log", &text)?;
     if common.verbose > 0 {
         for segment in &wal.segments {
             let size = ByteSize(segment.bytes);
@@ -123,61 +170,54 @@ fn show_wal(out: &mut Output, wal: &LogSummary, common: &Common) -> anyhow::Resu
             let text = format!("{}: {size}, {records}", segment.segment);
             out.field("", &text)?;
         }
-    }
-    if let (Some(first), Some(last)) = (wal.first_sequence, wal.last_sequence) {
-        out.field("  sequences", &format!("{first} to {last}"))?;
-    }
-    if let (Some(first), Some(last)) = (wal.first_timestamp, wal.last_timestamp) {
-        let (first, last) = (utc_text(first), utc_text(last));
-        out.field("  times", &format!("{first} to {last} UTC"))?;
-    }
-    out.field("  verdict", wal.verdict)?;
-    for range in &wal.unreadable {
-        let beyond = match (range.torn, range.zeros) {
-            (true, _) => "torn tail".to_owned(),
-            (false, true) => "zeros that lost nothing".to_owned(),
-            (false, false) => format!("{} records beyond", range.records_beyond),
-        };
-        let text = format!(
-            "{}: {} unreadable bytes at offset {}, {beyond}",
-            range.segment, range.len, range.offset
-        );
-        out.field("", &text)?;
-    }
-    if let Some(cut) = &wal.cut {
-        out.field("  cut", &word(cut))?;
+        if let (Some(first), Some(last)) = (wal.first_sequence, wal.last_sequence) {
+            out.field("  sequences", &format!("{first} to {last}"))?;
+        }
+        if let (Some(first), Some(last)) = (wal.first_timestamp, wal.last_timestamp) {
+            let (first, last) = (utc_text(first), utc_text(last));
+            out.field("  times", &format!("{first} to {last} UTC"))?;
+        }
+        for range in &wal.unreadable {
+            let beyond = match (range.torn, range.zeros) {
+                (true, _) => "torn tail".to_owned(),
+                (false, true) => "zeros that lost nothing".to_owned(),
+                (false, false) => format!("{} beyond", counted(range.records_beyond, "record")),
+            };
+            let bytes = counted(range.len, "unreadable byte");
+            let offset = range.offset;
+            let text = format!("{}: {bytes} at offset {offset}, {beyond}", range.segment);
+            out.field("", &text)?;
+        }
     }
     out.field("  tail", &tail_text(wal))?;
     Ok(())
 }
 
 fn tail_text(wal: &LogSummary) -> String {
-    let mut text = format!("{} records", wal.tail);
-    if wal.cut.is_none() {
-        text.push_str(" by Checkpoint records alone");
+    let mut text = counted(wal.tail, "record");
+    match &wal.cut {
+        Some(cut) => text.push_str(&format!(", cut by {}", word(cut))),
+        None => text.push_str(" by Checkpoint records alone"),
     }
-    if let Some(counts) = wal.attribution {
-        for (count, name) in [
-            (counts.certain, "certain"),
-            (counts.probable, "probable"),
-            (counts.ambiguous, "ambiguous"),
-            (counts.orphan, "orphan"),
-            (counts.assigned, "assigned"),
-        ] {
-            if count > 0 {
-                text.push_str(&format!(", {count} {name}"));
-            }
-        }
-    }
-    for (count, name) in [
-        (wal.no_effect, "without effect"),
-        (wal.set_aside, "not applied"),
-    ] {
+    let mut parts = Vec::new();
+    let mut part = |count: u64, what: &str| {
         if count > 0 {
-            text.push_str(&format!(", {count} {name}"));
+            parts.push(format!("{count} {what}"));
         }
+    };
+    if let Some(counts) = wal.attribution {
+        part(counts.certain, "certain");
+        part(counts.probable, "probable");
+        part(counts.ambiguous, "ambiguous");
+        part(counts.orphan, "orphan");
+        part(counts.assigned, "assigned");
     }
-    text
+    part(wal.no_effect as u64, "without effect");
+    part(wal.set_aside as u64, "not applied");
+    match parts.is_empty() {
+        true => text,
+        false => format!("{text}: {}", parts.join(", ")),
+    }
 }
 
 fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
@@ -206,12 +246,13 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     out.write_all(table.text().as_bytes())?;
     writeln!(
         out,
-        "{}, {}, {}, {} live and {} dead row versions",
+        "{}, {}, {}, {}, {}, {}",
         counted(totals.databases, "database"),
         counted(totals.tables, "table"),
         counted(totals.columns, "column"),
-        totals.live,
-        totals.dead
+        counted(totals.live, "row"),
+        counted(totals.dead, "dead version"),
+        counted(info.users.len(), "user"),
     )?;
     if common.verbose > 0 {
         for database in databases {
@@ -226,24 +267,11 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
 fn show_columns(out: &mut Output, database: &str, one: &TableInfo) -> anyhow::Result<()> {
     let mut table = out.table(&[&format!("{database}.{}", one.table), "TYPE", "", ""]);
     for column in &one.schema.columns {
-        let mut marks = Vec::new();
-        if column.primary_key {
-            marks.push("PRIMARY KEY".to_owned());
-        }
-        if column.unique {
-            marks.push("UNIQUE".to_owned());
-        }
-        if !column.nullable {
-            marks.push("NOT NULL".to_owned());
-        }
-        if let Some((table, column)) = &column.references {
-            marks.push(format!("REFERENCES {table}({column})"));
-        }
         let next = one.schema.sequences.get(&column.name);
         table.row([
             column.name.clone(),
             column.data_type.clone(),
-            marks.join(" "),
+            column.constraints().join(" "),
             next.map_or_else(String::new, |next| format!("next {next}")),
         ]);
     }

@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::asked::parse;
 use super::man::Program;
-use super::options::{Common, parse};
+use super::options::Common;
 use super::progress::shown;
 use super::signals::Signals;
 use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
-
-const NAME: &str = "rustdb-inspect";
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
@@ -41,7 +40,7 @@ enum Command {
 
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
-    let InspectCli { common, command } = parse(Program::Inspect.command_with_examples());
+    let (InspectCli { common, command }, asked) = parse(Program::Inspect);
     let streams = matches!(command, Command::Dump(_) | Command::Wal(_));
     // Only what writes files has something to remove.
     let signals = match &command {
@@ -50,7 +49,7 @@ pub fn run_inspect() -> ExitCode {
     };
     let signals = match signals {
         Ok(signals) => signals,
-        Err(error) => return exit::finish(NAME, Err(error.into())),
+        Err(error) => return exit::finish(&asked, Err(error.into())),
     };
     let result = shown(&common, streams, || match command {
         Command::Info(args) => info::run(&args, &common),
@@ -68,7 +67,7 @@ pub fn run_inspect() -> ExitCode {
         Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
     });
     match signals {
-        Some(signals) => signals.finish(NAME, result, "what was begun is removed"),
-        None => exit::finish(NAME, result),
+        Some(signals) => signals.finish(&asked, result, "what was begun is removed"),
+        None => exit::finish(&asked, result),
     }
 }

@@ -10,6 +10,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::finding::Code;
 
 use super::examples::{self, ExampleText, with_examples};
+use super::words::{WORDS, Word};
 use super::{InspectCli, MigrateCli};
 
 /// A program with a man page.
@@ -115,6 +116,7 @@ pub fn man_page(program: Program) -> io::Result<String> {
     let mut end = Roff::new();
     exit_status(&mut end);
     findings(&mut end);
+    words(&mut end);
     example_lines(&mut end, program);
     see_also(&mut end, program);
     text.push_str(&end.render());
@@ -167,6 +169,16 @@ fn findings(roff: &mut Roff) {
         let title = format!("{code} ({})", code.severity());
         let text = format!("{} {}", code.meaning(), code.remedy());
         entry(roff, &title, &text);
+    }
+}
+
+fn words(roff: &mut Roff) {
+    roff.control("SH", ["WORDS"]);
+    roff.text([roman(
+        "What else the tools print, and what it means, as rustdb-inspect explain says it.",
+    )]);
+    for Word { word, of, meaning } in WORDS {
+        entry(roff, &format!("{word} ({of})"), meaning);
     }
 }
 

@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::asked::parse;
 use super::man::Program;
-use super::options::{Common, parse};
+use super::options::Common;
 use super::progress::shown;
 use super::signals::Signals;
 use super::{attribute, compact, completions, exit, upgrade};
-
-const NAME: &str = "rustdb-migrate";
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
 #[derive(Debug, Parser)]
@@ -44,12 +43,12 @@ impl Command {
 
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
-    let cli: MigrateCli = parse(Program::Migrate.command_with_examples());
+    let (cli, asked) = parse::<MigrateCli>(Program::Migrate);
     let common = &cli.common;
     let left = cli.command.left();
     let signals = match Signals::stop(&common.watch) {
         Ok(signals) => signals,
-        Err(error) => return exit::finish(NAME, Err(error.into())),
+        Err(error) => return exit::finish(&asked, Err(error.into())),
     };
     let result = shown(common, false, || match cli.command {
         Command::Upgrade(args) => upgrade::run(&args, common),
@@ -57,5 +56,5 @@ pub fn run_migrate() -> ExitCode {
         Command::Compact(args) => compact::run(&args, common),
         Command::Completions(args) => completions::run(Program::Migrate, &args, common),
     });
-    signals.finish(NAME, result, left)
+    signals.finish(&asked, result, left)
 }

@@ -1,11 +1,14 @@
 //! The command line: arguments, one call, one render, an exit code. The only
 //! floor that knows clap and anyhow.
 
+mod after_error;
+mod asked;
 mod attribute;
 mod check;
 mod compact;
 mod completions;
 mod diff;
+mod document;
 mod dump;
 mod dump_files;
 mod dump_options;
@@ -24,6 +27,7 @@ mod migrate;
 mod next_steps;
 mod options;
 mod output;
+mod owner;
 mod page;
 mod page_json;
 mod progress;
@@ -35,6 +39,7 @@ mod report_pages;
 mod report_timeline;
 #[cfg(feature = "report")]
 mod report_writes;
+mod shell;
 mod signals;
 mod stats;
 mod upgrade;
@@ -42,8 +47,10 @@ mod verify;
 mod wal;
 mod wal_explain;
 mod wal_line;
+mod words;
 
 pub use exit::Exit;
 pub use inspect::{InspectCli, run_inspect};
 pub use man::{Program, man_page};
 pub use migrate::{MigrateCli, run_migrate};
+pub use words::{WORDS, Word};

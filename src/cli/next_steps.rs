@@ -1,7 +1,7 @@
 //! The commands to run next when something stands in the way or can be undone,
 //! as they can be pasted into a shell.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::commands::info::Info;
@@ -11,6 +11,8 @@ use crate::error::Class;
 use crate::finding::{Code, Finding, Severity};
 use crate::render::escape;
 use crate::report::Report;
+
+use super::shell::{beside, quoted, replaced};
 
 /// The last release whose server shows the rows of a snapshot.
 const LAST_TO_SHOW_ROWS: &str = "1.11.0";
@@ -44,7 +46,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    fn new(purpose: &'static str, commands: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn new(purpose: &'static str, commands: impl IntoIterator<Item = String>) -> Self {
         Step {
             purpose,
             commands: commands.into_iter().collect(),
@@ -65,24 +67,37 @@ pub(super) fn steps_text(steps: &[Step]) -> String {
     text
 }
 
-/// An upgrade to run again: its words, from the program's name on.
+/// An upgrade to run again: its words, from the program's name on; a path need
+/// not be text.
 #[derive(Debug, Clone)]
-struct Again(Vec<String>);
+pub(super) struct Again(Vec<OsString>);
 
 /// Options that take a value and say how SOURCE is read: what is asked about
 /// must be found by the same reading.
 const READING: [&str; 3] = ["--from-family", "--assign", "--attribution"];
+/// Others that take one and that a further command may leave out.
+const VALUED: [&str; 2] = ["--on-ambiguous", "--release"];
 
 impl Again {
+    /// An upgrade of a directory into a new one beside it.
+    pub(super) fn upgrade(source: &Path) -> Self {
+        let target = beside(source, "-new");
+        let paths = [source.as_os_str(), target.as_os_str()];
+        let words = ["rustdb-migrate", "upgrade"].map(OsString::from);
+        let paths = paths.into_iter().map(OsStr::to_owned);
+        Again(words.into_iter().chain(paths).collect())
+    }
+
     /// The options of these words, each with its value where it has one.
-    fn options(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let mut words = self.0.iter().map(String::as_str).peekable();
+    fn options(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
+        let mut words = self.0.iter().map(OsString::as_os_str);
         std::iter::from_fn(move || {
             let word = words.next()?;
-            if let Some((name, value)) = word.split_once('=').filter(|_| word.starts_with("--")) {
-                return Some((name, Some(value)));
+            let text = word.to_str().unwrap_or_default();
+            if let Some((name, value)) = text.split_once('=').filter(|_| text.starts_with("--")) {
+                return Some((OsStr::new(name), Some(OsStr::new(value))));
             }
-            let takes = READING.contains(&word) || ["--on-ambiguous", "--release"].contains(&word);
+            let takes = READING.contains(&text) || VALUED.contains(&text);
             Some((word, if takes { words.next() } else { None }))
         })
     }
@@ -93,30 +108,27 @@ impl Again {
 
     /// Without some options.
     fn without(&self, options: &[&str]) -> Self {
-        let kept = self.options().filter(|(name, _)| !options.contains(name));
+        let kept = self
+            .options()
+            .filter(|(name, _)| !options.iter().any(|option| name == option));
         let words = kept.flat_map(|(name, value)| [Some(name), value]);
-        Again(words.flatten().map(str::to_owned).collect())
+        Again(words.flatten().map(OsStr::to_owned).collect())
     }
 
     /// With more words.
     fn with(&self, words: &[&str]) -> Self {
-        let more = words.iter().map(|word| (*word).to_owned());
+        let more = words.iter().map(OsString::from);
         Again(self.0.iter().cloned().chain(more).collect())
     }
 
     /// With another target.
-    fn beside(&self, target: &str, suffix: &str) -> Self {
-        let other = format!("{}{suffix}", target.trim_end_matches('/'));
-        let words = self.0.iter().map(|word| match word == target {
-            true => other.clone(),
-            false => word.clone(),
-        });
-        Again(words.collect())
+    fn beside(&self, target: &Path, suffix: &str) -> Self {
+        Again(replaced(&self.0, target, &beside(target, suffix)))
     }
 
     /// As it can be pasted.
     fn line(&self) -> String {
-        let words: Vec<String> = self.0.iter().map(|word| quoted(word)).collect();
+        let words: Vec<String> = self.0.iter().map(quoted).collect();
         words.join(" ")
     }
 
@@ -124,8 +136,8 @@ impl Again {
     fn reading(&self) -> String {
         let mut text = String::new();
         for (name, value) in self.options() {
-            let value = value.filter(|_| READING.contains(&name));
-            match value {
+            let name = name.to_str().unwrap_or_default();
+            match value.filter(|_| READING.contains(&name)) {
                 Some(value) => text.push_str(&format!(" {name} {}", quoted(value))),
                 None if ["--salvage", "--repair-replay"].contains(&name) => {
                     text.push_str(&format!(" {name}"));
@@ -140,7 +152,10 @@ impl Again {
     fn assigns(&self, table: &str) -> bool {
         let mut assigned = self.options().filter(|(name, _)| *name == "--assign");
         assigned.any(|(_, value)| {
-            value.is_some_and(|value| value.split_once('=').is_some_and(|(one, _)| one == table))
+            let decision = value
+                .and_then(OsStr::to_str)
+                .and_then(|v| v.split_once('='));
+            decision.is_some_and(|(one, _)| one == table)
         })
     }
 }
@@ -151,15 +166,9 @@ pub(super) fn after_upgrade(
     (source, target): (&Path, &Path),
     words: impl Iterator<Item = OsString>,
 ) -> Vec<Step> {
-    let given = words
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned());
-    let given = Again(
-        std::iter::once("rustdb-migrate".to_owned())
-            .chain(given)
-            .collect(),
-    );
-    let source = quoted(&source.to_string_lossy());
+    let program = std::iter::once(OsString::from("rustdb-migrate"));
+    let given = Again(program.chain(words.skip(1)).collect());
+    let source = quoted(source);
     let findings = &report.findings;
     let again = to_run_again(&given, findings);
     let obstacle = match report.outcome {
@@ -172,12 +181,12 @@ pub(super) fn after_upgrade(
         }
         _ => {
             // What is written stays: the other goes beside it.
-            let target = target.to_string_lossy();
-            let mut steps = undo(findings, &again.beside(&target, "-repaired"));
+            let mut steps = undo(findings, &again.beside(target, "-repaired"));
+            steps.push(look(target));
             steps.extend(left_open(
                 report,
                 &source,
-                &again.beside(&target, "-decided"),
+                &again.beside(target, "-decided"),
             ));
             return steps;
         }
@@ -220,6 +229,14 @@ fn decision_file(purpose: &'static str, source: &str, again: &Again) -> Step {
     Step::new(purpose, [write, obey.with(&["--attribution", file]).line()])
 }
 
+/// How to see what was written.
+fn look(target: &Path) -> Step {
+    Step::new(
+        "to look at it",
+        [format!("rustdb-inspect info {}", quoted(target))],
+    )
+}
+
 /// What a start of the server did that can be undone.
 fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
     let mut codes = findings.iter().map(|finding| finding.code);
@@ -238,48 +255,40 @@ fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
     }
 }
 
-/// What a directory that was looked at with these options leads on to; a
-/// healthy one to nothing.
+/// What a directory that was looked at with these options leads on to.
 pub(super) fn after_look(info: &Info, reading: &[String]) -> Vec<Step> {
     let source = quoted(&info.path);
-    if info.layout.is_some() {
-        return Vec::new();
-    }
-    let mut again = upgrade_of(info, reading);
+    let mut again = Again::upgrade(&info.path);
+    again.0.extend(reading.iter().map(OsString::from));
     let obstacle = Obstacle::of(&info.report);
     if info.salvage && obstacle == Some(Obstacle::Decision) {
         again = again.with(&["--salvage"]);
     }
-    match obstacle {
-        Some(obstacle) => {
-            let again = to_run_again(&again, info.findings());
-            steps(obstacle, info.findings(), &info.undecided, &source, &again)
-        }
-        None => undo(info.findings(), &again),
+    if let Some(obstacle) = obstacle {
+        let again = to_run_again(&again, info.findings());
+        return steps(obstacle, info.findings(), &info.undecided, &source, &again);
     }
-}
-
-/// The upgrade of a directory into a new one beside it.
-fn upgrade_of(info: &Info, reading: &[String]) -> Again {
-    let target = format!("{}-new", info.path.trim_end_matches('/'));
-    let words = ["rustdb-migrate", "upgrade", &info.path, &target];
-    let words = words.into_iter().map(str::to_owned);
-    Again(words.chain(reading.iter().cloned()).collect())
-}
-
-/// The commands for a directory in whose way nothing stands: to write it anew,
-/// and to load it elsewhere.
-pub(super) fn upgrade_and_dump(info: &Info, reading: &[String]) -> [String; 2] {
-    let again = upgrade_of(info, reading);
-    let source = quoted(&info.path);
-    [
-        again.line(),
-        format!("rustdb-inspect dump {source}{} > dump.sql", again.reading()),
-    ]
+    let mut steps = undo(info.findings(), &again);
+    steps.push(match info.layout {
+        None => Step::new(
+            "to write it in a layout that can be checked",
+            [again.line()],
+        ),
+        Some(_) => Step::new(
+            "to check every byte of it",
+            [format!("rustdb-inspect verify {source}")],
+        ),
+    });
+    let load = format!(
+        "rustdb-inspect dump {source}{} | psql -d postgres -v ON_ERROR_STOP=1 -f -",
+        again.reading()
+    );
+    steps.push(Step::new("to load it into PostgreSQL", [load]));
+    steps
 }
 
 /// The commands that lead on; `source` is quoted.
-fn steps(
+pub(super) fn steps(
     obstacle: Obstacle,
     findings: &[Finding],
     undecided: &[Undecided],
@@ -395,29 +404,12 @@ fn to_run_again(given: &Again, findings: &[Finding]) -> Again {
     }
 }
 
-/// A word of a command line, between quotes where a shell would read it
-/// otherwise.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if word.chars().any(char::is_control) {
-        // bash, zsh and fish alike take no escapes between single quotes.
-        return format!(
-            "$'{}'",
-            escape(&word.replace('\\', "\\\\").replace('\'', "\\'"))
-        );
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn again(words: &[&str]) -> Again {
-        Again(words.iter().map(|word| (*word).to_owned()).collect())
+        Again(words.iter().map(OsString::from).collect())
     }
 
     fn line(words: &[&str], findings: &[Finding]) -> String {

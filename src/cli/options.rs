@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, ValueEnum};
 
 use crate::commands::{OpenOptions, Progress};
@@ -11,6 +12,9 @@ use crate::recovery::{Decisions, Request};
 use crate::work::Threads;
 
 use super::progress::ShowProgress;
+
+/// The legacy families, as the command line names them.
+pub(super) const FAMILIES: &[&str] = &["1.3", "1.4", "1.10", "2.3"];
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -22,20 +26,23 @@ pub enum Format {
     Json,
 }
 
+/// Stands last in every help: what a command does comes first.
+const GENERAL: &str = "General options";
+
 /// Options that every subcommand takes.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Say less: no warnings, no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GENERAL)]
     pub quiet: bool,
     /// Say more: every finding, the parts of each thing, and how long it took
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GENERAL, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Colour in what people read: by default on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
     /// Whether to show how far long work is, on stderr
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(long, global = true, help_heading = GENERAL, value_enum, value_name = "WHEN", default_value_t)]
     pub progress: ShowProgress,
     /// Where the work tells how far it is.
     #[arg(skip)]
@@ -85,8 +92,8 @@ pub struct Salvaging {
 /// What the user knows that the files do not say.
 #[derive(Debug, Clone, Args)]
 pub struct Deciding {
-    /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
-    #[arg(long, value_name = "FAMILY")]
+    /// Skip the detection of the legacy family
+    #[arg(long, value_name = "FAMILY", value_parser = one_of::<Family>(FAMILIES))]
     pub from_family: Option<Family>,
     /// Records of TABLE were written for DATABASE (repeatable)
     #[arg(long, value_name = "TABLE=DATABASE")]
@@ -137,6 +144,15 @@ impl Deciding {
     }
 }
 
+/// Parses one of a few words, which help and completions show.
+pub(super) fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr + Clone + Send + Sync + 'static,
+    T::Err: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
 /// What the user decided, from the command line.
 pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::Result<Decisions> {
     let mut decisions = Decisions::default();
@@ -151,24 +167,4 @@ pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::R
             .map_err(|why| anyhow::anyhow!("--assign: {why}"))?;
     }
     Ok(decisions)
-}
-
-/// Parses the process's arguments by a program's definition. `--color` is looked for beforehand, so that
-/// help and usage errors obey it too.
-pub fn parse<P: clap::Parser>(command: clap::Command) -> P {
-    let mut words = std::env::args_os().skip(1).peekable();
-    let mut color = ColorChoice::Auto;
-    while let Some(word) = words.next() {
-        let value = match word.to_str() {
-            Some("--") => break,
-            Some("--color") => words.peek().and_then(|value| value.to_str()),
-            Some(text) => text.strip_prefix("--color="),
-            None => None,
-        };
-        if let Some(choice) = value.and_then(|value| value.parse().ok()) {
-            color = choice;
-        }
-    }
-    let matches = command.color(color).get_matches();
-    P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }

@@ -9,15 +9,18 @@ use clap::ColorChoice;
 use serde::Serialize;
 
 use crate::commands::{LocalDisk, write_file};
-use crate::render::{TextTable, escape, findings_text, json_document};
+use crate::render::{TextTable, escape, findings_text, wrapped};
 use crate::report::Report;
 
+use super::document::Head;
 use super::options::Common;
 
 /// Bytes collected before they are written.
 const BUFFER_LEN: usize = 64 * 1024;
 /// Fewest columns that a table is cut to.
 const MIN_WIDTH: u16 = 40;
+/// Findings of one code that are shown unless all are asked for.
+pub(super) const FEW: usize = 5;
 
 /// Standard output, buffered.
 #[derive(Debug)]
@@ -34,10 +37,7 @@ impl Output {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let file = File::from(stdout.as_fd().try_clone_to_owned()?);
-        let width = terminal
-            .then(|| rustix::termios::tcgetwinsize(&file).ok())
-            .flatten()
-            .map(|size| size.ws_col.max(MIN_WIDTH));
+        let width = terminal.then(|| width(&file)).flatten();
         Ok(Output {
             color: wants_color(common.color, terminal),
             writer: BufWriter::with_capacity(BUFFER_LEN, file),
@@ -55,16 +55,31 @@ impl Output {
         writeln!(self.writer, "{label:<12} {}", escape(text))
     }
 
-    /// Findings for people.
-    pub(super) fn findings(&mut self, report: &Report, common: &Common) -> io::Result<()> {
-        let text = findings_text(report, common.verbose);
+    /// A sentence below a heading, within the width of the terminal.
+    pub(super) fn wrapped(&self, text: &str) -> String {
+        wrapped(text, "  ", self.width)
+    }
+
+    /// Findings for people, of each code the first few.
+    pub(super) fn findings(
+        &mut self,
+        report: &Report,
+        common: &Common,
+        few: usize,
+    ) -> io::Result<()> {
+        let text = findings_text(report, shown(common, few), self.width);
         let text = if self.color { colored(&text) } else { text };
         self.writer.write_all(text.as_bytes())
     }
 
-    /// One JSON document.
-    pub(super) fn json<C: Serialize>(&mut self, content: &C) -> anyhow::Result<()> {
-        self.writer.write_all(&json_document(content)?)?;
+    /// One JSON document: what all documents begin with, then the command's own
+    /// fields.
+    pub(super) fn document<C: Serialize>(
+        &mut self,
+        head: &Head<'_>,
+        content: &C,
+    ) -> anyhow::Result<()> {
+        self.writer.write_all(&head.document(content)?)?;
         Ok(())
     }
 
@@ -84,13 +99,29 @@ impl Write for Output {
     }
 }
 
+/// Columns of a terminal.
+fn width(terminal: impl AsFd) -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    (size.ws_col > 0).then(|| size.ws_col.max(MIN_WIDTH))
+}
+
+/// How many findings of one code are shown.
+fn shown(common: &Common, few: usize) -> usize {
+    match common.verbose {
+        0 => few,
+        _ => usize::MAX,
+    }
+}
+
 /// Shows findings beside data: on stderr, unless `-q`.
 pub(super) fn warn(report: &Report, common: &Common) {
     if common.quiet || report.findings().is_empty() {
         return;
     }
-    let text = findings_text(report, common.verbose);
-    let text = match wants_color(common.color, io::stderr().is_terminal()) {
+    let terminal = io::stderr().is_terminal();
+    let width = terminal.then(|| width(io::stderr())).flatten();
+    let text = findings_text(report, shown(common, FEW), width);
+    let text = match wants_color(common.color, terminal) {
         true => colored(&text),
         false => text,
     };
@@ -128,7 +159,10 @@ fn wants_color(choice: ColorChoice, terminal: bool) -> bool {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => {
-            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+            // An editor's shell, a build's log: it says that it takes no escapes.
+            let takes_escapes = set("TERM").is_none_or(|term| term != "dumb");
+            terminal && takes_escapes && set("NO_COLOR").is_none()
         }
     }
 }

@@ -12,9 +12,10 @@ use crate::report::Report;
 use clap::ValueEnum;
 
 use super::Exit;
-use super::options::Common;
+use super::document::{Head, Source};
+use super::options::{Common, FAMILIES, one_of};
 use super::output::{Output, warn};
-use super::page_json::{Document, PageJson};
+use super::page_json::{Content, PageJson};
 
 /// Shows pages of a table: header, slots, rows, bytes
 #[derive(Debug, clap::Args)]
@@ -34,8 +35,8 @@ pub struct PageArgs {
     /// What to show of a page
     #[arg(long, value_enum, default_value_t)]
     format: PageFormat,
-    /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
-    #[arg(long, value_name = "FAMILY")]
+    /// Skip the detection of the legacy family
+    #[arg(long, value_name = "FAMILY", value_parser = one_of::<Family>(FAMILIES))]
     from_family: Option<Family>,
 }
 
@@ -115,14 +116,16 @@ pub fn run(args: &PageArgs, common: &Common) -> anyhow::Result<Exit> {
         );
     }
     match args.format {
-        PageFormat::Json => out.json(&Document {
-            path: args.dir.display().to_string(),
-            table: &args.table,
-            unit: table.unit,
-            columns: &table.columns,
-            pages: json,
-            findings: report.findings(),
-        })?,
+        PageFormat::Json => {
+            let source = Source::known(&args.dir, table.identity.clone());
+            let content = Content {
+                table: &args.table,
+                unit: table.unit,
+                columns: &table.columns,
+                pages: json,
+            };
+            out.document(&Head::of("page", source, &report), &content)?;
+        }
         _ if !in_full => out.write_all(lines.text().as_bytes())?,
         _ => {}
     }

@@ -2,19 +2,16 @@
 
 use serde::Serialize;
 
-use crate::finding::Finding;
 use crate::model::{PageRow, PageView};
 use crate::render::json_value;
 
-/// The document of `page`.
+/// The document's own fields.
 #[derive(Serialize)]
-pub(super) struct Document<'a> {
-    pub(super) path: String,
+pub(super) struct Content<'a> {
     pub(super) table: &'a str,
     pub(super) unit: &'static str,
     pub(super) columns: &'a [String],
     pub(super) pages: Vec<PageJson>,
-    pub(super) findings: &'a [Finding],
 }
 
 /// One page.

@@ -1,23 +1,30 @@
 //! `rustdb-inspect report`.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use bytesize::ByteSize;
+use serde::Serialize;
 
 use crate::commands::file_outside;
 use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
 use crate::commands::page_map::{PageMaps, page_maps};
+use crate::commands::schema::ColumnSchema;
 use crate::commands::stats::{Writes, stats};
+use crate::commands::verify::{Level, verify};
 use crate::commands::wal::{Log, open_log};
 use crate::finding::Severity;
-use crate::render::html::{DatabasePart, Page, TablePart, page_html};
-use crate::render::{counted, utc_text};
+use crate::legacy::Family;
+use crate::render::html::{ColumnPart, DatabasePart, Page, TablePart, page_html};
+use crate::render::{grouped, utc_text};
 
 use super::Exit;
-use super::next_steps::{Obstacle, after_look, quoted, upgrade_and_dump};
-use super::options::{Common, Reading};
-use super::output::{note, word, write_output};
+use super::document::{Head, Source};
+use super::next_steps::{Obstacle, after_look};
+use super::options::{Common, Format, Reading};
+use super::output::{Output, note, word, write_output};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
 use super::report_writes::writes_part;
@@ -38,9 +45,18 @@ pub struct ReportArgs {
     /// File to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Rights of FILE, as 644: who beside its owner may read it [default: 600]
+    #[arg(long, value_name = "OCTAL", value_parser = mode)]
+    mode: Option<u32>,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     #[command(flatten)]
     reading: Reading,
 }
+
+/// What was looked at before a page says that all is in order.
+const CHECKED: &str = "every byte, as verify does it: structures, keys, foreign keys, sequences";
 
 /// Runs the subcommand.
 pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -52,7 +68,13 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
         None => None,
     };
     let maps = page_maps(&args.dir, &options, log.as_ref())?;
-    info.report.extend(maps.report.clone());
+    // Never greener than `verify`: what only it finds is found here too.
+    let verified = verify(&args.dir, &options, Level::Full)?.report;
+    for finding in verified.findings().iter().chain(maps.report.findings()) {
+        if !info.findings().contains(finding) {
+            info.report.add(finding.clone());
+        }
+    }
     // Only a snapshot that can be read tells what the log is written on top of.
     let writes = match (&log, &info.databases) {
         (Some(_), Some(_)) => stats(&args.dir, &options)?.writes,
@@ -61,8 +83,40 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
     let words = args.reading.deciding.words();
     let page = page(&info, &words, log.as_ref(), &maps, writes.as_ref());
     write_output(&args.output, page_html(&page).as_bytes()).context("--output")?;
+    if let Some(mode) = args.mode {
+        fs_err::set_permissions(&args.output, Permissions::from_mode(mode)).context("--mode")?;
+    }
+    if args.format == Format::Json {
+        let mut out = Output::new(common)?;
+        let head = Head {
+            next: &after_look(&info, &words),
+            ..Head::of(
+                "report",
+                Source::known(&args.dir, info.identity.clone()),
+                &info.report,
+            )
+        };
+        let written = args.output.to_string_lossy().into_owned();
+        out.document(&head, &Content { written })?;
+        out.finish()?;
+    }
     note(&format!("{} written", args.output.display()), common);
     Ok(Exit::from(&info.report))
+}
+
+/// What the document says beside what all documents say.
+#[derive(Serialize)]
+struct Content {
+    /// The page's file.
+    written: String,
+}
+
+/// Rights of a file as octal digits.
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("expected octal digits up to 777".into()),
+    }
 }
 
 fn page(
@@ -74,7 +128,7 @@ fn page(
 ) -> Page {
     let obstacle = Obstacle::of(&info.report);
     Page {
-        title: info.path.clone(),
+        title: info.path.display().to_string(),
         verdict: judged(info, obstacle).to_owned(),
         // What only waits for a decision is no damage.
         worst: match obstacle {
@@ -96,6 +150,23 @@ fn page(
         findings: info.findings().to_vec(),
         writes: writes.map(writes_part),
     }
+}
+
+/// A family and the releases that it stands for.
+fn family(name: &str) -> String {
+    match name.parse::<Family>() {
+        Ok(family) => format!("{name} ({})", family.releases()),
+        Err(_) => name.to_owned(),
+    }
+}
+
+/// A number of things whose plural ends in s.
+fn many(number: u64, thing: &str) -> String {
+    format!(
+        "{} {thing}{}",
+        grouped(number),
+        if number == 1 { "" } else { "s" }
+    )
 }
 
 /// How the directory stands, in a sentence.
@@ -120,31 +191,34 @@ fn judged(info: &Info, obstacle: Option<Obstacle>) -> &'static str {
 /// What to do next, with its commands.
 fn next(info: &Info, reading: &[String]) -> Vec<(&'static str, Vec<String>)> {
     let steps = after_look(info, reading).into_iter();
-    let mut next: Vec<_> = steps.map(|step| (step.purpose, step.commands)).collect();
-    if info.report.class().is_none() {
-        let [upgrade, dump] = upgrade_and_dump(info, reading);
-        let verify = || format!("rustdb-inspect verify {}", quoted(&info.path));
-        let write = match info.layout {
-            None => ("to write it in a layout that can be checked", upgrade),
-            Some(_) => ("to check it", verify()),
-        };
-        next.push((write.0, vec![write.1]));
-        next.push(("to load it into PostgreSQL", vec![dump]));
-    } else if info.layout.is_some() {
-        let verify = format!("rustdb-inspect verify {}", quoted(&info.path));
-        next.push(("to see all that is wrong", vec![verify]));
-    }
-    next
+    steps.map(|step| (step.purpose, step.commands)).collect()
 }
 
 fn table(table: &TableInfo) -> TablePart {
     TablePart {
         name: table.table.clone(),
-        columns: table.schema.columns.len(),
+        columns: table
+            .schema
+            .columns
+            .iter()
+            .map(|one| column(table, one))
+            .collect(),
         live: table.live,
         dead: table.dead,
         size: ByteSize(table.bytes).to_string(),
         bytes: table.bytes,
+    }
+}
+
+fn column(table: &TableInfo, column: &ColumnSchema) -> ColumnPart {
+    let mut marks = column.constraints();
+    if let Some(next) = table.schema.sequences.get(&column.name) {
+        marks.push(format!("next value {next}"));
+    }
+    ColumnPart {
+        name: column.name.clone(),
+        data_type: column.data_type.clone(),
+        marks: marks.join(", "),
     }
 }
 
@@ -155,18 +229,22 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
     };
     let mut facts = vec![
         ("kind", kind),
-        ("family", info.family.clone()),
-        ("files", format!("{}, {}", info.files, ByteSize(info.bytes))),
+        ("family", family(&info.family)),
+        (
+            "files",
+            format!("{}, {}", grouped(info.files), ByteSize(info.bytes)),
+        ),
+        ("checked", CHECKED.to_owned()),
     ];
     if let Some(totals) = &info.totals {
         facts.push((
             "holds",
             format!(
                 "{}, {}, {}, {}",
-                counted(totals.databases, "database"),
-                counted(totals.tables, "table"),
-                counted(totals.live, "row"),
-                counted(totals.dead, "dead row version")
+                many(totals.databases, "database"),
+                many(totals.tables, "table"),
+                many(totals.live, "row"),
+                many(totals.dead, "dead row version")
             ),
         ));
     }
@@ -182,9 +260,9 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
         "log",
         format!(
             "{}, {}, {}, {}",
-            counted(wal.segments.len(), "segment"),
+            many(wal.segments.len() as u64, "segment"),
             ByteSize(wal.bytes),
-            counted(wal.records, "record"),
+            many(wal.records as u64, "record"),
             wal.verdict
         ),
     ));
@@ -195,11 +273,12 @@ fn facts(info: &Info) -> Vec<(&'static str, String)> {
         ));
     }
     if let Some(cut) = &wal.cut {
-        facts.push(("tail", format!("{} records, by {}", wal.tail, word(cut))));
+        let tail = many(wal.tail as u64, "record");
+        facts.push(("tail", format!("{tail}, cut by {}", word(cut))));
     }
     let decided = wal.attribution.as_ref().map_or(0, |counts| counts.assigned);
     if decided > 0 {
-        let records = counted(decided, "record");
+        let records = many(decided, "record");
         facts.push(("decided", format!("{records} placed by your decision")));
     }
     facts

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::asked::Asked;
+use super::document::{ErrorPart, failure};
 use super::{Exit, exit};
 use crate::commands::Progress;
 
@@ -47,7 +49,7 @@ impl Signals {
     /// and what is left.
     pub(super) fn finish(
         &self,
-        program: &str,
+        asked: &Asked,
         result: anyhow::Result<Exit>,
         left: &str,
     ) -> ExitCode {
@@ -58,10 +60,15 @@ impl Signals {
         match known {
             // Done before the signal could stop it.
             Some((signal, name)) if result.is_err() => {
-                let _ = writeln!(io::stderr(), "{program}: stopped by {name}; {left}");
+                let program = asked.program.name();
+                let said = format!("stopped by {name}; {left}");
+                if asked.json {
+                    asked.print(&failure(asked, ErrorPart::stopped(&said), &[], &[]));
+                }
+                let _ = writeln!(io::stderr(), "{program}: {said}");
                 ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
             }
-            _ => exit::finish(program, result),
+            _ => exit::finish(asked, result),
         }
     }
 }

@@ -4,13 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use serde::Serialize;
 
 use crate::commands::stats::{Records, Stats, TableStats, Writes, stats};
-use crate::finding::Finding;
 use crate::render::counted;
 
 use super::Exit;
+use super::document::{Head, Source};
 use super::options::{Common, Format, Reading};
 use super::output::{Output, warn};
 
@@ -36,24 +35,15 @@ pub struct StatsArgs {
     format: Format,
 }
 
-#[derive(Serialize)]
-struct Document<'s> {
-    path: String,
-    #[serde(flatten)]
-    stats: &'s Stats,
-    findings: &'s [Finding],
-}
-
 /// Runs the subcommand.
 pub fn run(args: &StatsArgs, common: &Common) -> anyhow::Result<Exit> {
     let stats = stats(&args.dir, &args.reading.open_options(common)?)?;
     let mut out = Output::new(common)?;
     match args.format {
-        Format::Json => out.json(&Document {
-            path: args.dir.display().to_string(),
-            stats: &stats,
-            findings: stats.report.findings(),
-        })?,
+        Format::Json => {
+            let source = Source::known(&args.dir, stats.identity.clone());
+            out.document(&Head::of("stats", source, &stats.report), &stats)?;
+        }
         Format::Text => {
             warn(&stats.report, common);
             show(&mut out, &stats)?;

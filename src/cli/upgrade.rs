@@ -18,9 +18,11 @@ use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
+use super::document::upgrade_document;
 use super::next_steps::{after_upgrade, steps_text};
-use super::options::{Beyond, Common, Format, decisions};
-use super::output::{Output, warn, write_output};
+use super::options::{Beyond, Common, FAMILIES, Format, decisions, one_of};
+use super::output::{Output, note, warn, write_output};
+use super::owner::Owner;
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
 #[derive(Debug, clap::Args)]
@@ -29,8 +31,8 @@ pub struct UpgradeArgs {
     source: PathBuf,
     /// Directory to write; must not exist or be empty
     target: PathBuf,
-    /// Layout to write: paged, per-table, append or snapshot
-    #[arg(long, value_name = "LAYOUT", default_value = "paged")]
+    /// Layout to write
+    #[arg(long, value_name = "LAYOUT", default_value = "paged", value_parser = one_of::<Target>(&["paged", "per-table", "append", "snapshot"]))]
     to: Target,
     /// With --to paged: pages of 8 KB in one file, 1 to 131072 [default: 131072, 1 GiB]
     #[arg(long, value_name = "N", value_parser = pages_per_file())]
@@ -40,7 +42,7 @@ pub struct UpgradeArgs {
     #[arg(long, value_name = "X.Y.Z")]
     release: Option<String>,
     /// With --to snapshot: what to do with Numeric values, which no old server can load
-    #[arg(long, value_name = "keep|text|real", default_value = "keep")]
+    #[arg(long, value_name = "HOW", default_value = "keep", value_parser = one_of::<Numeric>(&["keep", "text", "real"]))]
     numeric: Numeric,
     /// Records of TABLE were written for DATABASE (repeatable)
     #[arg(long, value_name = "TABLE=DATABASE")]
@@ -49,21 +51,23 @@ pub struct UpgradeArgs {
     #[arg(long, value_name = "FILE")]
     attribution: Option<PathBuf>,
     /// What to do with records whose database stays unknown
-    #[arg(long, value_name = "refuse|best|quarantine", default_value = "refuse")]
+    #[arg(long, value_name = "HOW", default_value = "refuse", value_parser = one_of::<OnAmbiguous>(&["refuse", "best", "quarantine"]))]
     on_ambiguous: OnAmbiguous,
     /// Leave out row versions that are not visible
     #[arg(long)]
     drop_dead: bool,
     #[command(flatten)]
     beyond: Beyond,
-    /// Skip the detection of the legacy family: 1.3, 1.4, 1.10 or 2.3
-    #[arg(long, value_name = "FAMILY")]
+    /// Skip the detection of the legacy family
+    #[arg(long, value_name = "FAMILY", value_parser = one_of::<Family>(FAMILIES))]
     from_family: Option<Family>,
     /// Threads that work at once; what is written does not depend on it [default: one a processor, at most 8]
     #[arg(long, value_name = "N")]
     threads: Option<Threads>,
+    #[command(flatten)]
+    owner: Owner,
     /// Report everything the run would do, and write nothing
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
     /// Go on although a live process holds SOURCE open, or the server of --release will show no row
     #[arg(long)]
@@ -86,15 +90,20 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
     if let Some(file) = &args.report {
         file_outside(file, &args.source)?;
     }
+    args.owner.check(&args.source)?;
     let report = upgrade(&options)?;
+    if matches!(report.outcome, Outcome::Done | Outcome::DoneWithLoss) {
+        let said = args.owner.give(&args.source, &args.target)?;
+        said.iter().for_each(|text| note(text, common));
+    }
     if let Some(file) = &args.report {
         write_json(file, &report)?;
     }
     match args.format {
         Format::Json => {
-            let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
+            let paths = (args.source.as_path(), args.target.as_path());
+            let steps = after_upgrade(&report, paths, std::env::args_os());
+            io::stdout().write_all(&upgrade_document(&report, &args.source, &steps)?)?;
         }
         Format::Text => {
             show(&report, common)?;

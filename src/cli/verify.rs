@@ -1,5 +1,6 @@
 //! `rustdb-inspect verify`.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +15,12 @@ use crate::render::{counted, escape};
 use crate::report::Report;
 
 use super::Exit;
+use super::after_error::after_error;
+use super::document::{Head, Source, error_findings, outcome};
 use super::exit::error_text;
+use super::next_steps::{Step, steps_text};
 use super::options::{Common, Format, Reading};
-use super::output::Output;
+use super::output::{FEW, Output};
 
 /// Checks every checksum, structure and constraint
 #[derive(Debug, clap::Args)]
@@ -59,18 +63,17 @@ impl From<LevelArg> for Level {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Content<'v> {
     level: Level,
     result: &'static str,
-    directories: Vec<DirectoryLine>,
+    directories: &'v [DirectoryLine],
 }
 
 #[derive(Serialize)]
 struct DirectoryLine {
-    path: String,
+    #[serde(flatten)]
+    source: Source,
     result: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     bytes: u64,
@@ -78,6 +81,9 @@ struct DirectoryLine {
     unchecked: u64,
     files: Vec<FileLine>,
     findings: Vec<Finding>,
+    /// What to do next where nothing could be verified.
+    #[serde(skip)]
+    next: Vec<Step>,
 }
 
 #[derive(Serialize)]
@@ -106,11 +112,24 @@ pub fn run(args: &VerifyArgs, common: &Common) -> anyhow::Result<Exit> {
         directories.push(one);
     }
     if args.format == Format::Json {
-        out.json(&Document {
+        let next: Vec<Step> = directories
+            .iter_mut()
+            .flat_map(|one| one.next.drain(..))
+            .collect();
+        let all = directories.iter().flat_map(|one| &one.findings);
+        let head = Head {
+            command: "verify",
+            source: directories.first().map(|one| one.source.clone()),
+            outcome: outcome(exit),
+            findings: &all.cloned().collect::<Vec<_>>(),
+            next: &next,
+        };
+        let content = Content {
             level,
             result: result_word(exit),
-            directories,
-        })?;
+            directories: &directories,
+        };
+        out.document(&head, &content)?;
     }
     out.finish()?;
     Ok(exit)
@@ -126,31 +145,31 @@ fn result_word(exit: Exit) -> &'static str {
 }
 
 fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit) {
-    let path = dir.display().to_string();
     let verification = match verify(dir, options, level) {
         Ok(verification) => verification,
         Err(error) => {
             let error = anyhow::Error::from(error);
+            let words: Vec<OsString> = std::env::args_os().collect();
             let exit = Exit::of_error(&error);
             let line = DirectoryLine {
-                path,
+                source: Source::at(dir),
                 result: result_word(exit),
-                kind: None,
                 error: Some(error_text(&error)),
                 bytes: 0,
                 checked: 0,
                 unchecked: 0,
                 files: Vec::new(),
-                findings: Vec::new(),
+                findings: error_findings(&error),
+                next: after_error(&words, (Some(dir), None), &error),
             };
             return (line, exit);
         }
     };
     let exit = Exit::from(&verification.report);
-    (of_verification(path, verification, exit), exit)
+    (of_verification(dir, verification, exit), exit)
 }
 
-fn of_verification(path: String, verification: Verification, exit: Exit) -> DirectoryLine {
+fn of_verification(dir: &Path, verification: Verification, exit: Exit) -> DirectoryLine {
     let files = &verification.coverage.files;
     let sum = |pick: fn(&FileLine) -> u64, files: &[FileLine]| {
         files
@@ -167,15 +186,15 @@ fn of_verification(path: String, verification: Verification, exit: Exit) -> Dire
         })
         .collect();
     DirectoryLine {
-        path,
+        source: Source::known(dir, verification.identity),
         result: result_word(exit),
-        kind: Some(verification.kind),
         error: None,
         bytes: sum(|file| file.bytes, &files),
         checked: sum(|file| file.checked, &files),
         unchecked: sum(|file| file.unchecked, &files),
         files,
         findings: verification.report.findings().to_vec(),
+        next: Vec::new(),
     }
 }
 
@@ -184,13 +203,16 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         writeln!(
             out,
             "{}: {}: {error}",
-            crate::render::escape(&line.path),
+            escape(&line.source.shown()),
             line.result
         )?;
+        if !common.quiet {
+            out.write_all(steps_text(&line.next).as_bytes())?;
+        }
         return Ok(());
     }
     if !common.quiet {
-        out.findings(&Report::of(&line.findings), common)?;
+        out.findings(&Report::of(&line.findings), common, FEW)?;
     }
     if common.verbose > 0 {
         let mut table = out
@@ -216,9 +238,9 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
     };
     let text = format!(
         "{}: {} ({}): {} of {} in {} checked{unchecked}; {}, {}",
-        line.path,
+        line.source.shown(),
         line.result,
-        line.kind.as_deref().unwrap_or_default(),
+        line.source.kind(),
         ByteSize(line.checked),
         ByteSize(line.bytes),
         counted(line.files.len(), "file"),

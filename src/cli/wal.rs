@@ -7,15 +7,16 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::commands::nearest;
 use crate::commands::wal::{Entry, KindStats, Log, LogSummary, kinds, open_log};
-use crate::finding::Finding;
+use crate::commands::{Identity, nearest};
+use crate::error::Class;
 use crate::legacy::WalRecord;
 use crate::model::Operation;
 use crate::render::utc_text;
 use crate::report::Report;
 
 use super::Exit;
+use super::document::{Head, Source, outcome};
 use super::options::{Beyond, Common, Deciding};
 use super::output::{Output, warn, word};
 use super::wal_explain::{ExplainOptions, explain};
@@ -83,8 +84,7 @@ enum WalFormat {
 }
 
 #[derive(Serialize)]
-struct Document<'d> {
-    path: String,
+struct Content<'d> {
     family: String,
     verdict: &'static str,
     wal: LogSummary,
@@ -92,7 +92,6 @@ struct Document<'d> {
     records: Option<Vec<EntryLine<'d>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<Vec<KindStats>>,
-    findings: &'d [Finding],
 }
 
 /// Runs the subcommand.
@@ -101,22 +100,31 @@ pub fn run(args: &WalArgs, common: &Common) -> anyhow::Result<Exit> {
     args.beyond.apply(&mut options);
     let log = open_log(&args.path, &options)?;
     check(args, &log)?;
-    let damage = log.damage();
     let out = Output::new(common)?;
     if let Some(sequence) = args.explain {
+        let findings = beside(&log);
         let options = ExplainOptions {
-            json: args.format != WalFormat::Text,
+            head: (args.format != WalFormat::Text).then(|| head(args, &log, &findings)),
             redact: args.redact,
         };
         explain(out, &log, sequence, options)?;
-        return Ok(Exit::from(&damage));
+        return Ok(exit(&log));
     }
     match args.format {
         WalFormat::Text => show(out, &log, args, common)?,
         WalFormat::Json => show_json(out, &log, args)?,
         WalFormat::Jsonl => show_lines(out, &log, args, common)?,
     }
-    Ok(Exit::from(&damage))
+    Ok(exit(&log))
+}
+
+/// A log that waits for a decision can be shown; what is damaged, be it the
+/// snapshot beside it, decides how the command ends.
+fn exit(log: &Log) -> Exit {
+    match beside(log).class() {
+        Some(Class::Damage) => Exit::Damage,
+        _ => Exit::from(&log.damage()),
+    }
 }
 
 fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
@@ -253,18 +261,26 @@ fn beside(log: &Log) -> Report {
     log.findings()
 }
 
+/// The head of a document.
+fn head<'r>(args: &WalArgs, log: &Log, findings: &'r Report) -> Head<'r> {
+    let source = Source::known(&args.path, Identity::legacy(log.family()));
+    Head {
+        outcome: outcome(exit(log)),
+        ..Head::of("wal", source, findings)
+    }
+}
+
 fn show_json(mut out: Output, log: &Log, args: &WalArgs) -> anyhow::Result<()> {
     let findings = beside(log);
     let summary = log.summary();
-    out.json(&Document {
-        path: args.path.display().to_string(),
+    let content = Content {
         family: log.family().to_string(),
         verdict: summary.verdict,
         wal: summary,
         records: (!args.stats).then(|| args.lines(log).collect()),
         stats: args.stats.then(|| args.kinds(log)),
-        findings: findings.findings(),
-    })?;
+    };
+    out.document(&head(args, log, &findings), &content)?;
     out.finish()?;
     Ok(())
 }

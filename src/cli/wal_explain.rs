@@ -13,11 +13,12 @@ use crate::recovery::attribution::{Attributed, Candidate};
 use crate::recovery::{CutReason, RecordState};
 use crate::render::{cut_text, escape, row_text, utc_text};
 
+use super::document::Head;
 use super::output::{Output, word};
 use super::wal_line::{EntryLine, LineOptions, what};
 
 #[derive(Serialize)]
-struct Document<'l> {
+struct Content<'l> {
     sequence: u64,
     records: Vec<Explained<'l>>,
 }
@@ -50,10 +51,9 @@ struct EndsLine {
 }
 
 /// How to explain.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ExplainOptions {
-    /// As one JSON document.
-    pub json: bool,
+pub(super) struct ExplainOptions<'h> {
+    /// As one JSON document with this head.
+    pub head: Option<Head<'h>>,
     /// Lengths instead of values.
     pub redact: bool,
 }
@@ -67,7 +67,7 @@ pub(super) fn explain(
     mut out: Output,
     log: &Log,
     sequence: u64,
-    options: ExplainOptions,
+    options: ExplainOptions<'_>,
 ) -> anyhow::Result<()> {
     let found: Vec<(usize, &WalRecord)> = log
         .entries()
@@ -88,7 +88,7 @@ pub(super) fn explain(
         } => affected(legacy, recovery, found.iter().map(|(at, _)| *at), show)?,
         _ => BTreeMap::new(),
     };
-    if options.json {
+    if let Some(head) = options.head {
         let records = found.iter().map(|(at, record)| {
             let about = about.remove(at).unwrap_or_default();
             Explained {
@@ -103,10 +103,11 @@ pub(super) fn explain(
                 considered: log.attributed(*at).map_or(&[][..], |a| &a.candidates),
             }
         });
-        out.json(&Document {
+        let content = Content {
             sequence,
             records: records.collect(),
-        })?;
+        };
+        out.document(&head, &content)?;
     } else {
         for (at, record) in found {
             let about = about.remove(&at).unwrap_or_default();

@@ -241,7 +241,7 @@ fn look(directory: &Path) -> Result<Expected> {
             return Ok(expected);
         }
     };
-    expected.kind = Some(verification.kind);
+    expected.kind = Some(verification.identity.to_string());
     for finding in verification.report.findings() {
         let count = expected.findings.entry(Code::as_str(finding.code));
         *count.or_default() += 1;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::{Layout, Store};
+use serde::Serialize;
+
+use crate::engine::Store;
 use crate::error::{Error, Result};
 use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, holders, tree_len};
 use crate::finding::{Code, Finding};
@@ -88,21 +90,54 @@ impl Opened {
     }
 }
 
-/// What kind of directory it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// Left by a RustDB server of this family.
-    Legacy(Family),
-    /// Written by this tool in this layout.
-    Ours(Layout),
+/// What a directory is, in the words of every document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// `legacy`, or `rustdb-migrate` for one of ours.
+    pub kind: &'static str,
+    /// The legacy family of the data, where it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// The layout of one of ours, where it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
 }
 
-impl fmt::Display for Kind {
+impl Identity {
+    /// That of a directory that a server left.
+    pub fn legacy(family: Family) -> Self {
+        Identity {
+            kind: "legacy",
+            family: Some(family.to_string()),
+            layout: None,
+        }
+    }
+
+    /// That of a directory of ours of which no more is known.
+    pub fn ours_unread() -> Self {
+        Identity {
+            kind: "rustdb-migrate",
+            family: None,
+            layout: None,
+        }
+    }
+
+    /// That of a directory of ours.
+    pub fn ours(store: &Store) -> Self {
+        Identity {
+            family: Some(store.origin().family.clone()),
+            layout: Some(store.layout().to_string()),
+            ..Self::ours_unread()
+        }
+    }
+}
+
+impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Legacy(family) => write!(f, "legacy, family {family}"),
-            Kind::Ours(layout) => write!(f, "{layout}"),
+        match (&self.layout, &self.family) {
+            (Some(layout), _) => f.write_str(layout),
+            (None, Some(family)) => write!(f, "{}, family {family}", self.kind),
+            (None, None) => write!(f, "{}, unreadable", self.kind),
         }
     }
 }
@@ -199,11 +234,11 @@ impl Directory {
         self.backend
     }
 
-    /// What kind it is.
-    pub fn kind(&self) -> Kind {
+    /// What it is, for a document.
+    pub fn identity(&self) -> Identity {
         match &self.backend {
-            Backend::Legacy { legacy, .. } => Kind::Legacy(legacy.family),
-            Backend::Ours(store) => Kind::Ours(store.layout()),
+            Backend::Legacy { legacy, .. } => Identity::legacy(legacy.family),
+            Backend::Ours(store) => Identity::ours(store),
         }
     }
 

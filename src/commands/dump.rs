@@ -4,15 +4,17 @@ use crate::error::{Error, Result};
 use crate::model::{Catalog, Database, RowBatch, RowPart, RowSource, Table};
 use crate::work::{Threads, in_order};
 
+use super::name_pattern::{is_chosen, matches};
 use super::nearest;
 use super::schema::{databases_by_name, tables_by_name};
 
 /// Which tables to show; without names, all.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Databases, by exact name.
+    /// Databases, by name or pattern.
     pub databases: Vec<String>,
-    /// Tables, by exact name: `table` in every database, or `database.table`.
+    /// Tables, by name or pattern: `table` in every database, or
+    /// `database.table`.
     pub tables: Vec<String>,
 }
 
@@ -37,11 +39,11 @@ impl Selection {
         self.check(catalog)?;
         let mut chosen = Vec::new();
         for (d, database) in databases_by_name(catalog) {
-            if !self.databases.is_empty() && !self.databases.contains(&database.name) {
+            if !self.wants_name(&database.name) {
                 continue;
             }
             for (t, table) in tables_by_name(database) {
-                if self.wants(&database.name, &table.name) {
+                if self.wants(catalog, &database.name, &table.name) {
                     chosen.push(Chosen {
                         database,
                         table,
@@ -61,8 +63,12 @@ impl Selection {
 
     /// Whether a database's schema is wanted as a whole.
     pub fn wants_database(&self, database: &str) -> bool {
-        self.tables.is_empty()
-            && (self.databases.is_empty() || self.databases.iter().any(|name| name == database))
+        self.tables.is_empty() && self.wants_name(database)
+    }
+
+    fn wants_name(&self, database: &str) -> bool {
+        let mut names = self.databases.iter();
+        self.databases.is_empty() || names.any(|name| matches(name, database))
     }
 
     /// Whether everything is wanted, accounts included.
@@ -70,25 +76,21 @@ impl Selection {
         self.tables.is_empty() && self.databases.is_empty()
     }
 
-    fn wants(&self, database: &str, table: &str) -> bool {
-        self.tables.is_empty()
-            || self
-                .tables
-                .iter()
-                .any(|name| name == table || is_qualified(name, database, table))
+    fn wants(&self, catalog: &Catalog, database: &str, table: &str) -> bool {
+        let mut names = self.tables.iter();
+        self.tables.is_empty() || names.any(|name| is_chosen_table(name, catalog, database, table))
     }
 
     fn check(&self, catalog: &Catalog) -> Result<()> {
-        let databases: Vec<&str> = catalog.databases.iter().map(|d| d.name.as_str()).collect();
         for name in &self.databases {
-            if !databases.contains(&name.as_str()) {
-                return Err(unknown("database", name, databases));
+            if !database_names(catalog).any(|one| matches(name, one)) {
+                return Err(unknown("database", name, database_names(catalog)));
             }
         }
         for name in &self.tables {
             let known = catalog.databases.iter().any(|database| {
                 let mut tables = database.tables.iter();
-                tables.any(|t| *name == t.name || is_qualified(name, &database.name, &t.name))
+                tables.any(|table| is_chosen_table(name, catalog, &database.name, &table.name))
             });
             if !known {
                 let tables = catalog.databases.iter().flat_map(|d| &d.tables);
@@ -99,11 +101,24 @@ impl Selection {
     }
 }
 
-fn is_qualified(name: &str, database: &str, table: &str) -> bool {
-    let rest = name
-        .strip_prefix(database)
-        .and_then(|r| r.strip_prefix('.'));
-    rest == Some(table)
+fn database_names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    catalog
+        .databases
+        .iter()
+        .map(|database| database.name.as_str())
+}
+
+/// Whether a name or pattern stands for a table, by itself or after its
+/// database and a dot.
+fn is_chosen_table(name: &str, catalog: &Catalog, database: &str, table: &str) -> bool {
+    let tables = catalog
+        .databases
+        .iter()
+        .flat_map(|database| &database.tables);
+    let qualified = format!("{database}.{table}");
+    name == qualified
+        || is_chosen(name, table, tables.map(|table| table.name.as_str()))
+        || matches(name, &qualified)
 }
 
 fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Error {

@@ -1,6 +1,6 @@
 //! `info`: what a directory is and what it holds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -15,13 +15,17 @@ use crate::report::Report;
 use super::schema::{TableSchema, databases_by_name, tables_by_name};
 use super::undecided::{Undecided, undecided};
 use super::wal::{LogSummary, summary};
-use super::{Backend, Directory, Look, OpenOptions};
+use super::{Backend, Directory, Identity, Look, OpenOptions};
 
 /// What a directory is and what it holds.
 #[derive(Debug, Serialize)]
 pub struct Info {
     /// The directory, as it was given.
-    pub path: String,
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// What it is, as other documents say it.
+    #[serde(skip)]
+    pub identity: Identity,
     /// `legacy`, or `rustdb-migrate` for one of ours.
     pub kind: &'static str,
     /// The layout of one of ours.
@@ -142,8 +146,9 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
     let look = Look::open(path, options)?;
     let (files, bytes) = tree_usage(&*options.disk, path)?;
     let mut info = Info {
-        path: path.display().to_string(),
-        kind: "legacy",
+        path: path.to_owned(),
+        identity: look.identity(),
+        kind: look.identity().kind,
         layout: None,
         cluster: None,
         family: String::new(),
@@ -175,7 +180,6 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
 impl Info {
     fn content(&mut self, directory: &Directory) -> Result<()> {
         if let Backend::Ours(store) = directory.backend() {
-            self.kind = "rustdb-migrate";
             self.layout = Some(store.layout().to_string());
             self.cluster = Some(format!("{:032x}", store.origin().cluster_id));
             self.family = store.origin().family.clone();

@@ -9,7 +9,7 @@ use crate::legacy::LegacyDir;
 use crate::recovery::Recovery;
 use crate::report::Report;
 
-use super::{Backend, Directory, OpenOptions, Opened};
+use super::{Backend, Directory, Identity, OpenOptions, Opened};
 
 /// A directory, whole or without its rows.
 #[derive(Debug)]
@@ -69,6 +69,14 @@ impl Look {
         match self {
             Look::Whole(directory) => Some(directory),
             Look::WithoutSnapshot { .. } => None,
+        }
+    }
+
+    /// What it is, for a document.
+    pub fn identity(&self) -> Identity {
+        match self {
+            Look::Whole(directory) => directory.identity(),
+            Look::WithoutSnapshot { legacy, .. } => Identity::legacy(legacy.family),
         }
     }
 

@@ -13,6 +13,8 @@ pub mod dump;
 pub mod export;
 pub mod info;
 pub mod manifest;
+pub mod name_pattern;
+pub mod nearby;
 pub mod nearest;
 pub mod page;
 pub mod page_map;
@@ -28,7 +30,9 @@ mod decided;
 mod directory;
 mod look;
 
-pub use crate::file::{DiskWriter, LocalDisk, Moment, Phase, Progress, file_outside, write_file};
+pub use crate::file::{
+    DiskWriter, LocalDisk, Moment, Ownership, Phase, Progress, file_outside, write_file,
+};
 
-pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};
+pub use directory::{Backend, Directory, Identity, OpenOptions, Opened};
 pub use look::Look;

@@ -14,7 +14,7 @@ pub fn hint<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String 
     let nearest = known.iter().map(|one| (distance(name, one), *one)).min();
     match nearest {
         None => "; there is none at all".to_owned(),
-        Some((edits, nearest)) if edits <= name.chars().count().div_ceil(3).max(2) => {
+        Some((edits, nearest)) if edits <= slips(name) => {
             format!("; did you mean {nearest:?}?")
         }
         Some(_) => {
@@ -27,6 +27,16 @@ pub fn hint<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> String 
             format!("; there are {}{more}", listed.join(", "))
         }
     }
+}
+
+/// Whether one name may have been meant by another.
+pub fn is_near(name: &str, known: &str) -> bool {
+    distance(name, known) <= slips(name)
+}
+
+/// Edits that can be a slip of the hand.
+fn slips(name: &str) -> usize {
+    name.chars().count().div_ceil(3).max(2)
 }
 
 /// Edit distance: how many characters must be added, taken away or changed.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::legacy::{Family, LegacyDir, LegacyPageViews, PageDir};
 use crate::model::{PageStream, Table};
 
-use super::{OpenOptions, Opened, nearest};
+use super::{Identity, OpenOptions, Opened, nearest};
 
 /// A table whose pages can be shown.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct PagedTable {
     pub unit: &'static str,
     /// Names of its columns; empty where no file says them.
     pub columns: Vec<String>,
+    /// What the directory is.
+    pub identity: Identity,
     source: Source,
 }
 
@@ -73,6 +75,7 @@ impl PagedTable {
         Ok(PagedTable {
             unit: store.layout().page_name(),
             columns: columns.collect(),
+            identity: Identity::ours(&store),
             source: Source::Ours {
                 at: (at, position),
                 store,
@@ -100,6 +103,7 @@ impl PagedTable {
         Ok(PagedTable {
             unit: "page",
             columns: Vec::new(),
+            identity: Identity::legacy(legacy.family),
             source: Source::Legacy(dir),
         })
     }

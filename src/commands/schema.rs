@@ -85,6 +85,23 @@ pub struct GrantSchema {
     pub privileges: BTreeMap<String, Vec<&'static str>>,
 }
 
+impl ColumnSchema {
+    /// Its constraints, as SQL says them.
+    pub fn constraints(&self) -> Vec<String> {
+        let marks = [
+            (self.primary_key, "PRIMARY KEY"),
+            (self.unique, "UNIQUE"),
+            (!self.nullable, "NOT NULL"),
+        ];
+        let marks = marks.iter().filter(|(there, _)| *there);
+        let mut marks: Vec<String> = marks.map(|(_, mark)| (*mark).to_owned()).collect();
+        if let Some((table, column)) = &self.references {
+            marks.push(format!("REFERENCES {table}({column})"));
+        }
+        marks
+    }
+}
+
 impl From<&Column> for ColumnSchema {
     fn from(column: &Column) -> Self {
         let reference = column.foreign_key.as_ref();

@@ -11,7 +11,7 @@ use crate::file::{Disk, Phase, WatchedDisk, files_below, tree_len};
 use crate::legacy::LegacyDir;
 use crate::report::Report;
 
-use super::{Directory, Look, OpenOptions, constraints};
+use super::{Directory, Identity, Look, OpenOptions, constraints};
 
 /// How much is checked; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,8 +29,8 @@ pub enum Level {
 /// What a verification found.
 #[derive(Debug)]
 pub struct Verification {
-    /// What kind of directory it is.
-    pub kind: String,
+    /// What it is.
+    pub identity: Identity,
     /// Which bytes were checked.
     pub coverage: Coverage,
     /// Everything found.
@@ -51,13 +51,12 @@ pub fn verify(path: &Path, options: &OpenOptions, level: Level) -> Result<Verifi
         Some(legacy) => legacy_coverage(&*options.disk, path, legacy)?,
         None => Coverage::default(),
     };
-    let family = look.legacy().map(|legacy| legacy.family.to_string());
-    let kind = format!("legacy, family {}", family.unwrap_or_default());
+    let identity = look.identity();
     if let Some(directory) = look.directory().filter(|_| level == Level::Full) {
         constraints::check(directory, &mut report)?;
     }
     Ok(Verification {
-        kind,
+        identity,
         coverage,
         report,
     })
@@ -75,10 +74,10 @@ fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verif
     let mut how = VerifyOptions::from(engine_level);
     how.threads = options.threads;
     let coverage = engine::verify_on(&disk, path, how, &mut report)?;
-    let mut kind = "rustdb-migrate, unreadable".to_owned();
+    let mut identity = Identity::ours_unread();
     match Directory::open(path, options) {
         Ok(directory) => {
-            kind = directory.kind().to_string();
+            identity = directory.identity();
             // Rows of a damaged directory would be reported twice.
             if level == Level::Full && !report.has_errors() {
                 constraints::check(&directory, &mut report)?;
@@ -93,7 +92,7 @@ fn verify_ours(path: &Path, options: &OpenOptions, level: Level) -> Result<Verif
         Err(other) => return Err(other),
     }
     Ok(Verification {
-        kind,
+        identity,
         coverage,
         report,
     })

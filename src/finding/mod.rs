@@ -4,9 +4,11 @@
 //! JSON, the man page and `explain` all read from it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 mod code;
 
@@ -43,7 +45,7 @@ pub struct Finding {
     /// How much it weighs here.
     pub severity: Severity,
     /// The file, as the user can open it.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy")]
+    #[serde(flatten, serialize_with = "file_fields")]
     pub file: Option<PathBuf>,
     /// Bytes from the start of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,12 +65,40 @@ pub struct Finding {
     pub detail: Option<String>,
 }
 
-/// File names need not be UTF-8, JSON must be.
-fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => serializer.serialize_str(&path.to_string_lossy()),
-        None => serializer.serialize_none(),
+/// `path` as a field of a document, and `path_bytes`, its bytes in hexadecimal
+/// digits, where it is not UTF-8: JSON has only text.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn path_fields<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    fields(Some(path), ("path", "path_bytes"), serializer)
+}
+
+/// Likewise as `file` and `file_bytes`; no field where there is none.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn file_fields<S: Serializer>(
+    file: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    fields(file.as_deref(), ("file", "file_bytes"), serializer)
+}
+
+fn fields<S: Serializer>(
+    path: Option<&Path>,
+    (text, bytes): (&'static str, &'static str),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    if let Some(path) = path {
+        map.serialize_entry(text, &path.to_string_lossy())?;
+        if path.to_str().is_none() {
+            let digits = base16ct::lower::encode_string(path.as_os_str().as_bytes());
+            map.serialize_entry(bytes, &digits)?;
+        }
     }
+    map.end()
 }
 
 impl Finding {

@@ -102,6 +102,15 @@ impl Family {
             .unwrap_or(first)
     }
 
+    /// Its releases, as `RustDB 1.4 to 1.9`.
+    pub fn releases(self) -> String {
+        let ((major, minor), (last_major, last_minor)) = self.fields().releases;
+        match (major, minor) == (last_major, last_minor) {
+            true => format!("RustDB {major}.{minor}"),
+            false => format!("RustDB {major}.{minor} to {last_major}.{last_minor}"),
+        }
+    }
+
     /// Columns have `unique`.
     pub fn has_unique(self) -> bool {
         self.fields().unique

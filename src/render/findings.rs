@@ -6,40 +6,38 @@ use std::fmt::Write;
 use crate::finding::{Code, Finding};
 use crate::report::Report;
 
-use super::escape;
+use super::{escape, wrapped};
 
-/// Findings of one code that are shown unless all are asked for.
-const SHOWN_PER_CODE: usize = 5;
-
-/// Findings line by line, each code's remedy once; with `verbose` all of them,
-/// else the first few of each code and how many more there are.
-pub fn findings_text(report: &Report, verbose: u8) -> String {
+/// Findings line by line, each code's remedy once; of each code the first
+/// `shown`, and how many more there are. No line is wider than `width`, but for
+/// a path or value.
+pub fn findings_text(report: &Report, shown: usize, width: Option<u16>) -> String {
     let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
     for finding in report.findings() {
         by_code.entry(finding.code).or_default().push(finding);
     }
     let mut text = String::new();
     for (code, findings) in by_code {
-        let shown = if verbose > 0 {
-            findings.len()
-        } else {
-            SHOWN_PER_CODE
-        };
         for finding in findings.iter().take(shown) {
-            line(&mut text, finding);
+            let line = line(finding);
+            // What follows the first line stands apart from the next finding.
+            let mut lines = wrapped(&line, "  ", width);
+            lines.drain(..2);
+            text.push_str(&lines);
         }
         if findings.len() > shown {
             let more = findings.len() - shown;
             let _ = writeln!(text, "  ... and {more} more {code} (-v shows all)");
         }
-        let _ = writeln!(text, "  {}\n  {}", code.meaning(), report.remedy(code));
+        text.push_str(&wrapped(code.meaning(), "  ", width));
+        text.push_str(&wrapped(report.remedy(code), "  ", width));
     }
     text
 }
 
 /// Severity, code, place, detail. Writing to a string cannot fail.
-fn line(text: &mut String, finding: &Finding) {
-    let _ = write!(text, "{}: {}", finding.severity, finding.code);
+fn line(finding: &Finding) -> String {
+    let mut text = format!("{}: {}", finding.severity, finding.code);
     if let Some(file) = &finding.file {
         let _ = write!(text, ": {}", escape(&file.display().to_string()));
         if let Some(offset) = finding.offset {
@@ -61,5 +59,5 @@ fn line(text: &mut String, finding: &Finding) {
     if let Some(detail) = &finding.detail {
         let _ = write!(text, ": {}", escape(detail));
     }
-    text.push('\n');
+    text
 }

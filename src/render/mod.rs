@@ -17,9 +17,10 @@ pub mod sql;
 mod table;
 mod time;
 mod value;
+mod wrap;
 
 pub use columns::distinct_names;
-pub use counted::counted;
+pub use counted::{counted, grouped};
 pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};
 pub use findings::findings_text;
@@ -31,3 +32,4 @@ pub use parquet::{ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, 
 pub use table::TextTable;
 pub use time::utc_text;
 pub use value::{REDACTED, push_redacted, push_text, redacted_text};
+pub use wrap::wrapped;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::support::run::{
-    data, fixture_names, inspect, inspect_command, known, migrate, text, truth,
+    copy, data, fixture_names, inspect, inspect_command, known, migrate, text, truth,
 };
 
 fn info(directory: &str) -> Json {
@@ -70,7 +70,7 @@ fn a_damaged_or_missing_snapshot_is_shown_with_its_log() {
         assert!(info["databases"].is_null(), "{name}");
         assert!(info["wal"]["records"].as_u64().unwrap() > 0, "{name}");
         let run = inspect(["info", &data(name)]).exits(1);
-        assert!(run.stdout.contains("sequences"), "{name}");
+        assert!(run.stdout.contains("\nlog  "), "{name}");
     }
     let evidence = info(&data("truncated_snapshot"))["evidence"].clone();
     let evidence = evidence.as_array().unwrap();
@@ -165,4 +165,44 @@ fn colour_is_for_terminals_unless_asked_for() {
     assert!(run("always").contains("\x1b[33mwarning:\x1b[0m"));
     let help = inspect(["--color=always", "--help"]).exits(0).stdout;
     assert!(help.contains('\x1b'));
+}
+
+#[test]
+fn a_wrong_path_is_answered_with_the_command_for_the_right_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let above = scratch.path().join("old server");
+    let right = above.join("data");
+    copy(Path::new(&data("torn_tail")), &right);
+    let segment = std::fs::read_dir(right.join("wal"))
+        .unwrap()
+        .next()
+        .unwrap();
+    let deep = scratch.path().join("volumes/one/_data");
+    copy(Path::new(&data("torn_tail")), &deep);
+    let command =
+        |command: &str, path: &Path| format!("\n  rustdb-inspect {command} '{}'\n", path.display());
+    for wrong in [
+        right.join("server_instance.db"),
+        right.join("wal"),
+        segment.unwrap().path(),
+        above.clone(),
+        above.join("dat"),
+        scratch.path().join("old servr/data"),
+    ] {
+        for one in ["info", "hash", "verify"] {
+            let run = inspect([one, &text(&wrong)]).exits(2);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert!(
+                said.contains(&command(one, &right)),
+                "{one} {}: {said}",
+                wrong.display()
+            );
+        }
+    }
+    let run = inspect(["info", &text(&scratch.path().join("volumes"))]).exits(2);
+    let found = format!("\n  rustdb-inspect info {}\n", deep.display());
+    assert!(run.stderr.contains(&found), "{}", run.stderr);
+    let empty = tempfile::tempdir().unwrap();
+    let run = inspect(["info", &text(empty.path())]).exits(2);
+    assert!(run.stderr.contains("\n  find / "), "{}", run.stderr);
 }

@@ -183,7 +183,7 @@ fn what_a_start_of_the_server_did_is_undone_by_what_is_printed() {
         // Upgraded at once, the way to undo it leads into another directory.
         let run = paste("rustdb-migrate upgrade data at-once", place.path()).exits(0);
         let steps = proposed(&run.stderr);
-        assert_eq!(steps.len(), 1, "{}", run.stderr);
+        assert_eq!(steps.len(), 2, "{}", run.stderr);
         for line in &steps[0].1 {
             paste(line, place.path()).exits(0);
         }
@@ -232,8 +232,8 @@ fn what_salvage_leaves_open_can_be_explained_and_decided() {
         let code = match line.contains("--attribution") || line.contains("migrate attribute") {
             true => 3,
             // What follows the snapshot is lost.
-            false if line.contains("upgrade") => 1,
-            false => 0,
+            false if line.contains("attribute") => 0,
+            false => 1,
         };
         assert_eq!(run.code, code, "{line}: {}", run.stderr);
         if line.contains("--explain") {
@@ -245,11 +245,16 @@ fn what_salvage_leaves_open_can_be_explained_and_decided() {
 }
 
 #[test]
-fn a_healthy_directory_proposes_nothing() {
+fn a_healthy_directory_leads_to_its_upgrade_and_that_to_what_was_written() {
     let run = inspect(["info", &data("clean_marker")]).exits(0);
-    assert!(proposed(&run.stdout).is_empty(), "{}", run.stdout);
+    let first = &proposed(&run.stdout)[0].1[0];
+    assert!(first.starts_with("rustdb-migrate upgrade "), "{first}");
     let scratch = tempfile::tempdir().unwrap();
     let new = text(&scratch.path().join("new"));
     let run = migrate(["upgrade", &data("clean_marker"), &new]).exits(0);
-    assert!(proposed(&run.stderr).is_empty(), "{}", run.stderr);
+    let look = format!("rustdb-inspect info {new}");
+    let proposed = proposed(&run.stderr);
+    assert_eq!(proposed, [("to look at it:".to_owned(), vec![look])]);
+    let run = inspect(["info", &new]).exits(0);
+    assert!(run.stdout.contains(&format!("rustdb-inspect verify {new}")));
 }

@@ -192,8 +192,7 @@ fn a_damaged_page_is_marked_and_named() {
     assert_eq!(damaged.matches("class=\"broken\"").count(), 2);
     assert_eq!(damaged.matches("bytes dead, damaged</title>").count(), 1);
     assert!(damaged.contains("<a href=\"#checksum-mismatch\">"));
-    // Salvage is of what a server left; it is not proposed for a directory of ours.
-    assert!(!damaged.contains("--salvage") && damaged.contains("rustdb-inspect verify"));
+    assert!(damaged.contains("--salvage") && damaged.contains("rustdb-inspect verify"));
 }
 
 #[test]
@@ -217,4 +216,63 @@ fn the_pages_of_a_torn_log_and_of_an_open_decision_are_these() {
         let version = env!("CARGO_PKG_VERSION");
         insta::assert_snapshot!(name, page.replace(version, "VERSION"));
     }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_on_the_page_as_verify_finds_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut server = populated(Family::V1_4);
+    let twice = server.table("shop", "customers").rows[0].clone();
+    server.table("shop", "customers").rows.push(twice);
+    server.checkpoint();
+    let source = on_disk(&server.killed());
+    let source = text(source.path());
+    assert!(
+        inspect(["verify", &source])
+            .exits(0)
+            .stdout
+            .contains("duplicate-key")
+    );
+    let (run, page) = page(&source, scratch.path());
+    run.exits(0);
+    assert!(!page.contains("In order"), "{page}");
+    assert!(page.contains("<a href=\"#duplicate-key\">"), "{page}");
+    assert!(page.contains("database shop, table customers"), "{page}");
+}
+
+#[test]
+fn a_page_is_a_schema_document_without_marks_of_other_formats() {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in ["torn_tail", "twins", "truncated_snapshot", "segments"] {
+        let (_, page) = page(&data(name), scratch.path());
+        assert!(!page.contains('`'), "{name}");
+    }
+    let (_, page) = page(&data("torn_tail"), scratch.path());
+    for part in [
+        "Columns of ",
+        "NUMERIC(10,2)",
+        "PRIMARY KEY, NOT NULL",
+        "REFERENCES customers(id)",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    // What was found and the log stand before the inventory.
+    let place = |heading: &str| page.find(heading).unwrap();
+    assert!(place("<h2>Findings") < place("<h2>Databases"));
+    assert!(place("<h2>The log") < place("<h2>Databases"));
+}
+
+#[test]
+fn others_may_read_a_page_only_if_asked() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().unwrap();
+    for (name, more, mode) in [("a", None, 0o600), ("b", Some("--mode=644"), 0o644)] {
+        let file = scratch.path().join(name);
+        let (dir, path) = (data("torn_tail"), text(&file));
+        let args = ["report", &dir, "-o", &path].into_iter().chain(more);
+        inspect(args).exits(0);
+        let found = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{name}: {found:o}");
+    }
+    inspect(["report", &data("torn_tail"), "-o", "/dev/null", "--mode=9"]).exits(2);
 }

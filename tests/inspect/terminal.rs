@@ -8,9 +8,16 @@ use crate::support::run::{Run, data, inspect, inspect_command, migrate, text};
 
 /// What a command prints on a terminal of this many columns, by `script`, which
 /// lends it one; `None` where there is no such program.
-fn on_terminal(columns: u16, environment: &str, program: &str, args: &[&str]) -> Option<String> {
+/// `first` is what the shell does before.
+pub fn on_terminal(
+    columns: u16,
+    first: &str,
+    environment: &str,
+    program: &str,
+    args: &[&str],
+) -> Option<String> {
     let line = format!(
-        "stty cols {columns}; {environment} exec {program} {}",
+        "stty cols {columns}; {first} {environment} exec {program} {}",
         args.join(" ")
     );
     let mut command = Command::new("script");
@@ -58,15 +65,14 @@ fn tables_fit_the_width_of_the_terminal() {
     ] {
         for columns in [50, 80, 200] {
             let _ = std::fs::remove_dir_all(&copy);
-            let Some(said) = on_terminal(columns, "", program, &args) else {
+            let Some(said) = on_terminal(columns, "", "", program, &args) else {
                 return;
             };
             let lines = said.lines();
             let lines = lines.skip_while(|line| !line.trim_start().starts_with(header));
-            // Sentences around a table have no gaps.
-            let table: Vec<&str> = lines
-                .filter(|line| line.trim_start().contains("  "))
-                .collect();
+            // The sum below it ends a table; sentences around it have no gaps.
+            let lines = lines.take_while(|line| !line.starts_with(|c: char| c.is_ascii_digit()));
+            let table: Vec<&str> = lines.filter(|line| line.contains("  ")).collect();
             assert!(table.len() > 1, "{args:?}: {said}");
             for line in table {
                 assert!(
@@ -82,16 +88,20 @@ fn tables_fit_the_width_of_the_terminal() {
 fn colour_is_for_terminals_and_no_color_is_obeyed() {
     let source = data("torn_tail");
     let args = ["info", source.as_str()];
-    let Some(colored) = on_terminal(80, "NO_COLOR=", INSPECT, &args) else {
+    let Some(colored) = on_terminal(80, "", "NO_COLOR= TERM=xterm", INSPECT, &args) else {
         return;
     };
     assert!(
         colored.contains("\u{1b}[33mwarning:\u{1b}[0m torn-tail"),
         "{colored}"
     );
-    for (environment, more) in [("NO_COLOR=1", vec![]), ("NO_COLOR=", vec!["--color=never"])] {
+    for (environment, more) in [
+        ("NO_COLOR=1 TERM=xterm", vec![]),
+        ("NO_COLOR= TERM=xterm", vec!["--color=never"]),
+        ("NO_COLOR= TERM=dumb", vec![]),
+    ] {
         let args = [&args[..], &more].concat();
-        let plain = on_terminal(80, environment, INSPECT, &args).unwrap();
+        let plain = on_terminal(80, "", environment, INSPECT, &args).unwrap();
         assert!(
             !plain.contains('\u{1b}') && plain.contains("warning: torn-tail"),
             "{plain}"

@@ -20,6 +20,7 @@ pub mod pages;
 pub mod repaired;
 pub mod restart;
 pub mod run;
+pub mod schema;
 pub mod server;
 pub mod skip;
 pub mod strict;

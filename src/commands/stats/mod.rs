@@ -13,7 +13,7 @@ use crate::model::{PageView, RowSource};
 use crate::report::Report;
 
 use super::info::table_bytes;
-use super::{Backend, Directory, OpenOptions};
+use super::{Backend, Directory, Identity, OpenOptions};
 
 pub use writes::{LeftOut, Records, Run, Writes};
 
@@ -23,6 +23,9 @@ const WIDEST: usize = 3;
 /// The space of a directory.
 #[derive(Debug, Serialize)]
 pub struct Stats {
+    /// What the directory is.
+    #[serde(skip)]
+    pub identity: Identity,
     /// What its tables are made of: page, record or block; none in a legacy
     /// directory, whose snapshot has no parts.
     pub unit: Option<&'static str>,
@@ -138,6 +141,7 @@ fn percent(part: u64, whole: u64) -> u64 {
 pub fn stats(path: &Path, options: &OpenOptions) -> Result<Stats> {
     let directory = Directory::open(path, options)?;
     let mut stats = Stats {
+        identity: directory.identity(),
         unit: match directory.backend() {
             Backend::Ours(store) => Some(store.layout().page_name()),
             Backend::Legacy { .. } => None,

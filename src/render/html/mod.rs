@@ -11,7 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::finding::{Code, Finding, Severity};
 
-use super::escape;
+use super::{escape, grouped};
 
 pub use page_map::{MapCell, PageMapPart};
 pub use timeline::{Mark, RecordMark, Sureness, Timeline};
@@ -61,8 +61,8 @@ pub struct DatabasePart {
 pub struct TablePart {
     /// Its name.
     pub name: String,
-    /// Number of columns.
-    pub columns: usize,
+    /// Its columns, in order.
+    pub columns: Vec<ColumnPart>,
     /// Visible row versions.
     pub live: u64,
     /// Row versions that are not visible.
@@ -71,6 +71,17 @@ pub struct TablePart {
     pub size: String,
     /// Its bytes.
     pub bytes: u64,
+}
+
+/// One column.
+#[derive(Debug)]
+pub struct ColumnPart {
+    /// Its name.
+    pub name: String,
+    /// Its declared type.
+    pub data_type: String,
+    /// Keys and other constraints, and the next value of its sequence.
+    pub marks: String,
 }
 
 /// The page as text.
@@ -91,11 +102,11 @@ pub fn page_html(page: &Page) -> String {
                 main {
                     h1 { "RustDB directory " code { (title) } }
                     (summary(page))
+                    (findings(&by_code(&page.findings)))
+                    @if let Some(timeline) = &page.timeline { (timeline::section(timeline)) }
                     (contents(page))
                     @if !page.maps.is_empty() { (page_map::section(&page.maps, page.maps_left_out)) }
-                    @if let Some(timeline) = &page.timeline { (timeline::section(timeline)) }
                     @if let Some(writes) = &page.writes { (writes::section(writes)) }
-                    (findings(&by_code(&page.findings)))
                 }
                 footer { "rustdb-inspect " (env!("CARGO_PKG_VERSION")) }
             }
@@ -206,6 +217,7 @@ fn contents(page: &Page) -> Markup {
                             @for table in &database.tables { (table_row(table, largest)) }
                         }
                     }
+                    @for table in &database.tables { (schema(&database.name, table)) }
                 }
             }
         }
@@ -216,13 +228,51 @@ fn table_row(table: &TablePart, largest: u64) -> Markup {
     html! {
         tr {
             td { (escape(&table.name)) }
-            td class="number" { (table.columns) }
-            td class="number" { (table.live) }
-            td class="number" { (table.dead) }
+            td class="number" { (grouped(table.columns.len() as u64)) }
+            td class="number" { (grouped(table.live)) }
+            td class="number" { (grouped(table.dead)) }
             td class="number" { (table.size) }
             td {
                 (bar(table.bytes, largest))
             }
+        }
+    }
+}
+
+/// The columns of a table, folded.
+fn schema(database: &str, table: &TablePart) -> Markup {
+    html! {
+        details {
+            summary {
+                "Columns of " code { (escape(database)) "." (escape(&table.name)) }
+            }
+            table class="tables" {
+                thead {
+                    tr {
+                        th scope="col" { "Column" }
+                        th scope="col" { "Type" }
+                        th scope="col" { "Keys and constraints" }
+                    }
+                }
+                tbody {
+                    @for column in &table.columns {
+                        tr {
+                            td { (escape(&column.name)) }
+                            td { (escape(&column.data_type)) }
+                            td { (escape(&column.marks)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A sentence whose parts between backquotes are commands or file names.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (at, part) in escape(text).split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -255,7 +305,7 @@ fn findings(by_code: &ByCode<'_>) -> Markup {
         section {
             h2 { "Findings" }
             @if by_code.is_empty() { p { "None." } } @else {
-                p { "The codes are those of FINDINGS in rustdb-inspect(1) and of `rustdb-inspect explain`." }
+                p { (prose("The codes are those of FINDINGS in rustdb-inspect(1) and of `rustdb-inspect explain`.")) }
             }
             @for (code, findings) in by_code {
                 @let worst = findings.iter().map(|finding| finding.severity).max();
@@ -264,11 +314,11 @@ fn findings(by_code: &ByCode<'_>) -> Markup {
                         (severity_word(worst)) " " code { (code) }
                         @if findings.len() > 1 { " (" (findings.len()) ")" }
                     }
-                    p { (code.meaning()) }
-                    p { strong { "What to do: " } (code.remedy()) }
+                    p { (prose(code.meaning())) }
+                    p { strong { "What to do: " } (prose(code.remedy())) }
                     ul {
                         @for finding in findings.iter().take(SHOWN_PER_CODE) {
-                            li { (place(finding)) }
+                            li { (prose(&place(finding))) }
                         }
                         @if findings.len() > SHOWN_PER_CODE {
                             li { "and " (findings.len() - SHOWN_PER_CODE) " more" }
@@ -321,7 +371,11 @@ mod tests {
                 name: hostile.into(),
                 tables: vec![TablePart {
                     name: hostile.into(),
-                    columns: 1,
+                    columns: vec![ColumnPart {
+                        name: hostile.into(),
+                        data_type: hostile.into(),
+                        marks: hostile.into(),
+                    }],
                     live: 2,
                     dead: 3,
                     size: "4 B".into(),
@@ -348,6 +402,6 @@ mod tests {
         let html = page_html(&page);
         assert!(!html.contains("<script"), "{html}");
         assert!(!html.contains('\u{1b}') && !html.contains('\u{202e}'));
-        assert_eq!(html.matches("&lt;script&gt;").count(), 14, "{html}");
+        assert_eq!(html.matches("&lt;script&gt;").count(), 19, "{html}");
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn section(maps: &[PageMapPart], left_out: usize) -> Markup {
                 }
             }
             @if left_out > 0 {
-                p { "and " (left_out) " smaller tables without a map here; `rustdb-inspect stats` shows all." }
+                p { "and " (left_out) " smaller tables without a map here; " code { "rustdb-inspect stats" } " shows all." }
             }
         }
     }

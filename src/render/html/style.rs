@@ -27,7 +27,8 @@ th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px 
 .error{border-color:var(--error)}.warning{border-color:var(--warning)}.fine{border-color:var(--fine)}
 .error>h3,.verdict.error strong{color:var(--error)}.warning>h3,.verdict.warning strong{color:var(--warning)}
 .fine>h3,.verdict.fine strong{color:var(--fine)}
-article ul{margin:.3rem 0;padding-left:1.2rem}article p{margin:.2rem 0}
+details{margin:.3rem 0}details summary{cursor:pointer;color:var(--muted)}
+article li{overflow-wrap:anywhere}article ul{margin:.3rem 0;padding-left:1.2rem}article p{margin:.2rem 0}
 .bar{width:6rem;height:.5rem}.bar-back{fill:var(--line)}.bar-fill{fill:var(--bar)}
 .timeline{width:100%;height:auto}.timeline text{font:bold 11px ui-monospace,monospace;text-anchor:middle}
 .legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem}
@@ -41,7 +42,7 @@ article ul{margin:.3rem 0;padding-left:1.2rem}article p{margin:.2rem 0}
 .strong{stroke:var(--text);stroke-width:2}.start{fill:var(--fine)}.checkpoint{fill:none;stroke:var(--text);stroke-width:1.5}
 @media (max-width:40rem){main{padding:1rem}.facts th{width:4rem}.tables{font-size:.85em;table-layout:auto}.tables th,.tables td{padding:.25rem .2rem}
 .tables th.number{white-space:normal}.tables th:last-child,.tables td:last-child{display:none}}
-@media print{:root{--text:#000;--muted:#333;--back:#fff;--panel:#fff;--line:#999;--error:#a00;--warning:#750;--fine:#060;--bar:#36c;--dead:#b40}
+@media print{details::details-content{content-visibility:visible;height:auto}:root{--text:#000;--muted:#333;--back:#fff;--panel:#fff;--line:#999;--error:#a00;--warning:#750;--fine:#060;--bar:#36c;--dead:#b40}
 body{font-size:11px}main{max-width:none;padding:0}article,table,pre,.map{break-inside:avoid}h2,h3{break-after:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";

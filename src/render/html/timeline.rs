@@ -89,7 +89,7 @@ pub(super) fn section(timeline: &Timeline) -> Markup {
                     }
                 }
                 @if timeline.left_out > 0 {
-                    p { "and " (timeline.left_out) " more signs, left out here; `rustdb-inspect wal` shows all." }
+                    p { "and " (timeline.left_out) " more signs, left out here; " code { "rustdb-inspect wal" } " shows all." }
                 }
                 (legend(timeline))
             }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::escape;
-use super::bar;
+use super::{bar, prose};
 
 /// What the same changes cost several writers.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub(super) fn section(part: &WritesPart) -> Markup {
     html! {
         section id="writes" {
             h2 { "Bytes written" }
-            p { (escape(&part.says)) }
+            p { (prose(&part.says)) }
             table class="tables" {
                 thead {
                     tr {

@@ -1,0 +1,88 @@
+//! What an error leads on to.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::commands::nearby::data_directories;
+use crate::error::Error;
+
+use super::next_steps::{Again, Obstacle, Step, steps};
+use super::shell::{beside, quoted, replaced};
+
+/// Numbers after a name that are tried.
+const NUMBERS_TRIED: u32 = 100;
+/// Data directories that are proposed at most.
+const SHOWN: usize = 5;
+
+/// What an error leads on to: the path that was meant, or what to do about
+/// damage.
+pub(super) fn after_error(
+    words: &[OsString],
+    (source, target): (Option<&Path>, Option<&Path>),
+    error: &anyhow::Error,
+) -> Vec<Step> {
+    let Some(source) = source else {
+        return Vec::new();
+    };
+    match error.downcast_ref::<Error>() {
+        Some(Error::NotADataDirectory { path, .. }) if path == source => meant(words, source),
+        Some(Error::Io { path, .. }) if path == source && source.symlink_metadata().is_err() => {
+            meant(words, source)
+        }
+        Some(Error::NeedsDecision(_)) => match target.filter(|path| is_taken(path)) {
+            Some(target) => elsewhere(words, target),
+            None => Vec::new(),
+        },
+        Some(Error::Damage(_)) if source.is_dir() && !has(words, "--salvage") => {
+            let again = Again::upgrade(source);
+            steps(Obstacle::Damage, &[], &[], &quoted(source), &again)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_taken(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// What stands where a directory was to be written, and the same command with
+/// a name beside it that is free.
+fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
+    let mut names = (2..NUMBERS_TRIED).map(|number| beside(target, &format!("-{number}")));
+    // As a word of its own: `--output=TARGET` is left as it is.
+    let given = words.iter().any(|word| word == target.as_os_str());
+    let free = names.find(|name| given && !is_taken(name));
+    let again = free.map(|free| command_line(&replaced(words, target, &free)));
+    let look = format!("ls -la {}", quoted(target));
+    let mut steps = vec![Step::new("to see what is there", [look])];
+    steps.extend(again.map(|again| Step::new("to write beside it", [again])));
+    steps
+}
+
+/// A command line as it can be pasted, the program by its name alone.
+fn command_line(words: &[OsString]) -> String {
+    let program = Path::new(words.first().map_or(OsStr::new(""), |word| word));
+    let program = quoted(program.file_name().unwrap_or_default());
+    let rest = words.iter().skip(1).map(quoted);
+    let words: Vec<String> = [program].into_iter().chain(rest).collect();
+    words.join(" ")
+}
+
+fn has(words: &[OsString], option: &str) -> bool {
+    words.iter().any(|word| word == option)
+}
+
+/// The same command for the data directories nearby; where there is none, how
+/// to look for them.
+fn meant(words: &[OsString], source: &Path) -> Vec<Step> {
+    let found = data_directories(source);
+    let shown = found.iter().take(SHOWN);
+    let commands = shown.map(|one| command_line(&replaced(words, source, one)));
+    match found.is_empty() {
+        false => vec![Step::new("with the data directory that is there", commands)],
+        true => vec![Step::new(
+            "to look for data directories on this machine",
+            ["find / -xdev -name server_instance.db".to_owned()],
+        )],
+    }
+}

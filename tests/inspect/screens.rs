@@ -1,0 +1,81 @@
+//! Screens of 80 x 24, as a user sees them: what is, what happened, what to do.
+
+use std::path::Path;
+
+use super::terminal::on_terminal;
+use crate::support::run::{copy, data};
+
+const COLUMNS: u16 = 80;
+const LINES: usize = 24;
+
+/// What a command prints in a folder with a copy of a fixture as `data`.
+fn screen(fixture: &str, program: &str, args: &[&str]) -> Option<String> {
+    let place = tempfile::tempdir().unwrap();
+    copy(Path::new(&data(fixture)), &place.path().join("data"));
+    let there = format!("cd '{}';", place.path().display());
+    on_terminal(COLUMNS, &there, "NO_COLOR=1", program, args)
+}
+
+/// Sentences fit the width; commands, as they are pasted, need not.
+fn check(said: &str) {
+    for line in said.lines().filter(|line| !line.starts_with("  rustdb-")) {
+        assert!(line.chars().count() <= COLUMNS.into(), "{line:?}");
+    }
+}
+
+const INSPECT: &str = env!("CARGO_BIN_EXE_rustdb-inspect");
+const MIGRATE: &str = env!("CARGO_BIN_EXE_rustdb-migrate");
+
+#[test]
+fn an_ordinary_directory_is_one_screen() {
+    for fixture in [
+        "torn_tail",
+        "clean_marker",
+        "twins",
+        "truncated_snapshot",
+        "family_2_3",
+    ] {
+        let Some(said) = screen(fixture, INSPECT, &["info", "data"]) else {
+            return;
+        };
+        check(&said);
+        assert!(
+            said.lines().count() < LINES,
+            "{fixture}: {} lines\n{said}",
+            said.lines().count()
+        );
+    }
+    let said = screen("torn_tail", INSPECT, &["info", "data"]).unwrap();
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn an_upgrade_says_what_was_written_and_where() {
+    let Some(said) = screen("torn_tail", MIGRATE, &["upgrade", "data", "new"]) else {
+        return;
+    };
+    check(&said);
+    assert!(said.lines().count() < LINES, "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_decision_shows_the_ways_to_decide() {
+    let Some(said) = screen("twins", MIGRATE, &["upgrade", "data", "new"]) else {
+        return;
+    };
+    check(&said);
+    assert!(said.lines().count() < LINES, "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_salvage_says_what_is_lost() {
+    let args = ["upgrade", "data", "new", "--salvage"];
+    let Some(said) = screen("truncated_snapshot", MIGRATE, &args) else {
+        return;
+    };
+    check(&said);
+    assert!(said.lines().count() < LINES, "{said}");
+    insta::assert_snapshot!(said);
+}
