@@ -9,6 +9,9 @@
     clippy::print_stderr
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +30,7 @@ struct Case {
 
 fn cases() -> Option<Vec<Case>> {
     let Some(corpus) = std::env::var_os("RUSTDB_CORPUS") else {
-        eprintln!("RUSTDB_CORPUS is not set: skipped");
+        skip::skip("RUSTDB_CORPUS is not set");
         return None;
     };
     let mut dirs: Vec<PathBuf> = Vec::new();

@@ -104,7 +104,7 @@ fn every_record_of_the_truths_tail_is_in_the_log() {
 #[test]
 fn tool_and_oracle_read_every_real_directory_alike() {
     let Some(corpus) = std::env::var_os("RUSTDB_CORPUS") else {
-        eprintln!("skipped: RUSTDB_CORPUS names no directory of real data directories");
+        support::skip::skip("RUSTDB_CORPUS names no directory of real data directories");
         return;
     };
     let (mut directories, mut rows, mut records, mut damaged) = (0, 0, 0, 0);

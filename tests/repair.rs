@@ -289,7 +289,7 @@ fn shown_as(value: &Value) -> String {
 /// it showed before, as it is and repaired.
 fn restarted_case(name: &str) -> Option<[(usize, usize, usize); 3]> {
     let Some(corpus) = std::env::var_os("RUSTDB_CORPUS") else {
-        eprintln!("RUSTDB_CORPUS is not set: skipped");
+        support::skip::skip("RUSTDB_CORPUS is not set");
         return None;
     };
     let case = PathBuf::from(corpus).join("v1.4.1").join(name);

@@ -344,7 +344,7 @@ fn versions(dir: &Path) -> String {
 fn known_tails() -> Vec<(String, PathBuf, Value)> {
     let mut cases = fixtures();
     match std::env::var_os("RUSTDB_CORPUS") {
-        None => println!("real directories are skipped: RUSTDB_CORPUS is not set"),
+        None => support::skip::skip("RUSTDB_CORPUS is not set"),
         Some(corpus) => {
             for entry in walkdir::WalkDir::new(corpus).sort_by_file_name() {
                 let entry = entry.unwrap();

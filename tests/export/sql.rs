@@ -51,7 +51,7 @@ fn every_fixture_loads_and_holds_the_rows_that_its_server_held() {
 /// files determine them.
 fn real_directories() -> Option<Vec<(PathBuf, Option<Rows>)>> {
     let Some(root) = std::env::var_os("RUSTDB_CORPUS") else {
-        println!("skipped: RUSTDB_CORPUS is not set");
+        crate::support::skip::skip("RUSTDB_CORPUS is not set");
         return None;
     };
     let mut directories = Vec::new();

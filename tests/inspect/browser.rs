@@ -31,7 +31,7 @@ fn chromium() -> Option<PathBuf> {
         places.find(|file| file.is_file())
     });
     if found.is_none() {
-        println!("skipped: chromium is not installed");
+        crate::support::skip::skip("chromium is not installed");
     }
     found
 }

@@ -66,7 +66,7 @@ fn shell(program: &str, args: &[&str]) -> Option<String> {
     match output {
         Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
         Err(error) => {
-            println!("skipped: {program}: {error}");
+            crate::support::skip::skip(&format!("{program}: {error}"));
             None
         }
     }
@@ -179,7 +179,7 @@ fn what_is_installed_is_where_shells_and_man_look() {
             let found = String::from_utf8_lossy(&found.stdout).into_owned();
             assert!(found.contains("share/man/man1/rustdb-inspect.1"), "{found}");
         }
-        Err(error) => println!("skipped: man: {error}"),
+        Err(error) => crate::support::skip::skip(&format!("man: {error}")),
     }
     inspect(["completions"]).exits(2);
 }

@@ -36,7 +36,7 @@ fn every_decidable_fixture_shows_the_rows_that_its_server_held() {
 #[test]
 fn every_decidable_real_directory_shows_the_rows_that_its_server_showed() {
     let Some(root) = std::env::var_os("RUSTDB_CORPUS") else {
-        println!("skipped: RUSTDB_CORPUS is not set");
+        crate::support::skip::skip("RUSTDB_CORPUS is not set");
         return;
     };
     let mut seen = 0;
@@ -286,7 +286,7 @@ fn a_closed_pipe_ends_quietly() {
 fn a_full_disk_under_stdout_ends_with_2() {
     let full = Path::new("/dev/full");
     if !full.exists() {
-        println!("skipped: there is no /dev/full");
+        crate::support::skip::skip("there is no /dev/full");
         return;
     }
     let directory = data("snapshot_only");

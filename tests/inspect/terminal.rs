@@ -25,7 +25,7 @@ pub fn on_terminal(
     match command.stdin(Stdio::null()).output() {
         Ok(output) => Some(String::from_utf8(output.stdout).unwrap().replace('\r', "")),
         Err(_) => {
-            println!("skipped: the program script is not installed");
+            crate::support::skip::skip("the program script is not installed");
             None
         }
     }
