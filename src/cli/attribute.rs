@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::commands::attribute::attribute;
-use crate::commands::file_outside;
+use crate::commands::{OutputFile, OutputOptions};
 
 use super::Exit;
 use super::options::{Beyond, Common, Reading};
-use super::output::{note, write_output};
+use super::output::note;
 
 /// Writes which database each WAL record belongs to, as a decision file to edit
 ///
@@ -20,6 +20,9 @@ pub struct AttributeArgs {
     /// File to write [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write over FILE, decisions made in it included
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -28,22 +31,29 @@ pub struct AttributeArgs {
 
 /// Runs the subcommand.
 pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
-    if let Some(file) = &args.output {
-        file_outside(file, &args.source)?;
-    }
+    let outside = [("SOURCE", args.source.as_path())];
+    let output = OutputOptions {
+        outside: &outside,
+        replace: args.force,
+        ..OutputOptions::default()
+    };
+    // What stands in the way is said before the work.
+    let opened = args.output.as_ref();
+    let opened = opened.map(|path| OutputFile::create(path, &output));
+    let opened = opened.transpose()?;
     let mut options = args.reading.open_options(common)?;
     args.beyond.apply(&mut options);
     let file = attribute(&args.source, &options)?;
-    match &args.output {
-        Some(path) => {
-            write_output(path, file.text.as_bytes())?;
+    match (&args.output, opened) {
+        (Some(path), Some(output)) => {
+            output.finish(file.text.as_bytes())?;
             let open = file.counts.ambiguous.saturating_add(file.counts.orphan);
             let path = path.display();
             let text =
                 format!("{path} written; {open} records are not decided, \"= ?\" marks them");
             note(&text, common);
         }
-        None => io::stdout().lock().write_all(file.text.as_bytes())?,
+        _ => io::stdout().lock().write_all(file.text.as_bytes())?,
     }
     Ok(Exit::Done)
 }

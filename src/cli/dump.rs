@@ -126,6 +126,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
             },
         };
         dump_sql(&directory, &selection, &chosen, options, common)?;
+        directory.check_unchanged()?;
         return Ok(Exit::from(&findings));
     }
     let out = Output::new(common)?;
@@ -139,6 +140,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     } else {
         dump_rows(out, args, common, &directory, &chosen)?;
     }
+    directory.check_unchanged()?;
     Ok(Exit::from(&findings))
 }
 

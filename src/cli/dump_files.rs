@@ -37,6 +37,7 @@ pub(super) fn dump_files(
     let source = (directory as &dyn RowSource, directory.threads());
     dump_text(source, chosen, render, &mut writer)?;
     writer.close()?;
+    directory.check_unchanged()?;
     writer.files.publish()?;
     note(
         &format!(

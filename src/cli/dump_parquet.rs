@@ -45,6 +45,7 @@ pub(super) fn dump_parquet(
     for (one, typed) in &tables {
         write_table(directory, one, typed, &mut files)?;
     }
+    directory.check_unchanged()?;
     files.publish()?;
     let count = counted(tables.len(), "table");
     note(&format!("{count} written to {}", target.display()), common);

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ColorChoice, ValueEnum};
 
-use crate::commands::{OpenOptions, Progress};
+use crate::commands::{OpenOptions, Progress, read_text};
 use crate::legacy::Family;
 use crate::recovery::{Decisions, Request};
 use crate::work::Threads;
 
 use super::progress::ShowProgress;
+
+/// Most bytes of a decision file: some hundred thousand decisions with their
+/// comments.
+const MAX_DECISION_LEN: u64 = 64 * 1024 * 1024;
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -118,7 +122,7 @@ impl Deciding {
 pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::Result<Decisions> {
     let mut decisions = Decisions::default();
     if let Some(file) = file {
-        let text = fs_err::read_to_string(file).context("--attribution")?;
+        let text = read_text(file, MAX_DECISION_LEN).context("--attribution")?;
         let read = Decisions::parse(&text);
         decisions = read.with_context(|| format!("--attribution {}", file.display()))?;
     }

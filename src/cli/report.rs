@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bytesize::ByteSize;
 
-use crate::commands::file_outside;
 use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
 use crate::commands::page_map::{PageMaps, page_maps};
 use crate::commands::stats::{Writes, stats};
 use crate::commands::wal::{Log, open_log};
+use crate::commands::{OutputFile, OutputOptions, write_output};
 use crate::finding::Severity;
 use crate::render::html::{DatabasePart, Page, TablePart, page_html};
 use crate::render::{counted, utc_text};
@@ -17,7 +17,7 @@ use crate::render::{counted, utc_text};
 use super::Exit;
 use super::next_steps::{Obstacle, after_look, quoted, upgrade_of};
 use super::options::{Common, Reading};
-use super::output::{note, word, write_output};
+use super::output::{note, word};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
 use super::report_writes::writes_part;
@@ -38,13 +38,23 @@ pub struct ReportArgs {
     /// File to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Write over FILE
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     reading: Reading,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
-    file_outside(&args.output, &args.dir)?;
+    let outside = [("DIR", args.dir.as_path())];
+    let output = OutputOptions {
+        outside: &outside,
+        replace: args.force,
+        ..OutputOptions::default()
+    };
+    // What stands in the way is said before the work.
+    OutputFile::check(&args.output, &output)?;
     let options = args.reading.open_options(common)?;
     let mut info = info(&args.dir, &options)?;
     let log = match info.wal {
@@ -59,7 +69,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
         _ => None,
     };
     let page = page(&info, log.as_ref(), &maps, writes.as_ref());
-    write_output(&args.output, page_html(&page).as_bytes()).context("--output")?;
+    write_output(&args.output, &output, page_html(&page).as_bytes()).context("--output")?;
     note(&format!("{} written", args.output.display()), common);
     Ok(Exit::from(&info.report))
 }

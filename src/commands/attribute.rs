@@ -58,5 +58,6 @@ pub fn attribute(path: &Path, options: &OpenOptions) -> Result<DecisionFile> {
             );
         }
     }
+    directory.check_unchanged()?;
     Ok(DecisionFile { text, counts })
 }

@@ -24,7 +24,10 @@ pub mod wal;
 mod directory;
 mod look;
 
-pub use crate::file::{DiskWriter, LocalDisk, Moment, Phase, Progress, file_outside, write_file};
+pub use crate::file::{
+    DiskWriter, LocalDisk, Moment, OutputFile, OutputOptions, Phase, Progress, read_text,
+    write_output,
+};
 
 pub use directory::{Backend, Directory, Kind, OpenOptions, Opened};
 pub use look::Look;

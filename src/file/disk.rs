@@ -29,6 +29,18 @@ pub enum Lock {
     Exclusive,
 }
 
+/// What a directory offers to whoever makes entries in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// Why it takes no new names, when it does not.
+    pub refuses: Option<ErrorKind>,
+    /// Whether another file system, or part of one, begins here: nothing can
+    /// take its place then.
+    pub is_mount_point: bool,
+    /// Bytes that this user can still write, if the system says.
+    pub free_len: Option<u64>,
+}
+
 /// Where files are. Nothing is durable before it was synced: the bytes and the
 /// length of a file by [`DiskFile::sync`], names by [`sync_dir`](Self::sync_dir)
 /// of the directory that holds them.
@@ -120,6 +132,14 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// When it is missing.
     fn real_path(&self, dir: &Path) -> Result<PathBuf>;
+
+    /// What a directory offers; without limits where nobody can tell.
+    ///
+    /// # Errors
+    /// When it is missing.
+    fn room(&self, _dir: &Path) -> Result<Room> {
+        Ok(Room::default())
+    }
 
     /// Makes the names in a directory durable.
     ///

@@ -1,14 +1,15 @@
 //! The files of this machine, as a [`Disk`].
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
+use super::disk::Room;
 use super::source::open_regular;
 use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry, is_missing};
 use crate::error::{Error, Result};
@@ -105,6 +106,28 @@ impl Disk for LocalDisk {
         real.map_err(|error| Error::io("open", dir, error))
     }
 
+    fn room(&self, dir: &Path) -> Result<Room> {
+        let io = |error: Errno| Error::io("look at", dir, error.into());
+        let access = rustix::fs::accessat(
+            CWD,
+            dir,
+            Access::WRITE_OK | Access::EXEC_OK,
+            AtFlags::EACCESS,
+        );
+        let refuses = match access {
+            Ok(()) | Err(Errno::NOSYS) => None,
+            Err(Errno::ROFS) => Some(ErrorKind::ReadOnlyFilesystem),
+            Err(Errno::ACCESS | Errno::PERM) => Some(ErrorKind::PermissionDenied),
+            Err(error) => return Err(io(error)),
+        };
+        let space = rustix::fs::statvfs(dir).ok();
+        Ok(Room {
+            refuses,
+            is_mount_point: is_mount_point(dir).map_err(io)?,
+            free_len: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
+        })
+    }
+
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let synced = File::open(dir).and_then(|dir| dir.sync_all());
         synced.map_err(|error| Error::io("sync the directory", dir, error))
@@ -135,6 +158,22 @@ impl Disk for LocalDisk {
         let locked = opened.try_lock();
         locked_as(dir, opened, locked)
     }
+}
+
+/// Whether a directory is the root of what is mounted there. An old system that
+/// does not say knows at least where another device begins.
+fn is_mount_point(dir: &Path) -> rustix::io::Result<bool> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    if let Ok(found) = rustix::fs::statx(CWD, dir, flags, StatxFlags::empty())
+        && found
+            .stx_attributes_mask
+            .contains(StatxAttributes::MOUNT_ROOT)
+    {
+        return Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    }
+    let own = rustix::fs::lstat(dir)?;
+    let above = rustix::fs::stat(dir.join(".."))?;
+    Ok(own.st_dev != above.st_dev)
 }
 
 fn locked_as(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry};
+use super::{Disk, DiskFile, EntryKind, Lock, Room, SourceEntry};
 use crate::error::{Error, Result};
 
 /// What is being done.
@@ -204,6 +204,10 @@ impl Disk for WatchedDisk {
 
     fn real_path(&self, dir: &Path) -> Result<PathBuf> {
         self.disk.real_path(dir)
+    }
+
+    fn room(&self, dir: &Path) -> Result<Room> {
+        self.disk.room(dir)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {

@@ -118,6 +118,30 @@ impl SourceFile {
     }
 }
 
+/// Reads a text that the user named, as a decision file; of a link, what it
+/// leads to.
+///
+/// # Errors
+/// When it is missing, no regular file, longer than `max_len` bytes, or not
+/// UTF-8.
+pub fn read_text(path: &Path, max_len: u64) -> Result<String> {
+    let io = |error| Error::io("open", path, error);
+    let file = SourceFile::open(&path.canonicalize().map_err(io)?)?;
+    let refused = |found: String, expected: String| {
+        let path = path.display();
+        Error::Usage(format!("{path}: found {found}, expected {expected}"))
+    };
+    if file.len() > max_len {
+        let found = format!("a file of {} bytes", file.len());
+        return Err(refused(found, format!("at most {max_len}")));
+    }
+    let text = String::from_utf8(file.read_all(max_len)?);
+    text.map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        refused(format!("other bytes at offset {at}"), "UTF-8".to_owned())
+    })
+}
+
 /// Opens a file that must be regular, for reading at least.
 ///
 /// # Errors

@@ -20,11 +20,14 @@ use super::{Attributed, Decision, Decisions};
 pub struct BadLine {
     /// From 1.
     pub line: usize,
-    /// What stands there.
+    /// What stands there, or its start.
     pub found: String,
     /// What must stand there.
     pub expected: &'static str,
 }
+
+/// Most characters of a bad line that are shown: the file may be another one.
+const SHOWN_CHARS: usize = 80;
 
 const LINE: &str = "SEQUENCE = DECISION or table \"NAME\" = DECISION";
 const DECISION: &str = "a database name in double quotes, quarantine or ?";
@@ -40,7 +43,7 @@ impl Decisions {
         for (number, line) in text.lines().enumerate() {
             let bad = |expected| BadLine {
                 line: number + 1,
-                found: line.trim().to_owned(),
+                found: line.trim().chars().take(SHOWN_CHARS).collect(),
                 expected,
             };
             decisions.add_line(line.trim()).map_err(bad)?;
