@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use super::man::Program;
 use super::options::{Common, parse};
 use super::progress::shown;
-use super::signals::Signals;
+use super::signals::{Signals, tolerate_file_size_limit};
 use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
 
 const NAME: &str = "rustdb-inspect";
@@ -48,7 +48,7 @@ pub fn run_inspect() -> ExitCode {
         Command::Dump(args) if args.writes_files() => Signals::stop(&common.watch).map(Some),
         _ => Ok(None),
     };
-    let signals = match signals {
+    let signals = match tolerate_file_size_limit().and(signals) {
         Ok(signals) => signals,
         Err(error) => return exit::finish(NAME, Err(error.into())),
     };

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use super::man::Program;
 use super::options::{Common, parse};
 use super::progress::shown;
-use super::signals::Signals;
+use super::signals::{Signals, tolerate_file_size_limit};
 use super::{attribute, compact, completions, exit, upgrade};
 
 const NAME: &str = "rustdb-migrate";
@@ -47,7 +47,8 @@ pub fn run_migrate() -> ExitCode {
     let cli: MigrateCli = parse(Program::Migrate.command_with_examples());
     let common = &cli.common;
     let left = cli.command.left();
-    let signals = match Signals::stop(&common.watch) {
+    let signals = tolerate_file_size_limit().and_then(|()| Signals::stop(&common.watch));
+    let signals = match signals {
         Ok(signals) => signals,
         Err(error) => return exit::finish(NAME, Err(error.into())),
     };

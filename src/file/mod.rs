@@ -4,6 +4,7 @@
 mod bulk;
 mod descend;
 mod disk;
+mod few_files;
 mod in_use;
 mod local_disk;
 mod names;
@@ -26,7 +27,7 @@ pub use names::{decode_name, encode_name};
 pub use output::{OutputFile, OutputOptions, write_output};
 pub use progress::{Moment, Phase, Progress, Watch, WatchedDisk};
 pub use scratch::{Scratch, scratch_dir};
-pub use source::{SourceDir, SourceEntry, SourceFile, read_text};
+pub use source::{SourceDir, SourceEntry, SourceFile, SourceReader, read_text};
 pub use staging::{Place, Staging, check_target};
 pub use tree::{files_below, remove_tree, tree_len, tree_usage};
 pub use unchanged::Unchanged;

@@ -101,6 +101,11 @@ pub trait Watch: fmt::Debug + Send + Sync {
 
     /// So many bytes were written to a file.
     fn wrote(&self, path: &Path, len: usize);
+
+    /// Whether what is written must outlive a crash.
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 impl Watch for Progress {
@@ -211,7 +216,10 @@ impl Disk for WatchedDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
-        self.disk.sync_dir(dir)
+        match self.watch.is_durable() {
+            true => self.disk.sync_dir(dir),
+            false => Ok(()),
+        }
     }
 
     fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
@@ -254,7 +262,10 @@ impl DiskFile for WatchedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+        match self.watch.is_durable() {
+            true => self.file.sync(),
+            false => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! out of the directory that the user named.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,6 +115,37 @@ impl SourceFile {
         let mut bytes = vec![0; usize::try_from(self.len).unwrap_or(usize::MAX)];
         self.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
+    }
+}
+
+/// Reads a file from its start on.
+#[derive(Debug)]
+pub struct SourceReader<'f> {
+    file: &'f SourceFile,
+    offset: u64,
+}
+
+impl<'f> SourceReader<'f> {
+    /// At the start of a file.
+    pub fn new(file: &'f SourceFile) -> Self {
+        SourceReader { file, offset: 0 }
+    }
+}
+
+impl Read for SourceReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.file.len().saturating_sub(self.offset);
+        let len = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let (filled, _) = buffer.split_at_mut(len);
+        let read = self.file.read_exact_at(filled, self.offset);
+        read.map_err(|error| match error {
+            Error::Io { source, .. } => source,
+            other => io::Error::other(other),
+        })?;
+        self.offset = self.offset.saturating_add(len as u64);
+        Ok(len)
     }
 }
 
