@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,6 +156,10 @@ impl DiskFile for ReadFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         FileExt::read_at(&*self.file()?, buffer, offset)
+    }
+
+    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
+        self.file()?.data_len(range)
     }
 
     fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {

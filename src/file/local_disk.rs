@@ -1,12 +1,13 @@
 //! The files of this machine, as a [`Disk`].
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatxAttributes, StatxFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, SeekFrom, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::disk::Room;
@@ -117,8 +118,7 @@ impl Disk for LocalDisk {
         );
         let refuses = match access {
             Ok(()) | Err(Errno::NOSYS) => None,
-            Err(Errno::ROFS) => Some(ErrorKind::ReadOnlyFilesystem),
-            Err(Errno::ACCESS | Errno::PERM) => Some(ErrorKind::PermissionDenied),
+            Err(error @ (Errno::ROFS | Errno::ACCESS | Errno::PERM)) => Some(error.raw_os_error()),
             Err(error) => return Err(io(error)),
         };
         let space = rustix::fs::statvfs(dir).ok();
@@ -234,6 +234,23 @@ impl DiskFile for File {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         FileExt::write_at(self, bytes, offset)
+    }
+
+    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
+        let (mut at, mut data_len) = (range.start, 0_u64);
+        while at < range.end {
+            let from = match rustix::fs::seek(self, SeekFrom::Data(at)) {
+                Ok(from) if from < range.end => from,
+                // Nothing but a hole follows.
+                Ok(_) | Err(Errno::NXIO) => break,
+                Err(_) => return Ok(range.end.saturating_sub(range.start)),
+            };
+            let end = rustix::fs::seek(self, SeekFrom::Hole(from)).unwrap_or(range.end);
+            let end = end.min(range.end).max(from.saturating_add(1));
+            data_len = data_len.saturating_add(end.saturating_sub(from));
+            at = end;
+        }
+        Ok(data_len)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -255,6 +256,10 @@ impl DiskFile for WatchedFile {
         let len = self.file.write_at(bytes, offset)?;
         self.watch.wrote(&self.path, len);
         Ok(len)
+    }
+
+    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
+        self.file.data_len(range)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +97,20 @@ impl SourceFile {
             }
         };
         read.map_err(|error| Error::io("read", &self.path, error))
+    }
+
+    /// How many bytes of a range the file really holds; see [`DiskFile::data_len`].
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn data_len(&self, range: Range<u64>) -> Result<u64> {
+        match &self.bytes {
+            Bytes::OnDisk(file) => {
+                let len = file.data_len(range);
+                len.map_err(|error| Error::io("look at", &self.path, error))
+            }
+            Bytes::InMemory(_) => Ok(range.end.saturating_sub(range.start)),
+        }
     }
 
     /// The whole file; for small files only.

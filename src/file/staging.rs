@@ -235,7 +235,8 @@ pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Resul
 
 fn place(disk: &dyn Disk, parent: PathBuf, inside: bool, room: Room) -> Result<Place> {
     if let Some(why) = room.refuses {
-        return Err(Error::io("create a directory in", &parent, why.into()));
+        let why = std::io::Error::from_raw_os_error(why);
+        return Err(Error::io("create a directory in", &parent, why));
     }
     disk.sync_dir(&parent)?;
     Ok(Place {

@@ -19,6 +19,8 @@ pub(super) struct Accounts {
     roles: BTreeMap<String, String>,
     /// By database.
     databases: BTreeMap<String, DatabaseGrants>,
+    /// By database and table, the place of what is granted.
+    tables: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 impl Accounts {
@@ -36,6 +38,7 @@ impl Accounts {
             users: BTreeMap::new(),
             roles: BTreeMap::new(),
             databases: databases.map(|g| (g.database.clone(), g.clone())).collect(),
+            tables: granted_tables(catalog),
         };
         for (user, name) in users.iter().zip(&mut names) {
             script.notes.extend(changed_name("user", &user.name, &name));
@@ -83,19 +86,25 @@ impl Accounts {
             wanted.extend(members.map(|member| (name, member, self.role(member))));
             wanted.extend(role.member_of.iter().map(|of| (of.as_str(), name, own)));
         }
-        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (role, member, own) in wanted {
-            let why = match (self.roles.get(role), own) {
+        let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (role, _, own) in &wanted {
+            if let (Some(role), Some(member)) = (self.roles.get(*role), own) {
+                edges.entry(role).or_default().insert(member);
+            }
+        }
+        let closing = closing_circles(&edges);
+        let mut memberships = BTreeSet::new();
+        for (role, member, own) in &wanted {
+            let why = match (self.roles.get(*role), own) {
                 (None, _) => "no role has the first name",
                 (_, None) => "nobody has the second name",
-                (Some(role), Some(member)) if reaches(&edges, member, role) => {
+                (Some(role), Some(member))
+                    if closing.contains(&(role.as_str(), member.as_str())) =>
+                {
                     "it leads in a circle"
                 }
                 (Some(role), Some(member)) => {
-                    edges
-                        .entry(role.clone())
-                        .or_default()
-                        .insert(member.clone());
+                    memberships.insert((role.clone(), (*member).clone()));
                     continue;
                 }
             };
@@ -104,10 +113,7 @@ impl Accounts {
                 .notes
                 .push(Finding::new(Code::AccessLeftOut).detail(detail));
         }
-        for (role, members) in edges {
-            let members = members.into_iter().map(|member| (role.clone(), member));
-            script.memberships.extend(members);
-        }
+        script.memberships.extend(memberships);
     }
 
     /// A user, or else a role, by its name in the source.
@@ -132,8 +138,9 @@ impl Accounts {
         table: &Table,
         notes: &mut Vec<Finding>,
     ) -> AccessPlan {
-        let mut all = database.table_grants.iter();
-        let grants = all.find(|grants| grants.table == table.name);
+        let places = self.tables.get(&database.name);
+        let place = places.and_then(|places| places.get(&table.name));
+        let grants = place.and_then(|place| database.table_grants.get(*place));
         let of_database = self.databases.get(&database.name);
         let owner = table
             .owner
@@ -181,18 +188,49 @@ impl Accounts {
     }
 }
 
-/// Whether `end` is `start` or a member of it, however indirect.
-fn reaches(members: &BTreeMap<String, BTreeSet<String>>, start: &str, end: &str) -> bool {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut open = vec![start];
-    while let Some(role) = open.pop() {
-        if role == end {
-            return true;
+/// Of two grants of one table the first counts.
+fn granted_tables(catalog: &Catalog) -> BTreeMap<String, BTreeMap<String, usize>> {
+    let databases = catalog.databases.iter().rev().map(|database| {
+        let grants = database.table_grants.iter().enumerate().rev();
+        let places = grants.map(|(place, grants)| (grants.table.clone(), place));
+        (database.name.clone(), places.collect())
+    });
+    databases.collect()
+}
+
+/// Memberships without which there is no circle: those that lead back to a role
+/// on the way to them. Each is looked at once.
+fn closing_circles<'r>(
+    members: &BTreeMap<&'r str, BTreeSet<&'r str>>,
+) -> BTreeSet<(&'r str, &'r str)> {
+    let none = BTreeSet::new();
+    let mut closing = BTreeSet::new();
+    // Of those that were met, whether all below them was.
+    let mut met: BTreeMap<&str, bool> = BTreeMap::new();
+    for start in members.keys() {
+        let mut way = vec![(*start, members.get(start).unwrap_or(&none).iter())];
+        if met.contains_key(start) {
+            continue;
         }
-        if seen.insert(role) {
-            let below = members.get(role).into_iter().flatten();
-            open.extend(below.map(String::as_str));
+        met.insert(*start, false);
+        while let Some((role, below)) = way.last_mut() {
+            let role = *role;
+            let Some(member) = below.next() else {
+                met.insert(role, true);
+                way.pop();
+                continue;
+            };
+            match met.get(member) {
+                Some(true) => {}
+                Some(false) => {
+                    closing.insert((role, *member));
+                }
+                None => {
+                    met.insert(*member, false);
+                    way.push((member, members.get(member).unwrap_or(&none).iter()));
+                }
+            }
         }
     }
-    false
+    closing
 }

@@ -11,6 +11,7 @@ mod target;
 mod write;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,11 +124,12 @@ fn refuse_without_space(options: &UpgradeOptions, free_len: Option<u64>) -> Resu
     let least = source_len / LEAST_PART;
     match free_len {
         Some(free_len) if free_len < least && !options.drop_dead => {
-            Err(Error::NeedsDecision(format!(
-                "TARGET {}: {free_len} bytes can be written there, expected at least {least} for the {source_len} of SOURCE\n\
-                 Free some space, or give another TARGET; --force tries regardless.",
-                options.target.display()
-            )))
+            let why = format!(
+                "No space left on device: {free_len} bytes can be written, expected at least {least} for the {source_len} of SOURCE\n\
+                 Free some space, or give another TARGET; --force tries regardless."
+            );
+            let full = io::Error::new(io::ErrorKind::StorageFull, why);
+            Err(Error::io("write", &options.target, full))
         }
         _ => Ok(()),
     }
