@@ -3,16 +3,31 @@
 //! Readers add to a report and go on; they do not print, log or stop at the
 //! first finding.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::Class;
 use crate::finding::{Code, Finding, Severity};
+
+/// Findings of one code that are kept one by one: of more, their number is. What was
+/// lost is always named.
+const MOST_OF_CODE: u64 = 10_000;
 
 /// The findings of one run, in the order they were found.
 #[derive(Debug, Default, Clone)]
 pub struct Report {
     findings: Vec<Finding>,
     salvaging: bool,
+    of_code: BTreeMap<Code, Counted>,
+}
+
+/// How many findings of a code there are.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    kept: u64,
+    /// Those that are not kept, and the finding that stands for them.
+    more: u64,
+    place: usize,
 }
 
 impl Report {
@@ -26,6 +41,7 @@ impl Report {
         Report {
             findings: findings.to_vec(),
             salvaging: false,
+            of_code: BTreeMap::new(),
         }
     }
 
@@ -46,12 +62,35 @@ impl Report {
 
     /// Adds a finding.
     pub fn add(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        self.add_as(finding, 1);
+    }
+
+    /// Adds a finding that stands for so many.
+    fn add_as(&mut self, finding: Finding, count: u64) {
+        let counted = self.of_code.entry(finding.code).or_default();
+        if finding.code.is_loss() || counted.more == 0 && counted.kept < MOST_OF_CODE {
+            counted.kept = counted.kept.saturating_add(1);
+            self.findings.push(finding);
+            return;
+        }
+        if counted.more == 0 {
+            counted.place = self.findings.len();
+            self.findings.push(Finding::new(finding.code));
+        }
+        counted.more = counted.more.saturating_add(count);
+        if let Some(summary) = self.findings.get_mut(counted.place) {
+            summary.severity = summary.severity.max(finding.severity);
+            summary.detail = Some(format!("and {} more of this kind", counted.more));
+        }
     }
 
     /// Adds the findings of another report.
     pub fn extend(&mut self, other: Report) {
-        self.findings.extend(other.findings);
+        for (place, finding) in other.findings.into_iter().enumerate() {
+            let counted = other.of_code.get(&finding.code);
+            let more = counted.filter(|counted| counted.more > 0 && counted.place == place);
+            self.add_as(finding, more.map_or(1, |counted| counted.more));
+        }
         self.salvaging |= other.salvaging;
     }
 
@@ -110,5 +149,31 @@ impl Report {
     /// Whether a code was found.
     pub fn has(&self, code: Code) -> bool {
         self.findings.iter().any(|finding| finding.code == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_findings_of_a_kind_the_first_are_kept_and_the_rest_counted() {
+        let mut report = Report::new();
+        for _ in 0..2 {
+            let mut part = Report::new();
+            (0..MOST_OF_CODE + 7).for_each(|_| part.add(Finding::new(Code::Ambiguous)));
+            report.extend(part);
+        }
+        report.add(Finding::new(Code::TornTail));
+        let findings = report.findings();
+        assert_eq!(findings.len() as u64, MOST_OF_CODE + 2);
+        let summaries: Vec<_> = findings
+            .iter()
+            .filter_map(|one| one.detail.as_deref())
+            .collect();
+        assert_eq!(
+            summaries,
+            [format!("and {} more of this kind", MOST_OF_CODE + 14)]
+        );
     }
 }

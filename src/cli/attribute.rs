@@ -1,18 +1,17 @@
 //! `rustdb-migrate attribute`.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::commands::attribute::attribute;
-use crate::commands::file_outside;
-use crate::error::Error;
+use crate::commands::{OutputFile, OutputOptions};
 use crate::finding::Code;
 use crate::render::{counted, cut_text, row_text};
 use crate::report::Report;
 
 use super::Exit;
 use super::options::{Beyond, Common, Reading};
-use super::output::{note, warn, write_output};
+use super::output::{note, warn};
 
 /// Characters of a row in a comment.
 const ROW_CHARS: usize = 300;
@@ -32,7 +31,7 @@ pub struct AttributeArgs {
     /// File to write; one that is there stays, unless --force [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace a FILE that is there
+    /// Write over FILE, decisions made in it included
     #[arg(long)]
     force: bool,
     /// Show the length of each value instead of the value
@@ -46,10 +45,16 @@ pub struct AttributeArgs {
 
 /// Runs the subcommand.
 pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
-    if let Some(file) = &args.output {
-        file_outside(file, &args.source)?;
-        keep_decisions(file, args.force)?;
-    }
+    let outside = [("SOURCE", args.source.as_path())];
+    let output = OutputOptions {
+        outside: &outside,
+        replace: args.force,
+        ..OutputOptions::default()
+    };
+    // What stands in the way is said before the work.
+    let opened = args.output.as_ref();
+    let opened = opened.map(|path| OutputFile::create(path, &output));
+    let opened = opened.transpose()?;
     let mut options = args.reading.open_options(common)?;
     args.beyond.apply(&mut options);
     let file = attribute(&args.source, &options, |row| {
@@ -61,9 +66,9 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
         &Report::of(&contradicted.cloned().collect::<Vec<_>>()),
         common,
     );
-    match &args.output {
-        Some(path) => {
-            write_output(path, file.text.as_bytes())?;
+    match (&args.output, opened) {
+        (Some(path), Some(output)) => {
+            output.finish(file.text.as_bytes())?;
             let undecided = match file.undecided {
                 0 => "every record is decided".to_owned(),
                 1 => "1 record is not decided, \"= ?\" marks it".to_owned(),
@@ -74,23 +79,10 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
             };
             note(&format!("{} written; {undecided}", path.display()), common);
         }
-        None => io::stdout().lock().write_all(file.text.as_bytes())?,
+        _ => io::stdout().lock().write_all(file.text.as_bytes())?,
     }
     Ok(match file.undecided {
         0 => Exit::Done,
         _ => Exit::NeedsDecision,
     })
-}
-
-/// What somebody has decided by hand is not written over.
-fn keep_decisions(file: &Path, force: bool) -> Result<(), Error> {
-    let is_there = file.symlink_metadata().is_ok_and(|meta| meta.is_file());
-    match is_there && !force {
-        true => Err(Error::NeedsDecision(format!(
-            "--output: {} is there already and may hold decisions\nChoose another name (with `--attribution {}` to go on with them), or replace it with --force.",
-            file.display(),
-            file.display()
-        ))),
-        false => Ok(()),
-    }
 }

@@ -1,14 +1,12 @@
 //! `completions`, of both programs.
 
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap_complete::Shell;
 
-use crate::commands::{LocalDisk, write_file};
+use crate::commands::{OutputOptions, write_output};
 use crate::render::escape;
 
 use super::Exit;
@@ -101,9 +99,14 @@ fn install(out: &mut Output) -> anyhow::Result<()> {
 fn write(out: &mut Output, dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     fs_err::create_dir_all(dir)?;
     let file = dir.join(name);
-    write_file(&LocalDisk, &file, text.as_bytes())?;
-    // Nothing secret is in it, and another user may look for it too.
-    fs_err::set_permissions(&file, Permissions::from_mode(0o644))?;
+    // Nothing secret is in it, and another user may look for it too; one of an
+    // earlier release gives way.
+    let options = OutputOptions {
+        replace: true,
+        mode: 0o644,
+        ..OutputOptions::default()
+    };
+    write_output(&file, &options, text.as_bytes())?;
     writeln!(out, "{}", escape(&file.display().to_string()))?;
     Ok(())
 }

@@ -172,6 +172,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
             },
         };
         dump_sql(&directory, &selection, &chosen, options, common)?;
+        directory.check_unchanged()?;
         return Ok(Exit::from(&findings));
     }
     if let Some(target) = &args.output {
@@ -195,6 +196,7 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
     } else {
         dump_rows(out, args, common, &directory, &chosen)?;
     }
+    directory.check_unchanged()?;
     Ok(Exit::from(&findings))
 }
 

@@ -87,6 +87,7 @@ impl<'c> Export<'c> {
             report.findings(),
             (self.directory.catalog(), self.tables),
         );
+        self.directory.check_unchanged()?;
         self.files.publish(&json_document(&manifest)?)?;
         let target = self.options.target.display();
         note(&format!("{count} written to {target}"), self.common);

@@ -71,17 +71,16 @@ impl Exit {
 
 /// An error in words: ours say their cause themselves.
 pub(super) fn error_text(error: &anyhow::Error) -> String {
-    let text = match error.downcast_ref::<Error>() {
-        Some(own)
-            if error
-                .chain()
-                .next()
-                .is_some_and(|first| first.is::<Error>()) =>
-        {
-            own.to_string()
+    let mut text = String::new();
+    for cause in error.chain() {
+        if !text.is_empty() {
+            text.push_str(": ");
         }
-        _ => format!("{error:#}"),
-    };
+        text.push_str(&cause.to_string());
+        if cause.is::<Error>() {
+            break;
+        }
+    }
     escape_lines(&text)
 }
 

@@ -36,6 +36,7 @@ pub fn run(args: &HashArgs, common: &Common) -> anyhow::Result<Exit> {
     let directory = Directory::open(&args.dir, &args.reading.open_options(common)?)?;
     directory.begin(Phase::Checking);
     let content = hash_content(directory.catalog(), &directory, directory.threads())?;
+    directory.check_unchanged()?;
     let findings = directory.findings();
     let mut out = Output::new(common)?;
     match args.format {

@@ -8,7 +8,7 @@ use super::asked::parse;
 use super::man::Program;
 use super::options::Common;
 use super::progress::shown;
-use super::signals::Signals;
+use super::signals::{Signals, tolerate_file_size_limit};
 use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
@@ -47,7 +47,7 @@ pub fn run_inspect() -> ExitCode {
         Command::Dump(args) if args.writes_files() => Signals::stop(&common.watch).map(Some),
         _ => Ok(None),
     };
-    let signals = match signals {
+    let signals = match tolerate_file_size_limit().and(signals) {
         Ok(signals) => signals,
         Err(error) => return exit::finish(&asked, Err(error.into())),
     };

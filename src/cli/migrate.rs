@@ -8,7 +8,7 @@ use super::asked::parse;
 use super::man::Program;
 use super::options::Common;
 use super::progress::shown;
-use super::signals::Signals;
+use super::signals::{Signals, tolerate_file_size_limit};
 use super::{attribute, compact, completions, exit, upgrade};
 
 /// Moves RustDB 1.3-2.x data into a layout that scales and can be checked.
@@ -46,7 +46,8 @@ pub fn run_migrate() -> ExitCode {
     let (cli, asked) = parse::<MigrateCli>(Program::Migrate);
     let common = &cli.common;
     let left = cli.command.left();
-    let signals = match Signals::stop(&common.watch) {
+    let signals = tolerate_file_size_limit().and_then(|()| Signals::stop(&common.watch));
+    let signals = match signals {
         Ok(signals) => signals,
         Err(error) => return exit::finish(&asked, Err(error.into())),
     };

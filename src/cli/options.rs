@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, ValueEnum};
 
-use crate::commands::{OpenOptions, Progress};
+use crate::commands::{OpenOptions, Progress, read_text};
 use crate::legacy::Family;
 use crate::recovery::{Decisions, Request};
 use crate::work::Threads;
@@ -15,6 +15,9 @@ use super::progress::ShowProgress;
 
 /// The legacy families, as the command line names them.
 pub(super) const FAMILIES: &[&str] = &["1.3", "1.4", "1.10", "2.3"];
+/// Most bytes of a decision file: some hundred thousand decisions with their
+/// comments.
+const MAX_DECISION_LEN: u64 = 64 * 1024 * 1024;
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -157,7 +160,7 @@ where
 pub fn decisions(assign: &[String], file: Option<&std::path::Path>) -> anyhow::Result<Decisions> {
     let mut decisions = Decisions::default();
     if let Some(file) = file {
-        let text = fs_err::read_to_string(file).context("--attribution")?;
+        let text = read_text(file, MAX_DECISION_LEN).context("--attribution")?;
         let read = Decisions::parse(&text);
         decisions = read.with_context(|| format!("--attribution {}", file.display()))?;
     }

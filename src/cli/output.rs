@@ -3,12 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
 
 use clap::ColorChoice;
 use serde::Serialize;
 
-use crate::commands::{LocalDisk, write_file};
 use crate::render::{TextTable, escape, findings_text, wrapped};
 use crate::report::Report;
 
@@ -133,15 +131,6 @@ pub(super) fn warn(report: &Report, common: &Common) {
 pub(super) fn note(text: &str, common: &Common) {
     if !common.quiet {
         let _ = writeln!(io::stderr(), "{}", escape(text));
-    }
-}
-
-/// Writes a file that the user named: whole or not at all. A pipe, a device or
-/// a link is written to as it stands.
-pub(super) fn write_output(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    match path.symlink_metadata() {
-        Ok(meta) if !meta.is_file() => Ok(fs_err::write(path, bytes)?),
-        _ => Ok(write_file(&LocalDisk, path, bytes)?),
     }
 }
 

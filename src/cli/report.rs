@@ -1,20 +1,18 @@
 //! `rustdb-inspect report`.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use bytesize::ByteSize;
 use serde::Serialize;
 
-use crate::commands::file_outside;
 use crate::commands::info::{DatabaseInfo, Info, TableInfo, info};
 use crate::commands::page_map::{PageMaps, page_maps};
 use crate::commands::schema::ColumnSchema;
 use crate::commands::stats::{Writes, stats};
 use crate::commands::verify::{Level, verify};
 use crate::commands::wal::{Log, open_log};
+use crate::commands::{OutputFile, OutputOptions, write_output};
 use crate::finding::Severity;
 use crate::legacy::Family;
 use crate::render::html::{ColumnPart, DatabasePart, Page, TablePart, page_html};
@@ -24,7 +22,7 @@ use super::Exit;
 use super::document::{Head, Source};
 use super::next_steps::{Obstacle, after_look};
 use super::options::{Common, Format, Reading};
-use super::output::{Output, note, word, write_output};
+use super::output::{Output, note, word};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
 use super::report_writes::writes_part;
@@ -48,6 +46,9 @@ pub struct ReportArgs {
     /// Rights of FILE, as 644: who beside its owner may read it [default: 600]
     #[arg(long, value_name = "OCTAL", value_parser = mode)]
     mode: Option<u32>,
+    /// Write over FILE
+    #[arg(long)]
+    force: bool,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -60,7 +61,17 @@ const CHECKED: &str = "every byte, as verify does it: structures, keys, foreign 
 
 /// Runs the subcommand.
 pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
-    file_outside(&args.output, &args.dir)?;
+    let outside = [("DIR", args.dir.as_path())];
+    let mut output = OutputOptions {
+        outside: &outside,
+        replace: args.force,
+        ..OutputOptions::default()
+    };
+    if let Some(mode) = args.mode {
+        output.mode = mode;
+    }
+    // What stands in the way is said before the work.
+    OutputFile::check(&args.output, &output)?;
     let options = args.reading.open_options(common)?;
     let mut info = info(&args.dir, &options)?;
     let log = match info.wal {
@@ -82,10 +93,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
     };
     let words = args.reading.deciding.words();
     let page = page(&info, &words, log.as_ref(), &maps, writes.as_ref());
-    write_output(&args.output, page_html(&page).as_bytes()).context("--output")?;
-    if let Some(mode) = args.mode {
-        fs_err::set_permissions(&args.output, Permissions::from_mode(mode)).context("--mode")?;
-    }
+    write_output(&args.output, &output, page_html(&page).as_bytes()).context("--output")?;
     if args.format == Format::Json {
         let mut out = Output::new(common)?;
         let head = Head {

@@ -9,7 +9,7 @@ use crate::commands::convert::Numeric;
 use crate::commands::upgrade::{
     Outcome, Target, UpgradeOptions, UpgradeReport, upgrade, weight_text,
 };
-use crate::commands::{LocalDisk, OpenOptions, file_outside};
+use crate::commands::{LocalDisk, OpenOptions, OutputFile, OutputOptions};
 use crate::engine::{ATTRIBUTION_NAME, Layout, MAX_PAGES_PER_FILE, QUARANTINE_NAME};
 use crate::legacy::{Family, Release};
 use crate::recovery::{OnAmbiguous, Request};
@@ -21,7 +21,7 @@ use super::Exit;
 use super::document::upgrade_document;
 use super::next_steps::{after_upgrade, steps_text};
 use super::options::{Beyond, Common, FAMILIES, Format, decisions, one_of};
-use super::output::{Output, note, warn, write_output};
+use super::output::{Output, note, warn};
 use super::owner::Owner;
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
@@ -69,7 +69,8 @@ pub struct UpgradeArgs {
     /// Report everything the run would do, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Go on although a live process holds SOURCE open, or the server of --release will show no row
+    /// Go on although a live process holds SOURCE open, TARGET has little space, or the server of
+    /// --release will show no row, and write over the file of --report
     #[arg(long)]
     force: bool,
     /// Write the report to FILE, as JSON
@@ -87,17 +88,24 @@ fn pages_per_file() -> clap::builder::RangedI64ValueParser<u32> {
 /// Runs the subcommand.
 pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
     let options = options(args, common)?;
-    if let Some(file) = &args.report {
-        file_outside(file, &args.source)?;
-    }
+    // What stands in the way is said before the work.
+    let file = args.report.as_deref();
+    let file = file.map(|path| open_report(path, args)).transpose()?;
     args.owner.check(&args.source)?;
     let report = upgrade(&options)?;
     if matches!(report.outcome, Outcome::Done | Outcome::DoneWithLoss) {
         let said = args.owner.give(&args.source, &args.target)?;
         said.iter().for_each(|text| note(text, common));
     }
-    if let Some(file) = &args.report {
-        write_json(file, &report)?;
+    if let Some(file) = file {
+        let written = write_report(file, &report);
+        written.with_context(|| match report.outcome {
+            Outcome::Done | Outcome::DoneWithLoss => format!(
+                "TARGET {} is complete and verified; only the report was not written",
+                args.target.display()
+            ),
+            _ => "--report".to_owned(),
+        })?;
     }
     match args.format {
         Format::Json => {
@@ -160,10 +168,23 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
     })
 }
 
-fn write_json(file: &Path, report: &UpgradeReport) -> anyhow::Result<()> {
+fn open_report(path: &Path, args: &UpgradeArgs) -> anyhow::Result<OutputFile> {
+    let outside = [
+        ("SOURCE", args.source.as_path()),
+        ("TARGET", args.target.as_path()),
+    ];
+    let options = OutputOptions {
+        outside: &outside,
+        replace: args.force,
+        ..OutputOptions::default()
+    };
+    OutputFile::create(path, &options).context("--report")
+}
+
+fn write_report(file: OutputFile, report: &UpgradeReport) -> anyhow::Result<()> {
     let mut text = serde_json::to_vec_pretty(report)?;
     text.push(b'\n');
-    write_output(file, &text).context("--report")
+    Ok(file.finish(&text)?)
 }
 
 fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {

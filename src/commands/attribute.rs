@@ -78,6 +78,7 @@ pub fn attribute(
     for statement in &statements {
         push_statement(&mut text, legacy, statement, &about);
     }
+    directory.check_unchanged()?;
     Ok(DecisionFile {
         text,
         counts,

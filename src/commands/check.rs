@@ -2,7 +2,6 @@
 //! down about it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use crate::engine::Store;
 use crate::error::{Class, Error, Result};
-use crate::file::SourceDir;
+use crate::file::{Disk, LocalDisk, Named, OutputOptions, SourceFile, descend, write_output};
 use crate::finding::Code;
 use crate::legacy::LegacyDir;
 use crate::recovery::CutReason;
@@ -28,6 +27,13 @@ use super::{Look, OpenOptions};
 const EXPECTED_NAME: &str = "expected.json";
 /// A directory of this name has the file beside it under [`EXPECTED_NAME`].
 const DATA_NAME: &str = "data";
+/// How much longer than what is found the text of what is expected may be, and
+/// by how many bytes beyond that.
+const MOST_TIMES: u64 = 4;
+const ROOM_LEN: u64 = 1024 * 1024;
+/// Most differences that are shown, and characters of a value.
+const SHOWN_DIFFERENCES: usize = 100;
+const SHOWN_CHARS: usize = 200;
 /// Version of the file's shape.
 const SCHEMA: u32 = 1;
 
@@ -102,17 +108,15 @@ pub struct Checked {
 /// When a directory cannot be listed, or there is none.
 pub fn find_directories(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut walk = walkdir::WalkDir::new(root).sort_by_file_name().into_iter();
-    while let Some(entry) = walk.next() {
-        let entry = entry.map_err(|error| Error::io("list", root, error.into()))?;
-        if entry.file_type().is_dir()
-            && (is_data_directory(entry.path())? || is_export(entry.path())?)
-        {
-            found.push(entry.into_path());
-            // Its own subdirectories are its own.
-            walk.skip_current_dir();
+    descend(root, &mut |path, entries| {
+        let entries = entries.map_err(|error| Error::io("list", path, error))?;
+        let is_one = is_data_directory(path, entries) || is_export(path)?;
+        if is_one {
+            found.push(path.to_owned());
         }
-    }
+        // Its own subdirectories are its own.
+        Ok(!is_one)
+    })?;
     if found.is_empty() {
         return Err(Error::Usage(format!(
             "{}: found no data directory and no export there or below",
@@ -122,8 +126,11 @@ pub fn find_directories(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn is_data_directory(path: &Path) -> Result<bool> {
-    Ok(Store::is_one(path) || LegacyDir::is_one(&SourceDir::open(path)?)?)
+fn is_data_directory(path: &Path, entries: &[Named]) -> bool {
+    let mut names = entries.iter().map(|entry| entry.name.to_string_lossy());
+    // The bytes tell; without a file there are none.
+    let has_file = entries.iter().any(|entry| entry.is_file);
+    has_file && Store::is_one(path) || names.any(|name| LegacyDir::is_of_one(&name))
 }
 
 /// Where it is written down what a directory is expected to hold: beside it,
@@ -150,7 +157,7 @@ fn expected_path(directory: &Path) -> Result<PathBuf> {
 /// When files cannot be read or written; with `bless`, when a file of another
 /// origin stands in the way.
 pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
-    if !is_data_directory(directory)? && is_export(directory)? {
+    if is_export(directory)? {
         let found = check_export(directory, Threads::available())?;
         return Ok(Checked {
             directory: directory.to_owned(),
@@ -163,17 +170,15 @@ pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
     }
     let expected = expected_path(directory)?;
     let now = look(directory)?;
-    let io = |action, error: std::io::Error| Error::io(action, &expected, error);
-    let text = match std::fs::read_to_string(&expected) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(io("read", error)),
-    };
-    let before = text.map(|text| serde_json::from_str::<Value>(&text).unwrap_or(Value::Null));
+    let mut text = serde_json::to_vec_pretty(&now)
+        .map_err(|error| Error::io("encode", &expected, error.into()))?;
+    text.push(b'\n');
+    let before = read(&expected, text.len())?;
     let own = before.as_ref().is_some_and(is_own);
-    let value = serde_json::to_value(&now).map_err(|error| io("encode", error.into()))?;
+    let value =
+        serde_json::to_value(&now).map_err(|error| Error::io("encode", &expected, error.into()))?;
     let outcome = match &before {
-        None if bless => write(&expected, &now)?,
+        None if bless => write(&expected, &text, false)?,
         None => Outcome::Missing,
         Some(_) if bless && !own => {
             return Err(Error::Usage(format!(
@@ -184,7 +189,7 @@ pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
         Some(_) if !own => Outcome::Foreign,
         Some(before) => match differences(before, &value) {
             found if found.is_empty() => Outcome::Same,
-            _ if bless => write(&expected, &now)?,
+            _ if bless => write(&expected, &text, true)?,
             found => Outcome::Differs(found),
         },
     };
@@ -200,18 +205,36 @@ fn is_own(value: &Value) -> bool {
         && value.get("findings").is_some_and(Value::is_object)
 }
 
-fn write(path: &Path, expected: &Expected) -> Result<Outcome> {
-    let io = |error: std::io::Error| Error::io("write", path, error);
-    let mut text = serde_json::to_vec_pretty(expected).map_err(|error| io(error.into()))?;
-    text.push(b'\n');
-    // Whole or not at all, also when a file of the same name is there.
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(parent)
-        .map_err(io)?;
-    file.write_all(&text).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
+/// What is written down, or nothing; `Null` for what is no JSON. A text much
+/// longer than the one it is to be compared with says something else, and is not
+/// read.
+fn read(path: &Path, own_len: usize) -> Result<Option<Value>> {
+    if LocalDisk.kind(path)?.is_none() {
+        return Ok(None);
+    }
+    let file = SourceFile::open(path)?;
+    let most = (own_len as u64)
+        .saturating_mul(MOST_TIMES)
+        .saturating_add(ROOM_LEN);
+    if file.len() > most {
+        return Err(Error::Usage(format!(
+            "{}: found a file of {} bytes, expected at most {most}\n\
+             Move it away; --bless writes it anew.",
+            path.display(),
+            file.len()
+        )));
+    }
+    let text = file.read_all(most)?;
+    Ok(Some(serde_json::from_slice(&text).unwrap_or(Value::Null)))
+}
+
+fn write(path: &Path, text: &[u8], replace: bool) -> Result<Outcome> {
+    let options = OutputOptions {
+        replace,
+        mode: 0o644,
+        ..OutputOptions::default()
+    };
+    write_output(path, &options, text)?;
     Ok(Outcome::Blessed)
 }
 
@@ -281,9 +304,10 @@ fn look(directory: &Path) -> Result<Expected> {
     Ok(expected)
 }
 
-/// What differs, by path into the document.
+/// What differs, by path into the document; of very many, the first ones and how
+/// many more there are.
 fn differences(expected: &Value, found: &Value) -> Vec<String> {
-    let mut all = Vec::new();
+    let (mut all, mut more) = (Vec::new(), 0_usize);
     let mut open = vec![(String::new(), Some(expected), Some(found))];
     while let Some((path, expected, found)) = open.pop() {
         if expected == found {
@@ -299,15 +323,31 @@ fn differences(expected: &Value, found: &Value) -> Vec<String> {
             }
             continue;
         }
-        let show =
-            |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+        if all.len() == SHOWN_DIFFERENCES {
+            more = more.saturating_add(1);
+            continue;
+        }
         all.push(format!(
             "{path}: found {}, expected {}",
-            show(found),
-            show(expected)
+            shown(found),
+            shown(expected)
         ));
     }
+    if more > 0 {
+        all.push(format!("and {more} more"));
+    }
     all
+}
+
+fn shown(value: Option<&Value>) -> String {
+    let Some(value) = value else {
+        return "nothing".to_owned();
+    };
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::engine::Store;
 use crate::error::{Error, Result};
-use crate::file::{Disk, LocalDisk, Phase, Progress, SourceDir, WatchedDisk, holders, tree_len};
+use crate::file::{
+    Disk, InUse, LocalDisk, Phase, Progress, SourceDir, Unchanged, WatchedDisk, tree_len,
+};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir};
 use crate::model::{Catalog, PassThrough, RowSource, RowStream};
@@ -164,6 +166,7 @@ pub struct Directory {
     threads: Threads,
     progress: Progress,
     backend: Backend,
+    unchanged: Unchanged,
 }
 
 impl Directory {
@@ -172,8 +175,11 @@ impl Directory {
     /// # Errors
     /// As [`Opened::open`]; and when a legacy snapshot is missing or damaged.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let unchanged = Unchanged::since_now(path);
         let opened = Opened::open(path, options)?;
-        Self::recover(path, opened, options)
+        let mut directory = Self::recover(path, opened, options)?;
+        directory.unchanged = unchanged;
+        Ok(directory)
     }
 
     /// Applies the WAL of an opened legacy directory.
@@ -197,7 +203,17 @@ impl Directory {
             threads: options.threads,
             progress: options.progress.clone(),
             backend,
+            unchanged: Unchanged::since_now(path),
         })
+    }
+
+    /// Checks that its files are still those that were opened: what a server
+    /// writes meanwhile makes half of one state and half of another.
+    ///
+    /// # Errors
+    /// As [`Unchanged::check`].
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.unchanged.check(&self.path)
     }
 
     /// Where it is.
@@ -295,9 +311,14 @@ impl Directory {
 
 /// A server that runs changes its files while they are read.
 fn report_writers(path: &Path, report: &mut Report) {
-    for holder in holders(path) {
+    let in_use = InUse::of(path);
+    for holder in in_use.holders {
         let finding = Finding::new(Code::SourceInUse).file(path);
         report.add(finding.detail(format!("by {holder}")));
+    }
+    if let Some(unseen) = in_use.unseen {
+        let finding = Finding::new(Code::SourceUseUnknown).file(path);
+        report.add(finding.detail(unseen.to_string()));
     }
 }
 

@@ -31,7 +31,8 @@ mod directory;
 mod look;
 
 pub use crate::file::{
-    DiskWriter, LocalDisk, Moment, Ownership, Phase, Progress, file_outside, write_file,
+    DiskWriter, LocalDisk, Moment, OutputFile, OutputOptions, Ownership, Phase, Progress,
+    read_text, write_output,
 };
 
 pub use directory::{Backend, Directory, Identity, OpenOptions, Opened};

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,18 @@ pub enum Lock {
     Shared,
     /// Nobody.
     Exclusive,
+}
+
+/// What a directory offers to whoever makes entries in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// Why it takes no new names, when it does not: the system's error code.
+    pub refuses: Option<i32>,
+    /// Whether another file system, or part of one, begins here: nothing can
+    /// take its place then.
+    pub is_mount_point: bool,
+    /// Bytes that this user can still write, if the system says.
+    pub free_len: Option<u64>,
 }
 
 /// Where files are. Nothing is durable before it was synced: the bytes and the
@@ -120,6 +133,14 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// When it is missing.
     fn real_path(&self, dir: &Path) -> Result<PathBuf>;
+
+    /// What a directory offers; without limits where nobody can tell.
+    ///
+    /// # Errors
+    /// When it is missing.
+    fn room(&self, _dir: &Path) -> Result<Room> {
+        Ok(Room::default())
+    }
 
     /// Makes the names in a directory durable.
     ///
@@ -218,6 +239,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes of a range the file holds: the rest are holes, which read
+    /// as zeros and take no space. All of them where nobody can tell.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
+        Ok(range.end.saturating_sub(range.start))
     }
 
     /// Cuts the file, or fills it up with zeros.

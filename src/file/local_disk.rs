@@ -2,13 +2,16 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, SeekFrom, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
+use super::disk::Room;
+use super::few_files::FewFiles;
 use super::source::open_regular;
 use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry, is_missing};
 use crate::error::{Error, Result};
@@ -18,9 +21,9 @@ use crate::error::{Error, Result};
 pub struct LocalDisk;
 
 impl LocalDisk {
-    /// As the engine shares it.
+    /// As the engine shares it: however many files are read, few are open.
     pub fn shared() -> Arc<dyn Disk> {
-        Arc::new(LocalDisk)
+        Arc::new(FewFiles::default())
     }
 }
 
@@ -105,6 +108,27 @@ impl Disk for LocalDisk {
         real.map_err(|error| Error::io("open", dir, error))
     }
 
+    fn room(&self, dir: &Path) -> Result<Room> {
+        let io = |error: Errno| Error::io("look at", dir, error.into());
+        let access = rustix::fs::accessat(
+            CWD,
+            dir,
+            Access::WRITE_OK | Access::EXEC_OK,
+            AtFlags::EACCESS,
+        );
+        let refuses = match access {
+            Ok(()) | Err(Errno::NOSYS) => None,
+            Err(error @ (Errno::ROFS | Errno::ACCESS | Errno::PERM)) => Some(error.raw_os_error()),
+            Err(error) => return Err(io(error)),
+        };
+        let space = rustix::fs::statvfs(dir).ok();
+        Ok(Room {
+            refuses,
+            is_mount_point: is_mount_point(dir).map_err(io)?,
+            free_len: space.map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
+        })
+    }
+
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let synced = File::open(dir).and_then(|dir| dir.sync_all());
         synced.map_err(|error| Error::io("sync the directory", dir, error))
@@ -135,6 +159,22 @@ impl Disk for LocalDisk {
         let locked = opened.try_lock();
         locked_as(dir, opened, locked)
     }
+}
+
+/// Whether a directory is the root of what is mounted there. An old system that
+/// does not say knows at least where another device begins.
+fn is_mount_point(dir: &Path) -> rustix::io::Result<bool> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    if let Ok(found) = rustix::fs::statx(CWD, dir, flags, StatxFlags::empty())
+        && found
+            .stx_attributes_mask
+            .contains(StatxAttributes::MOUNT_ROOT)
+    {
+        return Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    }
+    let own = rustix::fs::lstat(dir)?;
+    let above = rustix::fs::stat(dir.join(".."))?;
+    Ok(own.st_dev != above.st_dev)
 }
 
 fn locked_as(
@@ -194,6 +234,23 @@ impl DiskFile for File {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         FileExt::write_at(self, bytes, offset)
+    }
+
+    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
+        let (mut at, mut data_len) = (range.start, 0_u64);
+        while at < range.end {
+            let from = match rustix::fs::seek(self, SeekFrom::Data(at)) {
+                Ok(from) if from < range.end => from,
+                // Nothing but a hole follows.
+                Ok(_) | Err(Errno::NXIO) => break,
+                Err(_) => return Ok(range.end.saturating_sub(range.start)),
+            };
+            let end = rustix::fs::seek(self, SeekFrom::Hole(from)).unwrap_or(range.end);
+            let end = end.min(range.end).max(from.saturating_add(1));
+            data_len = data_len.saturating_add(end.saturating_sub(from));
+            at = end;
+        }
+        Ok(data_len)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -2,31 +2,38 @@
 //! target whole or not at all, and turning names into file names.
 
 mod bulk;
+mod descend;
 mod disk;
 mod export_names;
+mod few_files;
 mod in_use;
 mod local_disk;
 mod names;
+mod output;
 mod owner;
 mod progress;
 mod scratch;
 mod source;
 mod staging;
 mod tree;
+mod unchanged;
 mod window;
 mod written;
 
 pub use bulk::{BulkWriter, WriteBack};
-pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, Lock, is_missing};
+pub use descend::{Named, Visit, descend};
+pub use disk::{Disk, DiskFile, DiskWriter, EntryKind, Lock, Room, is_missing};
 pub use export_names::export_names;
-pub use in_use::{Holder, holders};
+pub use in_use::{Holder, InUse, Unseen};
 pub use local_disk::LocalDisk;
 pub use names::{decode_name, encode_name};
+pub use output::{OutputFile, OutputOptions, write_output};
 pub use owner::Ownership;
 pub use progress::{Moment, Phase, Progress, Watch, WatchedDisk};
 pub use scratch::{Scratch, scratch_dir};
-pub use source::{SourceDir, SourceEntry, SourceFile};
-pub use staging::{Staging, check_target, file_outside, write_file};
+pub use source::{SourceDir, SourceEntry, SourceFile, SourceReader, read_text};
+pub use staging::{Place, Staging, check_target};
 pub use tree::{files_below, remove_tree, tree_len, tree_usage};
+pub use unchanged::Unchanged;
 pub use window::{DEFAULT_WINDOW_LEN, Window};
 pub use written::{Written, WrittenBytes};

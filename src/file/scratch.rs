@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::file_outside;
+use super::staging::lies_inside;
+use super::{Disk, LocalDisk};
 use crate::error::{Error, Result};
 
 /// Where readers keep what memory does not hold: never in a directory that is
@@ -25,14 +26,14 @@ impl Scratch {
     /// `Usage` when the system's place for temporary files does; I/O errors.
     pub fn outside(source: &Path) -> Result<Self> {
         let parent = scratch_dir();
-        file_outside(&parent.join("scratch"), source).map_err(|error| match error {
-            Error::Usage(_) => Error::Usage(format!(
+        let real = LocalDisk.real_path(&parent)?;
+        if lies_inside(&LocalDisk, &real, source) {
+            return Err(Error::Usage(format!(
                 "{}, where temporary files go, lies inside {}, which is never written\nSet TMPDIR to another directory.",
                 parent.display(),
                 source.display()
-            )),
-            other => other,
-        })?;
+            )));
+        }
         let made = tempfile::Builder::new()
             .prefix("rustdb-")
             .tempdir_in(&parent);

@@ -5,7 +5,8 @@
 //! out of the directory that the user named.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,6 +135,24 @@ impl SourceFile {
         .map_err(|error| Error::io("read", &self.path, error))
     }
 
+    /// How many bytes of a range the file really holds; see [`DiskFile::data_len`].
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn data_len(&self, range: Range<u64>) -> Result<u64> {
+        match &self.bytes {
+            Bytes::OnDisk(file) => {
+                let len = file.data_len(range);
+                len.map_err(|error| Error::io("look at", &self.path, error))
+            }
+            Bytes::OnDemand(disk) => {
+                let len = disk.open(&self.path)?.data_len(range);
+                len.map_err(|error| Error::io("look at", &self.path, error))
+            }
+            Bytes::InMemory(_) => Ok(range.end.saturating_sub(range.start)),
+        }
+    }
+
     /// The whole file; for small files only.
     ///
     /// # Errors
@@ -152,6 +171,61 @@ impl SourceFile {
         self.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
     }
+}
+
+/// Reads a file from its start on.
+#[derive(Debug)]
+pub struct SourceReader<'f> {
+    file: &'f SourceFile,
+    offset: u64,
+}
+
+impl<'f> SourceReader<'f> {
+    /// At the start of a file.
+    pub fn new(file: &'f SourceFile) -> Self {
+        SourceReader { file, offset: 0 }
+    }
+}
+
+impl Read for SourceReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.file.len().saturating_sub(self.offset);
+        let len = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let (filled, _) = buffer.split_at_mut(len);
+        let read = self.file.read_exact_at(filled, self.offset);
+        read.map_err(|error| match error {
+            Error::Io { source, .. } => source,
+            other => io::Error::other(other),
+        })?;
+        self.offset = self.offset.saturating_add(len as u64);
+        Ok(len)
+    }
+}
+
+/// Reads a text that the user named, as a decision file; of a link, what it
+/// leads to.
+///
+/// # Errors
+/// When it is missing, no regular file, longer than `max_len` bytes, or not
+/// UTF-8.
+pub fn read_text(path: &Path, max_len: u64) -> Result<String> {
+    let io = |error| Error::io("open", path, error);
+    let file = SourceFile::open(&path.canonicalize().map_err(io)?)?;
+    let refused = |found: String, expected: String| {
+        let path = path.display();
+        Error::Usage(format!("{path}: found {found}, expected {expected}"))
+    };
+    if file.len() > max_len {
+        let found = format!("a file of {} bytes", file.len());
+        return Err(refused(found, format!("at most {max_len}")));
+    }
+    let text = String::from_utf8(file.read_all(max_len)?);
+    text.map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        refused(format!("other bytes at offset {at}"), "UTF-8".to_owned())
+    })
 }
 
 /// Opens a file that must be regular, for reading at least.

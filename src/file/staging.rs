@@ -3,17 +3,26 @@
 //! Everything is written into a hidden sibling of TARGET, synced, and put in
 //! its place by one rename. Dropped before that, the sibling is removed; what a
 //! process left that was killed goes with the next one that writes beside it.
+//!
+//! Where nothing can take TARGET's own place, because it is a mount point or its
+//! parent takes no new names, the hidden directory is inside it, and its entries
+//! move up one by one, that which makes it a data directory last.
 
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::disk::Room;
 use super::tree::{remove_tree, sync_tree};
-use super::{Disk, DiskFile, EntryKind};
+use super::{Disk, DiskFile, EntryKind, Lock};
 use crate::error::{Error, Result};
 
-/// How the name of a hidden sibling begins.
+/// How the name of a hidden sibling begins; 16 hexadecimal digits follow.
 const PREFIX: &str = ".rustdb-staging-";
+const DIGITS: usize = 16;
+/// What makes a directory one that is read: it moves last.
+const LAST_NAMES: [&str; 2] = ["control", "manifest.json"];
 /// Names that are tried before giving up.
 const MAX_TRIES: u64 = 100;
 
@@ -23,28 +32,41 @@ pub struct Staging {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     target: PathBuf,
-    parent: PathBuf,
+    place: Place,
+    /// What was moved into a target that is kept.
+    moved: Vec<PathBuf>,
     published: bool,
     /// Tells others that somebody is at work here.
     _lock: Option<Arc<dyn DiskFile>>,
 }
 
+/// Where a target is put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The directory that the hidden one is made in.
+    pub parent: PathBuf,
+    /// Whether that is the target itself.
+    pub inside: bool,
+    /// Bytes that can be written there, if the system says.
+    pub free_len: Option<u64>,
+}
+
 impl Staging {
     /// Checks that `target` can be written, removes what others left there when
-    /// they were killed, and makes the hidden sibling.
+    /// they were killed, and makes the hidden directory.
     ///
     /// # Errors
-    /// `NeedsDecision` when `target` is there and not empty; `Usage` when it
-    /// lies inside `source`; I/O errors otherwise.
+    /// As [`check_target`]; I/O errors.
     pub fn create(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Result<Self> {
-        let parent = check_target(disk, target, source)?;
-        remove_abandoned(&**disk, &parent);
-        let (dir, lock) = create_locked(&**disk, &parent)?;
+        let place = check_target(disk, target, source)?;
+        remove_abandoned(&**disk, &place.parent);
+        let (dir, lock) = create_locked(&**disk, &place.parent)?;
         Ok(Staging {
             disk: disk.clone(),
             dir,
             target: target.to_owned(),
-            parent,
+            place,
+            moved: Vec::new(),
             published: false,
             _lock: lock,
         })
@@ -67,54 +89,74 @@ impl Staging {
     /// behind then, unless only the last sync failed.
     pub fn publish(mut self) -> Result<()> {
         sync_tree(&*self.disk, &self.dir)?;
-        if let Err(error) = self.disk.rename(&self.dir, &self.target) {
+        if self.place.inside {
+            self.move_up()?;
+        } else if let Err(error) = self.disk.rename(&self.dir, &self.target) {
             // Somebody else's directory may have appeared meanwhile.
             check_free(&*self.disk, &self.target)?;
             return Err(error);
         }
         self.published = true;
-        self.disk.sync_dir(&self.parent)
+        self.disk.sync_dir(&self.place.parent)
+    }
+
+    /// Moves every entry into the target. A crash leaves a directory that
+    /// nothing takes for a whole one.
+    fn move_up(&mut self) -> Result<()> {
+        let last = |name: &str| LAST_NAMES.contains(&name);
+        let mut entries = self.disk.entries(&self.dir)?;
+        entries.sort_by_key(|entry| (last(&entry.name), entry.is_file));
+        for entry in entries {
+            let to = self
+                .place
+                .parent
+                .join(entry.path.file_name().unwrap_or_default());
+            if self.disk.kind(&to)?.is_some() {
+                return Err(taken(&self.target));
+            }
+            if last(&entry.name) {
+                self.disk.sync_dir(&self.place.parent)?;
+            }
+            self.disk.rename(&entry.path, &to)?;
+            self.moved.push(to);
+        }
+        self.disk.remove_dir(&self.dir)
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.published {
-            // What cannot be removed now goes with the next run.
-            let _ = remove_tree(&*self.disk, &self.dir);
+        if self.published {
+            return;
+        }
+        // What cannot be removed now goes with the next run.
+        let _ = remove_tree(&*self.disk, &self.dir);
+        for path in self.moved.iter().rev() {
+            let _ = match self.disk.kind(path) {
+                Ok(Some(EntryKind::Dir)) => remove_tree(&*self.disk, path),
+                _ => self.disk.remove_file(path),
+            };
         }
     }
 }
 
-/// Writes a file that is there whole or not at all, readable by its owner only.
-/// A file of that name is replaced.
-///
-/// # Errors
-/// I/O errors; a file of that name is as it was then, unless only the last sync
-/// failed.
-pub fn write_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = real_parent(disk, path)?;
-    let new = hidden_sibling(&parent, 0);
-    let file = disk.create(&new)?;
-    let written = file.write_all_at(bytes, 0).and_then(|()| file.sync());
-    let written = written.map_err(|error| Error::io("write", path, error));
-    if let Err(error) = written.and_then(|()| disk.rename(&new, path)) {
-        let _ = disk.remove_file(&new);
-        return Err(error);
-    }
-    disk.sync_dir(&parent)
+/// A name that nobody else uses.
+pub(super) fn hidden_name(attempt: u64) -> String {
+    let random = RandomState::new().hash_one(attempt);
+    format!("{PREFIX}{random:016x}")
 }
 
-/// A name that nobody else uses.
-fn hidden_sibling(parent: &Path, attempt: u64) -> PathBuf {
-    let random = RandomState::new().hash_one(attempt);
-    parent.join(format!("{PREFIX}{random:016x}"))
+/// Whether a name is one of [`hidden_name`].
+fn is_hidden_name(name: &str) -> bool {
+    let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let digits = name.strip_prefix(PREFIX);
+    digits.is_some_and(|digits| digits.len() == DIGITS && digits.bytes().all(digit))
 }
 
 /// Makes a hidden directory that nobody takes for abandoned.
 fn create_locked(disk: &dyn Disk, parent: &Path) -> Result<(PathBuf, Option<Arc<dyn DiskFile>>)> {
     for attempt in 0..MAX_TRIES {
-        let dir = hidden_sibling(parent, attempt);
+        let dir = parent.join(hidden_name(attempt));
         if disk.kind(&dir)?.is_some() {
             continue;
         }
@@ -134,24 +176,34 @@ fn create_locked(disk: &dyn Disk, parent: &Path) -> Result<(PathBuf, Option<Arc<
     Err(Error::io("create a directory in", parent, error.into()))
 }
 
-/// Removes hidden directories of this user that no live process holds: whoever
-/// made them was killed. What cannot be looked at or removed is left alone.
+/// Removes hidden directories and files of this user that no live process
+/// holds: whoever made them was killed. Only names of exactly our own form count,
+/// and what cannot be looked at or removed is left alone.
 fn remove_abandoned(disk: &dyn Disk, parent: &Path) {
     for entry in disk.entries(parent).unwrap_or_default() {
+        if !is_hidden_name(&entry.name) {
+            continue;
+        }
         if entry.is_dir
-            && entry.name.starts_with(PREFIX)
             && let Ok(Some(_lock)) = disk.lock_dir(&entry.path)
         {
             let _ = remove_tree(disk, &entry.path);
+        } else if entry.is_file
+            && let Ok(Some(_lock)) = disk.lock(&entry.path, Lock::Exclusive)
+        {
+            let _ = disk.remove_file(&entry.path);
         }
     }
 }
 
-/// Checks that `target` may be written, and returns its real parent directory.
+/// Checks that `target` can be written, and says where: what would fail at the
+/// end fails here, before the work.
 ///
 /// # Errors
-/// As [`Staging::create`].
-pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Result<PathBuf> {
+/// `NeedsDecision` when `target` is there and not empty; `Usage` when it lies
+/// inside `source`; I/O errors when its directory is missing or takes no new names,
+/// or cannot be synced.
+pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Result<Place> {
     let parent = real_parent(&**disk, target)?;
     if lies_inside(&**disk, &parent, source) {
         return Err(Error::Usage(format!(
@@ -161,49 +213,78 @@ pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Resul
         )));
     }
     check_free(&**disk, target)?;
-    Ok(parent)
+    let is_there = disk.kind(target)?.is_some();
+    let beside = disk.room(&parent)?;
+    if is_there {
+        let target = disk.real_path(target)?;
+        let own = disk.room(&target)?;
+        // Whoever mounts SOURCE a second time gives two paths to one directory.
+        if lies_inside(&**disk, &target, source) {
+            return Err(Error::Usage(format!(
+                "TARGET {} is SOURCE {}, which is never written\nGive another TARGET.",
+                target.display(),
+                source.display()
+            )));
+        }
+        if own.is_mount_point || beside.refuses.is_some() {
+            return place(&**disk, target, true, own);
+        }
+    }
+    place(&**disk, parent, false, beside)
+}
+
+fn place(disk: &dyn Disk, parent: PathBuf, inside: bool, room: Room) -> Result<Place> {
+    if let Some(why) = room.refuses {
+        let why = std::io::Error::from_raw_os_error(why);
+        return Err(Error::io("create a directory in", &parent, why));
+    }
+    disk.sync_dir(&parent)?;
+    Ok(Place {
+        parent,
+        inside,
+        free_len: room.free_len,
+    })
 }
 
 fn check_free(disk: &dyn Disk, target: &Path) -> Result<()> {
+    // What a process left that was killed goes.
+    let is_empty = || {
+        let entries = disk.entries(target)?;
+        Ok::<_, Error>(entries.iter().all(|entry| is_hidden_name(&entry.name)))
+    };
     match disk.kind(target)? {
         None => Ok(()),
-        Some(EntryKind::Dir) if disk.entries(target)?.is_empty() => Ok(()),
-        Some(_) => Err(Error::NeedsDecision(format!(
-            "TARGET {} exists and is not an empty directory\nGive another TARGET, or move this one away.",
-            target.display()
-        ))),
+        Some(EntryKind::Dir) if is_empty()? => Ok(()),
+        Some(_) => Err(taken(target)),
     }
 }
 
-/// Checks that a file to be written does not lie inside `source`.
-///
-/// # Errors
-/// `Usage` when it does; I/O errors when its directory does not exist.
-pub fn file_outside(file: &Path, source: &Path) -> Result<()> {
-    let disk = super::LocalDisk;
-    match lies_inside(&disk, &real_parent(&disk, file)?, source) {
-        true => Err(Error::Usage(format!(
-            "{} lies inside SOURCE {}, which is never written\nGive a file outside SOURCE.",
-            file.display(),
-            source.display()
-        ))),
-        false => Ok(()),
-    }
+fn taken(target: &Path) -> Error {
+    Error::NeedsDecision(format!(
+        "TARGET {} exists and is not an empty directory\nGive another TARGET, or move this one away.",
+        target.display()
+    ))
 }
 
 /// The directory that a path is in, without links on the way.
-fn real_parent(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+pub(super) fn real_parent(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => disk.real_path(parent),
         _ => disk.real_path(Path::new(".")),
     }
 }
 
-/// Whether a directory is `source` or lies below it. A source that is not there
-/// holds nothing: whoever opens it will say so.
-fn lies_inside(disk: &dyn Disk, dir: &Path, source: &Path) -> bool {
-    let source = disk.real_path(source);
-    source.is_ok_and(|source| dir.starts_with(source))
+/// Whether a directory is `source` or lies below it, whatever the paths that
+/// lead to them. A source that is not there holds nothing: whoever opens it will
+/// say so.
+pub(super) fn lies_inside(disk: &dyn Disk, dir: &Path, source: &Path) -> bool {
+    let Ok(source) = disk.real_path(source) else {
+        return false;
+    };
+    let identity = |path: &Path| path.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+    let own = identity(&source);
+    dir.starts_with(&source)
+        || (own.is_some() && dir.ancestors().any(|above| identity(above) == own))
 }
 
 #[cfg(test)]
@@ -238,20 +319,6 @@ mod tests {
         left.sort();
         let expected = [".rustdb-other", ".rustdb-staging-file", "data", "second"];
         assert_eq!(left, expected);
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("report.json");
-        for text in ["a longer text", "short"] {
-            write_file(&LocalDisk, &path, text.as_bytes()).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
-        }
-        assert!(write_file(&LocalDisk, &dir.path().join("no/file"), b"").is_err());
-        fs::create_dir(dir.path().join("taken")).unwrap();
-        assert!(write_file(&LocalDisk, &dir.path().join("taken"), b"").is_err());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -16,6 +16,11 @@ use crate::finding::Code;
 /// Bytes a window holds unless a unit is wider.
 pub const DEFAULT_WINDOW_LEN: usize = 256 * 1024;
 
+/// Bytes of a unit that may be a hole.
+const LARGE_UNIT_LEN: u64 = 64 * 1024 * 1024;
+/// The part of a larger unit that the file must hold.
+const LEAST_HELD_PART: u64 = 16;
+
 /// A window over part of a file.
 #[derive(Debug)]
 pub struct Window {
@@ -95,6 +100,7 @@ impl Window {
         if need as u64 > self.remaining() {
             return Err(self.short(need).into());
         }
+        self.check_hole(need)?;
         self.buffer.copy_within(self.at..self.filled, 0);
         self.filled -= self.at;
         self.start += self.at as u64;
@@ -115,6 +121,28 @@ impl Window {
             self.filled = want;
         }
         read
+    }
+
+    /// A length that leads into a hole of a file takes room for bytes that
+    /// nobody ever wrote.
+    fn check_hole(&self, need: usize) -> Result<()> {
+        let need = need as u64;
+        if need <= LARGE_UNIT_LEN {
+            return Ok(());
+        }
+        let offset = self.offset();
+        let held = self.file.data_len(offset..offset.saturating_add(need))?;
+        if held >= need / LEAST_HELD_PART {
+            return Ok(());
+        }
+        Err(Damage {
+            file: self.file.path().to_owned(),
+            offset,
+            code: Code::BadLength,
+            found: format!("{need} bytes, of which the file holds {held}"),
+            expected: "bytes that were written".into(),
+        }
+        .into())
     }
 
     /// Parses one unit and consumes it.
@@ -200,5 +228,21 @@ impl Window {
             found: format!("{} bytes left", self.remaining()),
             expected: format!("at least {need} bytes"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_leads_into_a_hole_takes_no_room() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 40).unwrap();
+        let source = SourceFile::open(file.path()).unwrap();
+        let mut window = Window::new(source, 0..u64::MAX);
+        window.fill(1024 * 1024).unwrap();
+        assert!(window.fill(1 << 36).is_err());
+        assert!(window.buffer.len() <= 1024 * 1024);
     }
 }

@@ -60,6 +60,11 @@ impl Watch for Written {
         };
         counter.fetch_add(len as u64, Ordering::Relaxed);
     }
+
+    // Files that are only counted are thrown away afterwards.
+    fn is_durable(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -95,6 +95,9 @@ codes! {
     SourceInUse "source-in-use" Warning
         "A live process holds files of the directory open for writing: what is shown may be half of a change."
         "Stop the server, or look at a copy that was made while it stood still.";
+    SourceUseUnknown "source-use-unknown" Warning
+        "Nobody could see whether a process holds files of the directory open for writing."
+        "Make sure that its server is stopped, or run as root, who sees all processes.";
     NotRegular "not-a-regular-file" Error
         "A symbolic link, directory or device stands where a regular file must be."
         "Copy the directory with links followed (`cp -rL`) and run again on the copy.";

@@ -90,9 +90,12 @@ impl LegacyDir {
     /// When it cannot be listed.
     pub fn is_one(dir: &SourceDir) -> Result<bool> {
         let entries = dir.entries()?;
-        Ok(entries
-            .iter()
-            .any(|entry| entry.name == WAL_DIR_NAME || entry.name.ends_with(".db")))
+        Ok(entries.iter().any(|entry| Self::is_of_one(&entry.name)))
+    }
+
+    /// Whether an entry of this name makes a directory such a one.
+    pub fn is_of_one(name: &str) -> bool {
+        name == WAL_DIR_NAME || name.ends_with(".db")
     }
 
     /// Reads a directory: walks its snapshot, reads its WAL.

@@ -1,6 +1,6 @@
 //! Names that PostgreSQL takes, and how they are quoted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::ContentHash;
 
@@ -74,17 +74,24 @@ pub fn assign_names<'n>(
         .into_iter()
         .map(|name| (name, rules.takes(name) && used.insert(rules.folded(name))))
         .collect();
+    // How often each was given another name: the tries of before are taken.
+    let mut tries = BTreeMap::new();
     kept.into_iter()
         .map(|(name, kept)| match kept {
             true => name.to_owned(),
-            false => other_name(name, rules, used),
+            false => other_name(name, rules, used, tries.entry(name).or_default()),
         })
         .collect()
 }
 
 /// `postgres` becomes `postgres_rustdb`; otherwise the start of the name and
 /// its hash.
-fn other_name(name: &str, rules: NameRules, used: &mut BTreeSet<String>) -> String {
+fn other_name(
+    name: &str,
+    rules: NameRules,
+    used: &mut BTreeSet<String>,
+    tries: &mut u64,
+) -> String {
     let friendly = format!("{name}_rustdb");
     if rules.is_reserved(name) && rules.takes(&friendly) && used.insert(rules.folded(&friendly)) {
         return friendly;
@@ -97,9 +104,13 @@ fn other_name(name: &str, rules: NameRules, used: &mut BTreeSet<String>) -> Stri
     while start.len() >= MAX_NAME_LEN - SUFFIX_LEN {
         start.pop();
     }
-    let mut seed = name.as_bytes().to_vec();
     loop {
-        let hash = ContentHash::of(&seed).to_string();
+        let hash = match *tries {
+            0 => ContentHash::of(name.as_bytes()),
+            again => ContentHash::of(format!("{name}\0{again}").as_bytes()),
+        };
+        *tries = tries.saturating_add(1);
+        let hash = hash.to_string();
         let digits = hash.get(..SUFFIX_LEN - 1).unwrap_or_default();
         let mut other = format!("{start}_{digits}");
         if rules.is_reserved(&other) {
@@ -108,7 +119,6 @@ fn other_name(name: &str, rules: NameRules, used: &mut BTreeSet<String>) -> Stri
         if used.insert(rules.folded(&other)) {
             return other;
         }
-        seed.push(0);
     }
 }
 

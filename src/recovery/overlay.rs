@@ -61,8 +61,20 @@ pub struct Overlay {
     /// [`finish`](Overlay::finish).
     catalog: Catalog,
     tables: Vec<Vec<OverlayTable>>,
-    /// Positions of the databases, the first of a name.
-    positions: BTreeMap<String, usize>,
+    /// Of each database its tables' positions by name; of two of one name, the
+    /// first.
+    positions: Vec<BTreeMap<String, usize>>,
+    /// The databases' positions by name, likewise.
+    databases: BTreeMap<String, usize>,
+}
+
+/// Positions by name; of two of one name, the first.
+fn positions<'n>(names: impl Iterator<Item = &'n str>) -> BTreeMap<String, usize> {
+    let mut positions = BTreeMap::new();
+    for (position, name) in names.enumerate() {
+        positions.entry(name.to_owned()).or_insert(position);
+    }
+    positions
 }
 
 impl Overlay {
@@ -75,20 +87,22 @@ impl Overlay {
                 .map(|(t, table)| OverlayTable::stored(table, (d, t), snapshot))
                 .collect()
         });
-        let mut positions = BTreeMap::new();
-        for (at, database) in snapshot.catalog.databases.iter().enumerate() {
-            positions.entry(database.name.clone()).or_insert(at);
-        }
+        let databases = snapshot.catalog.databases.iter();
+        let of_tables = databases.clone().map(|database| {
+            let tables = database.tables.iter();
+            positions(tables.map(|table| table.name.as_str()))
+        });
         Overlay {
             tables: tables.collect(),
+            positions: of_tables.collect(),
+            databases: positions(databases.map(|database| database.name.as_str())),
             catalog: snapshot.catalog.clone(),
-            positions,
         }
     }
 
     /// The position of a database, by name.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.positions.get(name).copied()
+        self.databases.get(name).copied()
     }
 
     /// A database by name, made when it is not there: one that was created
@@ -97,7 +111,6 @@ impl Overlay {
         if let Some(at) = self.position(name) {
             return at;
         }
-        self.positions.insert(name.to_owned(), self.tables.len());
         self.catalog.databases.push(Database {
             name: name.to_owned(),
             tables: Vec::new(),
@@ -106,7 +119,10 @@ impl Overlay {
             table_grants: Vec::new(),
         });
         self.tables.push(Vec::new());
-        self.tables.len() - 1
+        self.positions.push(BTreeMap::new());
+        let index = self.tables.len() - 1;
+        self.databases.insert(name.to_owned(), index);
+        index
     }
 
     /// Whether a database has a table now.
@@ -116,8 +132,8 @@ impl Overlay {
 
     /// A table of a database as it is now.
     pub fn table(&self, database: usize, name: &str) -> Option<&OverlayTable> {
-        let mut tables = self.tables.get(database)?.iter();
-        tables.find(|table| table.state.schema.name == name)
+        let position = self.positions.get(database)?.get(name)?;
+        self.tables.get(database)?.get(*position)
     }
 
     /// The tables of a database as they are now, with their row versions.
@@ -135,20 +151,20 @@ impl Overlay {
 
     /// Applies one operation to one database. `xmax` is what a Delete writes.
     pub fn apply(&mut self, database: usize, operation: &Operation, xmax: u64) -> Effect {
-        let Some(tables) = self.tables.get_mut(database) else {
+        let tables = self.tables.get_mut(database);
+        let Some((tables, positions)) = tables.zip(self.positions.get_mut(database)) else {
             return Effect::Impossible("the database does not exist");
         };
         let Some(name) = operation.table() else {
             return Effect::Applied;
         };
-        let position = tables
-            .iter()
-            .position(|table| table.state.schema.name == name);
+        let position = positions.get(name).copied();
         if let Operation::CreateTable { schema, rows, .. } = operation {
             if position.is_some() {
                 return Effect::None("the table exists already");
             }
             let state = TableState::created(schema, rows);
+            positions.insert(name.to_owned(), tables.len());
             tables.push(OverlayTable {
                 state,
                 pieces: Vec::new(),
@@ -164,19 +180,24 @@ impl Overlay {
         };
         if let Operation::DropTable { .. } = operation {
             tables.remove(position);
+            forget(positions, name, position, tables);
             if let Some(grants) = self.grants(database) {
                 grants.retain(|grant| grant.table != name);
             }
             return Effect::Applied;
         }
         if let Operation::RenameTable { new, .. } = operation {
-            if tables.iter().any(|table| table.state.schema.name == *new) {
+            if positions.contains_key(new) {
                 return Effect::Impossible("the new table name is taken");
             }
             let Some(table) = tables.get_mut(position) else {
                 return Effect::Applied;
             };
             table.state.schema.name = new.clone();
+            positions.remove(name);
+            positions.insert(new.clone(), position);
+            let another = tables.iter().position(|t| t.state.schema.name == name);
+            positions.extend(another.map(|another| (name.to_owned(), another)));
             for grant in self.grants(database).into_iter().flatten() {
                 if grant.table == name {
                     grant.table = new.clone();
@@ -211,7 +232,7 @@ impl Overlay {
     /// A server of family 2.3 gives every table's owner all privileges on it.
     fn grant_created(&mut self, database: usize, table: &str) {
         let Some(owner) = self.tables.get(database).and_then(|tables| {
-            let created = tables.iter().find(|t| t.state.schema.name == table)?;
+            let created = tables.last().filter(|t| t.state.schema.name == table)?;
             created.state.schema.owner.clone()
         }) else {
             return;
@@ -310,6 +331,16 @@ impl Overlay {
     pub fn table_at(&self, database: usize, table: usize) -> Option<&OverlayTable> {
         self.tables.get(database)?.get(table)
     }
+}
+
+/// The table of a position is gone: those after it move up, and another of its
+/// name comes to light.
+fn forget(positions: &mut BTreeMap<String, usize>, name: &str, gone: usize, left: &[OverlayTable]) {
+    positions.remove(name);
+    let later = positions.values_mut().filter(|position| **position > gone);
+    later.for_each(|position| *position -= 1);
+    let another = left.iter().position(|t| t.state.schema.name == name);
+    positions.extend(another.map(|another| (name.to_owned(), another)));
 }
 
 impl RowSource for Overlay {

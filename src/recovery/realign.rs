@@ -121,7 +121,7 @@ impl Shifts {
             return Meant::Unproven(Some(index_of(likeliest)));
         };
         let key = new.value(column);
-        let versions = state.appended.iter().enumerate();
+        let versions = (0..state.appended.len()).filter_map(|at| Some((at, state.row_now(at)?)));
         let holding = versions.filter(|(_, old)| old.value(column) == key);
         match holding.collect::<Vec<_>>().as_slice() {
             [(at, old)]
@@ -135,8 +135,8 @@ impl Shifts {
             [] => {
                 let mut rows = allowed.iter().rev();
                 let alike = rows.find(|at| {
-                    let old = state.appended.get(**at);
-                    old.is_some_and(|old| alike(old, new, column))
+                    let old = state.row_now(**at);
+                    old.is_some_and(|old| alike(&old, new, column))
                 });
                 alike.map_or(Meant::Unlogged, |at| Meant::Unproven(Some(index_of(*at))))
             }

@@ -10,15 +10,6 @@ use std::ops::Range;
 use crate::codec::{RowValues, pack_row};
 use crate::model::{Column, PackedRow, Table, ValueRef};
 
-/// Where a column of the snapshot's rows comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnOrigin {
-    /// The value at this position in the snapshot.
-    Stored(usize),
-    /// Added after the snapshot: Null.
-    Added,
-}
-
 /// A table of the snapshot, or one created after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableState {
@@ -34,12 +25,28 @@ pub struct TableState {
     pub lost_holds_rows: bool,
     /// Columns of the stored rows.
     pub stored_columns: usize,
-    /// How the snapshot's values map to the columns of now.
-    pub columns: Vec<ColumnOrigin>,
+    /// The columns of now by when they came, those of the stored rows from 0 on:
+    /// they rise, because a new one goes to the end.
+    pub column_ids: Vec<usize>,
+    /// What the next column is called there.
+    next_column_id: usize,
     /// Snapshot rows marked dead since, with their xmax.
     pub dead: BTreeMap<u64, u64>,
-    /// Row versions pushed since.
+    /// Row versions pushed since, each with the columns that the table had then;
+    /// see [`row_now`](Self::row_now).
     pub appended: Vec<PackedRow>,
+    /// The columns of appended rows up to a position, where they are not those of
+    /// now: to give every row its Null at every new column would take rows times
+    /// columns, of which the files hold neither.
+    former: Vec<Former>,
+}
+
+/// The columns that appended rows were pushed with.
+#[derive(Debug, Clone, PartialEq)]
+struct Former {
+    /// The position after the last of them.
+    end: usize,
+    column_ids: Vec<usize>,
 }
 
 /// What a logged statement did.
@@ -57,9 +64,8 @@ impl TableState {
     /// A table as the snapshot holds it.
     pub fn of_snapshot(schema: &Table, base: (usize, usize), base_count: u64) -> Self {
         TableState {
-            columns: (0..schema.columns.len())
-                .map(ColumnOrigin::Stored)
-                .collect(),
+            column_ids: (0..schema.columns.len()).collect(),
+            next_column_id: schema.columns.len(),
             stored_columns: schema.columns.len(),
             schema: schema.clone(),
             base: Some(base),
@@ -68,6 +74,7 @@ impl TableState {
             lost_holds_rows: false,
             dead: BTreeMap::new(),
             appended: Vec::new(),
+            former: Vec::new(),
         }
     }
 
@@ -75,7 +82,8 @@ impl TableState {
     pub fn created(schema: &Table, rows: &[PackedRow]) -> Self {
         TableState {
             stored_columns: 0,
-            columns: Vec::new(),
+            column_ids: (0..schema.columns.len()).collect(),
+            next_column_id: schema.columns.len(),
             schema: schema.clone(),
             base: None,
             base_count: 0,
@@ -83,6 +91,7 @@ impl TableState {
             lost_holds_rows: false,
             dead: BTreeMap::new(),
             appended: rows.to_vec(),
+            former: Vec::new(),
         }
     }
 
@@ -143,11 +152,41 @@ impl TableState {
         }
     }
 
-    fn change_appended(&mut self, change: impl Fn(&mut Vec<ValueRef<'_>>)) {
-        for row in &mut self.appended {
-            let mut values = row.values().collect();
-            change(&mut values);
-            *row = pack_row(values, row.xmin, row.xmax);
+    /// An appended row with the columns of now.
+    pub fn row_now(&self, at: usize) -> Option<PackedRow> {
+        let row = self.appended.get(at)?;
+        Some(match self.former_of(at) {
+            None => row.clone(),
+            Some(_) => {
+                let values: Vec<ValueRef<'_>> = self.values_now(at).collect();
+                pack_row(values, row.xmin, row.xmax)
+            }
+        })
+    }
+
+    /// Its values alone; none where there is no such row.
+    pub fn values_now(&self, at: usize) -> impl Iterator<Item = ValueRef<'_>> {
+        let former = self.former_of(at);
+        let ids = former.map_or(&self.column_ids, |former| &former.column_ids);
+        let values = self.appended.get(at).map(RowValues::values);
+        let known = ids.iter().copied().zip(values.into_iter().flatten());
+        let columns = self.appended.get(at).map_or(&[][..], |_| &self.column_ids);
+        now(columns, known)
+    }
+
+    fn former_of(&self, at: usize) -> Option<&Former> {
+        let after = self.former.partition_point(|former| former.end <= at);
+        self.former.get(after)
+    }
+
+    /// The columns are about to change: rows until now keep theirs.
+    fn keep_columns(&mut self) {
+        let end = self.appended.len();
+        if self.former.last().map_or(0, |former| former.end) < end {
+            self.former.push(Former {
+                end,
+                column_ids: self.column_ids.clone(),
+            });
         }
     }
 
@@ -156,9 +195,10 @@ impl TableState {
         if self.schema.column_index(&column.name).is_some() {
             return Effect::Impossible("the column exists already");
         }
+        self.keep_columns();
         self.schema.columns.push(column.clone());
-        self.columns.push(ColumnOrigin::Added);
-        self.change_appended(|values| values.push(ValueRef::Null));
+        self.column_ids.push(self.next_column_id);
+        self.next_column_id = self.next_column_id.saturating_add(1);
         Effect::Applied
     }
 
@@ -167,19 +207,15 @@ impl TableState {
         let Some(index) = self.schema.column_index(name) else {
             return Effect::Impossible("the column does not exist");
         };
-        let dropped = self.schema.columns.remove(index);
-        if dropped.primary_key {
-            self.schema.columns.insert(index, dropped);
+        let columns = &self.schema.columns;
+        if columns.get(index).is_some_and(|column| column.primary_key) {
             return Effect::Impossible("the column is the primary key");
         }
-        if index < self.columns.len() {
-            self.columns.remove(index);
+        self.keep_columns();
+        self.schema.columns.remove(index);
+        if index < self.column_ids.len() {
+            self.column_ids.remove(index);
         }
-        self.change_appended(|values| {
-            if index < values.len() {
-                values.remove(index);
-            }
-        });
         self.schema.sequences.retain(|(column, _)| column != name);
         Effect::Applied
     }
@@ -207,6 +243,20 @@ impl TableState {
     }
 }
 
+/// The values of a row that has some of the columns of now, and maybe others;
+/// both rise. What it lacks is Null.
+pub(super) fn now<'v>(
+    columns: &[usize],
+    known: impl Iterator<Item = (usize, ValueRef<'v>)>,
+) -> impl Iterator<Item = ValueRef<'v>> {
+    let mut known = known.peekable();
+    columns.iter().map(move |column| {
+        while known.next_if(|(id, _)| id < column).is_some() {}
+        let value = known.next_if(|(id, _)| id == column);
+        value.map_or(ValueRef::Null, |(_, value)| value)
+    })
+}
+
 /// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
 /// becomes the larger of what it was and the value plus one.
 pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
@@ -222,5 +272,57 @@ pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
             Some((_, current)) => *current = next.max(*current),
             None => sequences.push((column.name.clone(), next.max(1))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DataType;
+
+    fn column(name: &str) -> Column {
+        Column {
+            name: name.into(),
+            data_type: DataType::Integer,
+            nullable: true,
+            primary_key: false,
+            unique: false,
+            foreign_key: None,
+        }
+    }
+
+    #[test]
+    fn rows_follow_the_columns_that_come_and_go() {
+        let schema = Table {
+            name: "t".into(),
+            columns: vec![column("a"), column("b")],
+            sequences: Vec::new(),
+            owner: None,
+        };
+        let row = |values: &[i64]| pack_row(values.iter().copied().map(ValueRef::Integer), 1, None);
+        let mut state = TableState::of_snapshot(&schema, (0, 0), 0);
+        state.insert(&row(&[1, 2]));
+        state.add_column(&column("c"));
+        state.insert(&row(&[3, 4, 5]));
+        state.drop_column("a");
+        state.add_column(&column("a"));
+        state.insert(&row(&[6, 7, 8]));
+        state.add_column(&column("d"));
+        state.drop_column("b");
+        let null = ValueRef::Null;
+        let int = ValueRef::Integer;
+        // The columns of now: c, the second a, d.
+        let expected = [
+            [null, null, null],
+            [int(5), null, null],
+            [int(7), int(8), null],
+        ];
+        for (at, expected) in expected.iter().enumerate() {
+            assert!(state.values_now(at).eq(expected.iter().copied()), "{at}");
+            let whole = state.row_now(at).unwrap();
+            assert!(whole.values().eq(expected.iter().copied()), "{at}");
+        }
+        assert_eq!(state.values_now(3).count(), 0);
+        assert!(state.row_now(3).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Column names as keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Table;
 
@@ -10,16 +10,18 @@ use crate::model::Table;
 pub fn distinct_names(table: &Table) -> Vec<String> {
     let taken: BTreeSet<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
     let mut used: BTreeSet<String> = BTreeSet::new();
+    // Of each name the number to try next: those before it are taken.
+    let mut next: BTreeMap<&str, usize> = BTreeMap::new();
     let mut names = Vec::with_capacity(table.columns.len());
     for column in &table.columns {
         let mut name = column.name.clone();
-        let mut number = 2_usize;
+        let number = next.entry(&column.name).or_insert(2);
         while used.contains(&name) {
             let numbered = format!("{}#{number}", column.name);
             if !taken.contains(numbered.as_str()) {
                 name = numbered;
             }
-            number = number.saturating_add(1);
+            *number = number.saturating_add(1);
         }
         used.insert(name.clone());
         names.push(name);

@@ -378,15 +378,23 @@ fn file_systems(bench: &Bench) -> Line {
     let mount = bench.at("mount");
     fs::create_dir(&mount).unwrap();
     let mut refused = 0;
-    for layout in LAYOUTS {
+    // Before the work where that is plain, else in the middle of it.
+    let all = LAYOUTS
+        .iter()
+        .flat_map(|layout| [(*layout, ""), (*layout, "--force")]);
+    for (layout, more) in all {
         // Room for a half of it.
         let len: usize = bench.whole[layout].0.values().map(Vec::len).sum();
         let size = (len / 2).to_string();
         let full =
             "mount -t tmpfs -o size=$SIZE none $M && touch $M/ready && rm $M/ready || exit 99
-            $MIGRATE upgrade $DATA $M/new --to $LAYOUT; code=$?; ls -A $M; exit $code";
-        let (code, left, said) =
-            mounted(bench, &mount, full, &[("SIZE", &size), ("LAYOUT", layout)]);
+            $MIGRATE upgrade $DATA $M/new --to $LAYOUT $MORE; code=$?; ls -A $M; exit $code";
+        let (code, left, said) = mounted(
+            bench,
+            &mount,
+            full,
+            &[("SIZE", &size), ("LAYOUT", layout), ("MORE", more)],
+        );
         if code == Some(99) || said.contains("unshare") {
             println!("skipped: {what}: this user may not mount one");
             return Line::held(what, 0, 0);

@@ -6,6 +6,7 @@
 //! equal is said by a [`KeyOf`]: the server goes by tag and value, other
 //! servers do not.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::codec::{ByteWriter, ContentHash, sortable};
@@ -63,47 +64,108 @@ pub(super) fn stored_key(out: &mut Vec<u8>, value: &ValueRef<'_>) -> bool {
 
 /// Visible rows whose value another visible row has too.
 pub(in crate::commands) fn repeated(rows: &dyn RowSource, at: ColumnAt<'_>) -> Result<Tally> {
-    match rise(rows, at)? {
-        true => Ok(Tally::default()),
-        false => repeated_of_any_order(rows, at),
-    }
+    let tallies = repeated_in(rows, &[at])?;
+    Ok(tallies.into_iter().next().unwrap_or_default())
 }
 
-/// Whether each value comes after all before it.
-fn rise(rows: &dyn RowSource, at: ColumnAt<'_>) -> Result<bool> {
-    let mut last = Vec::new();
-    let mut rise = true;
-    each_key(rows, at, |_, key| {
-        rise = last.as_slice() < key;
-        last.clear();
-        last.extend_from_slice(key);
-        Ok(match rise {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
+/// As [`repeated`], for each of some columns of one table: all of them in the same
+/// passes, so that a table of very many keys is not read as often.
+pub(super) fn repeated_in(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<Tally>> {
+    let rise = rise(rows, columns)?;
+    let mut tallies = vec![Tally::default(); columns.len()];
+    let others = (0..).zip(columns).zip(&rise).filter(|(_, rise)| !**rise);
+    let (numbers, others): (Vec<usize>, Vec<ColumnAt<'_>>) = others
+        .map(|((number, column), _)| (number, *column))
+        .unzip();
+    if others.is_empty() {
+        return Ok(tallies);
+    }
+    for (number, tally) in numbers
+        .into_iter()
+        .zip(repeated_of_any_order(rows, &others)?)
+    {
+        if let Some(own) = tallies.get_mut(number) {
+            *own = tally;
+        }
+    }
+    Ok(tallies)
+}
+
+/// For each column whether each value comes after all before it.
+fn rise(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<bool>> {
+    let mut states = vec![(true, Vec::new()); columns.len()];
+    let mut left = columns.len();
+    each_key(rows, columns, |column, _, key| {
+        if let Some((rises, last)) = states.get_mut(column)
+            && *rises
+        {
+            *rises = last.as_slice() < key;
+            if !*rises {
+                left = left.saturating_sub(1);
+            }
+            last.clear();
+            last.extend_from_slice(key);
+        }
+        Ok(match left {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         })
     })?;
-    Ok(rise)
+    Ok(states.into_iter().map(|(rises, _)| rises).collect())
 }
 
-fn repeated_of_any_order(rows: &dyn RowSource, at: ColumnAt<'_>) -> Result<Tally> {
+fn repeated_of_any_order(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<Tally>> {
+    let places = Places::of(columns.len());
     let mut sorter = Sorter::in_scratch();
-    each_hash(rows, at, |row, key| sorter.push(Entry { key, value: row }))?;
-    let mut tally = Tally::default();
+    each_hash(rows, columns, |column, row, key| {
+        let value = places.value(column, row);
+        sorter.push(Entry { key, value })
+    })?;
+    let mut tallies = vec![Tally::default(); columns.len()];
     // The entry before, and whether it was counted.
     let mut before: Option<(Entry, bool)> = None;
     sorter.finish(Threads::ONE, |entry| {
         let same = before.filter(|(before, _)| before.key == entry.key);
         if let Some((before, counted)) = same {
             if !counted {
-                tally.add(before.value);
+                places.add(&mut tallies, before.value);
             }
-            tally.add(entry.value);
+            places.add(&mut tallies, entry.value);
         }
         before = Some((entry, same.is_some()));
         Ok(())
     })?;
-    Ok(tally)
+    Ok(tallies)
 }
+
+/// A column's number and a row's in one number.
+#[derive(Clone, Copy)]
+struct Places {
+    columns: u64,
+}
+
+impl Places {
+    fn of(columns: usize) -> Self {
+        Places {
+            columns: (columns as u64).max(1),
+        }
+    }
+
+    fn value(self, column: usize, row: u64) -> u64 {
+        row.saturating_mul(self.columns)
+            .saturating_add(column as u64)
+    }
+
+    fn add(self, tallies: &mut [Tally], value: u64) {
+        let column = usize::try_from(value % self.columns).unwrap_or(usize::MAX);
+        if let Some(tally) = tallies.get_mut(column) {
+            tally.add(value / self.columns);
+        }
+    }
+}
+
+/// A column, and the one whose values its own must be among.
+pub(super) type Reference<'k> = (ColumnAt<'k>, ColumnAt<'k>);
 
 /// Visible rows whose value no visible row of the referenced column has.
 pub(in crate::commands) fn missing(
@@ -111,87 +173,191 @@ pub(in crate::commands) fn missing(
     at: ColumnAt<'_>,
     referenced: ColumnAt<'_>,
 ) -> Result<Tally> {
-    match rows.row_count(referenced.table.0, referenced.table.1) <= MAX_HELD {
-        true => missing_of_held(rows, at, referenced),
-        false => missing_of_sorted(rows, at, referenced),
-    }
+    let tallies = missing_in(rows, &[(at, referenced)])?;
+    Ok(tallies.into_iter().next().unwrap_or_default())
 }
 
+/// As [`missing`], for each of some references; all that lead to one column have
+/// the same key of it. Each table is read once for as many as their memory allows.
+pub(super) fn missing_in(rows: &dyn RowSource, references: &[Reference<'_>]) -> Result<Vec<Tally>> {
+    let mut tallies = vec![Tally::default(); references.len()];
+    let mut by_target: BTreeMap<((usize, usize), usize), Vec<usize>> = BTreeMap::new();
+    for (number, (_, referenced)) in references.iter().enumerate() {
+        let target = by_target.entry((referenced.table, referenced.column));
+        target.or_default().push(number);
+    }
+    let (mut group, mut held) = (Vec::new(), 0_u64);
+    for (((d, t), _), numbers) in by_target {
+        let count = rows.row_count(d, t);
+        if count > MAX_HELD {
+            missing_of_sorted(rows, references, &numbers, &mut tallies)?;
+            continue;
+        }
+        if held.saturating_add(count) > MAX_HELD {
+            missing_of_held(rows, references, &group, &mut tallies)?;
+            (group, held) = (Vec::new(), 0);
+        }
+        held = held.saturating_add(count);
+        group.push(numbers);
+    }
+    missing_of_held(rows, references, &group, &mut tallies)?;
+    Ok(tallies)
+}
+
+/// Columns by their tables, each with a number of the caller's.
+type ByTable<'k> = BTreeMap<(usize, usize), (Vec<ColumnAt<'k>>, Vec<usize>)>;
+
+fn add_column<'k>(tables: &mut ByTable<'k>, column: ColumnAt<'k>, number: usize) {
+    let (columns, numbers) = tables.entry(column.table).or_default();
+    columns.push(column);
+    numbers.push(number);
+}
+
+/// The hash of a key among those of one target.
+fn target_hash(target: usize, key: u128) -> u128 {
+    let mut bytes = [0; 24];
+    let (number, hash) = bytes.split_at_mut(8);
+    number.copy_from_slice(&(target as u64).to_be_bytes());
+    hash.copy_from_slice(&key.to_be_bytes());
+    ContentHash::of(&bytes).0
+}
+
+/// `targets` are groups of references to one column each.
 fn missing_of_held(
     rows: &dyn RowSource,
-    at: ColumnAt<'_>,
-    referenced: ColumnAt<'_>,
-) -> Result<Tally> {
-    let mut held = Vec::new();
-    each_hash(rows, referenced, |_, hash| {
-        held.push(hash);
-        Ok(())
-    })?;
-    held.sort_unstable();
-    let mut tally = Tally::default();
-    each_hash(rows, at, |row, hash| {
-        if held.binary_search(&hash).is_err() {
-            tally.add(row);
+    references: &[Reference<'_>],
+    targets: &[Vec<usize>],
+    tallies: &mut [Tally],
+) -> Result<()> {
+    let (mut referenced, mut referring) = (ByTable::new(), ByTable::new());
+    // The target of each reference of the group.
+    let mut target_of = BTreeMap::new();
+    for (target, numbers) in targets.iter().enumerate() {
+        let of = |number: &usize| references.get(*number);
+        if let Some((_, column)) = numbers.first().and_then(of) {
+            add_column(&mut referenced, *column, target);
         }
-        Ok(())
-    })?;
-    Ok(tally)
+        for number in numbers {
+            if let Some((column, _)) = of(number) {
+                add_column(&mut referring, *column, *number);
+                target_of.insert(*number, target);
+            }
+        }
+    }
+    let mut held = Vec::new();
+    for (columns, numbers) in referenced.values() {
+        each_plain_hash(rows, columns, |column, _, hash| {
+            let target = numbers.get(column).copied().unwrap_or_default();
+            held.push(target_hash(target, hash));
+            Ok(())
+        })?;
+    }
+    held.sort_unstable();
+    for (columns, numbers) in referring.values() {
+        each_plain_hash(rows, columns, |column, row, hash| {
+            let number = numbers.get(column).copied().unwrap_or_default();
+            let target = target_of.get(&number).copied().unwrap_or_default();
+            if held.binary_search(&target_hash(target, hash)).is_err()
+                && let Some(tally) = tallies.get_mut(number)
+            {
+                tally.add(row);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
+/// `numbers` are references to one column.
 fn missing_of_sorted(
     rows: &dyn RowSource,
-    at: ColumnAt<'_>,
-    referenced: ColumnAt<'_>,
-) -> Result<Tally> {
+    references: &[Reference<'_>],
+    numbers: &[usize],
+    tallies: &mut [Tally],
+) -> Result<()> {
+    let places = Places::of(references.len());
     let mut sorter = Sorter::in_scratch();
     // Of a hash, what is referred to comes before the rows that refer to it.
-    each_hash(rows, referenced, |_, key| {
-        sorter.push(Entry { key, value: 0 })
-    })?;
-    each_hash(rows, at, |row, key| {
-        let value = row.saturating_add(1);
-        sorter.push(Entry { key, value })
-    })?;
-    let mut tally = Tally::default();
+    let of = |number: &usize| references.get(*number);
+    if let Some((_, column)) = numbers.first().and_then(of) {
+        each_plain_hash(rows, &[*column], |_, _, key| {
+            sorter.push(Entry { key, value: 0 })
+        })?;
+    }
+    let mut referring = ByTable::new();
+    for number in numbers {
+        if let Some((column, _)) = of(number) {
+            add_column(&mut referring, *column, *number);
+        }
+    }
+    for (columns, numbers) in referring.values() {
+        each_plain_hash(rows, columns, |column, row, key| {
+            let number = numbers.get(column).copied().unwrap_or_default();
+            let value = places.value(number, row).saturating_add(1);
+            sorter.push(Entry { key, value })
+        })?;
+    }
     let mut found = None;
     sorter.finish(Threads::ONE, |entry| {
         match entry.value.checked_sub(1) {
             None => found = Some(entry.key),
-            Some(row) if found != Some(entry.key) => tally.add(row),
+            Some(place) if found != Some(entry.key) => places.add(tallies, place),
             Some(_) => {}
         }
         Ok(())
-    })?;
-    Ok(tally)
-}
-
-/// Hashes of the values of visible rows that equal anything.
-fn each_hash(
-    rows: &dyn RowSource,
-    at: ColumnAt<'_>,
-    mut each: impl FnMut(u64, u128) -> Result<()>,
-) -> Result<()> {
-    each_key(rows, at, |row, key| {
-        each(row, ContentHash::of(key).0).map(ControlFlow::Continue)
     })
 }
 
-/// Keys of the values of visible rows that equal anything, until `each` breaks.
+/// Hashes of the values of visible rows that equal anything, other ones for other
+/// columns.
+fn each_hash(
+    rows: &dyn RowSource,
+    columns: &[ColumnAt<'_>],
+    mut each: impl FnMut(usize, u64, u128) -> Result<()>,
+) -> Result<()> {
+    each_plain_hash(rows, columns, |column, row, hash| {
+        each(column, row, target_hash(column, hash))
+    })
+}
+
+/// Hashes of the values of visible rows that equal anything.
+fn each_plain_hash(
+    rows: &dyn RowSource,
+    columns: &[ColumnAt<'_>],
+    mut each: impl FnMut(usize, u64, u128) -> Result<()>,
+) -> Result<()> {
+    each_key(rows, columns, |column, row, key| {
+        each(column, row, ContentHash::of(key).0).map(ControlFlow::Continue)
+    })
+}
+
+/// Keys of the values of visible rows that equal anything, until `each` breaks:
+/// the number of the column among `columns`, which are of one table, the row and
+/// the key.
 fn each_key(
     rows: &dyn RowSource,
-    at: ColumnAt<'_>,
-    mut each: impl FnMut(u64, &[u8]) -> Result<ControlFlow<()>>,
+    columns: &[ColumnAt<'_>],
+    mut each: impl FnMut(usize, u64, &[u8]) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let mut stream = rows.open_rows(at.table.0, at.table.1)?;
+    let Some((d, t)) = columns.first().map(|column| column.table) else {
+        return Ok(());
+    };
+    let mut stream = rows.open_rows(d, t)?;
     let mut key = Vec::new();
     let mut index = 0_u64;
     while let Some(batch) = stream.next_batch()? {
         for (row, index) in batch.rows().zip(index..) {
-            let value = row.values.get(at.column).filter(|_| row.is_visible());
-            key.clear();
-            if value.is_some_and(|value| (at.key)(&mut key, value)) && each(index, &key)?.is_break()
-            {
-                return Ok(());
+            if !row.is_visible() {
+                continue;
+            }
+            for (number, column) in columns.iter().enumerate() {
+                let value = row.values.get(column.column);
+                key.clear();
+                if value.is_some_and(|value| (column.key)(&mut key, value))
+                    && each(number, index, &key)?.is_break()
+                {
+                    return Ok(());
+                }
             }
         }
         index = index.saturating_add(batch.len() as u64);
@@ -274,10 +440,17 @@ mod tests {
             let lost = tally(lost.map(|(row, _)| row));
             let rows = Columns([from, to]);
             prop_assert_eq!(&repeated(&rows, column(0)).unwrap(), &shared);
-            prop_assert_eq!(&repeated_of_any_order(&rows, column(0)).unwrap(), &shared);
-            let both = (column(0), column(1));
-            prop_assert_eq!(&missing_of_held(&rows, both.0, both.1).unwrap(), &lost);
-            prop_assert_eq!(&missing_of_sorted(&rows, both.0, both.1).unwrap(), &lost);
+            let any_order = repeated_of_any_order(&rows, &[column(0)]).unwrap();
+            prop_assert_eq!(any_order, std::slice::from_ref(&shared));
+            // The same twice, and what refers to itself between them.
+            let references = [(column(0), column(1)), (column(0), column(0)), (column(0), column(1))];
+            let expected = [lost.clone(), Tally::default(), lost];
+            prop_assert_eq!(missing_in(&rows, &references).unwrap(), expected.clone());
+            let mut sorted = vec![Tally::default(); 3];
+            for numbers in [&[0, 2][..], &[1]] {
+                missing_of_sorted(&rows, &references, numbers, &mut sorted).unwrap();
+            }
+            prop_assert_eq!(sorted, expected);
         }
     }
 
@@ -287,12 +460,12 @@ mod tests {
         let mut values: Vec<_> = numbers.map(Some).into();
         values.insert(3, None);
         let rows = Columns([values.clone(), Vec::new()]);
-        assert!(rise(&rows, column(0)).unwrap());
+        assert_eq!(rise(&rows, &[column(0)]).unwrap(), [true]);
         for at in [0, 4, values.len() - 1] {
             let mut twice = values.clone();
             twice.insert(at, values[at]);
             let rows = Columns([twice, Vec::new()]);
-            assert!(!rise(&rows, column(0)).unwrap(), "{at}");
+            assert_eq!(rise(&rows, &[column(0)]).unwrap(), [false], "{at}");
         }
     }
 }

@@ -5,7 +5,7 @@
 pub(super) mod keys;
 mod rows;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::finding::{Code, Finding};
@@ -67,7 +67,10 @@ impl Tally {
 /// # Errors
 /// When rows cannot be read.
 pub fn check(directory: &Directory, report: &mut Report) -> Result<()> {
+    let behind = known_behind(report);
     for (d, database) in databases_by_name(directory.catalog()) {
+        let mut missing = References::of(database, d).missing(directory)?;
+        let labels = rows::Labels::of(database);
         for (t, table) in tables_by_name(database) {
             let mut check = TableCheck {
                 directory,
@@ -76,9 +79,9 @@ pub fn check(directory: &Directory, report: &mut Report) -> Result<()> {
                 at: (d, t),
                 report,
             };
-            check.rows()?;
+            check.rows(&labels, &behind)?;
             check.keys()?;
-            check.foreign_keys()?;
+            check.foreign_keys(missing.remove(&t).unwrap_or_default());
         }
     }
     Ok(())
@@ -111,6 +114,89 @@ pub fn check_keys(
     Ok(())
 }
 
+/// Sequences that were found behind already, when their cause was: database, table
+/// and detail.
+type Behind = BTreeSet<(String, String, String)>;
+
+fn known_behind(report: &Report) -> Behind {
+    let findings = report.findings().iter();
+    let behind = findings.filter(|finding| finding.code == Code::SequenceBehind);
+    let named = behind.filter_map(|finding| {
+        let (database, table) = (finding.database.clone()?, finding.table.clone()?);
+        Some((database, table, finding.detail.clone()?))
+    });
+    named.collect()
+}
+
+/// The foreign keys of a database.
+struct References<'c> {
+    /// Those that lead to a column that is there.
+    found: Vec<keys::Reference<'static>>,
+    /// For each foreign key its table and column, and its place in `found`.
+    all: Vec<(usize, &'c ForeignKey, usize, Option<usize>)>,
+}
+
+/// A foreign key, the position of its column, and the rows that refer to nothing;
+/// `None` where what they would refer to does not exist.
+type Missing<'c> = (&'c ForeignKey, usize, Option<Tally>);
+
+impl<'c> References<'c> {
+    fn of(database: &'c Database, d: usize) -> Self {
+        let mut tables: BTreeMap<&str, usize> = BTreeMap::new();
+        for (t, table) in database.tables.iter().enumerate() {
+            tables.entry(&table.name).or_insert(t);
+        }
+        // The columns of the tables that are referred to.
+        let mut columns: BTreeMap<usize, BTreeMap<&str, usize>> = BTreeMap::new();
+        let (mut found, mut all) = (Vec::new(), Vec::new());
+        for (t, table) in database.tables.iter().enumerate() {
+            for (position, column) in table.columns.iter().enumerate() {
+                let Some(key) = &column.foreign_key else {
+                    continue;
+                };
+                let referenced = tables.get(&*key.table).and_then(|to| {
+                    let known = columns.entry(*to).or_insert_with(|| {
+                        let table = database.tables.get(*to);
+                        let columns = table.map_or(&[][..], |table| &table.columns);
+                        // Of two columns of one name the first counts.
+                        let columns = columns.iter().enumerate().rev();
+                        columns.map(|(at, one)| (&*one.name, at)).collect()
+                    });
+                    Some(column_at((d, *to), *known.get(&*key.column)?))
+                });
+                let place = referenced.map(|referenced| {
+                    found.push((column_at((d, t), position), referenced));
+                    found.len().saturating_sub(1)
+                });
+                all.push((t, key, position, place));
+            }
+        }
+        References { found, all }
+    }
+
+    /// By table, in the order of columns.
+    fn missing(self, directory: &Directory) -> Result<BTreeMap<usize, Vec<Missing<'c>>>> {
+        let tallies = keys::missing_in(directory, &self.found)?;
+        let mut missing: BTreeMap<usize, Vec<Missing<'c>>> = BTreeMap::new();
+        for (table, key, position, place) in self.all {
+            let tally = place.and_then(|place| tallies.get(place).cloned());
+            missing
+                .entry(table)
+                .or_default()
+                .push((key, position, tally));
+        }
+        Ok(missing)
+    }
+}
+
+fn column_at(table: (usize, usize), column: usize) -> ColumnAt<'static> {
+    ColumnAt {
+        table,
+        column,
+        key: &keys::stored_key,
+    }
+}
+
 struct TableCheck<'c> {
     directory: &'c Directory,
     database: &'c Database,
@@ -130,13 +216,13 @@ impl TableCheck<'_> {
     }
 
     /// Sequences, labels, texts: one pass.
-    fn rows(&mut self) -> Result<()> {
-        let checks = rows::check(self.directory, self.at, self.database, self.table)?;
+    fn rows(&mut self, labels: &rows::Labels<'_>, behind: &Behind) -> Result<()> {
+        let checks = rows::check(self.directory, self.at, labels, self.table)?;
         for (column, check) in self.table.columns.iter().zip(checks) {
             let name = &column.name;
             let next_behind = check
                 .sequence_behind
-                .filter(|_| !self.is_named_behind(name));
+                .filter(|_| !self.is_named_behind(name, behind));
             if let Some((next, highest)) = next_behind {
                 self.add(
                     Code::SequenceBehind,
@@ -158,29 +244,30 @@ impl TableCheck<'_> {
     }
 
     /// Whether the sequence was found behind already, when its cause was.
-    fn is_named_behind(&self, column: &str) -> bool {
+    fn is_named_behind(&self, column: &str, behind: &Behind) -> bool {
         let column = format!("column {column:?}: ");
-        self.report.findings().iter().any(|finding| {
-            finding.code == Code::SequenceBehind
-                && finding.database.as_deref() == Some(&self.database.name)
-                && finding.table.as_deref() == Some(&self.table.name)
-                && finding
-                    .detail
-                    .as_ref()
-                    .is_some_and(|d| d.starts_with(&column))
+        let (database, table) = (self.database.name.clone(), self.table.name.clone());
+        let from = (database, table, column);
+        let next = behind.range(&from..).next();
+        next.is_some_and(|(database, table, detail)| {
+            *database == from.0 && *table == from.1 && detail.starts_with(&from.2)
         })
     }
 
     fn keys(&mut self) -> Result<()> {
-        for (index, column) in self.table.columns.iter().enumerate() {
-            if !column.is_key() {
-                continue;
-            }
+        let columns = self.table.columns.iter().enumerate();
+        let keys = columns.filter(|(_, column)| column.is_key());
+        let (at, keys): (Vec<_>, Vec<_>) = keys
+            .map(|(position, column)| (column_at(self.at, position), column))
+            .unzip();
+        for (column, repeated) in keys
+            .into_iter()
+            .zip(keys::repeated_in(self.directory, &at)?)
+        {
             let kind = match column.primary_key {
                 true => "PRIMARY KEY",
                 false => "UNIQUE",
             };
-            let repeated = keys::repeated(self.directory, self.column(index))?;
             if repeated.count > 0 {
                 let text = repeated.text("share their value with another");
                 self.add(
@@ -192,50 +279,23 @@ impl TableCheck<'_> {
         Ok(())
     }
 
-    fn foreign_keys(&mut self) -> Result<()> {
-        for (index, column) in self.table.columns.iter().enumerate() {
-            let Some(key) = &column.foreign_key else {
-                continue;
-            };
-            let missing = match self.referenced(key) {
-                Some(referenced) => keys::missing(self.directory, self.column(index), referenced)?,
+    fn foreign_keys(&mut self, missing: Vec<Missing<'_>>) {
+        for (key, position, missing) in missing {
+            let column = self.table.columns.get(position);
+            let name = column.map_or("", |column| &column.name);
+            let detail = match missing {
                 None if self.directory.row_count(self.at.0, self.at.1) == 0 => continue,
-                None => {
-                    let detail = format!(
-                        "column {:?} refers to {:?}.{:?}, which does not exist",
-                        column.name, key.table, key.column
-                    );
-                    self.add(Code::ForeignKeyMissing, detail);
-                    continue;
+                None => format!(
+                    "column {name:?} refers to {:?}.{:?}, which does not exist",
+                    key.table, key.column
+                ),
+                Some(missing) if missing.count > 0 => {
+                    let what = format!("refer to no row of {:?}", key.table);
+                    format!("column {name:?}: {}", missing.text(&what))
                 }
+                Some(_) => continue,
             };
-            if missing.count > 0 {
-                let what = format!("refer to no row of {:?}", key.table);
-                let text = missing.text(&what);
-                self.add(
-                    Code::ForeignKeyMissing,
-                    format!("column {:?}: {text}", column.name),
-                );
-            }
+            self.add(Code::ForeignKeyMissing, detail);
         }
-        Ok(())
-    }
-
-    fn column(&self, column: usize) -> ColumnAt<'static> {
-        ColumnAt {
-            table: self.at,
-            column,
-            key: &keys::stored_key,
-        }
-    }
-
-    fn referenced(&self, key: &ForeignKey) -> Option<ColumnAt<'static>> {
-        let table = self.database.table_index(&key.table)?;
-        let column = self.database.tables.get(table)?.column_index(&key.column)?;
-        Some(ColumnAt {
-            table: (self.at.0, table),
-            column,
-            key: &keys::stored_key,
-        })
     }
 }

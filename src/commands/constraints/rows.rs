@@ -1,5 +1,7 @@
 //! What one pass over a table's visible rows tells.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::codec::is_well_formed;
 use crate::error::Result;
 use crate::model::{Column, DataType, Database, RowSource, Table, ValueRef};
@@ -24,13 +26,16 @@ pub(super) struct ColumnFindings {
 pub(super) fn check(
     rows: &dyn RowSource,
     at: (usize, usize),
-    database: &Database,
+    labels: &Labels<'_>,
     table: &Table,
 ) -> Result<Vec<ColumnFindings>> {
-    let mut checks: Vec<ColumnCheck<'_>> = table
-        .columns
-        .iter()
-        .map(|column| ColumnCheck::new(database, table, column))
+    let mut sequences: BTreeMap<&str, i64> = BTreeMap::new();
+    for (name, next) in &table.sequences {
+        sequences.entry(name).or_insert(*next);
+    }
+    let columns = table.columns.iter();
+    let mut checks: Vec<ColumnCheck<'_>> = columns
+        .map(|column| ColumnCheck::new(labels, sequences.get(&*column.name).copied(), column))
         .collect();
     let mut stream = rows.open_rows(at.0, at.1)?;
     let mut index = 0_u64;
@@ -47,20 +52,49 @@ pub(super) fn check(
     Ok(checks.into_iter().map(ColumnCheck::finish).collect())
 }
 
+/// The labels of the enum types of a database, as the types are now.
+#[derive(Debug)]
+pub(super) struct Labels<'c>(BTreeMap<&'c str, BTreeSet<&'c str>>);
+
+impl<'c> Labels<'c> {
+    /// Of types of one name, the first counts.
+    pub(super) fn of(database: &'c Database) -> Self {
+        let mut types = BTreeMap::new();
+        for (name, labels) in &database.enums {
+            types
+                .entry(&**name)
+                .or_insert_with(|| labels.iter().map(String::as_str).collect());
+        }
+        Labels(types)
+    }
+
+    fn has(&self, type_name: &str, label: &str) -> bool {
+        let labels = self.0.get(type_name);
+        labels.is_some_and(|labels| labels.contains(label))
+    }
+}
+
 struct ColumnCheck<'c> {
-    column: &'c Column,
-    database: &'c Database,
+    /// The type of an enum column and its labels when the column was made.
+    own: Option<(&'c str, BTreeSet<&'c str>)>,
+    labels: &'c Labels<'c>,
     next: Option<i64>,
     highest: Option<i64>,
     findings: ColumnFindings,
 }
 
 impl<'c> ColumnCheck<'c> {
-    fn new(database: &'c Database, table: &Table, column: &'c Column) -> Self {
+    fn new(labels: &'c Labels<'c>, next: Option<i64>, column: &'c Column) -> Self {
+        let own = match &column.data_type {
+            DataType::Enum { name, labels } => {
+                Some((&**name, labels.iter().map(String::as_str).collect()))
+            }
+            _ => None,
+        };
         ColumnCheck {
-            column,
-            database,
-            next: table.sequence(&column.name),
+            own,
+            labels,
+            next,
             highest: None,
             findings: ColumnFindings::default(),
         }
@@ -84,14 +118,8 @@ impl<'c> ColumnCheck<'c> {
 
     /// By the type as it is now, or as it was when the column was made.
     fn is_label(&self, type_name: &str, label: &str) -> bool {
-        let mut types = self.database.enums.iter();
-        let now = types.find(|(name, _)| name == type_name);
-        let of_column = match &self.column.data_type {
-            DataType::Enum { name, labels } if name == type_name => Some(labels),
-            _ => None,
-        };
-        let mut all = now.map(|(_, labels)| labels).into_iter().chain(of_column);
-        all.any(|labels| labels.iter().any(|one| one == label))
+        let own = self.own.as_ref().filter(|(name, _)| *name == type_name);
+        self.labels.has(type_name, label) || own.is_some_and(|(_, labels)| labels.contains(label))
     }
 
     fn finish(mut self) -> ColumnFindings {

@@ -1,5 +1,7 @@
 //! Keys and foreign keys that hold by PostgreSQL's equality.
 
+use std::collections::BTreeMap;
+
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::model::{Column, ForeignKey, ValueRef};
@@ -31,8 +33,12 @@ pub(super) fn plan(
         keys(directory, one, table, options)?;
     }
     let mut all = Vec::new();
+    // Of two tables of one name the first counts.
+    let known = chosen.iter().zip(&plan.tables).rev();
+    let known = known.map(|(one, table)| (one.table.name.as_str(), (*one, table)));
+    let known: Known<'_> = known.collect();
     for (one, table) in chosen.iter().zip(&plan.tables) {
-        all.push(foreign_keys(directory, chosen, &plan.tables, one, table)?);
+        all.push(foreign_keys(directory, &known, one, table)?);
     }
     for (table, (keys, notes)) in plan.tables.iter_mut().zip(all) {
         table.foreign_keys = keys;
@@ -40,6 +46,9 @@ pub(super) fn plan(
     }
     Ok(())
 }
+
+/// Tables of the dump by their names in the source.
+type Known<'c> = BTreeMap<&'c str, (&'c Chosen<'c>, &'c TablePlan)>;
 
 /// A note about a constraint that is left out.
 fn left_out(one: &Chosen<'_>, constraint: &str, column: &str, why: &str) -> Finding {
@@ -127,8 +136,7 @@ fn refused(
 /// The foreign keys of one table that hold, and notes about the others.
 fn foreign_keys(
     directory: &Directory,
-    chosen: &[&Chosen<'_>],
-    tables: &[TablePlan],
+    known: &Known<'_>,
     one: &Chosen<'_>,
     table: &TablePlan,
 ) -> Result<(Vec<ForeignKeyPlan>, Vec<Finding>)> {
@@ -139,8 +147,7 @@ fn foreign_keys(
         };
         let check = ForeignKeyCheck {
             directory,
-            chosen,
-            tables,
+            known,
             table,
             column,
             position,
@@ -155,8 +162,7 @@ fn foreign_keys(
 
 struct ForeignKeyCheck<'c> {
     directory: &'c Directory,
-    chosen: &'c [&'c Chosen<'c>],
-    tables: &'c [TablePlan],
+    known: &'c Known<'c>,
     table: &'c TablePlan,
     column: &'c Column,
     position: usize,
@@ -165,8 +171,7 @@ struct ForeignKeyCheck<'c> {
 impl ForeignKeyCheck<'_> {
     /// The foreign key, or why it cannot be created.
     fn plan(&self, key: &ForeignKey) -> Result<Result<ForeignKeyPlan, String>> {
-        let mut all = self.chosen.iter().zip(self.tables);
-        let Some((other, to)) = all.find(|(other, _)| other.table.name == key.table) else {
+        let Some((other, to)) = self.known.get(key.table.as_str()) else {
             return Ok(Err(format!("table {:?} is not in this dump", key.table)));
         };
         let found = other.table.column_index(&key.column);

@@ -12,11 +12,12 @@ mod target;
 mod write;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::file::{Disk, Holder, Phase, check_target, holders};
+use crate::file::{Disk, Holder, InUse, Phase, Unchanged, check_target};
 use crate::finding::{Code, Finding, Severity};
 use crate::legacy::Release;
 use crate::report::Report;
@@ -31,6 +32,9 @@ use plan::Plan;
 pub use placed::{Likelihood, weight_text};
 pub use report::{Outcome, SourceSummary, TableSummary, TargetSummary, UpgradeReport};
 pub use target::Target;
+
+/// Fewest bytes of a target: those of its source divided by this.
+const LEAST_PART: u64 = 4;
 
 /// What to upgrade, and how.
 #[derive(Debug, Clone)]
@@ -66,9 +70,10 @@ pub struct UpgradeOptions {
 /// # Errors
 /// When files cannot be read or written, or the target is in the way.
 pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
-    check_target(&options.disk, &options.target, &options.source)?;
+    let place = check_target(&options.disk, &options.target, &options.source)?;
     if !options.force {
         refuse_in_use(&options.source)?;
+        refuse_without_space(options, place.free_len)?;
     }
     let directory = match Directory::open(&options.source, &options.open) {
         Ok(directory) => directory,
@@ -100,7 +105,7 @@ pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
     let plan = Plan::new(options, &directory, &mut report)?;
     directory.begin(Phase::Writing);
     let content = plan.run(options, &mut report, |rows| {
-        write::carry_out(&plan, rows, options)
+        write::carry_out(&plan, rows, options, &|| directory.check_unchanged())
     })?;
     Ok(UpgradeReport::done(
         options, source, &directory, &plan, content, report,
@@ -128,7 +133,8 @@ fn undecided_family(options: &UpgradeOptions, directory: &Directory) -> Option<E
 
 /// A server that runs changes its files while they are read.
 fn refuse_in_use(source: &Path) -> Result<()> {
-    let holders: Vec<String> = holders(source).iter().map(Holder::to_string).collect();
+    let holders = InUse::of(source).holders;
+    let holders: Vec<String> = holders.iter().map(Holder::to_string).collect();
     match holders.is_empty() {
         true => Ok(()),
         false => Err(Error::NeedsDecision(format!(
@@ -136,6 +142,25 @@ fn refuse_in_use(source: &Path) -> Result<()> {
             source.display(),
             holders.join(", ")
         ))),
+    }
+}
+
+/// A target that has no room would fail after all the work. Most sources need
+/// about as many bytes as they have; one that needs less than this part of them
+/// was never seen.
+fn refuse_without_space(options: &UpgradeOptions, free_len: Option<u64>) -> Result<()> {
+    let source_len = Unchanged::since_now(&options.source).occupied_len();
+    let least = source_len / LEAST_PART;
+    match free_len {
+        Some(free_len) if free_len < least && !options.drop_dead => {
+            let why = format!(
+                "No space left on device: {free_len} bytes can be written, expected at least {least} for the {source_len} of SOURCE\n\
+                 Free some space, or give another TARGET; --force tries regardless."
+            );
+            let full = io::Error::new(io::ErrorKind::StorageFull, why);
+            Err(Error::io("write", &options.target, full))
+        }
+        _ => Ok(()),
     }
 }
 

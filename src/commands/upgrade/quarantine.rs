@@ -2,7 +2,7 @@
 //! bytes and what it takes to apply them later (format page, "Quarantine").
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskWriter, SourceFile};
+use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
 use crate::finding::Code;
 use crate::legacy::{FRAME_LEN, LegacyDir};
 use crate::recovery::{Recovery, SetAside};
-
-/// Most bytes of a quarantine file that are read back.
-const MAX_LEN: u64 = 1 << 30;
 
 /// One record, one JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,24 +93,32 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Vec<Quarantined>> {
     if disk.kind(&path)?.is_none() {
         return Ok(Vec::new());
     }
-    let bytes = SourceFile::open_on(disk, &path)?.read_all(MAX_LEN)?;
-    let mut offset = 0;
+    let file = SourceFile::open_on(disk, &path)?;
+    // Parsed as it is read: what is no such file ends it at once, however long.
+    let text = BufReader::new(SourceReader::new(&file));
+    let mut lines = serde_json::Deserializer::from_reader(text).into_iter();
     let mut records = Vec::new();
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let record = serde_json::from_slice(line).map_err(|error| {
-            let expected = "one quarantined record a line, as JSON";
-            Error::damage(
-                &path,
-                offset,
-                Code::BadQuarantine,
-                error.to_string(),
-                expected,
-            )
-        })?;
-        records.push(record);
-        offset += line.len() as u64;
+    loop {
+        let offset = lines.byte_offset() as u64;
+        match lines.next() {
+            None => return Ok(records),
+            Some(Ok(record)) => records.push(record),
+            Some(Err(error)) if error.is_io() => {
+                return Err(Error::io("read", &path, error.into()));
+            }
+            Some(Err(error)) => {
+                let expected = "one quarantined record a line, as JSON";
+                let found = error.to_string();
+                return Err(Error::damage(
+                    &path,
+                    offset,
+                    Code::BadQuarantine,
+                    found,
+                    expected,
+                ));
+            }
+        }
     }
-    Ok(records)
 }
 
 /// Writes the records, if there are any, in the order of their sequences.

@@ -19,18 +19,21 @@ use super::plan::Plan;
 use super::{Target, UpgradeOptions, placed, quarantine};
 
 /// Streams the content once: into the target, which appears when it is proven
-/// whole, or, on a dry run, nowhere.
+/// whole and the source stood still, or, on a dry run, nowhere.
 ///
 /// # Errors
 /// When files cannot be read or written, rows are not those that were
-/// announced, or what was written differs.
+/// announced, or what was written differs; those of `check_unchanged`.
 pub(super) fn carry_out(
     plan: &Plan<'_>,
     rows: &dyn RowSource,
     options: &UpgradeOptions,
+    check_unchanged: &dyn Fn() -> Result<()>,
 ) -> Result<Content> {
     if options.dry_run {
-        return hash_content(&plan.catalog, rows, options.open.threads);
+        let content = hash_content(&plan.catalog, rows, options.open.threads)?;
+        check_unchanged()?;
+        return Ok(content);
     }
     let hashed = HashingRows::new(rows, &plan.catalog);
     let staging = write(options, plan, &hashed)?;
@@ -38,6 +41,7 @@ pub(super) fn carry_out(
     quarantine::write(&*options.disk, plan.quarantined.clone(), staging.path())?;
     placed::write(&*options.disk, &plan.placed, plan.directory, staging.path())?;
     verify(options, plan, &staging, &content)?;
+    check_unchanged()?;
     staging.publish()?;
     Ok(content)
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, EntryKind};
 
 /// Files that are kept open: a batch writes many pages to few files.
-const OPEN_FILES: usize = 64;
+const OPEN_FILES: usize = 16;
 
 /// Makes changes below a directory, and syncs what they touched.
 #[derive(Debug)]

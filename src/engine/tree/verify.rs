@@ -69,6 +69,9 @@ pub(in crate::engine) fn verify_tree(
     }
 }
 
+/// Damaged pages after which no more are looked for.
+const MOST_DAMAGED: usize = 1000;
+
 /// Every page by itself, and the length of the file.
 fn verify_pages(
     file: &Arc<SourceFile>,
@@ -79,6 +82,11 @@ fn verify_pages(
     let mut window = Window::new(file.clone(), 0..whole * PAGE_LEN as u64);
     let (mut checked, mut meta, mut found) = (0, None, Vec::new());
     for number in 0..whole {
+        // Beyond what the first page says nothing is a page of the tree.
+        let end = meta.map_or(whole, |meta: Meta| meta.page_count.into());
+        if number >= end || found.len() >= MOST_DAMAGED {
+            break;
+        }
         window.fill(PAGE_LEN)?;
         let page = page_in(&window);
         let number = u32::try_from(number).unwrap_or(u32::MAX);

@@ -24,11 +24,14 @@ use super::{Attributed, Decision, Decisions};
 pub struct BadLine {
     /// From 1.
     pub line: usize,
-    /// What stands there.
+    /// What stands there, or its start.
     pub found: String,
     /// What must stand there.
     pub expected: String,
 }
+
+/// Most characters of a bad line that are shown: the file may be another one.
+const SHOWN_CHARS: usize = 80;
 
 const LINE: &str = "SEQUENCE = DECISION, FIRST-LAST = DECISION or table \"NAME\" = DECISION";
 const DECISION: &str = "a database name in double quotes, quarantine or ?";
@@ -54,7 +57,7 @@ impl Decisions {
         for (number, line) in text.lines().enumerate() {
             let bad = |expected: String| BadLine {
                 line: number + 1,
-                found: line.trim().to_owned(),
+                found: line.trim().chars().take(SHOWN_CHARS).collect(),
                 expected,
             };
             reading.add_line(number + 1, line.trim()).map_err(bad)?;

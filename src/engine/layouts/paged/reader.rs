@@ -3,7 +3,7 @@
 use super::chain::{ChainReader, walk_row_of};
 use super::heap::State;
 use super::overflow::NO_PAGE;
-use super::page_files::{PageFiles, PagePlace, whole_pages};
+use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
 use super::page_source::PageSource;
 use crate::codec::Cursor;
 use crate::engine::pages::frame::Piece;
@@ -249,6 +249,8 @@ pub(super) fn parts(place: &PagePlace) -> Result<Vec<RowPart>> {
         return Ok(vec![RowPart::ALL]);
     };
     let file = SourceFile::open_on(&*place.disk, &place.file(last))?;
+    // A file is never longer than its pages, whatever it says of itself.
+    check_len(&file, place.pages_per_file, true)?;
     let before = last.saturating_mul(place.pages_per_file.into());
     let page_count = before
         .saturating_add(whole_pages(&file))

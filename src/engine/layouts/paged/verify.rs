@@ -8,7 +8,7 @@ use super::checksums::checksums;
 use super::free_space_map::{MapReader, entry_of_page, map_path};
 use super::heap::{HeapPage, RowPlace, State, Tuple};
 use super::key_index;
-use super::overflow::check_overflow;
+use super::overflow::{NO_PAGE, check_overflow};
 use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
 use super::page_set::PageSet;
 use crate::codec::MultisetHash;
@@ -65,6 +65,9 @@ pub(super) fn verify_table(
     key_index::verify(place, stamp, entries, level, check)
 }
 
+/// Damaged blocks of a map after which no more are looked for.
+const MOST_DAMAGED_BLOCKS: usize = 1000;
+
 /// Checks the map by itself; a whole one can be held against the pages.
 fn verify_map(place: &PagePlace, check: &mut TableCheck<'_>) -> Result<Option<MapReader>> {
     let Some(file) = check.open(&map_path(&place.dir))? else {
@@ -79,12 +82,31 @@ fn verify_map(place: &PagePlace, check: &mut TableCheck<'_>) -> Result<Option<Ma
             whole = false;
         }
     }
+    let mut damaged = 0;
+    if map.page_count() > u64::from(NO_PAGE) {
+        let found = format!("entries of {} pages", map.page_count());
+        let expected = format!("at most {NO_PAGE}");
+        let file = map.file().path().to_owned();
+        check.damaged(&Damage {
+            file,
+            offset: 0,
+            code: Code::TrailingBytes,
+            found,
+            expected,
+        });
+        whole = false;
+        damaged = MOST_DAMAGED_BLOCKS;
+    }
     for block in 0..map.block_count() {
+        if damaged >= MOST_DAMAGED_BLOCKS {
+            break;
+        }
         match map.load(block) {
             Ok(len) => checked += len,
             Err(Error::Damage(damage)) => {
                 check.damaged(&damage);
                 whole = false;
+                damaged += 1;
             }
             Err(other) => return Err(other),
         }
