@@ -373,10 +373,6 @@ fn what_was_placed_by_likelihood_is_kept_and_can_be_moved_later() {
     assert_eq!(report["likelihood"]["records"], 6);
     assert!(!findings(&report, "placed-by-likelihood").is_empty());
     let file = bench.target().join("attribution.jsonl");
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
     let kept = fs::read_to_string(&file).unwrap();
     let kept: Vec<Json> = kept
         .lines()

@@ -175,10 +175,17 @@ fn pages_per_file_divides_the_pages_and_changes_no_row() {
 fn files_are_readable_by_their_owner_only() {
     for layout in LAYOUTS {
         let bench = Bench::new(&killed());
+        let rights = |dir: bool| if dir { 0o700 } else { 0o600 };
+        // Written by root, they follow those of the source.
+        for entry in walkdir::WalkDir::new(bench.source()) {
+            let entry = entry.unwrap();
+            let mode = fs::Permissions::from_mode(rights(entry.file_type().is_dir()));
+            fs::set_permissions(entry.path(), mode).unwrap();
+        }
         assert_eq!(bench.upgrade(layout, &[]).code, Some(0));
         for entry in walkdir::WalkDir::new(bench.target()) {
             let meta = entry.unwrap().metadata().unwrap();
-            let expected = if meta.is_dir() { 0o700 } else { 0o600 };
+            let expected = rights(meta.is_dir());
             assert_eq!(meta.permissions().mode() & 0o777, expected, "{layout}");
         }
     }
@@ -467,7 +474,21 @@ fn a_decision_file_is_written_edited_and_obeyed() {
 #[test]
 fn a_decision_that_contradicts_a_fact_is_refused_with_the_fact() {
     let bench = Bench::new(&killed());
-    let said = bench.upgrade("per-table", &["--assign", "customers=lab"]);
+    let seen = [
+        "wal".as_ref(),
+        bench.source().as_os_str(),
+        "--attribute".as_ref(),
+        "--format=jsonl".as_ref(),
+    ];
+    let seen = inspect(&seen).out;
+    let records = seen
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut records = records.filter(|one| one["table"] == "customers" && one["state"] == "tail");
+    let decisions = bench.source().with_file_name("decisions");
+    let sequence = &records.next().unwrap()["sequence"];
+    fs::write(&decisions, format!("{sequence} = \"lab\"\n")).unwrap();
+    let said = bench.upgrade("per-table", &["--attribution", decisions.to_str().unwrap()]);
     assert_eq!(said.code, Some(3));
     assert!(said.err.contains("assignment-contradicted"), "{}", said.err);
     assert!(said.err.contains("table does not exist"), "{}", said.err);

@@ -54,6 +54,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut text = match plain.file_name() {
         Some(_) => plain.into_os_string(),
         // `.` and `..` name no directory to write beside.
+        None if plain == Path::new(".") => "data".into(),
         None => plain.join("data").into_os_string(),
     };
     text.push(suffix);

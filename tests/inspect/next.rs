@@ -124,7 +124,7 @@ fn each_kind_of_damage_leads_to_the_data_by_what_is_printed() {
         ("page_storage", 0, 0, 0),
         ("reinitialised", 1, 0, 0),
         // Nothing says whose the record is.
-        ("twins", 0, 1, 1),
+        ("twins", 0, 2, 2),
     ];
     let found = expected.map(|(fixture, ..)| {
         let place = tempfile::tempdir().unwrap();

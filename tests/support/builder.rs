@@ -262,9 +262,10 @@ fn single_databases() -> Fixture {
 
 fn failed_statements() -> Fixture {
     let mut server = fresh(Family::V1_4);
+    server.create_table("postgres", customers());
+    server.insert("postgres", "customers", vec![customer(1, "Ada")]);
+    let mut server = loaded(Family::V1_4, server);
     let s = &mut server;
-    s.create_table("postgres", customers());
-    s.insert("postgres", "customers", vec![customer(1, "Ada")]);
     // The table exists, the table does not, the row has a value too few.
     s.create_table("postgres", customers());
     s.drop_table("postgres", "nowhere");
