@@ -143,10 +143,24 @@ fn steps(obstacle: Obstacle, findings: &[Finding], source: &str, again: &str) ->
             ),
             Step::new(
                 "to keep what can be kept, first without writing",
-                ["--salvage --dry-run", "--salvage"].map(|how| format!("{again} {how}")),
+                match again.split(' ').any(|word| word == "--salvage") {
+                    // It was asked for already: the damage goes beyond it.
+                    true => return steps_beyond(source),
+                    false => {
+                        ["--salvage --dry-run", "--salvage"].map(|how| format!("{again} {how}"))
+                    }
+                },
             ),
         ],
     }
+}
+
+/// What is left where salvage was asked for already.
+fn steps_beyond(source: &str) -> Vec<Step> {
+    vec![Step::new(
+        "to see all that is wrong",
+        [format!("rustdb-inspect verify {source}")],
+    )]
 }
 
 fn decisions(findings: &[Finding], source: &str, again: &str) -> Vec<Step> {
