@@ -194,7 +194,7 @@ fn a_block_of_zeros_anywhere_costs_the_rows_of_its_unit_alone() {
 }
 
 #[test]
-fn a_lost_or_cut_catalog_control_file_or_derived_file_costs_no_row() {
+fn a_lost_file_costs_no_row_but_its_own() {
     for layout in Layout::ALL {
         let dir = directory(layout);
         for path in files(dir.path()) {
@@ -205,10 +205,13 @@ fn a_lost_or_cut_catalog_control_file_or_derived_file_costs_no_row() {
                     && name != "metadata.db"
                     && name != "global.db")
                 || (layout == Layout::Append && name.ends_with(".dat"));
+            let whole = fs::read(&path).unwrap();
             if holds_rows {
+                fs::remove_file(&path).unwrap();
+                judge(&format!("{layout}: {name} lost"), dir.path(), ROWS as usize);
+                fs::write(&path, &whole).unwrap();
                 continue;
             }
-            let whole = fs::read(&path).unwrap();
             fs::write(&path, &whole[..whole.len() / 3]).unwrap();
             judge(&format!("{layout}: {name} cut"), dir.path(), 0);
             fs::remove_file(&path).unwrap();

@@ -104,7 +104,7 @@ fn catalogs_that_no_writer_produces_are_refused() {
             Code::UnsupportedVersion,
         ),
         (global, r#""id":1"#, r#""id":4294967296"#, Code::BadCatalog),
-        (global, r#"{"form""#, r#"["form""#, Code::BadCatalog),
+        (global, r#"{"form""#, r#"[1,"form""#, Code::BadCatalog),
         (
             metadata,
             r#""name":"shop""#,
@@ -272,9 +272,10 @@ fn patch_slots(dir: &Path, at: usize, with: &[u8]) {
 
 #[test]
 fn control_slots_that_no_writer_produces_are_refused() {
-    let cases: [(usize, &[u8], Code); 10] = [
+    let cases: [(usize, &[u8], Code); 11] = [
         (44, &[1], Code::OutOfRange),
-        (4079, &[1], Code::OutOfRange),
+        (4067, &[1], Code::OutOfRange),
+        (4079, &[1], Code::UnsupportedVersion),
         (4087, &[1], Code::OutOfRange),
         (4088, &[1], Code::OutOfRange),
         (8, &[2], Code::UnsupportedVersion),

@@ -19,7 +19,9 @@ use crate::engine::pages::paths::{
 use crate::engine::pages::sealed;
 use crate::engine::rows::block::WholeRow;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, LiveTable, Overlay, TableFiles, WholeRows, absorb};
+use crate::engine::table::{
+    Access, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
+};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile, is_missing};
 use crate::finding::{Code, Finding};
@@ -332,7 +334,13 @@ impl WholeTable {
         files: &dyn TableFiles,
         place: &'t TablePlace,
     ) -> Result<WholeRows<'t>> {
-        let units = files.whole_units(place, self.expected, Some(place.arity))?;
+        let units = files.whole_units(place, self.expected, Some(place.arity));
+        // The rows of the log are there without any file.
+        let units: Box<dyn WholeUnits + 't> =
+            match units.map_err(|error| as_damage(error, &place.file(""))) {
+                Err(Error::Damage(damage)) => Box::new(NoUnits(Some(*damage))),
+                units => units?,
+            };
         Ok(WholeRows::new(units, &self.overlay, place.arity))
     }
 }

@@ -17,4 +17,4 @@ pub use coverage::{Coverage, FileCoverage};
 pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
 pub(in crate::engine) use lazy::Lazy;
 pub(in crate::engine) use live::{Access, Ended, LiveTable};
-pub(in crate::engine) use whole_units::{Overlay, Unit, WholeRows, WholeUnits};
+pub(in crate::engine) use whole_units::{NoUnits, Overlay, Unit, WholeRows, WholeUnits};

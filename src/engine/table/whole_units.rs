@@ -29,6 +29,15 @@ pub(in crate::engine) trait WholeUnits {
     fn next_unit(&mut self) -> Result<Option<Unit>>;
 }
 
+/// A table without files: what is wrong, once.
+pub(in crate::engine) struct NoUnits(pub Option<Damage>);
+
+impl WholeUnits for NoUnits {
+    fn next_unit(&mut self) -> Result<Option<Unit>> {
+        Ok(self.0.take().map(|damage| Unit::Lost(damage, 0)))
+    }
+}
+
 /// What the log has beyond the files of a damaged table.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Overlay {

@@ -218,18 +218,7 @@ impl<'r> Lost<'r> {
         place: &crate::engine::pages::paths::TablePlace,
     ) -> Result<TableCounts> {
         let mut counts = TableCounts::default();
-        let mut rows = match whole.rows(files, place) {
-            Ok(rows) => rows,
-            Err(error) => {
-                let error = super::read::as_damage(error, &place.file(""));
-                let crate::error::Error::Damage(damage) = error else {
-                    return Err(error);
-                };
-                self.unit(&damage, 0);
-                self.totals(whole, counts);
-                return Ok(counts);
-            }
-        };
+        let mut rows = whole.rows(files, place)?;
         while rows.advance(&mut |damage, len| self.unit(&damage, len))? {
             for row in rows.batch()?.rows() {
                 counts.add(row.is_visible());
