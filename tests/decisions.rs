@@ -7,7 +7,6 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value as Json;
 

@@ -474,9 +474,10 @@ fn a_decision_file_is_written_edited_and_obeyed() {
 #[test]
 fn a_decision_that_contradicts_a_fact_is_refused_with_the_fact() {
     let bench = Bench::new(&killed());
+    let source = bench.source();
     let seen = [
         "wal".as_ref(),
-        bench.source().as_os_str(),
+        source.as_os_str(),
         "--attribute".as_ref(),
         "--format=jsonl".as_ref(),
     ];

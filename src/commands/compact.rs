@@ -68,6 +68,7 @@ pub fn compact(dir: &Path, open: &OpenOptions) -> Result<CompactReport> {
     refuse_legacy(dir, open)?;
     let options = StoreOptions {
         threads: open.threads,
+        keep_beyond_damage: true,
         ..StoreOptions::default()
     };
     let store = LiveStore::open_on(&open.disk, dir, options)?;

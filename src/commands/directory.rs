@@ -72,7 +72,11 @@ impl Opened {
         let dir = SourceDir::open_on(&options.disk, path)?;
         if Store::is_one_on(&*options.disk, path) {
             let disk = WatchedDisk::shared(&options.disk, progress);
-            return Ok(Opened::Ours(Box::new(Store::open_on(&disk, path)?)));
+            let store = match options.recovery.salvage {
+                true => Store::salvage_on(&disk, path)?,
+                false => Store::look_on(&disk, path)?,
+            };
+            return Ok(Opened::Ours(Box::new(store)));
         }
         if LegacyDir::is_one(&dir)? {
             let mut legacy = LegacyDir::read_watched(dir, family, (threads, progress))?;

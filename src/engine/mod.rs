@@ -40,7 +40,7 @@ pub use live::{CompactedTable, Compaction, LiveStore, StoreOptions, TableHandle,
 pub use log::LOG_DIR;
 pub use pages::address::{Lsn, RowId};
 pub use pages::paths::{ATTRIBUTION_NAME, QUARANTINE_NAME};
-pub use store::{Origin, Store, VerifyOptions, create, create_on, verify, verify_on};
+pub use store::{Origin, Store, VerifyOptions, create, create_on, seal_beside, verify, verify_on};
 pub use table::{Coverage, FileCoverage, Level};
 pub(crate) use tree::{Entry, Sorter};
 
@@ -68,6 +68,9 @@ mod tests {
             ("SEALED_MAX_LEN", sealed::SEALED_MAX_LEN),
             ("KIND_GLOBAL", sealed::KIND_GLOBAL.into()),
             ("KIND_METADATA", sealed::KIND_METADATA.into()),
+            ("KIND_TABLE", sealed::KIND_TABLE.into()),
+            ("COPY_ALIGN", sealed::COPY_ALIGN as u64),
+            ("LSN_LIMIT", control::LSN_LIMIT),
             ("NO_DATABASE", sealed::NO_DATABASE.into()),
             ("FILE_HEADER_LEN", file_header::FILE_HEADER_LEN as u64),
             ("BLOCK_HEADER_LEN", block_header as u64),

@@ -34,7 +34,17 @@ impl Disk for LocalDisk {
     }
 
     fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        let file = open_regular(path, OFlags::RDWR)?;
+        let mut file = open_regular(path, OFlags::RDWR)?;
+        let meta = file.metadata();
+        if meta
+            .map_err(|error| Error::io("open", path, error))?
+            .nlink()
+            > 1
+        {
+            // Another name of the file is somebody's backup: it stays as it is.
+            own_copy(path, &mut file)?;
+            file = open_regular(path, OFlags::RDWR)?;
+        }
         Ok(Arc::new(file))
     }
 
@@ -175,6 +185,34 @@ fn is_mount_point(dir: &Path) -> rustix::io::Result<bool> {
     let own = rustix::fs::lstat(dir)?;
     let above = rustix::fs::stat(dir.join(".."))?;
     Ok(own.st_dev != above.st_dev)
+}
+
+/// Puts a copy of a file in its place.
+fn own_copy(path: &Path, file: &mut File) -> Result<()> {
+    let io = |error| Error::io("copy", path, error);
+    let mut name = path.as_os_str().to_owned();
+    name.push(".copy");
+    let copy_path = PathBuf::from(name);
+    let copied = (|| -> io::Result<()> {
+        match std::fs::remove_file(&copy_path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        let mut copy = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&copy_path)?;
+        io::copy(file, &mut copy)?;
+        copy.sync_all()?;
+        std::fs::rename(&copy_path, path)
+    })();
+    copied.map_err(io)?;
+    match path.parent() {
+        Some(dir) => LocalDisk.sync_dir(dir),
+        None => Ok(()),
+    }
 }
 
 fn locked_as(

@@ -295,9 +295,9 @@ codes! {
     OrphanPage "orphan-page" Error
         "No row leads to an overflow page."
         "Restore the file from a backup, or upgrade again from the source.";
-    DerivedDiffers "derived-differs" Error
+    DerivedDiffers "derived-differs" Warning
         "A free space map or an index differs from the data that it is derived from."
-        "No row is lost; upgrade the directory again to write it anew.";
+        "No row is lost; `rustdb-migrate compact` writes it anew.";
     MissingFile "missing-file" Error
         "A file that the catalog names is not there."
         "Restore it from a backup, or upgrade again from the source.";

@@ -9,6 +9,7 @@ use super::{Privilege, PrivilegeMap, Table};
 
 /// One database: its tables, enum types and views.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Database {
     /// Its name, unique in the directory.
     pub name: String,
@@ -23,6 +24,17 @@ pub struct Database {
 }
 
 impl Database {
+    /// A database without tables.
+    pub fn empty(name: &str) -> Self {
+        Database {
+            name: name.to_owned(),
+            tables: Vec::new(),
+            enums: Vec::new(),
+            views: Vec::new(),
+            table_grants: Vec::new(),
+        }
+    }
+
     /// The position of a table.
     pub fn table_index(&self, name: &str) -> Option<usize> {
         self.tables.iter().position(|table| table.name == name)
@@ -31,6 +43,7 @@ impl Database {
 
 /// Owner and grants of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DatabaseGrants {
     /// The database.
     pub database: String,
@@ -42,6 +55,7 @@ pub struct DatabaseGrants {
 
 /// Owner and grants of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TableGrants {
     /// The table.
     pub table: String,
@@ -64,6 +78,7 @@ impl TableGrants {
 
 /// A user who may log in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct User {
     /// The login name.
     pub name: String,
@@ -81,6 +96,7 @@ pub struct User {
 
 /// A role (since family 2.3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Role {
     /// Its name.
     pub name: String,
@@ -109,6 +125,7 @@ pub enum Form {
 
 /// Everything a directory holds beside its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Catalog {
     /// Which legacy file it came from.
     pub form: Form,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The declared type of a column (format page, "Column types").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DataType {
     /// SMALLINT.
     SmallInt,
@@ -88,6 +88,7 @@ impl std::fmt::Display for DataType {
 
 /// What a foreign key column points at, in the same database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ForeignKey {
     /// The referenced table.
     pub table: String,
@@ -97,6 +98,7 @@ pub struct ForeignKey {
 
 /// One column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -142,6 +144,7 @@ impl Column {
 
 /// A table without its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Table {
     /// Its name, unique in its database.
     pub name: String,

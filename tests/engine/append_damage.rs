@@ -110,7 +110,7 @@ fn ends_that_no_writer_produces_are_refused() {
         let len = data.len();
         fs::write(&path, data).unwrap();
         let counts = r#""rows":4,"live":4,"data_len":"#;
-        let metadata = dir.path().join("db_d/metadata.db");
+        let metadata = dir.path().join("db_d/t.table");
         forge(
             &metadata,
             &format!("{counts}{}", RECORDS[2] + 36 + 400),

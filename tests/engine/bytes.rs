@@ -137,10 +137,38 @@ fn documents_are_those_of_the_format_page() {
     assert_eq!(
         document("db_d/metadata.db"),
         concat!(
-            r#"{"name":"d","tables":[{"id":0,"counts":{"rows":1,"live":1,"data_len":0,"ends":0},"schema":"#,
+            r#"{"name":"d","tables":[{"id":0,"schema":"#,
             r#"{"name":"t","columns":[{"name":"c0","data_type":"text","nullable":true,"#,
             r#""primary_key":true,"unique":false,"foreign_key":null}],"#,
             r#""sequences":[["c0",7]],"owner":null}}],"enums":[],"views":[],"table_grants":[]}"#
+        )
+    );
+}
+
+#[test]
+fn the_descriptor_of_a_table_stands_twice() {
+    let mut small = table("t", 1);
+    small.sequences = vec![("c0".into(), 7)];
+    let catalog = catalog(vec![database("d", vec![small])]);
+    let dir = write(&catalog, &Rows(vec![vec![vec![row(vec![Value::Null])]]]));
+    let bytes = fs::read(dir.path().join("db_d/t.table")).unwrap();
+    assert_eq!(bytes.len(), 8192);
+    assert_eq!(bytes[..4096], bytes[4096..]);
+    assert_eq!(&bytes[..8], b"RDBXSEAL");
+    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (1, 3));
+    assert_eq!(&bytes[16..32], origin().cluster_id.to_le_bytes());
+    assert_eq!(u32_at(&bytes, 32), 0);
+    let end = 44 + usize::try_from(u64_at(&bytes, 36)).unwrap();
+    assert_eq!(u32_at(&bytes, end), crc(&[&bytes[..end]]));
+    assert!(bytes[end + 4..4096].iter().all(|byte| *byte == 0));
+    assert_eq!(
+        String::from_utf8(bytes[44..end].to_vec()).unwrap(),
+        concat!(
+            r#"{"database":"d","id":0,"layout":2,"pages_per_file":0,"family":"2.3","checkpoint":0,"#,
+            r#""counts":{"rows":1,"live":1,"data_len":0,"ends":0},"schema":"#,
+            r#"{"name":"t","columns":[{"name":"c0","data_type":"text","nullable":true,"#,
+            r#""primary_key":true,"unique":false,"foreign_key":null}],"#,
+            r#""sequences":[["c0",7]],"owner":null}}"#
         )
     );
 }

@@ -126,11 +126,11 @@ fn hostile_names_stay_inside_and_apart() {
     )
     .unwrap();
     assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 1);
-    assert_eq!(files_below(&dir).len(), 2 + count * (count + 1));
+    assert_eq!(files_below(&dir).len(), 2 + count * (2 * count + 1));
     let folded = files_below(&dir).into_keys();
     let folded: std::collections::BTreeSet<_> =
         folded.map(|p| p.to_str().unwrap().to_lowercase()).collect();
-    assert_eq!(folded.len(), 2 + count * (count + 1));
+    assert_eq!(folded.len(), 2 + count * (2 * count + 1));
     let store = Store::open(&dir).unwrap();
     assert_eq!(read_all(&store).unwrap(), rows.0);
     assert_eq!(verified(&dir, Level::Structure).findings(), []);

@@ -120,7 +120,7 @@ fn each_checkpoint_of_the_old_server_costs_the_snapshot_of_that_moment() {
 }
 
 #[test]
-fn a_checkpoint_of_per_table_costs_the_table_and_the_catalog_of_its_database() {
+fn a_checkpoint_of_per_table_costs_the_table_and_its_descriptor() {
     let (files, _) = long_tail();
     let scratch = on_disk(&files);
     let writes = writes(scratch.path(), 0);
@@ -135,7 +135,7 @@ fn a_checkpoint_of_per_table_costs_the_table_and_the_catalog_of_its_database() {
     let said = migrate(&[&upgrade[..], &args[..]].concat());
     assert_eq!(said.code, Some(0), "{}", said.err);
     let len = |path: &str| fs::metadata(target.join(path)).unwrap().len();
-    let rewritten = len("db_postgres/events.db") + len("db_postgres/metadata.db");
+    let rewritten = len("db_postgres/events.db") + len("db_postgres/events.table");
     let rest = files.checked_sub(rewritten).expect("all of both files");
     assert!(
         (1..=len("control")).contains(&rest),

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use crate::codec::ContentHash;
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::commands::content::{Content, HashingRows, hash_content};
 use crate::commands::{Directory, OpenOptions};
 use crate::engine::{self, CreateOptions, Level, Origin};
 use crate::error::{Error, Result};
-use crate::file::{BulkWriter, Disk, Phase, Staging, WatchedDisk, encode_name, tree_len};
+use crate::file::{
+    BulkWriter, Disk, Phase, SourceFile, Staging, WatchedDisk, encode_name, files_below, tree_len,
+};
 use crate::finding::{Code, Severity};
 use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
 use crate::model::{Form, RowSource};
@@ -17,6 +20,9 @@ use crate::work::both;
 
 use super::plan::Plan;
 use super::{Target, UpgradeOptions, placed, quarantine};
+
+/// Bytes of a file that are hashed at a time.
+const HASH_LEN: usize = 1 << 20;
 
 /// Streams the content once: into the target, which appears when it is proven
 /// whole and the source stood still, or, on a dry run, nowhere.
@@ -40,6 +46,10 @@ pub(super) fn carry_out(
     let content = hashed.content(&plan.catalog);
     quarantine::write(&*options.disk, plan.quarantined.clone(), staging.path())?;
     placed::write(&*options.disk, &plan.placed, plan.directory, staging.path())?;
+    if options.to != Target::Snapshot {
+        let names = [engine::QUARANTINE_NAME, engine::ATTRIBUTION_NAME];
+        engine::seal_beside(&**staging.disk(), staging.path(), &names)?;
+    }
     verify(options, plan, &staging, &content)?;
     check_unchanged()?;
     staging.publish()?;
@@ -55,7 +65,7 @@ fn write(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Res
         Target::Layout(layout) => {
             let origin = Origin {
                 family: plan.family.to_string(),
-                cluster_id: cluster_id(plan, rows),
+                cluster_id: cluster_id(options, plan, rows)?,
             };
             let mut create = CreateOptions::from(layout);
             create.threads = options.open.threads;
@@ -76,14 +86,39 @@ fn write(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Res
 
 /// Names the target by what it was made from: the same source gives the same
 /// bytes, and a WAL of another directory is recognised.
-fn cluster_id(plan: &Plan<'_>, rows: &dyn RowSource) -> u128 {
+fn cluster_id(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<u128> {
     let mut text = format!("{}\n{:?}\n", plan.family, plan.catalog);
     for (d, database) in plan.catalog.databases.iter().enumerate() {
         for t in 0..database.tables.len() {
             text.push_str(&format!("{} ", rows.row_count(d, t)));
         }
     }
-    ContentHash::of(text.as_bytes()).0
+    let mut hash = Xxh3::new();
+    hash.update(text.as_bytes());
+    let disk = &*options.open.disk;
+    for entry in files_below(disk, &options.source)? {
+        let suffix = entry.path.extension().and_then(|suffix| suffix.to_str());
+        let is_data = matches!(suffix, Some("db" | "dat" | "wal" | "log" | "table"));
+        if is_data || entry.name == "control" {
+            let below = entry.path.strip_prefix(&options.source);
+            hash.update(below.unwrap_or(&entry.path).as_os_str().as_encoded_bytes());
+            hash_file(&*SourceFile::open_on(disk, &entry.path)?, &mut hash)?;
+        }
+    }
+    Ok(hash.digest128())
+}
+
+fn hash_file(file: &SourceFile, hash: &mut Xxh3) -> Result<()> {
+    hash.update(&file.len().to_le_bytes());
+    let (mut buffer, mut offset) = (vec![0; HASH_LEN], 0);
+    while offset < file.len() {
+        let left = usize::try_from(file.len() - offset).unwrap_or(HASH_LEN);
+        let bytes = buffer.split_at_mut(left.min(HASH_LEN)).0;
+        file.read_exact_at(bytes, offset)?;
+        hash.update(bytes);
+        offset += bytes.len() as u64;
+    }
+    Ok(())
 }
 
 fn write_snapshots(staging: &Staging, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<()> {

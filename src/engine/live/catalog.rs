@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::handle::TableHandle;
+use super::unopened::Unopened;
 use crate::engine::log::Owner;
 use crate::engine::pages::paths::database_dir;
-use crate::engine::store::catalog_file::{Global, Metadata};
+use crate::engine::store::catalog_file::{Global, Metadata, TableEntry};
 use crate::engine::store::control::Control;
-use crate::engine::table::{Access, TableFiles};
+use crate::engine::table::Access;
 use crate::error::{Error, Result};
 use crate::file::Disk;
 
@@ -33,6 +34,11 @@ pub(super) struct LiveDatabase {
 }
 
 impl LiveDatabase {
+    /// The entry of a table.
+    pub(super) fn table(&self, id: u32) -> Option<&TableEntry<'static>> {
+        self.metadata.tables.iter().find(|entry| entry.id == id)
+    }
+
     /// Where a table is.
     pub(super) fn owner(&self, table: u32) -> Owner {
         Owner {
@@ -43,7 +49,7 @@ impl LiveDatabase {
 }
 
 impl LiveCatalog {
-    /// Reads the catalog and opens every table.
+    /// Reads the catalog; tables are opened when they are asked for.
     ///
     /// # Errors
     /// Damage; I/O errors.
@@ -51,7 +57,6 @@ impl LiveCatalog {
         disk: &Arc<dyn Disk>,
         root: &Path,
         control: &Control,
-        files: &dyn TableFiles,
         access: &Access,
     ) -> Result<Self> {
         let cluster_id = control.origin.cluster_id;
@@ -59,16 +64,18 @@ impl LiveCatalog {
         let (mut databases, mut tables) = (Vec::new(), BTreeMap::new());
         for entry in &global.databases {
             let dir = database_dir(root, &entry.name, entry.id);
-            let metadata = Metadata::read(&**disk, &dir, cluster_id, entry)?;
-            let places = metadata.places(disk, &dir, cluster_id, entry.id);
-            for ((place, counts), table) in places.zip(&metadata.tables) {
+            let mut metadata = Metadata::read(&**disk, &dir, cluster_id, entry)?;
+            metadata.describe(disk, &dir, cluster_id, entry.id)?;
+            for table in &metadata.tables {
+                let place = table.place(disk, &dir, cluster_id, entry.id);
+                let counts = table.counts;
                 let owner = Owner {
                     database: entry.id,
                     table: table.id,
                 };
-                let live = files.live(&place, counts, access)?;
+                let live = Unopened::new(control.shape, &place, counts, access);
                 let schema = table.schema.clone().into_owned();
-                let handle = TableHandle::new(owner, place, schema, live);
+                let handle = TableHandle::new(owner, place, schema, Box::new(live));
                 tables.insert(owner, Arc::new(handle));
             }
             databases.push(LiveDatabase {

@@ -1,13 +1,17 @@
 //! Carries changes to the files of the tables: what changed and nothing else,
 //! then the control file.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::catalog::LiveCatalog;
 use super::store::{LiveStore, Writer};
 use crate::engine::log::{Batch, Entry, Owner};
-use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME};
+use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME, encode};
 use crate::engine::store::carry_out::CarryOut;
+use crate::engine::store::control::Control;
+use crate::engine::store::descriptor::{Descriptor, SUFFIX};
 use crate::error::Result;
 
 impl LiveStore {
@@ -43,24 +47,9 @@ impl LiveStore {
                     changed.push((*owner, counts, sequences));
                 }
             }
-            let cluster_id = writer.control.origin.cluster_id;
-            for database in &mut catalog.databases {
-                let own = changed
-                    .iter()
-                    .filter(|(owner, ..)| owner.database == database.id);
-                let mut any = false;
-                for (owner, counts, sequences) in own {
-                    let tables = &mut database.metadata.tables;
-                    if let Some(entry) = tables.iter_mut().find(|entry| entry.id == owner.table) {
-                        entry.counts = *counts;
-                        entry.schema.to_mut().sequences.clone_from(sequences);
-                        any = true;
-                    }
-                }
-                if any {
-                    let bytes = database.metadata.encode(cluster_id, database.id)?;
-                    put(&mut batch, &database.dir.join(METADATA_NAME), bytes);
-                }
+            for (owner, counts, sequences) in &changed {
+                catalog.set_state(*owner, *counts, Some(sequences));
+                catalog.put_descriptor(&mut batch, &writer.control, lsn, *owner)?;
             }
         }
         self.carry_out(writer, batch)?;
@@ -74,8 +63,20 @@ impl LiveStore {
         }
         drop(catalog);
         writer.pending = 0;
+        self.prune(writer, false)
+    }
+
+    /// Removes segments whose every record is before the checkpoint. Both slots
+    /// of the control file then name it: the other one would lead to a log that
+    /// is gone.
+    pub(super) fn prune(&self, writer: &mut Writer, all: bool) -> Result<()> {
         let checkpoint = writer.control.checkpoint;
-        writer.log.prune(checkpoint.at, false)
+        if writer.log.would_prune(checkpoint.at, all)? {
+            writer.control = writer
+                .control
+                .advance(&*self.disk, &self.root, checkpoint)?;
+        }
+        writer.log.prune(checkpoint.at, all)
     }
 
     /// Writes a batch to the log, makes its changes, and says so in the control
@@ -116,6 +117,35 @@ impl LiveCatalog {
             let bytes = database.metadata.encode(cluster_id, database.id)?;
             put(batch, &database.dir.join(METADATA_NAME), bytes);
         }
+        Ok(())
+    }
+
+    /// Adds the descriptor of one table to a batch, made at `lsn`.
+    pub(super) fn put_descriptor(
+        &self,
+        batch: &mut Batch,
+        control: &Control,
+        lsn: Lsn,
+        owner: Owner,
+    ) -> Result<()> {
+        let Some(database) = self.databases.iter().find(|db| db.id == owner.database) else {
+            return Ok(());
+        };
+        let Some(entry) = database.table(owner.table) else {
+            return Ok(());
+        };
+        let address = TableAddress {
+            cluster_id: control.origin.cluster_id,
+            database: owner.database,
+            table: owner.table,
+        };
+        let of = (&*database.metadata.name, entry.id);
+        let schema = Cow::Borrowed(&*entry.schema);
+        let mut descriptor = Descriptor::new(control, of, entry.counts, schema);
+        descriptor.checkpoint = lsn.0;
+        let stem = encode(&entry.schema.name, entry.id);
+        let path = database.dir.join(format!("{stem}{SUFFIX}"));
+        put(batch, &path, descriptor.encode(&address)?);
         Ok(())
     }
 

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use super::leftovers::clear_leftovers;
-use super::store::LiveStore;
+use super::store::{LiveStore, Writer};
+use super::unopened::Unopened;
 use super::visible::VisibleTable;
-use crate::engine::log::{Batch, LOG_DIR, SegmentFile};
+use crate::engine::log::{Batch, LOG_DIR, Owner, SegmentFile};
+use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::create::create_table;
+use crate::engine::table::LiveTable;
 use crate::error::Result;
 use crate::file::{Disk, Progress, SourceFile};
 
@@ -64,7 +67,7 @@ impl LiveStore {
         let mut writer = self.writer()?;
         let checkpoint = writer.control.checkpoint;
         if checkpoint == writer.log.end() {
-            let pruned = writer.log.prune(checkpoint.at, true);
+            let pruned = self.prune(&mut writer, true);
             writer.need(pruned)?;
         }
         drop(writer);
@@ -72,6 +75,18 @@ impl LiveStore {
             tables,
             log_len: (log_before, log_len(&*self.disk, &self.root)?),
         })
+    }
+
+    /// Closes the files of a table without changes.
+    fn close(
+        &self,
+        writer: &Writer,
+        place: &TablePlace,
+        counts: TableCounts,
+        live: &mut Box<dyn LiveTable>,
+    ) {
+        let shape = writer.control.shape;
+        *live = Box::new(Unopened::new(shape, place, counts, &self.access));
     }
 
     fn compact_table(
@@ -106,13 +121,15 @@ impl LiveStore {
             let counts = staged.counts;
             {
                 let mut catalog = self.catalog_mut();
-                catalog.set_counts(handle.owner, counts);
-                let cluster_id = handle.place.address.cluster_id;
-                catalog.put_metadata(&mut batch, cluster_id, handle.owner.database)?;
+                catalog.set_state(handle.owner, counts, None);
+                let (control, lsn) = (&writer.control, writer.log.end().at);
+                catalog.put_descriptor(&mut batch, control, lsn, handle.owner)?;
             }
             let done = self.carry_out(&mut writer, batch);
-            let done = done.and_then(|()| self.open_live(&handle.place, counts));
-            state.live = writer.need(done)?;
+            writer.need(done)?;
+            self.close(&writer, &handle.place, counts, &mut state.live);
+        } else if !state.changed {
+            self.close(&writer, &handle.place, before, &mut state.live);
         }
         drop(state);
         clear_leftovers(&*self.disk, &self.root)?;
@@ -138,8 +155,13 @@ fn log_len(disk: &dyn Disk, root: &Path) -> Result<u64> {
 }
 
 impl super::catalog::LiveCatalog {
-    /// Takes in what a table's files hold.
-    pub(super) fn set_counts(&mut self, owner: crate::engine::log::Owner, counts: TableCounts) {
+    /// Takes in what a table's files hold, and its sequences if they went on.
+    pub(super) fn set_state(
+        &mut self,
+        owner: Owner,
+        counts: TableCounts,
+        sequences: Option<&Vec<(String, i64)>>,
+    ) {
         let database = self.databases.iter_mut().find(|db| db.id == owner.database);
         let entry = database.and_then(|db| {
             let mut tables = db.metadata.tables.iter_mut();
@@ -147,6 +169,9 @@ impl super::catalog::LiveCatalog {
         });
         if let Some(entry) = entry {
             entry.counts = counts;
+            if let Some(sequences) = sequences {
+                entry.schema.to_mut().sequences.clone_from(sequences);
+            }
         }
     }
 }

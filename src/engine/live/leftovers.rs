@@ -3,11 +3,9 @@
 
 use std::path::Path;
 
+use crate::engine::store::batch_check::STAGING_DIR;
 use crate::error::Result;
 use crate::file::{Disk, remove_tree};
-
-/// Where new files are written. A crash leaves it; the next opening removes it.
-pub(super) const STAGING_DIR: &str = "compact";
 
 /// Removes what a crash left of new files.
 ///

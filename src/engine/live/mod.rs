@@ -11,6 +11,7 @@ mod leftovers;
 mod rewrite;
 mod schema;
 mod store;
+mod unopened;
 mod visible;
 
 pub use compact::{CompactedTable, Compaction};

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::leftovers::STAGING_DIR;
 use super::store::LiveStore;
 use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::batch_check::STAGING_DIR;
 use crate::error::{Error, Result};
 use crate::file::{Disk, SourceFile};
 use crate::model::RowStream;

@@ -13,6 +13,7 @@ use crate::engine::log::{Batch, Owner};
 use crate::engine::pages::paths::{METADATA_NAME, database_dir};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::catalog_file::{DatabaseEntry, Metadata, TableEntry};
+use crate::engine::store::descriptor;
 use crate::error::{Error, Result};
 use crate::model::{Row, RowBatch, RowStream, Table, ValueRef};
 
@@ -88,6 +89,8 @@ impl LiveStore {
                 schema: Cow::Owned(table.clone()),
             });
             catalog.put_metadata(batch, cluster_id, owner.database)?;
+            let lsn = writer.log.end().at;
+            catalog.put_descriptor(batch, &writer.control, lsn, owner)?;
             Ok((owner, place, table, staged.counts))
         })
         .and_then(|(owner, place, table, counts)| self.adopt((owner, place, table, counts)))
@@ -165,6 +168,8 @@ impl LiveStore {
                 entry.schema = Cow::Owned(schema.clone());
             }
             catalog.put_metadata(batch, cluster_id, owner.database)?;
+            let lsn = writer.log.end().at;
+            catalog.put_descriptor(batch, &writer.control, lsn, owner)?;
             Ok((owner, place, schema, staged.counts))
         })
         .and_then(|opened| self.adopt(opened))
@@ -219,6 +224,7 @@ impl LiveStore {
         let mut dirs: Vec<_> = files.iter().filter_map(|path| path.parent()).collect();
         dirs.dedup();
         files.iter().for_each(|path| batch.remove(path));
+        batch.remove(&descriptor::path(&handle.place));
         dirs.retain(|dir| *dir != handle.place.dir);
         dirs.into_iter().for_each(|dir| batch.remove_dir(dir));
         Ok(())

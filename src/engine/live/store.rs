@@ -14,11 +14,11 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
-use crate::engine::store::lock::lock;
+use crate::engine::store::lock::lock_for_changes;
 use crate::engine::store::recovery::{Mode, Replayed, no_table, recover, replay};
 use crate::engine::table::{Access, LiveTable, TableFiles};
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskFile, LocalDisk, Lock};
+use crate::file::{Disk, DiskFile, LocalDisk};
 use crate::model::{Catalog, RowSource, RowStream, Table};
 use crate::work::Threads;
 
@@ -33,6 +33,10 @@ pub struct StoreOptions {
     pub pending_limit: usize,
     /// Pages of 8 KB that are cached, at least 16; 2,048 (16 MiB) by default.
     pub pool_pages: usize,
+    /// Whether whole records beyond damage of the log are refused. A crash may
+    /// leave them where nothing was synced, so a server cuts them off; false by
+    /// default.
+    pub keep_beyond_damage: bool,
     /// Threads that a compaction reads and encodes on; one by default. What it
     /// writes does not depend on them.
     pub threads: Threads,
@@ -44,6 +48,7 @@ impl Default for StoreOptions {
             checkpoint_every: 10_000,
             pending_limit: 16 << 20,
             pool_pages: 2048,
+            keep_beyond_damage: false,
             threads: Threads::ONE,
         }
     }
@@ -92,7 +97,7 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
-    access: Access,
+    pub(super) access: Access,
     catalog: RwLock<LiveCatalog>,
     writer: Mutex<Writer>,
     /// Held for as long as the store is open.
@@ -157,7 +162,7 @@ impl LiveStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
-        let lock = lock(&**disk, dir, Lock::Exclusive)?;
+        let lock = lock_for_changes(&**disk, dir)?;
         let recovered = recover(disk, dir, Mode::Write)?;
         clear_leftovers(&**disk, dir)?;
         let control = &recovered.control;
@@ -166,7 +171,7 @@ impl LiveStore {
             pool: Arc::new(BufferPool::new(options.pool_pages)),
             write: true,
         };
-        let catalog = LiveCatalog::read(disk, dir, control, &*files, &access)?;
+        let catalog = LiveCatalog::read(disk, dir, control, &access)?;
         let mut pending = 0;
         let end = replay(disk, dir, &recovered, |owner, entry, at| {
             let handle = catalog.tables.get(&owner);
@@ -182,6 +187,20 @@ impl LiveStore {
             };
             replayed.apply(entry, at)
         })?;
+        if options.keep_beyond_damage
+            && let Some(tail) = end.tail.as_ref().filter(|tail| tail.whole > 0)
+        {
+            let finding = tail.finding();
+            let (found, expected) = (finding.detail.unwrap_or_default(), "a log without a hole");
+            let path = &tail.segment.path;
+            return Err(Error::damage(
+                path,
+                tail.offset,
+                finding.code,
+                found,
+                expected,
+            ));
+        }
         let log = LogWriter::open(disk, dir, control.origin.cluster_id, end)?;
         let store = LiveStore {
             disk: disk.clone(),

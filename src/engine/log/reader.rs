@@ -10,7 +10,7 @@ use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::engine::pages::frame::Piece;
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, Window};
-use crate::finding::Code;
+use crate::finding::{Code, Finding};
 
 /// What stands behind the last whole record: a crash leaves this, and nothing
 /// that was synced is in it.
@@ -22,6 +22,24 @@ pub(in crate::engine) struct Tail {
     pub offset: u64,
     /// Bytes from there on.
     pub len: u64,
+    /// Whole records among them. A crash leaves such only of bytes that were
+    /// not synced; so may damage of any bytes.
+    pub whole: u64,
+}
+
+impl Tail {
+    /// What it means for who does not know whether there was a crash.
+    pub(in crate::engine) fn finding(&self) -> Finding {
+        let finding = match self.whole {
+            0 => Finding::new(Code::TornTail)
+                .detail(format!("{} bytes behind the last whole record", self.len)),
+            whole => Finding::new(Code::WalDamaged).detail(format!(
+                "{} bytes behind the last record that can be reached; {whole} whole records stand beyond the damage",
+                self.len
+            )),
+        };
+        finding.file(&self.segment.path).offset(self.offset)
+    }
 }
 
 /// Where whole records end.
@@ -137,6 +155,39 @@ impl LogReader {
         }
     }
 
+    /// After damage: goes to the next whole record, wherever it stands, or to
+    /// the next segment. False when there is none.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(in crate::engine) fn pass_damage(&mut self) -> Result<bool> {
+        self.end = None;
+        if let Some((segment, window)) = &mut self.open {
+            let offset = self.position.at.0.saturating_sub(segment.start.0);
+            let after = offset.saturating_add(1);
+            if let Some(head) = next_whole(window, self.cluster_id, segment.start, after)? {
+                self.position = LogPosition {
+                    at: head.lsn,
+                    last: head.previous,
+                };
+                return Ok(true);
+            }
+        }
+        while let Some(next) = self.rest.last() {
+            let start = next.start;
+            match self.next_segment() {
+                Ok(()) if self.open.is_some() => {
+                    let head = self.open.as_ref().map(|(segment, _)| segment.start);
+                    debug_assert_eq!(head, Some(start));
+                    return Ok(true);
+                }
+                Ok(()) | Err(Error::Damage(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(false)
+    }
+
     /// What the record says that was read last.
     ///
     /// # Errors
@@ -161,6 +212,12 @@ impl LogReader {
     pub(in crate::engine) fn place(&self) -> Option<(&Path, u64)> {
         let (segment, window) = self.open.as_ref()?;
         Some((&segment.path, window.offset()))
+    }
+
+    /// What stands behind the last whole record, once
+    /// [`advance`](Self::advance) came to it.
+    pub(in crate::engine) fn tail(&self) -> Option<&Tail> {
+        self.end.as_ref()?.tail.as_ref()
     }
 
     /// Where the log ends, once [`advance`](Self::advance) came to it.
@@ -200,6 +257,7 @@ impl LogReader {
                     tail: Some(Tail {
                         offset: 0,
                         len: file.len(),
+                        whole: 0,
                         segment,
                     }),
                 });
@@ -220,13 +278,23 @@ impl LogReader {
             return Err(damage.into());
         }
         let len = window.remaining();
-        if !ends && durable_beyond(window, self.cluster_id, segment.start, self.position.at)? {
-            return Err(damage.into());
+        let mut whole = 0;
+        if !ends {
+            let synced;
+            (whole, synced) = whole_beyond(window, self.cluster_id, segment.start)?;
+            if synced > self.position.at {
+                let found = format!(
+                    "{}; {whole} whole records beyond it say that it was on disk",
+                    damage.found
+                );
+                return Err(Damage { found, ..damage }.into());
+            }
         }
         let tail = Tail {
             segment: segment.clone(),
             offset,
             len,
+            whole,
         };
         self.end = Some(LogEnd {
             position: self.position,
@@ -291,15 +359,31 @@ fn whole_record(
     Ok(Ok(head))
 }
 
-/// Whether some whole record further on was written when the bytes at `at` were
-/// on disk already: then they were damaged later, and are no torn tail.
-fn durable_beyond(window: &mut Window, cluster_id: u128, start: Lsn, at: Lsn) -> Result<bool> {
-    let mut offset = window.offset();
+/// How many whole records stand behind the window's place, and up to where
+/// everything was on disk by what they say: bytes before them were written, so
+/// what stands there is no torn tail.
+fn whole_beyond(window: &mut Window, cluster_id: u128, start: Lsn) -> Result<(u64, Lsn)> {
+    let (mut count, mut synced) = (0, Lsn::default());
+    let mut offset = window.offset().saturating_add(1);
+    while let Some(head) = next_whole(window, cluster_id, start, offset)? {
+        count += 1;
+        synced = synced.max(head.durable);
+        offset = head.end().0.saturating_sub(start.0);
+    }
+    Ok((count, synced))
+}
+
+/// The next whole record of a segment from `offset` on, wherever it stands.
+fn next_whole(
+    window: &mut Window,
+    cluster_id: u128,
+    start: Lsn,
+    mut offset: u64,
+) -> Result<Option<RecordHead>> {
     loop {
-        offset = offset.saturating_add(1);
         window.seek(offset);
         if window.remaining() < LOG_RECORD_HEAD_LEN as u64 {
-            return Ok(false);
+            return Ok(None);
         }
         let position = LogPosition {
             at: Lsn(start.0.saturating_add(offset)),
@@ -312,10 +396,10 @@ fn durable_beyond(window: &mut Window, cluster_id: u128, start: Lsn, at: Lsn) ->
         })?;
         if states.is_ok_and(|lsn| lsn == position.at.0)
             && let Ok(head) = whole_record(window, cluster_id, position, false)?
-            && head.durable > at
         {
-            return Ok(true);
+            return Ok(Some(head));
         }
+        offset = offset.saturating_add(1);
     }
 }
 

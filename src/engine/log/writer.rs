@@ -54,10 +54,9 @@ impl LogWriter {
                     let cut = file.set_len(tail.offset).and_then(|()| file.sync());
                     cut.map_err(|error| Error::io("cut", path, error))?;
                 }
-                None => {
-                    disk.remove_file(path)?;
-                    disk.sync_dir(&root.join(LOG_DIR))?;
-                }
+                // A new head takes its place below: a log that is gone in
+                // between would be missed.
+                None => {}
             }
         }
         let writer = LogWriter {
@@ -69,6 +68,10 @@ impl LogWriter {
             end: end.position,
             durable: end.position.at,
         };
+        let mut writer = writer;
+        if let (Some(tail), None) = (&end.tail, &writer.segment) {
+            writer.begin_anew(&tail.segment)?;
+        }
         // What was read may be in the system's cache only.
         if let Some((segment, file)) = &writer.segment {
             let synced = file.sync();
@@ -152,6 +155,44 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Whether [`prune`](Self::prune) would remove a segment.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(in crate::engine) fn would_prune(&self, checkpoint: Lsn, all: bool) -> Result<bool> {
+        let ends_here = all && self.segment_len() > SEGMENT_HEAD_LEN as u64;
+        if (ends_here || self.segment_len() >= SEGMENT_LEN) && self.end.at <= checkpoint {
+            return Ok(true);
+        }
+        let segments = SegmentFile::list(&*self.disk, &self.root)?;
+        let mut ends = segments.iter().skip(1).map(|next| next.start);
+        Ok(ends.any(|end| end <= checkpoint))
+    }
+
+    /// Writes the head of a segment that a crash has torn.
+    fn begin_anew(&mut self, segment: &SegmentFile) -> Result<()> {
+        let file = self.disk.open_write(&segment.path)?;
+        let head = self.head().encode();
+        let written = file
+            .write_all_at(&head, 0)
+            .and_then(|()| file.set_len(head.len() as u64))
+            .and_then(|()| file.sync());
+        written.map_err(|error| Error::io("write", &segment.path, error))?;
+        self.segment = Some((segment.clone(), file));
+        self.end.at.0 += SEGMENT_HEAD_LEN as u64;
+        self.durable = self.end.at;
+        Ok(())
+    }
+
+    /// The head of a segment that starts at the end of the log.
+    fn head(&self) -> SegmentHead {
+        SegmentHead {
+            cluster_id: self.cluster_id,
+            start: self.end.at,
+            previous: self.end.last,
+        }
+    }
+
     fn segment_len(&self) -> u64 {
         let start = self.segment.as_ref().map(|(segment, _)| segment.start.0);
         start.map_or(0, |start| self.end.at.0.saturating_sub(start))
@@ -181,11 +222,7 @@ impl LogWriter {
             self.disk.sync_dir(&self.root)?;
         }
         let segment = SegmentFile::new(&self.root, self.end.at);
-        let head = SegmentHead {
-            cluster_id: self.cluster_id,
-            start: self.end.at,
-            previous: self.end.last,
-        };
+        let head = self.head();
         let file = self.disk.create(&segment.path)?;
         let written = file
             .write_all_at(&head.encode(), 0)

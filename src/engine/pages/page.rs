@@ -109,6 +109,8 @@ pub(in crate::engine) struct PageHeader {
     flags: u16,
     lower: u16,
     upper: u16,
+    /// State of the log that the page is of.
+    pub lsn: Lsn,
 }
 
 /// A page whose bounds are within it, in order, and zero between.
@@ -237,8 +239,7 @@ impl Stated {
     fn read(page: &Piece<'_>, set: PageSet) -> Result<Self, Flaw> {
         let mut c = Cursor::new(page.bytes);
         let (crc, version, kind, flags) = (c.u32()?, c.u8()?, c.u8()?, c.u16()?);
-        // Any LSN is good for a reader; only recovery compares it.
-        let _lsn = c.u64()?;
+        let lsn = Lsn(c.u64()?);
         let place = (c.u32()?, c.u32()?, c.u32()?);
         let (lower, upper) = (c.u16()?, c.u16()?);
         let header = PageHeader {
@@ -247,6 +248,7 @@ impl Stated {
             flags,
             lower,
             upper,
+            lsn,
         };
         Ok(Stated {
             crc,

@@ -29,7 +29,8 @@ pub(in crate::engine) fn database_dir(root: &Path, name: &str, id: u32) -> PathB
     root.join(format!("{DATABASE_PREFIX}{}", encode(name, id)))
 }
 
-fn encode(name: &str, id: u32) -> String {
+/// The name of a database or table as part of a file name.
+pub(in crate::engine) fn encode(name: &str, id: u32) -> String {
     encode_name(name, usize::try_from(id).unwrap_or(usize::MAX))
 }
 

@@ -34,6 +34,11 @@ pub(in crate::engine) struct Seal {
 pub(in crate::engine) const KIND_GLOBAL: u32 = 1;
 /// Kind of `metadata.db`.
 pub(in crate::engine) const KIND_METADATA: u32 = 2;
+/// Kind of the descriptor of a table.
+pub(in crate::engine) const KIND_TABLE: u32 = 3;
+/// Each copy of a document that stands twice starts at a multiple of this: a bad
+/// block of a disk takes one of them alone.
+pub(in crate::engine) const COPY_ALIGN: usize = 4096;
 /// In place of a database id.
 pub(in crate::engine) const NO_DATABASE: u32 = u32::MAX;
 
@@ -100,16 +105,166 @@ pub(in crate::engine) fn read<T: DeserializeOwned>(
     Ok(parse(&piece, payload)?)
 }
 
+/// Reads a sealed file of one kind, whosever it is.
+///
+/// # Errors
+/// When it cannot be read or is damaged.
+pub(in crate::engine) fn read_any<T: DeserializeOwned>(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: u32,
+) -> Result<(Seal, T)> {
+    let bytes = SourceFile::open_on(disk, path)?.read_all(SEALED_MAX_LEN)?;
+    let piece = Piece {
+        path,
+        offset: 0,
+        bytes: &bytes,
+    };
+    let (owner, payload) = open_any(&piece, kind, None)?;
+    Ok((owner, parse(&piece, payload)?))
+}
+
+/// The bytes of a sealed file whose document stands twice.
+///
+/// # Errors
+/// As [`encode`].
+pub(in crate::engine) fn encode_twice(
+    path: &Path,
+    owner: &Seal,
+    document: &impl Serialize,
+) -> Result<Vec<u8>> {
+    let mut copy = encode(path, owner, document)?;
+    copy.resize(copy.len().next_multiple_of(COPY_ALIGN), 0);
+    copy.extend_from_within(..);
+    Ok(copy)
+}
+
+/// A document that stands twice in its file.
+#[derive(Debug)]
+pub(in crate::engine) struct Twice<T> {
+    /// Whose it says it is.
+    pub owner: Seal,
+    /// The first whole copy.
+    pub document: T,
+    /// What is wrong with the other one.
+    pub damage: Option<Damage>,
+    /// Bytes of the file, and those that agree with a checksum.
+    pub lens: (u64, u64),
+}
+
+/// Reads a document that stands twice, of one kind and, if `owner` is given, of
+/// one cluster and database.
+///
+/// # Errors
+/// When it cannot be read, or no copy of it is whole.
+pub(in crate::engine) fn read_twice<T: DeserializeOwned>(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: u32,
+    owner: Option<&Seal>,
+) -> Result<Twice<T>> {
+    let file = SourceFile::open_on(disk, path)?;
+    let bytes = file.read_all(SEALED_MAX_LEN.saturating_mul(2))?;
+    let mut first_damage = None;
+    for offset in (0..bytes.len().max(1)).step_by(COPY_ALIGN) {
+        let rest = bytes.get(offset..).unwrap_or_default();
+        // What is wrong at the start is said; further on, only copies count.
+        if offset > 0 && !rest.starts_with(MAGIC) {
+            continue;
+        }
+        let piece = Piece {
+            path,
+            offset: offset as u64,
+            bytes: rest.get(..copy_len(rest)).unwrap_or(rest),
+        };
+        let read = open_any(&piece, kind, owner)
+            .and_then(|(owner, payload)| Ok((owner, parse(&piece, payload)?)));
+        match read {
+            Ok((owner, document)) => {
+                let damage = first_damage.or_else(|| other_copy(&piece, &bytes));
+                let checked = match damage {
+                    None => bytes.len(),
+                    Some(_) => piece.bytes.len(),
+                };
+                return Ok(Twice {
+                    owner,
+                    document,
+                    damage,
+                    lens: (file.len(), checked as u64),
+                });
+            }
+            Err(damage) => {
+                first_damage.get_or_insert(damage);
+            }
+        }
+    }
+    let damage = first_damage.ok_or_else(|| Error::Usage("internal: no copy".into()))?;
+    Err(damage.into())
+}
+
+/// Bytes of the sealed document at the start of `bytes`, as it says itself.
+fn copy_len(bytes: &[u8]) -> usize {
+    let len = bytes.get(HEAD_LEN - 8..).and_then(|b| b.first_chunk());
+    let len = len.map(|len| u64::from_le_bytes(*len));
+    let len = len.and_then(|len| usize::try_from(len).ok());
+    let len = len.and_then(|len| len.checked_add(HEAD_LEN + CRC_LEN));
+    len.unwrap_or(bytes.len()).min(bytes.len())
+}
+
+/// What is wrong with a file whose first copy is `first`.
+fn other_copy(first: &Piece<'_>, file: &[u8]) -> Option<Damage> {
+    let mut expected = first.bytes.to_vec();
+    expected.resize(expected.len().next_multiple_of(COPY_ALIGN), 0);
+    expected.extend_from_within(..);
+    if expected == file {
+        return None;
+    }
+    let same = expected
+        .iter()
+        .zip(file)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let found = format!("another byte, in a file of {} bytes", file.len());
+    let whole = Piece {
+        offset: 0,
+        ..*first
+    };
+    Some(whole.damage(
+        same,
+        Code::ChecksumMismatch,
+        found,
+        "the document a second time",
+    ))
+}
+
 fn open<'a>(piece: &Piece<'a>, owner: &Seal) -> Result<&'a [u8], Damage> {
+    open_any(piece, owner.kind, Some(owner)).map(|(_, payload)| payload)
+}
+
+fn open_any<'a>(
+    piece: &Piece<'a>,
+    kind: u32,
+    owner: Option<&Seal>,
+) -> Result<(Seal, &'a [u8]), Damage> {
     let mut fields = piece.open(MAGIC, crc32fast::Hasher::new())?;
     fields.version()?;
-    fields.expect("kind", owner.kind, Cursor::u32)?;
-    fields.expect("cluster", owner.cluster_id, Cursor::u128)?;
-    fields.expect("database", owner.database, Cursor::u32)?;
+    fields.expect("kind", kind, Cursor::u32)?;
+    let found = match owner {
+        Some(owner) => {
+            fields.expect("cluster", owner.cluster_id, Cursor::u128)?;
+            fields.expect("database", owner.database, Cursor::u32)?;
+            *owner
+        }
+        None => Seal {
+            kind,
+            cluster_id: fields.read(Cursor::u128)?,
+            database: fields.read(Cursor::u32)?,
+        },
+    };
     let payload = fields.read(Cursor::bytes)?;
     let at = fields.position();
     match fields.read(|c| Ok(c.remaining()))? {
-        0 => Ok(payload),
+        0 => Ok((found, payload)),
         rest => {
             let found = format!("{rest} bytes after the document");
             Err(fields.damage(at, Code::TrailingBytes, found, "the checksum"))
@@ -123,10 +278,17 @@ fn parse<T: DeserializeOwned>(piece: &Piece<'_>, payload: &[u8]) -> Result<T, Da
     serde_json::from_slice(payload).map_err(|error| {
         // The document is one line: the column is the offset.
         let at = HEAD_LEN.saturating_add(error.column().saturating_sub(1));
-        let found = match error.classify() {
-            serde_json::error::Category::Data => "a value that does not fit its field",
-            _ => "bytes that are not JSON",
+        let (code, found) = match error.classify() {
+            // The start of the message is fixed text.
+            serde_json::error::Category::Data if error.to_string().starts_with("unknown ") => (
+                Code::UnsupportedVersion,
+                "a member that this version does not know",
+            ),
+            serde_json::error::Category::Data => {
+                (Code::BadCatalog, "a value that does not fit its field")
+            }
+            _ => (Code::BadCatalog, "bytes that are not JSON"),
         };
-        piece.damage(at, Code::BadCatalog, found, "the catalog's document")
+        piece.damage(at, code, found, "the catalog's document")
     })
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::beside::Beside;
+use super::descriptor;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME, TablePlace, check_dir};
 use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA, NO_DATABASE, Seal};
@@ -32,6 +34,9 @@ pub(in crate::engine) struct Global<'a> {
     pub users: Cow<'a, [User]>,
     /// Roles, in stored order.
     pub roles: Cow<'a, [Role]>,
+    /// Files that hold what no table does; not there without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
 }
 
 /// One database of a directory.
@@ -66,9 +71,11 @@ pub(in crate::engine) struct Metadata<'a> {
 pub(in crate::engine) struct TableEntry<'a> {
     /// Unique in the database, never used again.
     pub id: u32,
-    /// What its files hold.
+    /// What its files hold, as its descriptor says.
+    #[serde(skip)]
     pub counts: TableCounts,
-    /// The table itself.
+    /// The table itself. Its sequences are those of the last change of the
+    /// schema until its descriptor was read.
     pub schema: Cow<'a, Table>,
 }
 
@@ -100,6 +107,7 @@ impl<'a> Global<'a> {
             grants: Cow::Borrowed(&catalog.grants),
             users: Cow::Borrowed(&catalog.users),
             roles: Cow::Borrowed(&catalog.roles),
+            beside: Vec::new(),
         };
         global.unique().map_err(|what| twice(what, "directory"))?;
         Ok(global)
@@ -149,7 +157,18 @@ impl<'a> Global<'a> {
         let path = root.join(GLOBAL_NAME);
         let global: Global<'static> = sealed::read(disk, &path, &global_seal(cluster_id))?;
         global.unique().map_err(|what| repeated(&path, what))?;
-        Ok(global)
+        let named = [
+            ("user", twice_in(global.users.iter().map(|user| &user.name))),
+            ("role", twice_in(global.roles.iter().map(|role| &role.name))),
+            (
+                "grant",
+                twice_in(global.grants.iter().map(|grants| &grants.database)),
+            ),
+        ];
+        match named.into_iter().find(|(_, twice)| *twice) {
+            Some((what, _)) => Err(repeated(&path, what).into()),
+            None => Ok(global),
+        }
     }
 
     /// The catalog, with the databases read from elsewhere.
@@ -253,6 +272,23 @@ impl<'a> Metadata<'a> {
         let metadata: Metadata<'static> =
             sealed::read(disk, &path, &metadata_seal(cluster_id, entry.id))?;
         metadata.unique().map_err(|what| repeated(&path, what))?;
+        let named = [
+            (
+                "enum type",
+                twice_in(metadata.enums.iter().map(|(name, _)| name)),
+            ),
+            (
+                "view",
+                twice_in(metadata.views.iter().map(|(name, _)| name)),
+            ),
+            (
+                "grant",
+                twice_in(metadata.table_grants.iter().map(|grants| &grants.table)),
+            ),
+        ];
+        if let Some((what, _)) = named.into_iter().find(|(_, twice)| *twice) {
+            return Err(repeated(&path, what).into());
+        }
         let damage = |code, found: &str, expected: &str| {
             Err(Error::damage(
                 &path,
@@ -266,16 +302,26 @@ impl<'a> Metadata<'a> {
             let expected = "the name that global.db gives the database";
             return damage(Code::NameMismatch, "another name", expected);
         }
-        let counts = || metadata.tables.iter().map(|table| table.counts);
-        if counts().any(|c| c.live > c.rows) {
-            let found = "more live rows than rows";
-            return damage(Code::BadCatalog, found, "at most as many");
-        }
-        if counts().any(|c| c.ends > c.rows.saturating_sub(c.live)) {
-            let found = "more ends than dead rows";
-            return damage(Code::BadCatalog, found, "at most as many");
-        }
         Ok(metadata)
+    }
+
+    /// Takes in what the descriptors of all tables say.
+    ///
+    /// # Errors
+    /// When one cannot be read, is damaged, or is of another table.
+    pub(in crate::engine) fn describe(
+        &mut self,
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        cluster_id: u128,
+        database: u32,
+    ) -> Result<()> {
+        let name = self.name.clone().into_owned();
+        for table in &mut self.tables {
+            let place = table.place(disk, dir, cluster_id, database);
+            table.describe(&place, &name)?;
+        }
+        Ok(())
     }
 
     /// The database, its tables in stored order.
@@ -321,25 +367,48 @@ fn repeated(path: &Path, what: &str) -> Damage {
     }
 }
 
-impl Metadata<'_> {
-    /// Where the tables of the database in `dir` are.
-    pub(in crate::engine) fn places(
+/// Whether a name stands twice in a list.
+fn twice_in<'n>(mut names: impl Iterator<Item = &'n String>) -> bool {
+    let mut seen = BTreeSet::new();
+    names.any(|name| !seen.insert(name))
+}
+
+impl TableEntry<'_> {
+    /// Where the table of a database in `dir` is.
+    pub(in crate::engine) fn place(
         &self,
         disk: &Arc<dyn Disk>,
         dir: &Path,
         cluster_id: u128,
         database: u32,
-    ) -> impl Iterator<Item = (TablePlace, TableCounts)> {
-        self.tables.iter().map(move |table| {
-            let address = TableAddress {
-                cluster_id,
-                database,
-                table: table.id,
-            };
-            (
-                TablePlace::new(disk, dir, &table.schema, address),
-                table.counts,
-            )
-        })
+    ) -> TablePlace {
+        let address = TableAddress {
+            cluster_id,
+            database,
+            table: self.id,
+        };
+        TablePlace::new(disk, dir, &self.schema, address)
+    }
+
+    /// Takes in what the descriptor at the table's place says.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or is of another table.
+    pub(in crate::engine) fn describe(&mut self, place: &TablePlace, database: &str) -> Result<()> {
+        let found = descriptor::read(place)?.document;
+        let mut schema = found.schema.into_owned();
+        let sequences = std::mem::take(&mut schema.sequences);
+        let own = &*self.schema;
+        let alike = (&own.name, &own.columns, &own.owner);
+        if alike != (&schema.name, &schema.columns, &schema.owner) || found.database != database {
+            let path = descriptor::path(place);
+            let expected = "the table that metadata.db describes";
+            let at = sealed::HEAD_LEN as u64;
+            let found = "another table";
+            return Err(Error::damage(&path, at, Code::BadCatalog, found, expected));
+        }
+        self.counts = found.counts;
+        self.schema.to_mut().sequences = sequences;
+        Ok(())
     }
 }

@@ -31,6 +31,11 @@ const PAGES_PER_FILE_OFFSET: usize = SLOT_LEN - CRC_LEN - 4;
 /// Offset in a slot of the last record before the checkpoint.
 const LAST_RECORD_OFFSET: usize = PAGES_PER_FILE_OFFSET - 8;
 
+/// Offset in a slot of the three sets of feature bits.
+const FEATURES_OFFSET: usize = LAST_RECORD_OFFSET - 12;
+/// Positions in the log are below: a number from here on has no room to grow.
+pub(in crate::engine) const LSN_LIMIT: u64 = 1 << 63;
+
 /// What a directory was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -68,6 +73,10 @@ pub(in crate::engine) struct Control {
     pub origin: Origin,
     /// The files hold what was before, and nothing of what is behind it.
     pub checkpoint: LogPosition,
+    /// Features of later versions that every reader and writer may ignore.
+    pub compatible: u32,
+    /// Features of later versions that a reader may ignore and a writer not.
+    pub read_only: u32,
 }
 
 impl Control {
@@ -82,7 +91,10 @@ impl Control {
         w.u8(self.shape.layout.tag());
         w.u8(self.origin.family.len().to_le_bytes()[0]);
         w.raw(self.origin.family.as_bytes());
-        w.raw(&vec![0; LAST_RECORD_OFFSET.saturating_sub(w.len())]);
+        w.raw(&vec![0; FEATURES_OFFSET.saturating_sub(w.len())]);
+        w.u32(self.compatible);
+        w.u32(self.read_only);
+        w.u32(0);
         w.u64(self.checkpoint.last.0);
         w.u32(self.shape.pages_per_file);
         seal(&mut w, crc32fast::Hasher::new());
@@ -100,7 +112,13 @@ impl Control {
             let found = format!("generation {generation} in slot {slot}");
             return Err(fields.damage(at, Code::WrongPlace, found, "the other slot"));
         }
+        let at = fields.position();
         let checkpoint_at = Lsn(fields.read(Cursor::u64)?);
+        if checkpoint_at.0 >= LSN_LIMIT {
+            let found = format!("a checkpoint at {}", checkpoint_at.0);
+            let expected = format!("one before {LSN_LIMIT}");
+            return Err(fields.damage(at, Code::OutOfRange, found, expected));
+        }
         let at = fields.position();
         let tag = fields.read(Cursor::u8)?;
         let Some(layout) = Layout::from_tag(tag) else {
@@ -108,9 +126,18 @@ impl Control {
         };
         let family = read_family(&mut fields)?;
         let at = fields.position();
-        let padding = fields.read(|c| c.take(LAST_RECORD_OFFSET.saturating_sub(at)))?;
+        let padding = fields.read(|c| c.take(FEATURES_OFFSET.saturating_sub(at)))?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err(fields.damage(at, Code::OutOfRange, "padding in use", "zeros"));
+        }
+        let compatible = fields.read(Cursor::u32)?;
+        let read_only = fields.read(Cursor::u32)?;
+        let at = fields.position();
+        let incompatible = fields.read(Cursor::u32)?;
+        if incompatible != 0 {
+            let found = format!("incompatible features {incompatible:#x}");
+            let expected = "features of this version";
+            return Err(fields.damage(at, Code::UnsupportedVersion, found, expected));
         }
         let at = fields.position();
         let last = Lsn(fields.read(Cursor::u64)?);
@@ -133,6 +160,8 @@ impl Control {
                 at: checkpoint_at,
                 last,
             },
+            compatible,
+            read_only,
         })
     }
 
@@ -162,25 +191,30 @@ impl Control {
         Ok(next)
     }
 
+    /// What the control file of a new directory says.
+    pub(in crate::engine) fn new(shape: Shape, origin: &Origin) -> Self {
+        Control {
+            generation: SLOT_COUNT as u64,
+            shape,
+            origin: origin.clone(),
+            checkpoint: LogPosition::default(),
+            compatible: 0,
+            read_only: 0,
+        }
+    }
+
     /// Writes a new control file, both slots filled: from the first day on, one
     /// bad slot is damage and never a slot that was not used yet.
     ///
     /// # Errors
     /// When the file is there or cannot be written.
-    pub(in crate::engine) fn create(
-        disk: &dyn Disk,
-        root: &Path,
-        shape: Shape,
-        origin: &Origin,
-    ) -> Result<()> {
+    pub(in crate::engine) fn create(&self, disk: &dyn Disk, root: &Path) -> Result<()> {
         let path = path(root);
         let file = disk.create(&path)?;
-        for generation in [2, 1] {
+        for generation in [self.generation, self.generation.saturating_sub(1)] {
             let control = Control {
                 generation,
-                shape,
-                origin: origin.clone(),
-                checkpoint: LogPosition::default(),
+                ..self.clone()
             };
             let offset = (generation % SLOT_COUNT as u64) * SLOT_LEN as u64;
             file.write_all_at(&control.encode(), offset)
@@ -263,9 +297,16 @@ impl ControlFile {
     /// The slot in use: the whole one of the higher generation.
     ///
     /// # Errors
-    /// The damage of the first slot when both are bad.
+    /// `UnsupportedVersion` when a later version wrote a whole slot: it says
+    /// more than this one can read. Else the damage of the first slot when both
+    /// are bad.
     pub(in crate::engine) fn current(&self) -> Result<&Control, &Damage> {
         let [first, second] = &self.slots;
+        let newer = self.slots.iter().filter_map(|slot| slot.as_ref().err());
+        let mut newer = newer.filter(|damage| damage.code == Code::UnsupportedVersion);
+        if let Some(newer) = newer.next() {
+            return Err(newer);
+        }
         match (first, second) {
             (Ok(a), Ok(b)) if b.generation > a.generation => Ok(b),
             (Ok(a), _) => Ok(a),

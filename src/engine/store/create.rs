@@ -1,10 +1,12 @@
 //! Writes a new directory from a catalog and its rows.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
+use super::descriptor::{self, Descriptor};
 use crate::codec::PlainReader;
 use crate::engine::layouts::CreateOptions;
 use crate::engine::pages::address::{Lsn, TableAddress};
@@ -81,6 +83,19 @@ pub fn create_on(
         }
     }
     let counts = Writing::new(&*tables, rows, &places)?.run(options.threads)?;
+    let control = Control::new(shape, origin);
+    for ((at, place), counts) in places.iter().zip(&counts) {
+        let database = catalog.databases.get(at.0);
+        let Some((database, table)) = database.and_then(|d| Some((d, d.tables.get(at.1)?))) else {
+            continue;
+        };
+        let of = (database.name.as_str(), place.address.table);
+        let descriptor = Descriptor::new(&control, of, *counts, Cow::Borrowed(table));
+        let path = descriptor::path(place);
+        let written = disk.create(&path)?;
+        let written = written.write_all_at(&descriptor.encode(&place.address)?, 0);
+        written.map_err(|error| Error::io("write", &path, error))?;
+    }
     let mut counts = counts.into_iter();
     for (index, database) in catalog.databases.iter().enumerate() {
         let id = id_at(index)?;
@@ -89,7 +104,7 @@ pub fn create_on(
         metadata.write(&**disk, &path, origin.cluster_id, id)?;
     }
     global.write(&**disk, dir, origin.cluster_id)?;
-    Control::create(&**disk, dir, shape, origin)
+    control.create(&**disk, dir)
 }
 
 /// Writes the only table of a source into new files at `place`, on several

@@ -24,29 +24,50 @@ pub(in crate::engine) struct LogCheck<'v> {
 
 impl LogCheck<'_> {
     /// Checks every record, and counts what agrees with a checksum; whether no
-    /// damage was found.
+    /// damage was found, and the newest position that files may be of.
     ///
     /// # Errors
     /// I/O errors.
-    pub(in crate::engine) fn run(&mut self, cluster_id: u128) -> Result<bool> {
+    pub(in crate::engine) fn run(
+        &mut self,
+        cluster_id: u128,
+        checkpoint: Lsn,
+    ) -> Result<(bool, Lsn)> {
         let listed = SegmentFile::list(&**self.disk, self.dir);
         let path = self.dir.join(LOG_DIR);
         let Some(segments) = absorb(listed, &path, self.report)? else {
-            return Ok(false);
+            return Ok((false, Lsn(u64::MAX)));
         };
         self.known.insert(path);
         let Some(first) = segments.first() else {
-            return Ok(true);
+            return Ok((true, checkpoint));
         };
         // Whole records of a segment, to their end.
         let mut checked: BTreeMap<PathBuf, u64> = BTreeMap::new();
         let walked = self.walk(cluster_id, first.start, &mut checked);
         let end = absorb(walked, &first.path, self.report)?;
-        let is_whole = end.is_some();
-        if let Some(tail) = end.and_then(|end| end.tail) {
-            let detail = format!("{} bytes behind the last whole record", tail.len);
-            let finding = Finding::new(Code::TornTail).file(&tail.segment.path);
-            self.report.add(finding.offset(tail.offset).detail(detail));
+        let mut is_whole = end.is_some();
+        // What a damaged log once reached is not known.
+        let newest = end.as_ref().map_or(Lsn(u64::MAX), |end| end.position.at);
+        let newest = newest.max(checkpoint);
+        if let Some(end) = &end
+            && end.position.at < checkpoint
+        {
+            // What is before the checkpoint was on disk: no crash tears it.
+            is_whole = false;
+            let file = end
+                .tail
+                .as_ref()
+                .map_or(&first.path, |tail| &tail.segment.path);
+            let offset = end.tail.as_ref().map_or(0, |tail| tail.offset);
+            let finding = Finding::new(Code::WalDamaged).file(file).offset(offset);
+            self.report.add(finding.detail(format!(
+                "whole records end at position {}, expected the checkpoint at {}; the files hold what was before it",
+                end.position.at.0, checkpoint.0
+            )));
+        }
+        if let Some(tail) = end.and_then(|end| end.tail).filter(|_| is_whole) {
+            self.report.add(tail.finding());
         }
         for segment in segments {
             let opened = SourceFile::open_on(&**self.disk, &segment.path);
@@ -56,7 +77,7 @@ impl LogCheck<'_> {
             }
             self.known.insert(segment.path);
         }
-        Ok(is_whole)
+        Ok((is_whole, newest))
     }
 
     fn walk(

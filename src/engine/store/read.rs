@@ -6,19 +6,26 @@ use std::sync::Arc;
 
 use super::catalog_file::{Global, Metadata};
 use super::control::{self, Control, Origin};
+use super::descriptor;
 use super::lock::lock;
 use super::recovery::{Mode, Recovered, Replayed, no_table, recover, replay};
 use crate::engine::layouts::Layout;
-use crate::engine::log::Owner;
+use crate::engine::log::{Entry, Owner};
+use crate::engine::pages::address::RowId;
 use crate::engine::pages::buffer_pool::BufferPool;
-use crate::engine::pages::paths::{GLOBAL_NAME, TablePlace, database_dir};
+use crate::engine::pages::paths::{
+    DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
+};
 use crate::engine::pages::sealed;
+use crate::engine::rows::block::WholeRow;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, LiveTable, TableFiles};
-use crate::error::{Error, Result};
-use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile};
+use crate::engine::table::{
+    Access, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
+};
+use crate::error::{Damage, Error, Result};
+use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile, is_missing};
 use crate::finding::{Code, Finding};
-use crate::model::{Catalog, PageStream, RowPart, RowSource, RowStream, Shown};
+use crate::model::{Catalog, Database, PageStream, RowPart, RowSource, RowStream, Shown};
 use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
@@ -28,22 +35,43 @@ const REPLAY_POOL_PAGES: usize = 256;
 /// what the log has beyond the files is applied in memory.
 #[derive(Debug)]
 pub struct Store {
-    control: Control,
-    catalog: Catalog,
+    pub(super) control: Control,
+    pub(super) catalog: Catalog,
     /// By database and table as in the catalog.
-    tables: Vec<Vec<StoredTable>>,
-    files: Box<dyn TableFiles>,
-    findings: Report,
+    pub(super) tables: Vec<Vec<StoredTable>>,
+    pub(super) files: Box<dyn TableFiles>,
+    pub(super) findings: Report,
     /// Keeps writers out for as long as the view is there.
-    _lock: Arc<dyn DiskFile>,
+    pub(super) _lock: Option<Arc<dyn DiskFile>>,
 }
 
 #[derive(Debug)]
-struct StoredTable {
-    place: TablePlace,
-    counts: TableCounts,
-    /// The table with its changes since the last checkpoint, if it has any.
-    live: Option<Box<dyn LiveTable>>,
+pub(super) struct StoredTable {
+    pub place: TablePlace,
+    pub counts: TableCounts,
+    pub rows: Rows,
+}
+
+/// Where the rows of a table are read.
+#[derive(Debug)]
+pub(super) enum Rows {
+    /// In its files.
+    Files,
+    /// In its files and in the log since the last checkpoint.
+    Live(Box<dyn LiveTable>),
+    /// Nowhere: what describes them is damaged.
+    Unreadable(Box<Damage>),
+    /// In the whole units of its damaged files.
+    Whole(WholeTable),
+}
+
+/// A damaged table, as far as it is whole.
+#[derive(Debug)]
+pub(super) struct WholeTable {
+    /// What its files should hold, if that is known.
+    pub expected: Option<TableCounts>,
+    /// What the log has beyond them.
+    pub overlay: Overlay,
 }
 
 impl Store {
@@ -64,6 +92,20 @@ impl Store {
         starts(&control, 0, control::MAGIC)
             || starts(&control, control::SLOT_LEN as u64, control::MAGIC)
             || starts(&dir.join(GLOBAL_NAME), 0, sealed::MAGIC)
+            || disk.entries(dir).is_ok_and(|entries| {
+                let databases = entries.iter().filter(|entry| entry.is_dir);
+                let mut ours = databases.filter(|db| db.name.starts_with(DATABASE_PREFIX));
+                ours.any(|db| {
+                    starts(&db.path.join(METADATA_NAME), 0, sealed::MAGIC)
+                        || disk.entries(&db.path).is_ok_and(|files| {
+                            let mut files = files.iter().filter(|file| file.is_file);
+                            files.any(|file| {
+                                file.name.ends_with(descriptor::SUFFIX)
+                                    && starts(&file.path, 0, sealed::MAGIC)
+                            })
+                        })
+                })
+            })
     }
 
     /// Opens a directory: reads control file and catalog, and no rows.
@@ -81,28 +123,71 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Store> {
+        Self::open_with(disk, dir, true)
+    }
+
+    /// As [`open`](Self::open), on any disk, whatever is wrong with the catalog of
+    /// one database or with one table: that is among the findings, and hides
+    /// no other. A damaged database has no tables here, and reading a damaged
+    /// table is an error.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), of what all databases share.
+    pub fn look_on(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Store> {
+        Self::open_with(disk, dir, false)
+    }
+
+    fn open_with(disk: &Arc<dyn Disk>, dir: &Path, strict: bool) -> Result<Store> {
         let lock = lock(&**disk, dir, Lock::Shared)?;
         let recovered = recover(disk, dir, Mode::Read)?;
         let disk = &recovered.disk;
         let cluster_id = recovered.control.origin.cluster_id;
         let global = Global::read(&**disk, dir, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
+        let mut findings = Report::new();
         let mut owners = BTreeMap::new();
         for (d, entry) in global.databases.iter().enumerate() {
             let path = database_dir(dir, &entry.name, entry.id);
-            let metadata = Metadata::read(&**disk, &path, cluster_id, entry)?;
-            let ids = metadata.tables.iter().map(|table| Owner {
-                database: entry.id,
-                table: table.id,
-            });
-            owners.extend(ids.enumerate().map(|(t, owner)| (owner, (d, t))));
-            let stored = metadata.places(disk, &path, cluster_id, entry.id);
-            let stored = stored.map(|(place, counts)| StoredTable {
-                place,
-                counts,
-                live: None,
-            });
-            tables.push(stored.collect());
+            let read = Metadata::read(&**disk, &path, cluster_id, entry);
+            let read = if strict { Ok(read?) } else { read };
+            // A damaged database hides no other.
+            let mut found = Report::new();
+            let Some(mut metadata) = absorb(read, &path.join(METADATA_NAME), &mut found)? else {
+                let found = found.findings().iter().cloned();
+                found.for_each(|finding| findings.add(finding.database(&entry.name)));
+                tables.push(Vec::new());
+                databases.push(Database::empty(&entry.name));
+                continue;
+            };
+            let mut stored = Vec::new();
+            for (t, table) in metadata.tables.iter_mut().enumerate() {
+                let place = table.place(disk, &path, cluster_id, entry.id);
+                let described = table.describe(&place, &entry.name);
+                let described = match described {
+                    Err(error) if !strict => Err(as_damage(error, &descriptor::path(&place))),
+                    described => described,
+                };
+                let rows = match described {
+                    Ok(()) => Rows::Files,
+                    Err(Error::Damage(damage)) if !strict => {
+                        let finding = Finding::from(&*damage).database(&entry.name);
+                        findings.add(finding.table(&table.schema.name));
+                        Rows::Unreadable(damage)
+                    }
+                    Err(other) => return Err(other),
+                };
+                let owner = Owner {
+                    database: entry.id,
+                    table: table.id,
+                };
+                owners.insert(owner, (d, t));
+                stored.push(StoredTable {
+                    place,
+                    counts: table.counts,
+                    rows,
+                });
+            }
+            tables.push(stored);
             databases.push(metadata.into_database());
         }
         let mut store = Store {
@@ -110,15 +195,15 @@ impl Store {
             catalog: global.into_catalog(databases),
             control: recovered.control.clone(),
             tables,
-            findings: Report::new(),
-            _lock: lock,
+            findings,
+            _lock: Some(lock),
         };
         store.replay(&recovered, dir, &owners)?;
         Ok(store)
     }
 
     /// Applies what the log has beyond the files.
-    fn replay(
+    pub(super) fn replay(
         &mut self,
         recovered: &Recovered,
         dir: &Path,
@@ -129,15 +214,26 @@ impl Store {
             write: false,
         };
         let (tables, catalog, files) = (&mut self.tables, &mut self.catalog, &self.files);
+        let partial = self.findings.has_errors();
         let end = replay(&recovered.disk, dir, recovered, |owner, entry, at| {
+            if partial && !owners.contains_key(&owner) {
+                return Ok(());
+            }
             let found = owners.get(&owner).and_then(|(d, t)| {
                 let stored = tables.get_mut(*d)?.get_mut(*t)?;
                 Some((stored, catalog.databases.get_mut(*d)?.tables.get_mut(*t)?))
             });
             let (stored, schema) = found.ok_or_else(|| no_table(owner, at))?;
-            let live = match &mut stored.live {
-                Some(live) => live,
-                none => none.insert(files.live(&stored.place, stored.counts, &access)?),
+            if let Rows::Files = stored.rows {
+                stored.rows = Rows::Live(files.live(&stored.place, stored.counts, &access)?);
+            }
+            let live = match &mut stored.rows {
+                Rows::Live(live) => live,
+                Rows::Whole(whole) => {
+                    whole.overlay.add(entry, &mut schema.sequences);
+                    return Ok(());
+                }
+                Rows::Files | Rows::Unreadable(_) => return Ok(()),
             };
             let mut replayed = Replayed {
                 place: &stored.place,
@@ -147,15 +243,12 @@ impl Store {
             replayed.apply(entry, at)
         })?;
         for stored in self.tables.iter_mut().flatten() {
-            if let Some(live) = &stored.live {
+            if let Rows::Live(live) = &stored.rows {
                 stored.counts = live.counts();
             }
         }
         if let Some(tail) = end.tail {
-            let detail = format!("{} bytes behind the last whole record", tail.len);
-            let finding = Finding::new(Code::TornTail).file(&tail.segment.path);
-            self.findings
-                .add(finding.offset(tail.offset).detail(detail));
+            self.findings.add(tail.finding());
         }
         Ok(())
     }
@@ -195,7 +288,15 @@ impl Store {
     /// # Errors
     /// `Usage` for a table that is not there; I/O errors.
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
-        self.files.files(&self.known(database, table)?.place)
+        let place = &self.known(database, table)?.place;
+        let mut files = self.files.files(place)?;
+        // Derived ones need not be there.
+        let main = files.first().cloned();
+        files.retain(|path| {
+            let is_there = matches!(place.disk.kind(path), Ok(Some(_)));
+            is_there || Some(path) == main.as_ref()
+        });
+        Ok(files)
     }
 
     /// The pages, records or blocks of a table from number `from` on, to be
@@ -226,6 +327,62 @@ impl Store {
     }
 }
 
+impl WholeTable {
+    /// The rows of whole units, and those of the log.
+    pub(super) fn rows<'t>(
+        &'t self,
+        files: &dyn TableFiles,
+        place: &'t TablePlace,
+    ) -> Result<WholeRows<'t>> {
+        let units = files.whole_units(place, self.expected, Some(place.arity));
+        // The rows of the log are there without any file.
+        let units: Box<dyn WholeUnits + 't> =
+            match units.map_err(|error| as_damage(error, &place.file(""))) {
+                Err(Error::Damage(damage)) => Box::new(NoUnits(Some(*damage))),
+                units => units?,
+            };
+        Ok(WholeRows::new(units, &self.overlay, place.arity))
+    }
+}
+
+impl Overlay {
+    /// Takes in a record of the log.
+    pub(super) fn add(&mut self, entry: Entry, sequences: &mut Vec<(String, i64)>) {
+        match entry {
+            Entry::Insert(new) => self.insert(new.id, new.row),
+            Entry::End(end) => {
+                self.ended.insert(end.id.0, end.xmax);
+            }
+            Entry::Update(end, new) => {
+                self.ended.insert(end.id.0, end.xmax);
+                self.insert(new.id, new.row);
+            }
+            Entry::Sequence { column, next } => {
+                match sequences.iter_mut().find(|(name, _)| *name == column) {
+                    Some((_, value)) => *value = next,
+                    None => sequences.push((column, next)),
+                }
+            }
+            Entry::Change(_) | Entry::Commit { .. } => {}
+        }
+    }
+
+    fn insert(&mut self, id: RowId, bytes: Vec<u8>) {
+        let xmax = None;
+        self.inserted.push(WholeRow { id, bytes, xmax });
+    }
+}
+
+/// A file that is missing or none is damage of the directory.
+pub(super) fn as_damage(error: Error, path: &Path) -> Error {
+    let (code, found) = match &error {
+        Error::Io { source, .. } if is_missing(source) => (Code::MissingFile, "no such file"),
+        Error::NotADataDirectory { .. } => (Code::NotRegular, "something else"),
+        _ => return error,
+    };
+    Error::damage(path, 0, code, found, "a file of the directory")
+}
+
 impl RowSource for Store {
     fn row_count(&self, database: usize, table: usize) -> u64 {
         self.table(database, table).map_or(0, |t| t.counts.rows)
@@ -233,17 +390,20 @@ impl RowSource for Store {
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
         let stored = self.known(database, table)?;
-        match &stored.live {
-            Some(live) => live.rows(),
-            None => self.files.open(&stored.place, stored.counts),
+        match &stored.rows {
+            Rows::Files => self.files.open(&stored.place, stored.counts),
+            Rows::Live(live) => live.rows(),
+            Rows::Unreadable(damage) => Err(Error::Damage(damage.clone())),
+            Rows::Whole(whole) => Ok(Box::new(whole.rows(&*self.files, &stored.place)?)),
         }
     }
 
     fn parts(&self, database: usize, table: usize) -> Result<Vec<RowPart>> {
         let stored = self.known(database, table)?;
-        match &stored.live {
-            Some(_) => Ok(vec![RowPart::ALL]),
-            None => self.files.parts(&stored.place, stored.counts),
+        match &stored.rows {
+            Rows::Files => self.files.parts(&stored.place, stored.counts),
+            Rows::Live(_) | Rows::Whole(_) => Ok(vec![RowPart::ALL]),
+            Rows::Unreadable(damage) => Err(Error::Damage(damage.clone())),
         }
     }
 
@@ -254,9 +414,9 @@ impl RowSource for Store {
         part: &RowPart,
     ) -> Result<Box<dyn RowStream + '_>> {
         let stored = self.known(database, table)?;
-        match &stored.live {
-            Some(live) => live.rows(),
-            None => self.files.open_part(&stored.place, stored.counts, part),
+        match &stored.rows {
+            Rows::Files => self.files.open_part(&stored.place, stored.counts, part),
+            _ => self.open_rows(database, table),
         }
     }
 

@@ -6,9 +6,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::batch_check::BatchCheck;
 use super::carry_out::CarryOut;
 use super::changed_disk::ChangedDisk;
-use super::control::{Control, ControlFile};
+use super::control::{self, Control, ControlFile};
 use crate::engine::log::{Change, EndedVersion, Entry, Inserted, LogEnd, LogReader, Owner};
 use crate::engine::pages::address::LogPosition;
 use crate::engine::pages::frame::Piece;
@@ -60,7 +61,27 @@ pub(in crate::engine) fn recover(
 ) -> Result<Recovered> {
     let slots = ControlFile::read(&**disk, root)?;
     let control = slots.current().cloned().map_err(Clone::clone)?;
+    if mode == Mode::Write && control.read_only != 0 {
+        let found = format!("features {:#x} that forbid changes", control.read_only);
+        let (path, expected) = (control::path(root), "features of this version");
+        let code = Code::UnsupportedVersion;
+        return Err(Error::damage(&path, 0, code, found, expected));
+    }
     let torn = slots.slots.iter().any(Result::is_err);
+    recover_from(disk, root, mode, (control, torn))
+}
+
+/// As [`recover`], from what a control file says, one of whose slots may be
+/// `torn`.
+///
+/// # Errors
+/// Damage of the log; I/O errors.
+pub(in crate::engine) fn recover_from(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    mode: Mode,
+    (control, torn): (Control, bool),
+) -> Result<Recovered> {
     let cluster_id = control.origin.cluster_id;
     let reader = LogReader::open(disk, root, cluster_id, control.checkpoint)?;
     // Batches before the last one were carried out before it was written.
@@ -76,11 +97,17 @@ pub(in crate::engine) fn recover(
             control,
         });
     };
+    let mut check = BatchCheck::new(&**disk, root);
+    let mut reader = LogReader::open(disk, root, cluster_id, batch.first)?;
+    each_change(&mut reader, batch.changes, |change, place| {
+        check.change(&change, place)
+    })?;
+    check.finish(reader.place().unwrap_or((root, 0)))?;
     let mut reader = LogReader::open(disk, root, cluster_id, batch.first)?;
     match mode {
         Mode::Write => {
             let mut carry_out = CarryOut::new(&**disk, root);
-            each_change(&mut reader, batch.changes, |change| {
+            each_change(&mut reader, batch.changes, |change, _| {
                 carry_out.change(&change)
             })?;
             carry_out.finish()?;
@@ -92,7 +119,7 @@ pub(in crate::engine) fn recover(
         }
         Mode::Read => {
             let mut changed = ChangedDisk::new(disk.clone());
-            each_change(&mut reader, batch.changes, |change| {
+            each_change(&mut reader, batch.changes, |change, _| {
                 changed.change(root, change)
             })?;
             Ok(Recovered {
@@ -147,13 +174,13 @@ fn last_batch(mut reader: LogReader) -> Result<Option<LastBatch>> {
 fn each_change(
     reader: &mut LogReader,
     changes: u64,
-    mut take: impl FnMut(Change) -> Result<()>,
+    mut take: impl FnMut(Change, (&Path, u64)) -> Result<()>,
 ) -> Result<()> {
     for _ in 0..changes {
         if reader.advance()?.is_some()
             && let Some(Entry::Change(change)) = reader.entry()?
         {
-            take(change)?;
+            take(change, reader.place().unwrap_or((Path::new(""), 0)))?;
         }
     }
     Ok(())
@@ -225,7 +252,10 @@ impl Replayed<'_> {
             offset: at.1,
             bytes: &inserted.row,
         };
-        key_of(&piece, self.place)?;
+        if !key_of(&piece, self.place)?.visible {
+            let (found, expected) = ("a row that has ended", "a new row");
+            return Err(piece.damage(0, Code::OutOfRange, found, expected).into());
+        }
         let id = self.live.insert(&inserted.row, Some(inserted.id))?;
         if id == inserted.id {
             return Ok(());

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::catalog_file::{Global, Metadata};
+use super::catalog_file::{Global, Metadata, TableEntry};
 use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
+use super::descriptor;
 use super::log_check::LogCheck;
 use super::recovery::{Mode, recover};
+use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::{
-    ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, check_dir, database_dir,
+    ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace, check_dir,
+    database_dir,
 };
 use crate::engine::table::{Coverage, Level, TableCheck, TableFiles, absorb};
 use crate::error::Result;
@@ -89,7 +92,7 @@ struct Run<'v> {
 
 impl Run<'_> {
     fn directory(&mut self) -> Result<()> {
-        let Some((cluster_id, tables)) = self.control()? else {
+        let Some((cluster_id, tables, checkpoint)) = self.control()? else {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
         };
@@ -100,7 +103,7 @@ impl Run<'_> {
             coverage: &mut self.coverage,
             known: &mut self.known,
         };
-        let log_is_whole = log.run(cluster_id)?;
+        let (log_is_whole, newest) = log.run(cluster_id, checkpoint)?;
         // Files are looked at as the last batch of the log leaves them.
         let recovered = recover(&self.disk, self.dir, Mode::Read);
         let mut found = Report::new();
@@ -116,6 +119,16 @@ impl Run<'_> {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
         };
+        for beside in &global.beside {
+            let path = self.dir.join(&beside.name);
+            self.known.insert(path.clone());
+            let checked = beside.check(&*self.disk, self.dir);
+            let checked = absorb(checked, &path, self.report)?;
+            if self.disk.kind(&path)? == Some(EntryKind::File) {
+                let len = SourceFile::open_on(&*self.disk, &path)?.len();
+                self.coverage.add(&path, len, checked.unwrap_or_default());
+            }
+        }
         for entry in &global.databases {
             let dir = database_dir(self.dir, &entry.name, entry.id);
             self.known.insert(dir.clone());
@@ -124,12 +137,17 @@ impl Run<'_> {
             }
             let path = dir.join(METADATA_NAME);
             let read = Metadata::read(&*self.disk, &dir, cluster_id, entry);
-            let Some(metadata) = self.whole_file(&path, read)? else {
+            let Some(mut metadata) = self.whole_file(&path, read)? else {
                 self.unexplained.push(dir);
                 continue;
             };
-            let places = metadata.places(&self.disk, &dir, cluster_id, entry.id);
-            for ((place, counts), table) in places.zip(&metadata.tables) {
+            for table in &mut metadata.tables {
+                let place = table.place(&self.disk, &dir, cluster_id, entry.id);
+                if !self.descriptor(&place, &entry.name, table)? {
+                    self.unexplained.push(place.file(""));
+                    continue;
+                }
+                let counts = table.counts;
                 let VerifyOptions { level, threads } = self.options;
                 let mut check = TableCheck {
                     disk: &*self.disk,
@@ -139,6 +157,8 @@ impl Run<'_> {
                     known: &mut self.known,
                     database: &entry.name,
                     table: &table.schema.name,
+                    newest,
+                    derived: false,
                 };
                 tables.verify(&place, counts, level, &mut check)?;
             }
@@ -146,8 +166,43 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Checks the descriptor of a table and takes it in; whether it is whole.
+    fn descriptor(
+        &mut self,
+        place: &TablePlace,
+        database: &str,
+        table: &mut TableEntry<'_>,
+    ) -> Result<bool> {
+        let path = descriptor::path(place);
+        self.known.insert(path.clone());
+        let mut found = Report::new();
+        let read = absorb(descriptor::read(place), &path, &mut found)?;
+        let described = match &read {
+            Some(read) => {
+                let (len, checked) = read.lens;
+                self.coverage.add(&path, len, checked);
+                if let Some(damage) = &read.damage {
+                    found.add(damage.into());
+                }
+                absorb(table.describe(place, database), &path, &mut found)?.is_some()
+            }
+            None => {
+                if self.disk.kind(&path)? == Some(EntryKind::File) {
+                    let len = SourceFile::open_on(&*self.disk, &path)?.len();
+                    self.coverage.add(&path, len, 0);
+                }
+                false
+            }
+        };
+        for finding in found.findings() {
+            let finding = finding.clone().database(database);
+            self.report.add(finding.table(&table.schema.name));
+        }
+        Ok(described)
+    }
+
     /// Checks the control file and says whose files the others must be.
-    fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>)>> {
+    fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>, Lsn)>> {
         let path = control::path(self.dir);
         self.known.insert(path.clone());
         let Some(file) = absorb(ControlFile::read(&*self.disk, self.dir), &path, self.report)?
@@ -163,7 +218,11 @@ impl Run<'_> {
             self.report.add(damage.into());
         }
         match file.current() {
-            Ok(control) => Ok(Some((control.origin.cluster_id, control.shape.tables()))),
+            Ok(control) => Ok(Some((
+                control.origin.cluster_id,
+                control.shape.tables(),
+                control.checkpoint.at,
+            ))),
             Err(_) => Ok(None),
         }
     }
@@ -198,7 +257,7 @@ impl Run<'_> {
                 }
                 let path = &entry.path;
                 let mut beside = [QUARANTINE_NAME, ATTRIBUTION_NAME].into_iter();
-                let explained = self.unexplained.iter().any(|dir| path.starts_with(dir))
+                let explained = self.unexplained.iter().any(|dir| is_of(path, dir))
                     || (entry.is_file && beside.any(|name| *path == self.dir.join(name)));
                 let inside = extra_dirs.contains(&dir);
                 if entry.is_dir && (inside || !explained) {
@@ -211,4 +270,18 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a path is of a directory, or of the table whose files start with it.
+fn is_of(path: &Path, start: &Path) -> bool {
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    let beside = path.parent() == start.parent();
+    let suffixed = name(path).zip(name(start)).is_some_and(|(path, start)| {
+        path.strip_prefix(&start)
+            .is_some_and(|rest| rest.starts_with('.'))
+    });
+    path.starts_with(start) || (beside && suffixed)
 }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::coverage::Coverage;
+use crate::engine::pages::address::Lsn;
+use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::check_dir;
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, is_missing};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::report::Report;
 use crate::work::Threads;
 
@@ -60,9 +62,41 @@ pub(in crate::engine) struct TableCheck<'v> {
     pub database: &'v str,
     /// The table.
     pub table: &'v str,
+    /// The position in the log that files may be of at most.
+    pub newest: Lsn,
+    /// Whether what is looked at is derived from other files: no row is lost
+    /// with it.
+    pub derived: bool,
 }
 
 impl TableCheck<'_> {
+    /// Looks at files that are derived from others.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    pub(in crate::engine) fn derived<T>(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = std::mem::replace(&mut self.derived, true);
+        let done = run(self);
+        self.derived = before;
+        done
+    }
+
+    /// Checks that a structure is of no state that is to come.
+    ///
+    /// # Errors
+    /// `WrongPlace`.
+    pub(in crate::engine) fn not_newer(&self, piece: &Piece<'_>, lsn: Lsn) -> Result<(), Damage> {
+        if lsn <= self.newest {
+            return Ok(());
+        }
+        let found = format!("a state at position {} of the log", lsn.0);
+        let expected = format!("one up to {}, where the log ends", self.newest.0);
+        Err(piece.damage(0, Code::WrongPlace, found, expected))
+    }
+
     /// Opens a file of the table; one that is missing or not regular is
     /// reported.
     ///
@@ -158,7 +192,10 @@ impl TableCheck<'_> {
 
     fn add(&mut self, finding: Finding) {
         let finding = finding.database(self.database).table(self.table);
-        self.report.add(finding);
+        self.report.add(match self.derived {
+            true => finding.severity(Severity::Warning),
+            false => finding,
+        });
     }
 
     /// Counts a file of which `checked` bytes agree with a checksum.
@@ -179,6 +216,8 @@ pub(in crate::engine) fn check_table(run: impl FnOnce(&mut TableCheck<'_>)) -> V
         known: &mut BTreeSet::new(),
         database: "d",
         table: "t",
+        newest: Lsn(u64::MAX),
+        derived: false,
     };
     run(&mut check);
     report.findings().iter().map(|found| found.code).collect()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::check::{Level, TableCheck};
 use super::live::{Access, LiveTable};
+use super::whole_units::WholeUnits;
 use crate::codec::PlainReader;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
@@ -97,6 +98,18 @@ pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
         counts: TableCounts,
         shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>>;
+
+    /// The rows that stand in whole units, whatever else is damaged; `counts`
+    /// and `arity` are what is known of the table.
+    ///
+    /// # Errors
+    /// When no file can be opened; I/O errors.
+    fn whole_units<'t>(
+        &self,
+        table: &'t TablePlace,
+        counts: Option<TableCounts>,
+        arity: Option<usize>,
+    ) -> Result<Box<dyn WholeUnits + 't>>;
 
     /// Checks every byte of every file of the table; damage goes to `check`,
     /// and only I/O errors are returned.

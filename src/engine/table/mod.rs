@@ -7,6 +7,7 @@ mod files;
 mod lazy;
 mod live;
 pub(in crate::engine) mod row_changes;
+mod whole_units;
 
 pub use check::Level;
 #[cfg(test)]
@@ -16,3 +17,4 @@ pub use coverage::{Coverage, FileCoverage};
 pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
 pub(in crate::engine) use lazy::Lazy;
 pub(in crate::engine) use live::{Access, Ended, LiveTable};
+pub(in crate::engine) use whole_units::{NoUnits, Overlay, Unit, WholeRows, WholeUnits};

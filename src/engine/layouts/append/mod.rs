@@ -11,6 +11,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod whole_units;
 mod writer;
 
 use crate::engine::pages::frame::MAGIC_LEN;

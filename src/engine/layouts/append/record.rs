@@ -95,6 +95,7 @@ impl ShownHead for RecordHead {
 }
 
 impl Head for RecordHead {
+    const MAGIC: &'static [u8; 4] = MAGIC;
     const LEN: usize = RECORD_HEAD_LEN;
     const MAX_SHARED_LEN: usize = MAX_RECORD_LEN;
     const MAX_ROW_LEN: u64 = MAX_ROW_LEN;

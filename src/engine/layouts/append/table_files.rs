@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use super::ends::EndList;
-use super::{INDEX_SUFFIX, SUFFIX, live, reader, record, verify, writer};
+use super::{INDEX_SUFFIX, SUFFIX, live, reader, record, verify, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::BlockViews;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
+use crate::engine::table::{
+    Access, Level, LiveTable, TableCheck, TableFiles, TableWriter, WholeUnits,
+};
 use crate::error::{Error, Result};
 use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
@@ -74,6 +76,17 @@ impl TableFiles for Append {
         let ends = Box::new(move |index| ends.get(index));
         let views = BlockViews::<record::RecordHead>::new(table, (file, end), shown, ends);
         Ok(Box::new(views))
+    }
+
+    fn whole_units<'t>(
+        &self,
+        table: &'t TablePlace,
+        counts: Option<TableCounts>,
+        arity: Option<usize>,
+    ) -> Result<Box<dyn WholeUnits + 't>> {
+        let data_len = counts.map(|counts| counts.data_len);
+        let units = whole_units::RecordUnits::new(table, data_len, arity)?;
+        Ok(Box::new(units))
     }
 
     fn verify(

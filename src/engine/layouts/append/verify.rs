@@ -24,7 +24,7 @@ pub(super) fn verify_table(
 ) -> Result<()> {
     let data = verify_data(table, (counts, level), check)?;
     match table.key {
-        Some(_) => verify_index(table, data, level, check),
+        Some(_) => check.derived(|check| verify_index(table, data, level, check)),
         None => Ok(()),
     }
 }

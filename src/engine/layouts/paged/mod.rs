@@ -19,6 +19,7 @@ mod run_writer;
 mod table_files;
 mod verify;
 mod views;
+mod whole_units;
 mod writer;
 
 pub use page_files::MAX_PAGES_PER_FILE;

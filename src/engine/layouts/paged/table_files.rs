@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::page_files::PagePlace;
-use super::{free_space_map, live, reader, verify, views, writer};
+use super::{free_space_map, live, reader, verify, views, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
+use crate::engine::table::{
+    Access, Level, LiveTable, TableCheck, TableFiles, TableWriter, WholeUnits,
+};
 use crate::error::Result;
 use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
@@ -90,6 +92,16 @@ impl TableFiles for Paged {
     ) -> Result<Box<dyn PageStream + 't>> {
         let views = views::PageViews::new(self.place(table), table.arity, shown);
         Ok(Box::new(views))
+    }
+
+    fn whole_units<'t>(
+        &self,
+        table: &'t TablePlace,
+        counts: Option<TableCounts>,
+        arity: Option<usize>,
+    ) -> Result<Box<dyn WholeUnits + 't>> {
+        let _ = (counts, arity);
+        Ok(Box::new(whole_units::PageUnits::new(self.place(table))?))
     }
 
     fn verify(

@@ -34,7 +34,7 @@ pub(super) fn verify_table(
     if !check.directory(&place.dir)? {
         return Ok(());
     }
-    let map = verify_map(place, check)?;
+    let map = check.derived(|check| verify_map(place, check))?;
     let mut scan = Scan {
         place,
         arity: table.arity,
@@ -62,7 +62,7 @@ pub(super) fn verify_table(
     }
     let page_count = page_count.and_then(|count| u32::try_from(count).ok());
     let stamp = page_count.map(|page_count| key_index::stamp(counts, page_count));
-    key_index::verify(place, stamp, entries, level, check)
+    check.derived(|check| key_index::verify(place, stamp, entries, level, check))
 }
 
 /// Damaged blocks of a map after which no more are looked for.
@@ -235,6 +235,7 @@ impl Scan<'_, '_> {
     }
 
     fn page(&mut self, page: &Piece<'_>, header: &PageHeader, number: u32) -> Result<()> {
+        self.check.not_newer(page, header.lsn)?;
         let bounds = header.bounds(page)?;
         self.against_map(number, entry_of_page(&bounds))?;
         match bounds.kind {
@@ -338,8 +339,10 @@ impl Scan<'_, '_> {
             let found = format!("entries for {} pages", map.page_count());
             let expected = format!("{page_count}, as the page files hold");
             let path = map.file().path();
-            self.check
-                .damaged(&damage(path, Code::CountMismatch, found, expected));
+            self.check.derived(|check| {
+                check.damaged(&damage(path, Code::CountMismatch, found, expected));
+                Ok(())
+            })?;
         }
         if let Some((mut first, count)) = self.differing.take() {
             first.found = format!("{}, and {count} wrong entries in all", first.found);

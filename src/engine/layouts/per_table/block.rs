@@ -38,6 +38,7 @@ impl ShownHead for BlockHead {
 }
 
 impl Head for BlockHead {
+    const MAGIC: &'static [u8; 4] = MAGIC;
     const LEN: usize = BLOCK_HEADER_LEN;
     const MAX_SHARED_LEN: usize = MAX_SHARED_LEN;
     const MAX_ROW_LEN: u64 = u32::MAX as u64;

@@ -9,6 +9,7 @@ mod reader;
 mod table_files;
 mod trailer;
 mod verify;
+mod whole_units;
 mod writer;
 
 use crate::engine::pages::frame::MAGIC_LEN;

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{SUFFIX, block, live, reader, trailer, verify, writer};
+use super::{SUFFIX, block, live, reader, trailer, verify, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::BlockViews;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, Level, LiveTable, TableCheck, TableFiles, TableWriter};
+use crate::engine::table::{
+    Access, Level, LiveTable, TableCheck, TableFiles, TableWriter, WholeUnits,
+};
 use crate::error::Result;
 use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
@@ -63,6 +65,16 @@ impl TableFiles for PerTable {
         let ends = Box::new(|_| Ok(None));
         let views = BlockViews::<block::BlockHead>::new(table, (file, end), shown, ends);
         Ok(Box::new(views))
+    }
+
+    fn whole_units<'t>(
+        &self,
+        table: &'t TablePlace,
+        counts: Option<TableCounts>,
+        arity: Option<usize>,
+    ) -> Result<Box<dyn WholeUnits + 't>> {
+        let _ = counts;
+        Ok(Box::new(whole_units::TableUnits::new(table, arity)?))
     }
 
     fn verify(

@@ -1,12 +1,14 @@
 //! Rows in blocks: a head, and rows without a gap, under one checksum. Blocks
 //! follow one another in a file; layouts differ in what their heads state.
 
+mod units;
 mod views;
 mod walk;
 mod writer;
 
 use std::ops::RangeInclusive;
 
+pub(in crate::engine) use units::{BlockUnit, BlockUnits, WholeRow, arity_of, split_rows};
 pub(in crate::engine) use views::{BlockViews, ShownHead};
 pub(in crate::engine) use walk::{BlockWalk, block_parts};
 pub(in crate::engine) use writer::BlockWriter;
@@ -32,6 +34,8 @@ pub(in crate::engine) struct Extent {
 /// The head of a block of some layout. Its last field is the checksum, which
 /// stands for the table, the file offset, the other fields and the rows.
 pub(in crate::engine) trait Head: Copy {
+    /// First bytes of the head.
+    const MAGIC: &'static [u8; 4];
     /// Bytes of the head with its checksum.
     const LEN: usize;
     /// Most bytes of the rows of a block of several rows. A wider row has a

@@ -1,0 +1,82 @@
+//! Files beside the catalog that hold what no table does: `global.db` says of
+//! each how long it is and what it holds, so that one that is lost is missed.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::engine::pages::paths::GLOBAL_NAME;
+use crate::error::{Damage, Error, Result};
+use crate::file::{Disk, SourceFile};
+use crate::finding::Code;
+
+/// Bytes that are read at a time.
+const READ_LEN: usize = 256 * 1024;
+
+/// What a file beside the catalog holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::engine) struct Beside {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub len: u64,
+    /// Its lines.
+    pub lines: u64,
+    /// The XXH3 hash of 128 bits of its bytes, as 32 hexadecimal digits.
+    pub xxh3: String,
+}
+
+impl Beside {
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(in crate::engine) fn of(disk: &dyn Disk, root: &Path, name: &str) -> Result<Self> {
+        let file = SourceFile::open_on(disk, &root.join(name))?;
+        let (mut hash, mut lines, mut offset) = (Xxh3::new(), 0, 0);
+        let mut buffer = vec![0; READ_LEN];
+        while offset < file.len() {
+            let left = usize::try_from(file.len() - offset).unwrap_or(READ_LEN);
+            let bytes = buffer.split_at_mut(left.min(READ_LEN)).0;
+            file.read_exact_at(bytes, offset)?;
+            hash.update(bytes);
+            lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            offset += bytes.len() as u64;
+        }
+        Ok(Beside {
+            name: name.to_owned(),
+            len: file.len(),
+            lines,
+            xxh3: format!("{:032x}", hash.digest128()),
+        })
+    }
+
+    /// Holds the file against what is known of it; its length.
+    ///
+    /// # Errors
+    /// `BadQuarantine` when it is another one; when it cannot be read.
+    pub(in crate::engine) fn check(&self, disk: &dyn Disk, root: &Path) -> Result<u64> {
+        let found = Beside::of(disk, root, &self.name)?;
+        if found == *self {
+            return Ok(found.len);
+        }
+        Err(Error::Damage(Box::new(Damage {
+            file: root.join(&self.name),
+            offset: 0,
+            code: Code::BadQuarantine,
+            found: found.to_string(),
+            expected: format!("{self}, as {GLOBAL_NAME} says"),
+        })))
+    }
+}
+
+impl std::fmt::Display for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Beside {
+            len, lines, xxh3, ..
+        } = self;
+        write!(f, "{lines} lines of {len} bytes with the hash {xxh3}")
+    }
+}

@@ -1,0 +1,257 @@
+//! Opens a damaged directory: every row that stands in a whole unit is there,
+//! whatever else is lost, and what is lost is said.
+
+mod log;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::control;
+use super::lock::lock;
+use super::read::{Rows, Store, StoredTable, WholeTable};
+use super::recovery::Recovered;
+use crate::engine::log::Owner;
+use crate::engine::pages::address::Lsn;
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::table::{Coverage, Level, Overlay, TableCheck, TableFiles};
+use crate::error::{Damage, Result};
+use crate::file::{Disk, EntryKind, Lock};
+use crate::finding::{Code, Finding, Severity};
+use crate::model::{Catalog, Database, Table};
+use crate::report::Report;
+use crate::work::Threads;
+
+use log::{Log, read_log};
+use survey::{FoundTable, find_catalog, find_control};
+
+/// Lost units of one table that are named one by one.
+const MOST_NAMED: u64 = 100;
+
+impl Store {
+    /// Opens a directory of ours as far as it is whole. What is lost is among
+    /// the findings, under codes of losses alone; nothing is written.
+    ///
+    /// # Errors
+    /// When a later version wrote it, no file says what it is, or another
+    /// process changes it; I/O errors.
+    pub fn salvage_on(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Store> {
+        let lock = match disk.kind(&control::path(dir))? {
+            Some(EntryKind::File) => Some(lock(&**disk, dir, Lock::Shared)?),
+            _ => None,
+        };
+        let mut report = Report::new();
+        let found = find_control(&**disk, dir, &mut report)?;
+        let log = read_log(disk, dir, found, &mut report)?;
+        let (recovered, overlays, replayed) = match log {
+            Log::Whole(recovered) => (recovered, BTreeMap::new(), true),
+            Log::Damaged(recovered, overlays) => (recovered, overlays, false),
+        };
+        let files = recovered.control.shape.tables();
+        let (global, databases) = find_catalog(&recovered, dir, &*files, &mut report)?;
+        let mut store = Store {
+            control: recovered.control.clone(),
+            catalog: Catalog {
+                databases: Vec::new(),
+                ..global
+            },
+            tables: Vec::new(),
+            files,
+            findings: report,
+            _lock: lock,
+        };
+        let owners = store.take_in(databases, overlays, &recovered)?;
+        if replayed {
+            store.replay(&recovered, dir, &owners)?;
+        }
+        store.count_losses()?;
+        Ok(store)
+    }
+
+    /// Takes in the tables that were found; those that are not whole are read
+    /// by their whole units.
+    fn take_in(
+        &mut self,
+        databases: Vec<(Database, Vec<FoundTable>)>,
+        mut overlays: BTreeMap<Owner, Vec<crate::engine::log::Entry>>,
+        recovered: &Recovered,
+    ) -> Result<BTreeMap<Owner, (usize, usize)>> {
+        let mut owners = BTreeMap::new();
+        for (d, (mut database, found)) in databases.into_iter().enumerate() {
+            let mut stored = Vec::new();
+            for (t, table) in found.into_iter().enumerate() {
+                let FoundTable {
+                    place,
+                    mut schema,
+                    counts,
+                } = table;
+                let owner = Owner {
+                    database: place.address.database,
+                    table: place.address.table,
+                };
+                owners.insert(owner, (d, t));
+                let mut overlay = Overlay::default();
+                let records = overlays.remove(&owner);
+                let beyond = records.is_some();
+                for entry in records.into_iter().flatten() {
+                    overlay.add(entry, &mut schema.sequences);
+                }
+                let is_whole = match counts {
+                    Some(counts) if !beyond => {
+                        let names = (database.name.as_str(), schema.name.as_str());
+                        self.is_whole(&place, counts, names, recovered)?
+                    }
+                    _ => false,
+                };
+                let whole = WholeTable {
+                    expected: counts,
+                    overlay,
+                };
+                stored.push(StoredTable {
+                    place,
+                    counts: counts.unwrap_or_default(),
+                    rows: match is_whole {
+                        true => Rows::Files,
+                        false => Rows::Whole(whole),
+                    },
+                });
+                database.tables.push(schema);
+            }
+            self.tables.push(stored);
+            self.catalog.databases.push(database);
+        }
+        let lost = overlays.values().map(Vec::len).sum::<usize>();
+        if lost > 0 {
+            let finding = Finding::new(Code::RecordsLost);
+            let detail = format!("{lost} records of the log are of tables that are not there");
+            self.findings.add(finding.detail(detail));
+        }
+        Ok(owners)
+    }
+
+    /// Whether nothing is wrong with the files of a table but derived ones.
+    fn is_whole(
+        &self,
+        place: &crate::engine::pages::paths::TablePlace,
+        counts: TableCounts,
+        (database, table): (&str, &str),
+        recovered: &Recovered,
+    ) -> Result<bool> {
+        let mut report = Report::new();
+        let mut check = TableCheck {
+            disk: &*recovered.disk,
+            threads: Threads::ONE,
+            report: &mut report,
+            coverage: &mut Coverage::default(),
+            known: &mut Default::default(),
+            database,
+            table,
+            newest: Lsn(u64::MAX),
+            derived: false,
+        };
+        self.files
+            .verify(place, counts, Level::Structure, &mut check)?;
+        Ok(!report.has_errors())
+    }
+
+    /// Counts what damaged tables have, and says what they lost.
+    fn count_losses(&mut self) -> Result<()> {
+        let (files, catalog) = (&*self.files, &self.catalog);
+        for (stored, database) in self.tables.iter_mut().zip(&catalog.databases) {
+            for (stored, table) in stored.iter_mut().zip(&database.tables) {
+                if let Rows::Whole(whole) = &stored.rows {
+                    let named = (database.name.as_str(), table);
+                    let mut lost = Lost::new(named, &mut self.findings);
+                    stored.counts = lost.count(files, whole, &stored.place)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a damaged table lost.
+struct Lost<'r> {
+    database: &'r str,
+    table: &'r Table,
+    report: &'r mut Report,
+    units: u64,
+    bytes: u64,
+}
+
+impl<'r> Lost<'r> {
+    fn new((database, table): (&'r str, &'r Table), report: &'r mut Report) -> Self {
+        Lost {
+            database,
+            table,
+            report,
+            units: 0,
+            bytes: 0,
+        }
+    }
+
+    fn add(&mut self, finding: Finding) {
+        let finding = finding.database(self.database).table(&self.table.name);
+        self.report.add(finding);
+    }
+
+    fn unit(&mut self, damage: &Damage, len: u64) {
+        self.units += 1;
+        self.bytes = self.bytes.saturating_add(len);
+        if self.units <= MOST_NAMED {
+            let finding = Finding::new(Code::BytesLost).file(&damage.file);
+            let (found, expected) = (&damage.found, &damage.expected);
+            self.add(
+                finding
+                    .offset(damage.offset)
+                    .detail(format!("{len} bytes: found {found}, expected {expected}")),
+            );
+        }
+    }
+
+    /// Reads all rows that are left, and says what was lost beside them.
+    fn count(
+        &mut self,
+        files: &dyn TableFiles,
+        whole: &WholeTable,
+        place: &crate::engine::pages::paths::TablePlace,
+    ) -> Result<TableCounts> {
+        let mut counts = TableCounts::default();
+        let mut rows = whole.rows(files, place)?;
+        while rows.advance(&mut |damage, len| self.unit(&damage, len))? {
+            for row in rows.batch()?.rows() {
+                counts.add(row.is_visible());
+            }
+        }
+        self.totals(whole, counts);
+        Ok(counts)
+    }
+
+    fn totals(&mut self, whole: &WholeTable, counts: TableCounts) {
+        let new = whole.overlay.inserted.len() as u64;
+        let kept = counts.rows.saturating_sub(new);
+        let of = whole.expected.map(|expected| expected.rows);
+        let unnamed = self.units > MOST_NAMED;
+        let finding = Finding::new(Code::BytesLost);
+        match of {
+            Some(of) if of == kept && self.units == 0 => {}
+            Some(of) => self.add(finding.detail(format!(
+                "{kept} of {of} row versions were kept; {} bytes in {} places could not be read{}",
+                self.bytes,
+                self.units,
+                match counts.live {
+                    0 => "",
+                    _ => ", and versions that ended there may show as visible",
+                }
+            ))),
+            None if unnamed || self.units > 0 => self.add(finding.detail(format!(
+                "{kept} row versions were kept; {} bytes in {} places could not be read",
+                self.bytes, self.units
+            ))),
+            None => self.add(finding.severity(Severity::Warning).detail(format!(
+                "{kept} row versions were kept; how many there were is not known"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! What a damaged directory is and holds: by its catalogs where they are whole,
+//! else by the descriptors of tables, else by the names of files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::layouts::{Layout, MAX_PAGES_PER_FILE, Shape};
+use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::buffer_pool::PAGE_LEN;
+use crate::engine::pages::paths::{
+    DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
+};
+use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA};
+use crate::engine::rows::block::arity_of;
+use crate::engine::rows::codec::decode_alone;
+use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::catalog_file::{DatabaseEntry, Global, Metadata};
+use crate::engine::store::control::{self, Control, ControlFile, Origin};
+use crate::engine::store::descriptor::{self, Descriptor};
+use crate::engine::store::read::as_damage;
+use crate::engine::store::recovery::Recovered;
+use crate::engine::table::{TableFiles, Unit};
+use crate::error::{Damage, Error, Result};
+use crate::file::{Disk, SourceFile, decode_name};
+use crate::finding::{Code, Finding};
+use crate::model::{Catalog, Column, DataType, Database, Table, ValueRef};
+use crate::report::Report;
+
+/// Files and pages of a table that are asked for its id.
+const STATED_FILES: usize = 4;
+const STATED_PAGES: u64 = 4;
+/// Ids that are tried where no file states a right one.
+const MOST_TRIED: u32 = 8;
+
+/// The control file, or what is known in its place.
+pub(super) struct FoundControl {
+    pub control: Control,
+    /// Whether its checkpoint is.
+    pub is_known: bool,
+}
+
+/// A table that was found.
+pub(super) struct FoundTable {
+    pub place: TablePlace,
+    pub schema: Table,
+    /// What its files hold, if its descriptor says so.
+    pub counts: Option<TableCounts>,
+}
+
+/// What was read, or what is wrong; a file of a later version stays an error.
+fn or_damage<T>(read: Result<T>, path: &Path) -> Result<Result<T, Box<Damage>>> {
+    match read.map_err(|error| as_damage(error, path)) {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::Damage(damage)) if damage.code == Code::UnsupportedVersion => {
+            Err(Error::Damage(damage))
+        }
+        Err(Error::Damage(damage)) => Ok(Err(damage)),
+        Err(other) => Err(other),
+    }
+}
+
+fn lost(code: Code, damage: &Damage, what: &str) -> Finding {
+    let (found, expected) = (&damage.found, &damage.expected);
+    let finding = Finding::new(code).file(&damage.file).offset(damage.offset);
+    finding.detail(format!("found {found}, expected {expected}; {what}"))
+}
+
+/// Reads the control file, or works out what it said.
+///
+/// # Errors
+/// `UnsupportedVersion`; damage when nothing says whose the files are.
+pub(super) fn find_control(
+    disk: &dyn Disk,
+    dir: &Path,
+    report: &mut Report,
+) -> Result<FoundControl> {
+    let path = control::path(dir);
+    let read = ControlFile::read(disk, dir)
+        .and_then(|file| Ok(file.current().cloned().map_err(Clone::clone)?));
+    let damage = match or_damage(read, &path)? {
+        Ok(control) => {
+            return Ok(FoundControl {
+                control,
+                is_known: true,
+            });
+        }
+        Err(damage) => damage,
+    };
+    // Copies of files of another directory may lie about: most files are right.
+    let mut seen: BTreeMap<(u128, u8, u32, String), u64> = BTreeMap::new();
+    let mut clusters: BTreeMap<u128, u64> = BTreeMap::new();
+    if let Ok((seal, _)) =
+        sealed::read_any::<Global<'static>>(disk, &dir.join(GLOBAL_NAME), KIND_GLOBAL)
+    {
+        *clusters.entry(seal.cluster_id).or_default() += 1;
+    }
+    for database in database_dirs(disk, dir)? {
+        let metadata = database.join(METADATA_NAME);
+        if let Ok((seal, _)) = sealed::read_any::<Metadata<'static>>(disk, &metadata, KIND_METADATA)
+        {
+            *clusters.entry(seal.cluster_id).or_default() += 1;
+        }
+        for path in descriptors_in(disk, &database)? {
+            if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)? {
+                let Descriptor {
+                    layout,
+                    pages_per_file,
+                    family,
+                    ..
+                } = found.document;
+                let key = (
+                    found.owner.cluster_id,
+                    layout,
+                    pages_per_file,
+                    family.into_owned(),
+                );
+                *seen.entry(key).or_default() += 1;
+            }
+        }
+    }
+    let most = seen.into_iter().max_by_key(|(_, count)| *count);
+    let (cluster_id, shape, family) = match most {
+        Some(((cluster_id, layout, pages, family), _)) => {
+            let shape = Layout::from_tag(layout).and_then(|layout| Shape::new(layout, pages));
+            (cluster_id, shape, family)
+        }
+        None => {
+            let most = clusters.into_iter().max_by_key(|(_, count)| *count);
+            let Some((cluster_id, _)) = most else {
+                return Err(Error::Damage(damage));
+            };
+            (cluster_id, guess_shape(disk, dir)?, "2.3".to_owned())
+        }
+    };
+    let Some(shape) = shape else {
+        return Err(Error::Damage(damage));
+    };
+    report.add(lost(
+        Code::BytesLost,
+        &damage,
+        "what it said is known from the files of tables",
+    ));
+    let origin = Origin { family, cluster_id };
+    Ok(FoundControl {
+        control: Control::new(shape, &origin),
+        is_known: false,
+    })
+}
+
+/// The layout by the names of files.
+fn guess_shape(disk: &dyn Disk, dir: &Path) -> Result<Option<Shape>> {
+    for database in database_dirs(disk, dir)? {
+        for entry in disk.entries(&database)? {
+            let layout = match entry.name.rsplit_once('.') {
+                None if entry.is_dir => Layout::Paged,
+                Some((_, "dat")) => Layout::Append,
+                Some((_, "db")) if entry.name != METADATA_NAME => Layout::PerTable,
+                _ => continue,
+            };
+            let pages = match layout {
+                Layout::Paged => pages_per_file(disk, &entry.path)?,
+                _ => 0,
+            };
+            return Ok(Shape::new(layout, pages));
+        }
+    }
+    Ok(None)
+}
+
+/// The second file is named after its first page.
+fn pages_per_file(disk: &dyn Disk, table: &Path) -> Result<u32> {
+    let entries = disk.entries(table)?;
+    let numbers = entries.iter().filter_map(|entry| {
+        let digits = entry.name.strip_prefix("page_")?.strip_suffix(".dat")?;
+        digits.parse::<u32>().ok()
+    });
+    Ok(numbers
+        .filter(|n| *n > 0)
+        .min()
+        .unwrap_or(MAX_PAGES_PER_FILE))
+}
+
+fn database_dirs(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = disk.entries(dir)?.into_iter();
+    let dirs = entries.filter(|entry| entry.is_dir && entry.name.starts_with(DATABASE_PREFIX));
+    Ok(dirs.map(|entry| entry.path).collect())
+}
+
+fn descriptors_in(disk: &dyn Disk, database: &Path) -> Result<Vec<PathBuf>> {
+    if disk.kind(database)? != Some(crate::file::EntryKind::Dir) {
+        return Ok(Vec::new());
+    }
+    let entries = disk.entries(database)?.into_iter();
+    let files = entries.filter(|file| file.is_file && file.name.ends_with(descriptor::SUFFIX));
+    Ok(files.map(|file| file.path).collect())
+}
+
+/// Finds the databases and their tables.
+///
+/// # Errors
+/// `UnsupportedVersion`; I/O errors.
+pub(super) fn find_catalog(
+    recovered: &Recovered,
+    dir: &Path,
+    files: &dyn TableFiles,
+    report: &mut Report,
+) -> Result<(Catalog, Vec<(Database, Vec<FoundTable>)>)> {
+    let survey = Survey {
+        disk: &recovered.disk,
+        cluster_id: recovered.control.origin.cluster_id,
+        files,
+    };
+    let disk = &*recovered.disk;
+    let path = dir.join(GLOBAL_NAME);
+    let (catalog, entries) = match or_damage(Global::read(disk, dir, survey.cluster_id), &path)? {
+        Ok(mut global) => {
+            let entries = std::mem::take(&mut global.databases);
+            let dirs = entries.into_iter().map(|entry| {
+                let path = database_dir(dir, &entry.name, entry.id);
+                (path, Some(entry))
+            });
+            (global.into_catalog(Vec::new()), dirs.collect::<Vec<_>>())
+        }
+        Err(damage) => {
+            let what = "users, roles and grants of databases are lost";
+            report.add(lost(Code::AccountsLost, &damage, what));
+            let dirs = database_dirs(disk, dir)?.into_iter();
+            let catalog = Catalog::default();
+            (catalog, dirs.map(|path| (path, None)).collect())
+        }
+    };
+    let mut databases: Vec<(Database, Vec<FoundTable>)> = Vec::new();
+    for (path, entry) in entries {
+        if let Some(found) = survey.database(&path, entry, report)? {
+            if databases
+                .iter()
+                .any(|(other, _)| other.name == found.0.name)
+            {
+                let finding = Finding::new(Code::BytesLost).file(&path);
+                let detail = "a second database of one name was left out";
+                report.add(finding.database(&found.0.name).detail(detail));
+                continue;
+            }
+            databases.push(found);
+        }
+    }
+    Ok((catalog, databases))
+}
+
+struct Survey<'s> {
+    disk: &'s Arc<dyn Disk>,
+    cluster_id: u128,
+    files: &'s dyn TableFiles,
+}
+
+impl Survey<'_> {
+    /// One database; `None` where nothing says which one it is.
+    fn database(
+        &self,
+        dir: &Path,
+        entry: Option<DatabaseEntry>,
+        report: &mut Report,
+    ) -> Result<Option<(Database, Vec<FoundTable>)>> {
+        let disk = &**self.disk;
+        let path = dir.join(METADATA_NAME);
+        let mut described = BTreeMap::new();
+        for path in descriptors_in(disk, dir)? {
+            if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)?
+                && found.owner.cluster_id == self.cluster_id
+            {
+                described.insert(path, (found.owner.database, found.document));
+            }
+        }
+        let entry = match entry {
+            Some(entry) => entry,
+            None => match self.identify(dir, &described) {
+                Some(entry) => entry,
+                None => {
+                    let finding = Finding::new(Code::BytesLost).file(dir);
+                    let detail = "nothing says which database it is; its rows are lost";
+                    report.add(finding.detail(detail));
+                    return Ok(None);
+                }
+            },
+        };
+        let read = Metadata::read(disk, dir, self.cluster_id, &entry);
+        let (listed, mut database) = match or_damage(read, &path)? {
+            Ok(metadata) => {
+                let list = metadata.tables.iter().map(|table| {
+                    let schema = table.schema.clone().into_owned();
+                    (table.id, schema)
+                });
+                (list.collect::<Vec<_>>(), metadata.into_database())
+            }
+            Err(damage) => {
+                let what = "views, enum types and grants of tables are lost";
+                let finding = lost(Code::BytesLost, &damage, what);
+                report.add(finding.database(&entry.name));
+                (Vec::new(), Database::empty(&entry.name))
+            }
+        };
+        let was_lost = database.tables.is_empty() && listed.is_empty();
+        database.tables.clear();
+        let mut tables = Vec::new();
+        for (id, schema) in listed {
+            tables.push(self.listed((dir, &entry), (id, schema), report)?);
+        }
+        if was_lost {
+            let mut found: Vec<_> = described.into_values().collect();
+            found.sort_by_key(|(_, document)| document.id);
+            for (database, document) in found {
+                if database == entry.id {
+                    let schema = document.schema.into_owned();
+                    let place = self.place(dir, &schema, (entry.id, document.id));
+                    let counts = Some(document.counts);
+                    tables.push(FoundTable {
+                        place,
+                        schema,
+                        counts,
+                    });
+                }
+            }
+            self.unlisted((dir, &entry), &mut tables, report)?;
+        }
+        Ok(Some((database, tables)))
+    }
+
+    fn place(&self, dir: &Path, schema: &Table, (database, table): (u32, u32)) -> TablePlace {
+        let address = TableAddress {
+            cluster_id: self.cluster_id,
+            database,
+            table,
+        };
+        TablePlace::new(self.disk, dir, schema, address)
+    }
+
+    /// Which database a directory is of, by the files in it.
+    fn identify(
+        &self,
+        dir: &Path,
+        described: &BTreeMap<PathBuf, (u32, Descriptor<'static>)>,
+    ) -> Option<DatabaseEntry> {
+        let path = dir.join(METADATA_NAME);
+        let read = sealed::read_any::<Metadata<'static>>(&**self.disk, &path, KIND_METADATA);
+        if let Ok((seal, metadata)) = read
+            && seal.cluster_id == self.cluster_id
+        {
+            return Some(DatabaseEntry {
+                id: seal.database,
+                name: metadata.name.into_owned(),
+            });
+        }
+        let (id, document) = described.values().next()?;
+        Some(DatabaseEntry {
+            id: *id,
+            name: document.database.clone().into_owned(),
+        })
+    }
+
+    /// A table that the catalog lists.
+    fn listed(
+        &self,
+        (dir, database): (&Path, &DatabaseEntry),
+        (id, mut schema): (u32, Table),
+        report: &mut Report,
+    ) -> Result<FoundTable> {
+        let place = self.place(dir, &schema, (database.id, id));
+        let path = descriptor::path(&place);
+        let counts = match or_damage(descriptor::read(&place), &path)? {
+            Ok(found) => {
+                schema.sequences = found.document.schema.into_owned().sequences;
+                Some(found.document.counts)
+            }
+            Err(damage) => {
+                let what = "next values of sequences may be behind";
+                let finding = lost(Code::BytesLost, &damage, what);
+                report.add(finding.database(&database.name).table(&schema.name));
+                None
+            }
+        };
+        Ok(FoundTable {
+            place,
+            schema,
+            counts,
+        })
+    }
+
+    /// Tables that no catalog and no descriptor names: their files do, and
+    /// their columns get made-up names.
+    fn unlisted(
+        &self,
+        (dir, database): (&Path, &DatabaseEntry),
+        tables: &mut Vec<FoundTable>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let known: BTreeSet<String> = tables.iter().map(|t| t.place.stem.clone()).collect();
+        let mut stems = BTreeSet::new();
+        for entry in self.disk.entries(dir)? {
+            let stem = match entry.name.split_once('.') {
+                None if entry.is_dir => entry.name.as_str(),
+                Some((stem, "db" | "dat" | "table")) if stem != "metadata" => stem,
+                _ => continue,
+            };
+            if !known.contains(stem) {
+                stems.insert(stem.to_owned());
+            }
+        }
+        let used: BTreeSet<u32> = tables.iter().map(|t| t.place.address.table).collect();
+        for stem in stems {
+            let name = decode_name(&stem).unwrap_or_else(|| stem.clone());
+            let mut schema = Table::new(name, Vec::new());
+            let ids = self.stated_ids(&dir.join(&stem))?;
+            let mut ids = ids.into_iter().filter(|id| !used.contains(id));
+            let found = ids.find_map(|id| {
+                let mut place = self.place(dir, &schema, (database.id, id));
+                place.stem.clone_from(&stem);
+                let row = self.first_row(&place)?;
+                Some((place, row))
+            });
+            let finding = Finding::new(Code::SchemaLost).database(&database.name);
+            let finding = finding.table(&schema.name).file(dir.join(&stem));
+            let Some((mut place, row)) = found else {
+                report.add(finding.detail("no whole row was found"));
+                continue;
+            };
+            schema.columns = row;
+            place.arity = schema.columns.len();
+            report.add(finding.detail("column names were made up"));
+            tables.push(FoundTable {
+                place,
+                schema,
+                counts: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// The ids that the files of a table state, and some more: checksums say
+    /// which one is right.
+    fn stated_ids(&self, start: &Path) -> Result<Vec<u32>> {
+        let disk = &**self.disk;
+        let mut places = Vec::new();
+        for suffix in ["db", "dat"] {
+            places.push((start.with_extension(suffix), 32));
+        }
+        if disk.kind(start)? == Some(crate::file::EntryKind::Dir) {
+            for file in disk.entries(start)?.into_iter().take(STATED_FILES) {
+                let pages = (0..STATED_PAGES).map(|page| page * PAGE_LEN as u64 + 20);
+                places.extend(pages.map(|at| (file.path.clone(), at)));
+            }
+        }
+        let mut ids = Vec::new();
+        for (path, at) in places {
+            let mut id = [0; 4];
+            if let Ok(file) = SourceFile::open_on(disk, &path)
+                && file.read_exact_at(&mut id, at).is_ok()
+            {
+                ids.push(u32::from_le_bytes(id));
+            }
+        }
+        ids.extend(0..MOST_TRIED);
+        let mut seen = BTreeSet::new();
+        ids.retain(|id| seen.insert(*id));
+        Ok(ids)
+    }
+
+    /// Columns that fit the first whole row of a table.
+    fn first_row(&self, place: &TablePlace) -> Option<Vec<Column>> {
+        let mut units = self.files.whole_units(place, None, None).ok()?;
+        let row = match units.next_unit().ok()?? {
+            Unit::Rows(rows) => rows.into_iter().next()?,
+            // Another id, or damage: the next unit decides.
+            Unit::Lost(..) => match units.next_unit().ok()?? {
+                Unit::Rows(rows) => rows.into_iter().next()?,
+                Unit::Lost(..) => return None,
+            },
+        };
+        let row = decode_alone(&row.bytes, arity_of(&row.bytes)?)?;
+        let values = row.values.iter().enumerate();
+        Some(
+            values
+                .map(|(at, value)| {
+                    let name = format!("column_{}", at + 1);
+                    Column::new(name, type_of(&value.as_ref()))
+                })
+                .collect(),
+        )
+    }
+}
+
+/// A type that takes values of one kind.
+fn type_of(value: &ValueRef<'_>) -> DataType {
+    match value {
+        ValueRef::SmallInt(_) => DataType::SmallInt,
+        ValueRef::Integer(_) => DataType::Integer,
+        ValueRef::Real(_) => DataType::Real,
+        ValueRef::Boolean(_) => DataType::Boolean,
+        ValueRef::Date(_) => DataType::Date,
+        ValueRef::Timestamp(_) => DataType::Timestamp,
+        ValueRef::TimestampTz(_) => DataType::TimestampTz,
+        ValueRef::Uuid(_) => DataType::Uuid,
+        ValueRef::Json(_) => DataType::Json,
+        ValueRef::Bytea(_) => DataType::Bytea,
+        _ => DataType::Text,
+    }
+}
