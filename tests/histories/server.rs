@@ -9,6 +9,9 @@ use super::bytes::{
 
 /// Records after which the server checkpoints.
 const RECORDS_PER_CHECKPOINT: usize = 100;
+/// Rows that one UPDATE changes at most: where dead versions match as well,
+/// each one again doubles a row, and twenty make a million of it.
+const UPDATED_MAX: usize = 256;
 /// Bytes at which the server opens another segment.
 const SEGMENT_LEN: usize = 1 << 20;
 
@@ -452,6 +455,9 @@ impl Server {
         set: &dyn Fn(&mut Vec<Value>),
     ) -> usize {
         let found = self.matching(database, name, matches);
+        if found.len() > UPDATED_MAX {
+            return 0;
+        }
         let xid = self.xid;
         if self.release == Release::V1_5 {
             let Some(table) = self.table_mut(database, name) else {
