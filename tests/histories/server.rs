@@ -146,6 +146,16 @@ impl Server {
         self.unlogged && self.release.logs_changes() && !shows
     }
 
+    /// Whether the files say that every change of a row is logged: by their
+    /// family, or because one is.
+    pub fn tells_of_changes(&self) -> bool {
+        let mut logged = self.segments.iter().flat_map(|one| &one.operations);
+        let change = |operation: &Operation| {
+            matches!(operation, Operation::Update(..) | Operation::Delete(..))
+        };
+        self.release == Release::V1_3 || logged.any(change)
+    }
+
     /// Killed after a snapshot was written and before its mark was: by the
     /// hundredth record, or in a start.
     pub fn dies_in_checkpoint(&mut self) {
