@@ -152,7 +152,7 @@ impl Evidence {
     /// Whether a start that the kill ended can have come after the last record:
     /// a start opens a segment first, under the name of its second.
     fn start_can_have_written(&self, wal: &Wal, after: usize) -> bool {
-        let opened = |segment: &Segment| segment.file.len() == 0;
+        let opened = |segment: &Segment| segment.file.is_empty();
         let at_once = wal
             .records
             .get(after..)
