@@ -76,6 +76,18 @@ impl Counts {
             if let Some(fact) = wrong {
                 self.wrong.push(format!("{at} is ruled out: {fact}"));
             }
+            if claim.attributed.confidence == Confidence::Certain {
+                if consistent.len() > 1 {
+                    let claimed = &claim.attributed.database;
+                    self.wrong
+                        .push(format!("{at} is certainly {claimed:?}: {consistent:?}"));
+                }
+                self.certain += 1;
+            }
+            if !server.tells_of_changes() {
+                // Unlogged changes may have freed any key: more is left open.
+                continue;
+            }
             self.records += 1;
             // What has next to no weight is left open because nothing proves it wrong.
             let mut weighed = claim
@@ -85,14 +97,6 @@ impl Counts {
                 .filter(|one| one.weight >= 0.0005)
                 .filter_map(|one| one.database.as_deref());
             self.tight += usize::from(weighed.all(|name| named.contains(name)));
-            if claim.attributed.confidence == Confidence::Certain {
-                if consistent.len() > 1 {
-                    let claimed = &claim.attributed.database;
-                    self.wrong
-                        .push(format!("{at} is certainly {claimed:?}: {consistent:?}"));
-                }
-                self.certain += 1;
-            }
         }
     }
 }

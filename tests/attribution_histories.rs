@@ -10,7 +10,7 @@
 //! that is kept, is one command:
 //!
 //! ```text
-//! RUSTDB_KEEP=1 RUSTDB_HISTORIES=270 cargo test --release \
+//! RUSTDB_KEEP=1 RUSTDB_HISTORIES=257 cargo test --release \
 //!     --test attribution_histories claims_are -- --nocapture
 //! ```
 //!
@@ -252,7 +252,7 @@ fn measure_all(usual: u64) -> Found {
 }
 
 /// How the kept table is made anew: ten thousand histories and more.
-const KEEP: &str = "RUSTDB_KEEP=1 RUSTDB_HISTORIES=270 cargo test --release \
+const KEEP: &str = "RUSTDB_KEEP=1 RUSTDB_HISTORIES=257 cargo test --release \
                     --test attribution_histories claims_are -- --nocapture";
 /// Before the bins that claim more than is right.
 const TOO_MUCH: &str = "claimed with more weight than is right:";

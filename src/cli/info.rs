@@ -72,14 +72,12 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
         out.field("cluster", cluster)?;
     }
     show_family(out, info, common)?;
-    if common.verbose > 0 {
-        for (label, names) in [("users", &info.users), ("roles", &info.roles)] {
-            if !names.is_empty() {
-                out.field(label, &names.join(", "))?;
-            }
+    show_tables(out, info, common)?;
+    for (label, names) in [("users", &info.users), ("roles", &info.roles)] {
+        if !names.is_empty() {
+            out.field(label, &names.join(", "))?;
         }
     }
-    show_tables(out, info, common)?;
     if let Some(wal) = &info.wal {
         show_wal(out, wal, common)?;
     }
@@ -87,7 +85,7 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
         return Ok(());
     }
     let report = info.report.clone().below(&info.path);
-    out.findings(&report, common, SHOWN_PER_CODE)?;
+    out.findings(&report, common, SHOWN_PER_CODE, common.verbose == 0)?;
     let steps = after_look(info, &args.reading.deciding.words());
     let shown = match common.verbose {
         0 => steps.get(..SHOWN_STEPS).unwrap_or(&steps),
@@ -246,13 +244,12 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     out.write_all(table.text().as_bytes())?;
     writeln!(
         out,
-        "{}, {}, {}, {}, {}, {}",
+        "{}, {}, {}, {}, {}",
         counted(totals.databases, "database"),
         counted(totals.tables, "table"),
         counted(totals.columns, "column"),
         counted(totals.live, "row"),
         counted(totals.dead, "dead version"),
-        counted(info.users.len(), "user"),
     )?;
     if common.verbose > 0 {
         for database in databases {

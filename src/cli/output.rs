@@ -58,14 +58,16 @@ impl Output {
         wrapped(text, "  ", self.width)
     }
 
-    /// Findings for people, of each code the first few.
+    /// Findings for people, of each code the first few; `brief` as in
+    /// [`findings_text`].
     pub(super) fn findings(
         &mut self,
         report: &Report,
         common: &Common,
         few: usize,
+        brief: bool,
     ) -> io::Result<()> {
-        let text = findings_text(report, shown(common, few), self.width);
+        let text = findings_text(report, shown(common, few), self.width, brief);
         let text = if self.color { colored(&text) } else { text };
         self.writer.write_all(text.as_bytes())
     }
@@ -118,7 +120,7 @@ pub(super) fn warn(report: &Report, common: &Common) {
     }
     let terminal = io::stderr().is_terminal();
     let width = terminal.then(|| width(io::stderr())).flatten();
-    let text = findings_text(report, shown(common, FEW), width);
+    let text = findings_text(report, shown(common, FEW), width, false);
     let text = match wants_color(common.color, terminal) {
         true => colored(&text),
         false => text,

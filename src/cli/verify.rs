@@ -212,7 +212,7 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         return Ok(());
     }
     if !common.quiet {
-        out.findings(&Report::of(&line.findings), common, FEW)?;
+        out.findings(&Report::of(&line.findings), common, FEW, false)?;
     }
     if common.verbose > 0 {
         let mut table = out

@@ -111,7 +111,7 @@ codes! {
     // The legacy WAL.
     TornTail "torn-tail" Warning
         "The newest segment ends inside a record, as any crash leaves it."
-        "Nothing to do: the statement of that record was never acknowledged as complete.";
+        "Nothing to do: that statement was never acknowledged as complete.";
     WalDamaged "wal-damaged" Error
         "A WAL record in the middle cannot be read; records beyond it were found again."
         "Restore the segment from a backup, or go on past the damage with `upgrade --salvage`."

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::report::Report;
 
 use super::{escape, wrapped};
 
 /// Findings line by line, each code's remedy once; of each code the first
 /// `shown`, and how many more there are. No line is wider than `width`, but for
-/// a path or value.
-pub fn findings_text(report: &Report, shown: usize, width: Option<u16>) -> String {
+/// a path or value. With `brief` a warning goes without the sentence that says
+/// what its code means: `explain` has it.
+pub fn findings_text(report: &Report, shown: usize, width: Option<u16>, brief: bool) -> String {
     let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
     for finding in report.findings() {
         by_code.entry(finding.code).or_default().push(finding);
@@ -29,7 +30,10 @@ pub fn findings_text(report: &Report, shown: usize, width: Option<u16>) -> Strin
             let more = findings.len() - shown;
             let _ = writeln!(text, "  ... and {more} more {code} (-v shows all)");
         }
-        text.push_str(&wrapped(code.meaning(), "  ", width));
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        if !brief || findings.iter().any(is_error) {
+            text.push_str(&wrapped(code.meaning(), "  ", width));
+        }
         text.push_str(&wrapped(report.remedy(code), "  ", width));
     }
     text

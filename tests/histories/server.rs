@@ -9,6 +9,9 @@ use super::bytes::{
 
 /// Records after which the server checkpoints.
 const RECORDS_PER_CHECKPOINT: usize = 100;
+/// Rows that one UPDATE changes at most: where dead versions match as well,
+/// each one again doubles a row, and twenty make a million of it.
+const UPDATED_MAX: usize = 256;
 /// Bytes at which the server opens another segment.
 const SEGMENT_LEN: usize = 1 << 20;
 
@@ -141,6 +144,16 @@ impl Server {
             _ => false,
         });
         self.unlogged && self.release.logs_changes() && !shows
+    }
+
+    /// Whether the files say that every change of a row is logged: by their
+    /// family, or because one is.
+    pub fn tells_of_changes(&self) -> bool {
+        let mut logged = self.segments.iter().flat_map(|one| &one.operations);
+        let change = |operation: &Operation| {
+            matches!(operation, Operation::Update(..) | Operation::Delete(..))
+        };
+        self.release == Release::V1_3 || logged.any(change)
     }
 
     /// Killed after a snapshot was written and before its mark was: by the
@@ -452,6 +465,9 @@ impl Server {
         set: &dyn Fn(&mut Vec<Value>),
     ) -> usize {
         let found = self.matching(database, name, matches);
+        if found.len() > UPDATED_MAX {
+            return 0;
+        }
         let xid = self.xid;
         if self.release == Release::V1_5 {
             let Some(table) = self.table_mut(database, name) else {

@@ -108,15 +108,30 @@ fn cluster_id(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -
     Ok(hash.digest128())
 }
 
+/// Holes are told by their place alone: a file of 8 TiB can be nothing else.
 fn hash_file(file: &SourceFile, hash: &mut Xxh3) -> Result<()> {
     hash.update(&file.len().to_le_bytes());
-    let (mut buffer, mut offset) = (vec![0; HASH_LEN], 0);
-    while offset < file.len() {
-        let left = usize::try_from(file.len() - offset).unwrap_or(HASH_LEN);
-        let bytes = buffer.split_at_mut(left.min(HASH_LEN)).0;
-        file.read_exact_at(bytes, offset)?;
-        hash.update(bytes);
-        offset += bytes.len() as u64;
+    let mut buffer = vec![0; HASH_LEN];
+    let mut ranges = vec![0..file.len()];
+    while let Some(range) = ranges.pop() {
+        let len = range.end.saturating_sub(range.start);
+        if len == 0 || file.data_len(range.clone())? == 0 {
+            continue;
+        }
+        match usize::try_from(len).ok().filter(|len| *len <= HASH_LEN) {
+            Some(len) => {
+                let bytes = buffer.split_at_mut(len).0;
+                file.read_exact_at(bytes, range.start)?;
+                hash.update(&range.start.to_le_bytes());
+                hash.update(bytes);
+            }
+            None => {
+                // The same places whatever the holes: halves, rounded up to blocks.
+                let half = (len / 2).next_multiple_of(HASH_LEN as u64);
+                let middle = range.start.saturating_add(half).min(range.end);
+                ranges.extend([middle..range.end, range.start..middle]);
+            }
+        }
     }
     Ok(())
 }

@@ -141,9 +141,9 @@ impl<'w> Problem<'w> {
                 Some(Decision::Database(name)) => Some(slot_of(&mut databases, name)),
                 _ => None,
             };
-            let decision = slot(decisions.by_sequence.get(&record.sequence));
-            let own = decisions.by_sequence.contains_key(&record.sequence);
-            let of_table = decisions.by_table.get(table).filter(|_| !own);
+            let own = decisions.of_record(record.sequence);
+            let decision = slot(own);
+            let of_table = decisions.by_table.get(table).filter(|_| own.is_none());
             let wish = slot(of_table);
             let renamed_to = match &record.operation {
                 Operation::RenameTable { new, .. } => Some(interner.id(new)),

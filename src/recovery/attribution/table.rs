@@ -363,6 +363,14 @@ impl Table {
                 };
                 let mut columns = columns.as_ref().clone();
                 columns.change(operation, number_of_record);
+                // A list that no row was written under is asked for by nobody: a
+                // log can hold as many changes of columns as records.
+                let newest = self.pushed.len().checked_sub(1);
+                let newest = newest.and_then(|at| self.pushed.get(at));
+                let used = newest.is_some_and(|p| index(p.epoch) + 1 == self.epochs.len());
+                if !used {
+                    self.epochs.pop();
+                }
                 self.epochs.push(Rc::new(columns));
                 self.lineage = descend(self.lineage, record.shape);
             }

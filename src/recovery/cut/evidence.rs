@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::{ByteWriter, ContentHash, encode_plain_row};
 use crate::error::Result;
-use crate::legacy::{RowReader, Snapshot, WalRecord, encode_row};
-use crate::model::{Operation, PackedRow, PlainRow, RowRef, RowStream, Table};
+use crate::legacy::{Family, RowReader, Segment, Snapshot, Wal, WalRecord, encode_row};
+use crate::model::{Column, DataType, Operation, PackedRow, PlainRow, RowRef, RowStream};
 
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
@@ -46,6 +46,12 @@ pub(in crate::recovery) fn signs(
 
 pub(super) struct Evidence {
     signs: Vec<Sign>,
+    /// Records that only a snapshot written after them can hold so.
+    proven: usize,
+    /// Records whose rows a key or a counter makes nearly unique.
+    telling: usize,
+    /// Such ones of tables with a key.
+    keyed: usize,
 }
 
 impl Evidence {
@@ -75,62 +81,89 @@ impl Evidence {
         for record in records.get(..after).unwrap_or_default() {
             found.take(record);
         }
-        let signs = tail.iter().map(|record| {
-            match (record.operation.pushed_row(), record.operation.table()) {
+        let mut evidence = Evidence {
+            signs: Vec::with_capacity(tail.len()),
+            proven: 0,
+            telling: 0,
+            keyed: 0,
+        };
+        let created: BTreeSet<&str> = tail.iter().filter_map(creates).collect();
+        let mut ended = BTreeSet::new();
+        for record in tail {
+            let sign = match (record.operation.pushed_row(), record.operation.table()) {
                 (Some(_), Some(table)) if reshaped.contains(table) => Sign::Silent,
-                (Some(_), Some(_)) => {
-                    if found.take(record) {
-                        Sign::Present
-                    } else {
-                        Sign::Absent
-                    }
-                }
+                (Some(_), Some(_)) if found.take(record) => Sign::Present,
+                (Some(_), Some(_)) => Sign::Absent,
                 _ => schema_sign(record, tail, snapshot),
+            };
+            evidence.signs.push(sign);
+            let table = record.operation.table().unwrap_or_default();
+            if sign == Sign::Present {
+                let keyed = has_key(record, snapshot);
+                evidence.keyed += usize::from(keyed);
+                evidence.telling += usize::from(keyed || counts(record, snapshot));
+                let refused = keyed && !created.contains(table);
+                evidence.proven += usize::from(refused && found.refuses(record, snapshot, &ended));
             }
-        });
-        Ok(Evidence {
-            signs: signs.collect(),
-        })
+            if let Operation::Update { index, .. } | Operation::Delete { index, .. } =
+                &record.operation
+            {
+                ended.insert((table, *index));
+            }
+        }
+        Ok(evidence)
     }
 
-    pub(super) fn split(&self, records: &[WalRecord], after: usize, snapshot: &Snapshot) -> Split {
+    pub(super) fn split(&self, wal: &Wal, after: usize, family: Family) -> Split {
         let count = |sign| self.signs.iter().filter(|s| **s == sign).count();
         let (present, absent) = (count(Sign::Present), count(Sign::Absent));
         if present == 0 {
             return Split::Before;
         }
-        // Fewer records than a checkpoint takes: the snapshot can hold them only
-        // if a start of the server wrote it, and then a key tells; equal rows of
-        // a table without a key are ordinary.
-        let enough = self.signs.len() >= RECORDS_PER_CHECKPOINT;
-        let keyed = self
-            .signs
-            .iter()
-            .zip(records.get(after..).unwrap_or_default());
-        let proven = keyed
-            .filter(|(sign, record)| **sign == Sign::Present && has_key(record, snapshot))
-            .count();
-        if absent == 0 && (enough || proven > 0) {
-            return Split::After;
-        }
-        if !enough && proven == 0 {
-            return Split::Before;
-        }
         // Since 1.5 rows are deleted and vacuumed without a record, so a record
-        // whose row is missing can still lie before the snapshot.
-        let logs_deletes = records.iter().any(|record| {
+        // whose row is missing can still lie before the snapshot, and one whose
+        // row is there can have pushed it again.
+        let logs_changes = wal.records.iter().any(|record| {
             matches!(
                 record.operation,
                 Operation::Update { .. } | Operation::Delete { .. }
             )
         });
-        if enough && !logs_deletes && present > absent {
+        if self.signs.len() < RECORDS_PER_CHECKPOINT {
+            // Fewer records than a checkpoint takes: only a start of the server
+            // can have written the snapshot after them. Rows that come back, by
+            // UPDATE or into another database, are ordinary and prove nothing.
+            let proven = self.proven > 0 && (logs_changes || family == Family::V1_3);
+            return match (proven, absent) {
+                (true, 0) => Split::After,
+                (false, _) if !self.start_can_have_written(wal, after) => Split::Before,
+                _ => Split::Unclear { present, absent },
+            };
+        }
+        if absent == 0 || (!logs_changes && present > absent) {
             return Split::After;
         }
-        if proven == 0 && present <= absent {
+        if self.keyed == 0 && present <= absent {
             return Split::Before;
         }
         Split::Unclear { present, absent }
+    }
+
+    /// Whether a start that the kill ended can have come after the last record:
+    /// a start opens a segment first, under the name of its second.
+    fn start_can_have_written(&self, wal: &Wal, after: usize) -> bool {
+        let opened = |segment: &Segment| segment.file.is_empty();
+        let at_once = wal
+            .records
+            .get(after..)
+            .and_then(<[_]>::last)
+            .is_some_and(|last| {
+                let name = wal.segments.get(last.segment).map(|segment| &*segment.name);
+                let stem = name.and_then(|name| name.strip_suffix(".wal"));
+                let second = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
+                second.is_some_and(|second| last.timestamp <= second)
+            });
+        wal.segments.iter().any(opened) || (at_once && self.telling > 0)
     }
 }
 
@@ -145,8 +178,30 @@ fn reshapes(record: &WalRecord) -> Option<&str> {
     }
 }
 
+/// The table that a record makes, or gives its name to.
+fn creates(record: &WalRecord) -> Option<&str> {
+    match &record.operation {
+        Operation::CreateTable { table, .. } => Some(table),
+        Operation::RenameTable { new, .. } => Some(new),
+        _ => None,
+    }
+}
+
 /// Whether every table of a record's name has a key.
 pub(in crate::recovery) fn has_key(record: &WalRecord, snapshot: &Snapshot) -> bool {
+    all_have(record, snapshot, Column::is_key)
+}
+
+/// Whether every table of a record's name has a column that counts.
+fn counts(record: &WalRecord, snapshot: &Snapshot) -> bool {
+    let counter =
+        |column: &Column| matches!(column.data_type, DataType::Serial | DataType::BigSerial);
+    all_have(record, snapshot, counter)
+}
+
+/// Whether every table of a record's name, so that none could hold its row
+/// twice, has such a column.
+fn all_have(record: &WalRecord, snapshot: &Snapshot, such: impl Fn(&Column) -> bool) -> bool {
     let Some(name) = record.operation.table() else {
         return false;
     };
@@ -155,9 +210,7 @@ pub(in crate::recovery) fn has_key(record: &WalRecord, snapshot: &Snapshot) -> b
             .table_index(name)
             .and_then(|index| database.tables.get(index))
     });
-    // In every database that has the table, so that none could hold it twice.
-    let keyed = |table: &Table| table.columns.iter().any(|column| column.is_key());
-    tables.clone().next().is_some() && tables.all(keyed)
+    tables.clone().next().is_some() && tables.all(|table| table.columns.iter().any(&such))
 }
 
 /// What a schema change says, where nothing later in the tail undoes it.
@@ -209,6 +262,8 @@ struct WantedRows<'w> {
 /// Copies of logged rows that the snapshot holds, by table and content.
 struct FoundRows {
     copies: BTreeMap<(String, ContentHash), u64>,
+    /// Where those stand that are not ended: the database and the row.
+    live: BTreeMap<(String, ContentHash), Vec<(usize, u64)>>,
 }
 
 /// Rows beyond the logged ones that are looked at from a table's end: rows of
@@ -220,6 +275,7 @@ impl WantedRows<'_> {
     /// to the end, so nothing before can be one of them.
     fn count_in(&self, snapshot: &Snapshot) -> Result<FoundRows> {
         let mut copies = BTreeMap::new();
+        let mut live: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (name, rows) in &self.pushes_by_table {
             let wanted: BTreeSet<ContentHash> =
                 rows.iter().map(|row| row_hash_owned(row)).collect();
@@ -231,22 +287,49 @@ impl WantedRows<'_> {
                 let last = (rows.len() as u64)
                     .saturating_mul(2)
                     .saturating_add(SLACK_ROWS);
-                let mut reader = RowReader::starting_at(extent, extent.count.saturating_sub(last))?;
+                let mut at = extent.count.saturating_sub(last);
+                let mut reader = RowReader::starting_at(extent, at)?;
                 while let Some(batch) = reader.next_batch()? {
                     for row in batch.rows() {
                         let hash = row_hash(&row);
                         if wanted.contains(&hash) {
-                            *copies.entry(((*name).to_owned(), hash)).or_insert(0) += 1;
+                            let key = ((*name).to_owned(), hash);
+                            if row.xmax.is_none() {
+                                live.entry(key.clone()).or_default().push((d, at));
+                            }
+                            *copies.entry(key).or_insert(0) += 1;
                         }
+                        at += 1;
                     }
                 }
             }
         }
-        Ok(FoundRows { copies })
+        Ok(FoundRows { copies, live })
     }
 }
 
 impl FoundRows {
+    /// Whether no database that has the table could take an INSERT's row after
+    /// the snapshot: a key in a row that it shows, and that nothing has `ended`
+    /// since, is taken. Rows of equal xmin are shown to one another.
+    fn refuses(
+        &self,
+        record: &WalRecord,
+        snapshot: &Snapshot,
+        ended: &BTreeSet<(&str, u64)>,
+    ) -> bool {
+        let Operation::Insert { table, row } = &record.operation else {
+            return false;
+        };
+        let live = self.live.get(&(table.to_string(), row_hash_owned(row)));
+        let mut databases = snapshot.catalog.databases.iter().enumerate();
+        databases.all(|(at, database)| {
+            let mut live = live.into_iter().flatten().filter(|(home, _)| *home == at);
+            database.table_index(table).is_none()
+                || live.any(|(_, row)| !ended.contains(&(&**table, *row)))
+        })
+    }
+
     /// Takes one copy of the row that a record pushed.
     fn take(&mut self, record: &WalRecord) -> bool {
         let (Some(table), Some(row)) = (record.operation.table(), record.operation.pushed_row())

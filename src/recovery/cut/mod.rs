@@ -117,7 +117,7 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     };
     let mut cut = Cut::new(records, after..records.len(), reason);
     let evidence = Evidence::gather(records, after, snapshot)?;
-    match evidence.split(records, after, snapshot) {
+    match evidence.split(&legacy.wal, after, snapshot.family) {
         Split::Before => {}
         Split::After => {
             let none = records.len()..records.len();
