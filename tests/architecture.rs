@@ -152,7 +152,12 @@ const CIRCLES: &[&[&str]] = &[
         "commands/upgrade/report.rs",
         "commands/upgrade/write.rs",
     ],
-    &["file/disk.rs", "file/local_disk.rs", "file/source.rs"],
+    &[
+        "file/disk.rs",
+        "file/few_files.rs",
+        "file/local_disk.rs",
+        "file/source.rs",
+    ],
     &["legacy/resume.rs", "legacy/wal.rs"],
     &["legacy/rows.rs", "legacy/walk.rs"],
     &["legacy/salvage/mod.rs", "legacy/salvage/search.rs"],

@@ -252,7 +252,7 @@ fn show_unproven(out: &mut Output, report: &UpgradeReport) -> anyhow::Result<()>
     if let Some(likelihood) = &report.likelihood {
         writeln!(
             out,
-            "{} {} placed by likelihood, the lowest weight {} (record {}); {}/{ATTRIBUTION_NAME} lists them",
+            "{} {} placed by likelihood, the lowest weight {} (record {});\n  {}/{ATTRIBUTION_NAME} lists them",
             counted(likelihood.records as u64, "record"),
             verb(likelihood.records),
             weight_text(likelihood.lowest_weight),

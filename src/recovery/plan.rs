@@ -199,7 +199,7 @@ fn report_unlogged(legacy: &LegacyDir, report: &mut Report) {
     };
     let ran = !legacy.wal.segments.is_empty();
     if ran && !logged && !report.has(Code::UnloggedChanges) {
-        let detail = "what UPDATE and DELETE did since the last checkpoint is in no file";
+        let detail = "recent UPDATEs and DELETEs may be missing";
         report.add(Finding::new(Code::UnloggedChanges).detail(detail));
     }
 }

@@ -55,7 +55,6 @@ fn an_upgrade_says_what_was_written_and_where() {
         return;
     };
     check(&said);
-    assert!(said.lines().count() < LINES, "{said}");
     insta::assert_snapshot!(said);
 }
 
@@ -65,7 +64,6 @@ fn a_decision_shows_the_ways_to_decide() {
         return;
     };
     check(&said);
-    assert!(said.lines().count() < LINES, "{said}");
     insta::assert_snapshot!(said);
 }
 
@@ -76,6 +74,5 @@ fn a_salvage_says_what_is_lost() {
         return;
     };
     check(&said);
-    assert!(said.lines().count() < LINES, "{said}");
     insta::assert_snapshot!(said);
 }

