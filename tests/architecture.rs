@@ -135,11 +135,6 @@ const CIRCLES: &[&[&str]] = &[
         "commands/diff/schema.rs",
     ],
     &[
-        "commands/directory.rs",
-        "commands/look.rs",
-        "commands/wal.rs",
-    ],
-    &[
         "commands/export/access.rs",
         "commands/export/constraints.rs",
         "commands/export/mod.rs",
@@ -158,11 +153,16 @@ const CIRCLES: &[&[&str]] = &[
         "file/local_disk.rs",
         "file/source.rs",
     ],
-    &["legacy/resume.rs", "legacy/wal.rs"],
+    &[
+        "legacy/resume.rs",
+        "legacy/wal.rs",
+        "legacy/wal_order.rs",
+        "legacy/zeros.rs",
+    ],
     &["legacy/rows.rs", "legacy/walk.rs"],
     &["legacy/salvage/mod.rs", "legacy/salvage/search.rs"],
-    &["recovery/apply.rs", "recovery/plan.rs"],
     &[
+        "recovery/cut_snapshot.rs",
         "recovery/overlay.rs",
         "recovery/pages.rs",
         "recovery/salvage.rs",
@@ -174,7 +174,11 @@ const CIRCLES: &[&[&str]] = &[
         "recovery/repair/undo.rs",
     ],
     &["render/html/mod.rs", "render/html/writes.rs"],
-    &["render/parquet/column.rs", "render/parquet/mod.rs"],
+    &[
+        "render/parquet/column.rs",
+        "render/parquet/group.rs",
+        "render/parquet/mod.rs",
+    ],
 ];
 
 fn source() -> PathBuf {

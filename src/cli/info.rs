@@ -91,9 +91,6 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
         0 => steps.get(..SHOWN_STEPS).unwrap_or(&steps),
         _ => &steps,
     };
-    if !shown.is_empty() {
-        writeln!(out)?;
-    }
     out.write_all(steps_text(shown).as_bytes())?;
     if let more @ 1.. = steps.len().saturating_sub(shown.len()) {
         writeln!(

@@ -8,8 +8,8 @@ use crate::model::Operation;
 use crate::report::Report;
 
 use super::attribution::{Attributed, Confidence, OnAmbiguous};
-use super::plan::Request;
 use super::realign::{Meant, Shifts, at_index};
+use super::request::Request;
 use super::runs::Transactions;
 use super::taint::Taint;
 use super::{Effect, Overlay, RunMap};

@@ -7,25 +7,11 @@ use crate::model::Operation;
 use crate::report::Report;
 
 use super::apply::{Applied, Applying, SetAside};
-use super::attribution::{self, Attribution, Decisions, OnAmbiguous};
+use super::attribution::{self, Attribution, OnAmbiguous};
 use super::repair;
+use super::request::Request;
 use super::salvage::{self, Ground};
 use super::{Cut, Overlay, RunMap};
-
-/// What to do beyond reading.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// Show the snapshot alone.
-    pub without_wal: bool,
-    /// What the user decided.
-    pub decisions: Decisions,
-    /// What to do with records whose database stays unknown.
-    pub on_ambiguous: OnAmbiguous,
-    /// Go on past damage and keep what can be kept.
-    pub salvage: bool,
-    /// Undo what an earlier start of the server did wrong, where it is proven.
-    pub repair_replay: bool,
-}
 
 /// What the server last had, as far as the files tell.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::attribution::{Missing, OnAmbiguous};
 use super::cut::{CutReason, is_marker};
 use super::cut_snapshot::{self, Damaged};
 use super::pages;
-use super::plan::Request;
+use super::request::Request;
 use super::stored::StoredRows;
 use super::unknown_tables;
 use super::{Cut, Overlay, find_cut};

@@ -11,7 +11,7 @@ use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};
 use crate::report::Report;
 
 use super::attribution::{Decision, Missing};
-use super::plan::Request;
+use super::request::Request;
 use super::salvage::{Extra, Ground, add_database, inserted, no_rows};
 
 /// Adds the tables that the tail needs and nobody describes. With several
