@@ -2,6 +2,8 @@
 //!
 //! `BLESS=1 cargo test --test man_pages` writes them anew.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -208,7 +208,11 @@ fn a_lost_file_costs_no_row_but_its_own() {
             let whole = fs::read(&path).unwrap();
             if holds_rows {
                 fs::remove_file(&path).unwrap();
-                judge(&format!("{layout}: {name} lost"), dir.path(), ROWS as usize);
+                judge(
+                    &format!("{layout}: {name} lost"),
+                    dir.path(),
+                    usize::try_from(ROWS).unwrap(),
+                );
                 fs::write(&path, &whole).unwrap();
                 continue;
             }

@@ -1,5 +1,6 @@
 //! Writing a target, and proving that it holds what was read.
 
+use std::ops::Range;
 use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -112,7 +113,8 @@ fn cluster_id(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -
 fn hash_file(file: &SourceFile, hash: &mut Xxh3) -> Result<()> {
     hash.update(&file.len().to_le_bytes());
     let mut buffer = vec![0; HASH_LEN];
-    let mut ranges = vec![0..file.len()];
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    ranges.push(0..file.len());
     while let Some(range) = ranges.pop() {
         let len = range.end.saturating_sub(range.start);
         if len == 0 || file.data_len(range.clone())? == 0 {

@@ -49,14 +49,11 @@ impl LogWriter {
         };
         if let Some(tail) = &end.tail {
             let path = &tail.segment.path;
-            match &segment {
-                Some((_, file)) => {
-                    let cut = file.set_len(tail.offset).and_then(|()| file.sync());
-                    cut.map_err(|error| Error::io("cut", path, error))?;
-                }
-                // A new head takes its place below: a log that is gone in
-                // between would be missed.
-                None => {}
+            // Where there is none, a new head takes its place below: a log that is
+            // gone in between would be missed.
+            if let Some((_, file)) = &segment {
+                let cut = file.set_len(tail.offset).and_then(|()| file.sync());
+                cut.map_err(|error| Error::io("cut", path, error))?;
             }
         }
         let writer = LogWriter {

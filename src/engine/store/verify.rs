@@ -90,6 +90,9 @@ struct Run<'v> {
     unexplained: Vec<PathBuf>,
 }
 
+/// Whose the other files must be: the cluster id, the layout, the checkpoint.
+type Controlled = (u128, Box<dyn TableFiles>, Lsn);
+
 impl Run<'_> {
     fn directory(&mut self) -> Result<()> {
         let Some((cluster_id, tables, checkpoint)) = self.control()? else {
@@ -202,7 +205,7 @@ impl Run<'_> {
     }
 
     /// Checks the control file and says whose files the others must be.
-    fn control(&mut self) -> Result<Option<(u128, Box<dyn TableFiles>, Lsn)>> {
+    fn control(&mut self) -> Result<Option<Controlled>> {
         let path = control::path(self.dir);
         self.known.insert(path.clone());
         let Some(file) = absorb(ControlFile::read(&*self.disk, self.dir), &path, self.report)?

@@ -196,6 +196,9 @@ fn descriptors_in(disk: &dyn Disk, database: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.map(|file| file.path).collect())
 }
 
+/// Databases, each with the tables that were found of it.
+type FoundDatabases = Vec<(Database, Vec<FoundTable>)>;
+
 /// Finds the databases and their tables.
 ///
 /// # Errors
@@ -205,7 +208,7 @@ pub(super) fn find_catalog(
     dir: &Path,
     files: &dyn TableFiles,
     report: &mut Report,
-) -> Result<(Catalog, Vec<(Database, Vec<FoundTable>)>)> {
+) -> Result<(Catalog, FoundDatabases)> {
     let survey = Survey {
         disk: &recovered.disk,
         cluster_id: recovered.control.origin.cluster_id,
