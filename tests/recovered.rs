@@ -83,7 +83,10 @@ fn assert_recovered(fixture: &Fixture, request: Request) {
     let owners = owners(&read.wal, recovery);
     let truth = &fixture.truth;
     assert_eq!(owners.0, truth.tail, "{}", fixture.name);
-    assert_eq!(owners.1, truth.no_effect, "{}", fixture.name);
+    // Whose a failed statement was need not be known: it changed nothing.
+    let known = owners.1.iter();
+    let mut wrong = known.filter(|(at, owner)| truth.no_effect.get(*at) != Some(*owner));
+    assert_eq!(wrong.next(), None, "{}", fixture.name);
     let found = instance_of(directory.catalog(), &directory)
         .unwrap()
         .databases;

@@ -116,7 +116,7 @@ fn show_words(out: &mut Output, info: &Info) -> anyhow::Result<()> {
     }
     if !words.is_empty() {
         let words = words.join(" ");
-        writeln!(out, "what words mean: rustdb-inspect explain {words}")?;
+        writeln!(out, "words: rustdb-inspect explain {words}")?;
     }
     Ok(())
 }
