@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding};
 use crate::report::Report;
 
 use super::{escape, wrapped};
 
 /// Findings line by line, each code's remedy once; of each code the first
 /// `shown`, and how many more there are. No line is wider than `width`, but for
-/// a path or value. With `brief` a warning goes without the sentence that says
-/// what its code means: `explain` has it.
+/// a path or value. With `brief` the sentence that says what a code means
+/// is left out: `explain` has it.
 pub fn findings_text(report: &Report, shown: usize, width: Option<u16>, brief: bool) -> String {
     let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
     for finding in report.findings() {
@@ -30,8 +30,7 @@ pub fn findings_text(report: &Report, shown: usize, width: Option<u16>, brief: b
             let more = findings.len() - shown;
             let _ = writeln!(text, "  ... and {more} more {code} (-v shows all)");
         }
-        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-        if !brief || findings.iter().any(is_error) {
+        if !brief {
             text.push_str(&wrapped(code.meaning(), "  ", width));
         }
         text.push_str(&wrapped(report.remedy(code), "  ", width));
