@@ -106,7 +106,9 @@ pub fn rows_of(changed: &SimDisk, whole: Option<&Content>) -> End {
         let open = on(&disk, options);
         let salvage = open.recovery.salvage;
         let read = content_of(data(), &open);
-        if !salvage && read.as_ref().is_ok_and(differs) {
+        // What stands whole beside the damage may be shown, with the damage said.
+        let said = || Directory::open(data(), &open).is_ok_and(|d| d.findings().has_errors());
+        if !salvage && read.as_ref().is_ok_and(differs) && !said() {
             return End::Missed;
         }
         let outcome = upgraded(&disk, open.clone());
