@@ -50,6 +50,8 @@ pub(super) struct Applying<'a> {
     runs: &'a RunMap,
     report: &'a mut Report,
     taint: Taint,
+    /// Whether the user left a record out: what counts it then means other rows.
+    left_out: bool,
     shifts: Shifts,
     /// The first record whose row index may count rows that nobody logged.
     unlogged_from: usize,
@@ -82,6 +84,7 @@ impl<'a> Applying<'a> {
             runs,
             report,
             taint: Taint::default(),
+            left_out: false,
             shifts: Shifts::default(),
             unlogged_from: usize::MAX,
             set_aside: Vec::new(),
@@ -136,7 +139,7 @@ impl<'a> Applying<'a> {
                 .sequence(record.sequence)
         };
         // Who decided knew what the records before it are.
-        let suspect = attributed.confidence != Confidence::Assigned;
+        let suspect = attributed.confidence != Confidence::Assigned || self.left_out;
         if suspect && self.taint.touches(&name, operation, self.overlay) {
             let finding = finding(Code::Ambiguous)
                 .severity(self.undecided_severity())
@@ -303,6 +306,7 @@ impl<'a> Applying<'a> {
     }
 
     fn set_aside(&mut self, attributed: &Attributed, record: &WalRecord, finding: Finding) {
+        self.left_out |= attributed.quarantined;
         self.report.add(finding);
         let table = record.operation.table().unwrap_or_default();
         let rows_before = || {
