@@ -53,6 +53,16 @@ impl Jail {
         fs::write(at("outside/file"), "mine").unwrap();
         fs::write(at("etc/passwd"), "root").unwrap();
         source(&at("data"));
+        // Written by root, what is made has the rights of its source.
+        for entry in walkdir::WalkDir::new(at("data")) {
+            let entry = entry.unwrap();
+            let mode = match (entry.file_type().is_dir(), entry.file_type().is_file()) {
+                (true, _) => 0o700,
+                (_, true) => 0o600,
+                _ => continue,
+            };
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode)).unwrap();
+        }
         let before = tree(dir.path());
         Jail { dir, before }
     }
@@ -185,8 +195,9 @@ fn hostile_names() -> Line {
     assert_eq!(dumped.code, Some(0), "{}", dumped.err);
     said.push(dumped);
     let files = tree(&jail.at("work/csv"));
-    // In "postgres" a table of each name, and one in each database of that name.
-    assert_eq!(files.len(), 2 * names.len());
+    // In "postgres" a table of each name, one in each database of that name, and
+    // the manifest of all.
+    assert_eq!(files.len(), 2 * names.len() + 1);
     assert_eq!(jail.migrate("attribute {} -o decisions").code, Some(0));
     let report = jail.migrate("upgrade {} reported --report report.json");
     assert_eq!(report.code, Some(0));
