@@ -142,14 +142,25 @@ fn a_segment_that_is_a_directory_is_refused() {
 }
 
 #[test]
+fn every_file_that_ends_in_wal_is_of_the_log_as_the_server_has_it() {
+    let mut files = killed();
+    files.retain(|path, _| path == SNAPSHOT);
+    files.insert("wal/0000000000000009.wal".into(), segment(1..=2));
+    files.insert("wal/renamed by hand.wal".into(), segment(3..=4));
+    files.insert("wal/7.wal".into(), segment(5..=6));
+    let read = read(&on_disk(&files));
+    assert_eq!(sequences(&read.wal), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(read.wal.verdict(), Verdict::Clean);
+    assert_eq!(foreign(&read), []);
+}
+
+#[test]
 fn names_that_are_no_segments_are_passed_over_and_reported() {
     let directory = on_disk(&killed());
     let whole = read(&directory).wal.records.len();
     let names = [
-        "+000000000000001.wal",
-        "000000000000001.wal",
-        "00000000000000001.wal",
-        "000000000000000g.wal",
+        ".wal",
+        "0000000000000001.WAL",
         "0000000000000001.wal.bak",
         "0000000000000001",
         "readme.txt",

@@ -29,8 +29,6 @@ pub struct SourceFile {
 #[derive(Debug)]
 enum Bytes {
     OnDisk(Arc<dyn DiskFile>),
-    /// Opened for each read.
-    OnDemand(Arc<dyn Disk>),
     /// Worked out from what the disk holds.
     InMemory(Vec<u8>),
 }
@@ -55,20 +53,6 @@ impl SourceFile {
             path: path.to_owned(),
             bytes: Bytes::OnDisk(file),
             len,
-        }))
-    }
-
-    /// A file of a disk that is opened anew for each read: for files of which
-    /// there may be more than a process can hold open.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn on_demand(disk: &Arc<dyn Disk>, path: &Path) -> Result<Arc<Self>> {
-        let file = Self::open_on(&**disk, path)?;
-        Ok(Arc::new(SourceFile {
-            path: path.to_owned(),
-            bytes: Bytes::OnDemand(disk.clone()),
-            len: file.len,
         }))
     }
 
@@ -103,7 +87,6 @@ impl SourceFile {
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let read = match &self.bytes {
             Bytes::OnDisk(file) => file.read_exact_at(buffer, offset),
-            Bytes::OnDemand(disk) => disk.open(&self.path)?.read_exact_at(buffer, offset),
             Bytes::InMemory(bytes) => {
                 let from = usize::try_from(offset).ok();
                 let range = from.and_then(|from| bytes.get(from..from.checked_add(buffer.len())?));
@@ -123,13 +106,6 @@ impl SourceFile {
     pub fn go_on(&self) -> Result<()> {
         match &self.bytes {
             Bytes::OnDisk(file) => file.go_on(),
-            // Opened to be asked: as cheap as one read of it.
-            Bytes::OnDemand(disk) => {
-                return disk
-                    .open(&self.path)?
-                    .go_on()
-                    .map_err(|error| Error::io("read", &self.path, error));
-            }
             Bytes::InMemory(_) => Ok(()),
         }
         .map_err(|error| Error::io("read", &self.path, error))
@@ -143,10 +119,6 @@ impl SourceFile {
         match &self.bytes {
             Bytes::OnDisk(file) => {
                 let len = file.data_len(range);
-                len.map_err(|error| Error::io("look at", &self.path, error))
-            }
-            Bytes::OnDemand(disk) => {
-                let len = disk.open(&self.path)?.data_len(range);
                 len.map_err(|error| Error::io("look at", &self.path, error))
             }
             Bytes::InMemory(_) => Ok(range.end.saturating_sub(range.start)),

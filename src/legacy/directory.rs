@@ -16,8 +16,6 @@ use crate::work::Threads;
 pub const SNAPSHOT_NAME: &str = "server_instance.db";
 /// The directory of WAL segments.
 pub const WAL_DIR_NAME: &str = "wal";
-/// Digits of a segment's name.
-const SEGMENT_DIGITS: usize = 16;
 
 /// The database files of a directory.
 #[derive(Debug, Clone)]
@@ -267,7 +265,7 @@ fn list_segments(
     let mut segments = Vec::new();
     for entry in SourceDir::open_on(disk, &entry.path)?.entries()? {
         if is_segment_name(&entry.name) {
-            let file = SourceFile::on_demand(disk, &entry.path)?;
+            let file = SourceFile::open_on(&**disk, &entry.path)?;
             segments.push(Segment {
                 file,
                 name: entry.name,
@@ -276,7 +274,7 @@ fn list_segments(
             report.add(
                 Finding::new(Code::ForeignFile)
                     .file(entry.path)
-                    .detail("not read: a segment is named by 16 hexadecimal digits and .wal"),
+                    .detail("not read: the name of a segment ends in .wal"),
             );
         }
     }
@@ -285,10 +283,10 @@ fn list_segments(
     Ok(segments)
 }
 
+/// The server reads every file of this suffix, whatever stands before it.
 fn is_segment_name(name: &str) -> bool {
-    name.strip_suffix(".wal").is_some_and(|stem| {
-        stem.len() == SEGMENT_DIGITS && stem.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
+    name.strip_suffix(".wal")
+        .is_some_and(|stem| !stem.is_empty())
 }
 
 fn scan_files(

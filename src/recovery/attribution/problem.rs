@@ -106,6 +106,7 @@ pub(super) struct Problem<'w> {
     pub missing: Missing,
     /// Table names by number.
     pub names: Vec<String>,
+    ids: HashMap<String, NameId>,
     /// The hash of Null.
     pub null: u64,
     /// The records, in log order.
@@ -176,6 +177,7 @@ impl<'w> Problem<'w> {
             snapshot_databases,
             missing: Missing::Nothing,
             names: interner.names,
+            ids: interner.ids,
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             records,
         }
@@ -204,7 +206,7 @@ impl<'w> Problem<'w> {
 
     /// The number of a table name.
     pub fn name_id(&self, name: &str) -> Option<NameId> {
-        self.names.iter().position(|n| n == name).map(number)
+        self.ids.get(name).copied()
     }
 }
 
