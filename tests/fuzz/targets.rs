@@ -87,7 +87,7 @@ pub fn snapshot(bytes: &[u8]) {
     }
 }
 
-/// A segment: every byte belongs to a record or to a bad range.
+/// A segment: every byte belongs to a record, to a copy of one or to a bad range.
 pub fn wal_segment(bytes: &[u8]) {
     for family in Family::ALL {
         let segment = Segment {
@@ -97,7 +97,8 @@ pub fn wal_segment(bytes: &[u8]) {
         let wal = read_wal(vec![segment], tool_family(family)).expect("nothing but memory is read");
         let of_records: u64 = wal.records.iter().map(|record| 4 + record.len).sum();
         let of_bad: u64 = wal.bad.iter().map(|bad| bad.len).sum();
-        assert_eq!(of_records + of_bad, bytes.len() as u64);
+        let of_copies: u64 = wal.copies.iter().map(|copy| copy.len).sum();
+        assert_eq!(of_records + of_bad + of_copies, bytes.len() as u64);
         let mut report = Report::new();
         wal.report(0, &mut report);
         assert!(wal.bad.is_empty() || !report.findings().is_empty());
