@@ -16,8 +16,9 @@
 pub mod bytes;
 pub mod clients;
 pub mod measure;
-mod random;
+pub mod random;
 pub mod search;
+pub mod seeds;
 pub mod server;
 pub mod spec;
 mod start;

@@ -1,0 +1,395 @@
+//! Whatever part of a file is large, time grows with the bytes and so does
+//! memory: each shape makes one field of the formats large, commands read it at
+//! two sizes, and the exponents of processor time and of memory are held against
+//! bounds. `RUSTDB_TRUST=full cargo test --release --test bounds growth -- --nocapture`
+//! goes from 2^10 to 2^16; `cargo test` less far. Both print the table.
+
+use crate::support;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::measure::{Figures, growth, measure};
+use crate::support::content::{column, fresh_instance, int, key, references, row, table, text};
+use crate::support::model::{
+    Column, DataType, Database, Family, Instance, Metadata, Operation, Privilege, Role, Since,
+    Table, Value, WalEntry, encode_instance, frame,
+};
+
+/// Exponents that are still in proportion: a logarithm and the noise of a machine
+/// with other work have room in the first.
+const MOST_TIME: f64 = 1.2;
+const MOST_MEMORY: f64 = 1.05;
+/// Below these, figures are those of the program itself.
+const LEAST_SECONDS: f64 = 0.25;
+const LEAST_MIB: f64 = 24.0;
+/// Tries, of which the least counts.
+const TRIES: usize = 2;
+
+/// One field made large.
+struct Shape {
+    name: &'static str,
+    make: fn(usize) -> (Instance, Vec<Operation>),
+}
+
+fn database(tables: Vec<Table>) -> Database {
+    let named = |table: Table| (table.name.clone(), table);
+    Database {
+        name: "shop".into(),
+        tables: tables.into_iter().map(named).collect(),
+        enums: Vec::new(),
+        views: Since(Vec::new()),
+        table_metadata: Since(Vec::new()),
+    }
+}
+
+fn of_databases(databases: Vec<Database>) -> Instance {
+    let mut instance = fresh_instance();
+    let named = |database: Database| (database.name.clone(), database);
+    instance.databases = databases.into_iter().map(named).collect();
+    instance
+}
+
+fn of_tables(tables: Vec<Table>) -> Instance {
+    of_databases(vec![database(tables)])
+}
+
+fn filled(mut table: Table, rows: impl Iterator<Item = Vec<Value>>) -> Table {
+    table.rows = rows.map(row).collect();
+    table
+}
+
+/// `t(id, name)` with rows from 0 on.
+fn people(count: usize) -> Table {
+    let columns = vec![key("id", DataType::Integer), column("name", DataType::Text)];
+    filled(
+        table("t", columns),
+        (0..count as i64).map(|id| vec![int(id), text("x")]),
+    )
+}
+
+/// A table of one row and of columns that depend on their number.
+fn wide(count: usize, make: impl Fn(usize) -> Column) -> Table {
+    let table = table("w", (0..count).map(make).collect());
+    filled(table, std::iter::once(vec![int(1); count]))
+}
+
+fn each(count: usize, make: impl Fn(usize) -> Operation) -> Vec<Operation> {
+    (0..count).map(make).collect()
+}
+
+fn with_log(instance: Instance, log: Vec<Operation>) -> (Instance, Vec<Operation>) {
+    (instance, log)
+}
+
+fn only(instance: Instance) -> (Instance, Vec<Operation>) {
+    (instance, Vec::new())
+}
+
+fn role(name: String, members: Vec<String>, member_of: Vec<String>) -> (String, Role) {
+    let role = Role {
+        name: name.clone(),
+        is_superuser: false,
+        can_create_db: false,
+        can_create_role: false,
+        members,
+        member_of,
+    };
+    (name, role)
+}
+
+fn numbered(prefix: &str, count: usize) -> impl Iterator<Item = String> {
+    let prefix = prefix.to_owned();
+    (0..count).map(move |at| format!("{prefix}{at}"))
+}
+
+const SHAPES: &[Shape] = &[
+    Shape {
+        name: "databases",
+        make: |n| {
+            let named = |name| Database {
+                name,
+                ..database(Vec::new())
+            };
+            only(of_databases(numbered("d", n).map(named).collect()))
+        },
+    },
+    Shape {
+        name: "tables",
+        make: |n| {
+            let tables =
+                numbered("t", n).map(|name| table(&name, vec![key("id", DataType::Integer)]));
+            only(of_tables(tables.collect()))
+        },
+    },
+    Shape {
+        name: "rows",
+        make: |n| only(of_tables(vec![people(8 * n)])),
+    },
+    Shape {
+        name: "columns",
+        make: |n| {
+            let make = |at| column(&format!("c{at}"), DataType::Integer);
+            only(of_tables(vec![wide(n, make)]))
+        },
+    },
+    Shape {
+        name: "columns of one name",
+        make: |n| only(of_tables(vec![wide(n, |_| column("c", DataType::Integer))])),
+    },
+    Shape {
+        name: "UNIQUE columns",
+        make: |n| {
+            let make = |at| Column {
+                unique: Since(true),
+                ..column(&format!("c{at}"), DataType::Integer)
+            };
+            only(of_tables(vec![wide(n, make)]))
+        },
+    },
+    Shape {
+        name: "PRIMARY KEY columns of one name",
+        make: |n| only(of_tables(vec![wide(n, |_| key("c", DataType::Integer))])),
+    },
+    Shape {
+        name: "foreign keys to one table",
+        make: |n| {
+            let make = |at| references(&format!("c{at}"), "t", "id");
+            only(of_tables(vec![people(2), wide(n, make)]))
+        },
+    },
+    Shape {
+        name: "foreign keys among columns",
+        make: |n| {
+            let make = |at: usize| references(&format!("c{at}"), "w", &format!("c{}", n - 1 - at));
+            only(of_tables(vec![wide(n, make)]))
+        },
+    },
+    Shape {
+        name: "SERIAL columns",
+        make: |n| {
+            let make = |at| column(&format!("c{at}"), DataType::Serial);
+            only(of_tables(vec![wide(n, make)]))
+        },
+    },
+    Shape {
+        name: "labels of an enum type",
+        make: |n| {
+            let labels: Vec<String> = numbered("l", n).collect();
+            let mood = DataType::Enum("mood".into(), labels.clone());
+            let made = table("t", vec![column("m", mood)]);
+            let last = labels.into_iter().rev();
+            let rows = last.map(|label| vec![Value::Enum("mood".into(), label)]);
+            only(of_tables(vec![filled(made, rows)]))
+        },
+    },
+    Shape {
+        name: "enum types",
+        make: |n| {
+            let mut instance = of_tables(vec![people(1)]);
+            let types = numbered("e", n).map(|name| (name, vec!["a".into()]));
+            instance.databases[0].1.enums = types.collect();
+            only(instance)
+        },
+    },
+    Shape {
+        name: "users and their grants",
+        make: |n| {
+            let mut instance = of_tables(vec![people(1)]);
+            let first = instance.users[0].1.clone();
+            instance.users = numbered("u", n)
+                .map(|name| {
+                    let user = support::model::User {
+                        username: name.clone(),
+                        ..first.clone()
+                    };
+                    (name, user)
+                })
+                .collect();
+            let grants = numbered("u", n).map(|name| (name, vec![Privilege::All]));
+            let metadata = Metadata {
+                name: "shop".into(),
+                owner: "u0".into(),
+                privileges: grants.collect(),
+            };
+            instance.database_metadata = vec![("shop".into(), metadata)];
+            only(instance)
+        },
+    },
+    Shape {
+        name: "roles in a chain",
+        make: |n| {
+            let mut instance = of_tables(vec![people(1)]);
+            let above = |at: usize| at.checked_sub(1).map(|at| format!("r{at}"));
+            let roles = (0..n).map(|at| {
+                role(
+                    format!("r{at}"),
+                    vec![format!("r{}", at + 1)],
+                    above(at).into_iter().collect(),
+                )
+            });
+            instance.roles = Since(roles.collect());
+            only(instance)
+        },
+    },
+    Shape {
+        name: "log: inserts",
+        make: |n| {
+            let insert =
+                |at| Operation::Insert("t".into(), row(vec![int(100 + at as i64), text("x")]));
+            with_log(of_tables(vec![people(1)]), each(n, insert))
+        },
+    },
+    Shape {
+        name: "log: updates",
+        make: |n| {
+            let update = |at| {
+                let new = row(vec![int(at as i64), text("y")]);
+                Operation::Update("t".into(), at as u64, new)
+            };
+            with_log(of_tables(vec![people(n)]), each(n, update))
+        },
+    },
+    Shape {
+        name: "log: new tables",
+        make: |n| {
+            let create = |at| {
+                let name = format!("n{at}");
+                let made = table(&name, vec![key("id", DataType::Integer)]);
+                Operation::CreateTable(name, made)
+            };
+            with_log(of_tables(vec![people(1)]), each(n, create))
+        },
+    },
+    Shape {
+        name: "log: new columns",
+        make: |n| {
+            let add =
+                |at| Operation::AddColumn("t".into(), column(&format!("c{at}"), DataType::Integer));
+            with_log(of_tables(vec![people(1)]), each(n, add))
+        },
+    },
+    Shape {
+        name: "log: renamed columns",
+        make: |n| {
+            let name = |at: usize| match at {
+                0 => "name".to_owned(),
+                at => format!("name{at}"),
+            };
+            let rename = |at| Operation::RenameColumn("t".into(), name(at), name(at + 1));
+            with_log(of_tables(vec![people(1)]), each(n, rename))
+        },
+    },
+];
+
+/// What is done with a source, and what it is called.
+const COMMANDS: [(&str, &str); 5] = [
+    ("info", "rustdb-inspect info SOURCE"),
+    ("dump", "rustdb-inspect dump SOURCE --threads 2"),
+    ("verify", "rustdb-inspect verify SOURCE --threads 2"),
+    ("wal", "rustdb-inspect wal SOURCE --attribute"),
+    (
+        "upgrade",
+        "rustdb-migrate upgrade SOURCE TARGET -q --to per-table --threads 2",
+    ),
+];
+
+/// Writes a source; its bytes.
+fn write(dir: &Path, shape: &Shape, n: usize) -> u64 {
+    let (instance, log) = (shape.make)(n);
+    fs::create_dir_all(dir.join("wal")).unwrap();
+    let bytes = encode_instance(Family::V2_3, &instance);
+    fs::write(dir.join("server_instance.db"), &bytes).unwrap();
+    let checkpoint = std::iter::once(Operation::Checkpoint(1_700_000_000));
+    let mut segment = Vec::new();
+    for (operation, sequence) in checkpoint.chain(log).zip(1..) {
+        let entry = WalEntry {
+            sequence,
+            timestamp: 1_700_000_000,
+            operation,
+        };
+        segment.extend(frame(Family::V2_3, &entry));
+    }
+    fs::write(dir.join("wal/000000006553f100.wal"), &segment).unwrap();
+    (bytes.len() + segment.len()) as u64
+}
+
+fn run(line: &str, scratch: &Path) -> Figures {
+    let target = scratch.join("target");
+    let mut best: Option<Figures> = None;
+    for _ in 0..TRIES {
+        let _ = fs::remove_dir_all(&target);
+        let mut words = line.split(' ').map(|word| match word {
+            "SOURCE" => scratch.join("source").into_os_string(),
+            "TARGET" => target.clone().into_os_string(),
+            "rustdb-inspect" => env!("CARGO_BIN_EXE_rustdb-inspect").into(),
+            "rustdb-migrate" => env!("CARGO_BIN_EXE_rustdb-migrate").into(),
+            word => word.into(),
+        });
+        let mut command = Command::new(words.next().unwrap());
+        let figures = measure(command.args(words)).unwrap();
+        best = Some(match best {
+            Some(best) if best.cpu_seconds <= figures.cpu_seconds => best,
+            _ => figures,
+        });
+    }
+    best.unwrap()
+}
+
+/// The exponent between two sizes, none where the figure is that of the program
+/// itself.
+fn exponent(points: [(f64, f64); 2], least: f64) -> Option<f64> {
+    let [(from, low), (to, high)] = points;
+    let counted = [(from, low.max(least / 10.0)), (to, high)];
+    (high > least).then(|| growth(&counted))
+}
+
+fn shown(exponent: Option<f64>) -> String {
+    exponent.map_or("-".to_owned(), |exponent| format!("{exponent:.2}"))
+}
+
+#[test]
+fn time_and_memory_grow_with_the_bytes() {
+    let full = std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full");
+    let sizes = if full {
+        [1 << 10, 1 << 16]
+    } else {
+        [1 << 9, 1 << 12]
+    };
+    let parent = Path::new("/dev/shm");
+    let parent = if parent.is_dir() {
+        parent.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    println!("| large | bytes | command | seconds | exponent | MiB | exponent |");
+    println!("|---|--:|---|--:|--:|--:|--:|");
+    let mut beyond = Vec::new();
+    for shape in SHAPES {
+        let scratch = [0, 1].map(|_| tempfile::tempdir_in(&parent).unwrap());
+        let lens = [0, 1].map(|at| write(&scratch[at].path().join("source"), shape, sizes[at]));
+        for (name, line) in COMMANDS {
+            let [low, high] = [0, 1].map(|at| run(line, scratch[at].path()));
+            let points = |pick: fn(&Figures) -> f64| {
+                [(lens[0] as f64, pick(&low)), (lens[1] as f64, pick(&high))]
+            };
+            let time = exponent(points(|figures| figures.cpu_seconds), LEAST_SECONDS);
+            let memory = exponent(points(|figures| figures.peak_mib), LEAST_MIB);
+            let line = format!(
+                "| {} | {} | {name} | {:.2} | {} | {:.0} | {} |",
+                shape.name,
+                lens[1],
+                high.cpu_seconds,
+                shown(time),
+                high.peak_mib,
+                shown(memory)
+            );
+            println!("{line}");
+            let too_much = |found: Option<f64>, most| found.is_some_and(|found| found > most);
+            if too_much(time, MOST_TIME) || too_much(memory, MOST_MEMORY) {
+                beyond.push(line);
+            }
+        }
+    }
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+}

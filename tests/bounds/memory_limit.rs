@@ -1,0 +1,156 @@
+//! Every command does its work in an address space that a system call bounds,
+//! whatever the size of the snapshot.
+//!
+//! `cargo test --release --test bounds memory_limit -- --ignored` does it with 2 GB.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::Command;
+
+use rustdb_migrate::error::Result;
+use rustdb_migrate::legacy::{Family, SnapshotEncoder};
+use rustdb_migrate::model::{
+    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+};
+
+/// Address space of a command, in KiB: program, stacks of the threads and all.
+/// What the C library's allocator sets aside for each thread in case it is used
+/// is not counted: one arena for all.
+const LIMIT_KIB: u32 = 64 * 1024;
+/// Threads that share it.
+const THREADS: &str = "4";
+/// Bytes of a row's text.
+const TEXT_LEN: usize = 400;
+
+struct Rows {
+    count: u64,
+}
+
+struct Stream {
+    next: u64,
+    end: u64,
+    text: String,
+}
+
+impl RowSource for Rows {
+    fn row_count(&self, _: usize, _: usize) -> u64 {
+        self.count
+    }
+
+    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
+        Ok(Box::new(Stream {
+            next: 0,
+            end: self.count,
+            text: "x".repeat(TEXT_LEN),
+        }))
+    }
+}
+
+impl RowStream for Stream {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        if self.next == self.end {
+            return Ok(None);
+        }
+        let first = self.next;
+        self.next = self.end.min(first + 1000);
+        let mut batch = RowBatch::new();
+        for id in first..self.next {
+            batch.push_value(ValueRef::Integer(id.cast_signed()));
+            batch.push_value(ValueRef::Text(&self.text));
+            batch.end_row(1, (id % 10 == 9).then_some(2));
+        }
+        Ok(Some(batch))
+    }
+}
+
+/// Writes a snapshot of about `len` bytes.
+fn source(dir: &Path, len: u64) {
+    let table = Table::new(
+        "t",
+        vec![
+            Column::key("id", DataType::Integer),
+            Column::new("text", DataType::Text),
+        ],
+    );
+    let database = Database {
+        name: "d".into(),
+        tables: vec![table],
+        enums: Vec::new(),
+        views: Vec::new(),
+        table_grants: Vec::new(),
+    };
+    let catalog = Catalog {
+        databases: vec![database],
+        ..Catalog::default()
+    };
+    let path = dir.join("server_instance.db");
+    let count = len / (TEXT_LEN as u64 + 41);
+    let mut file = BufWriter::new(File::create(&path).unwrap());
+    SnapshotEncoder::new(&mut file, &path, Family::V1_4)
+        .write(&catalog, &Rows { count }, None)
+        .unwrap();
+    drop(file);
+    let written = path.metadata().unwrap().len();
+    assert!(written > len / 10 * 9, "{written}");
+}
+
+/// Runs a command in a bounded address space.
+fn run(program: &str, args: &[&str]) {
+    let script = format!("ulimit -v {LIMIT_KIB} && exec \"$@\" > /dev/null");
+    let out = Command::new("sh")
+        .args(["-c", &script, "sh", program])
+        .args(args)
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{args:?}: {} {said}", out.status);
+}
+
+fn all_commands(len: u64) {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    source(&data, len);
+    let inspect = env!("CARGO_BIN_EXE_rustdb-inspect");
+    let migrate = env!("CARGO_BIN_EXE_rustdb-migrate");
+    let data = data.to_str().unwrap();
+    let threads = ["--threads", THREADS];
+    for layout in ["paged", "per-table", "append", "snapshot"] {
+        let target = dir.path().join(layout);
+        let to = target.to_str().unwrap();
+        let upgrade = ["upgrade", data, to, "--to", layout];
+        run(migrate, &[&upgrade[..], &threads].concat());
+        run(inspect, &[&["verify", to][..], &threads].concat());
+        run(inspect, &[&["diff", data, to][..], &threads].concat());
+        fs::remove_dir_all(&target).unwrap();
+    }
+    let dump = ["dump", data, "--format", "jsonl"];
+    run(inspect, &[&dump[..], &threads].concat());
+    run(inspect, &[&["hash", data][..], &threads].concat());
+    run(inspect, &[&["verify", data][..], &threads].concat());
+}
+
+#[test]
+fn two_hundred_megabytes() {
+    all_commands(200_000_000);
+}
+
+#[test]
+#[ignore = "writes 5 GB"]
+fn two_gigabytes() {
+    all_commands(2_000_000_000);
+}
+
+/// The limit is a limit: what does not fit ends the command.
+#[test]
+fn the_limit_binds() {
+    let script = format!("ulimit -v {LIMIT_KIB} && exec \"$@\"");
+    let out = Command::new("sh")
+        .args(["-c", &script, "sh", "dd", "if=/dev/zero", "of=/dev/null"])
+        .args(["bs=200M", "count=1"])
+        .output()
+        .unwrap();
+    assert!(!out.status.success());
+}

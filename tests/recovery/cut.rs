@@ -1,0 +1,128 @@
+//! Which records of the log the snapshot already holds, where no mark says so
+//! and fewer records than a checkpoint takes stand behind the last one: a row
+//! that comes back is no proof, a key that no database could take again is.
+
+use crate::histories;
+use crate::histories::bytes::{Column, DataType, Value};
+use crate::histories::server::{Release, Server};
+use rustdb_migrate::finding::Code;
+use rustdb_migrate::legacy::{Family, LegacyDir};
+use rustdb_migrate::recovery::{Cut, CutReason, find_cut};
+use rustdb_migrate::report::Report;
+
+/// A table of names with a number that counts, a key or not.
+fn columns(primary_key: bool) -> Vec<Column> {
+    let column = |name: &str, data_type, primary_key| Column {
+        name: name.to_owned(),
+        data_type,
+        primary_key,
+        unique: false,
+        foreign_key: None,
+    };
+    vec![
+        column("id", DataType::Serial, primary_key),
+        column("name", DataType::Text, false),
+    ]
+}
+
+/// A server whose databases have the table, with what the log no more tells.
+fn server(release: Release, keyed: bool, rows: &[(&str, &str)]) -> Server {
+    let mut server = Server::new(release, &["a", "b"]);
+    server.quiet(true);
+    for database in ["a", "b"] {
+        server.create(database, "t", columns(keyed));
+    }
+    for (database, name) in rows {
+        insert(&mut server, database, name);
+    }
+    server
+}
+
+fn insert(server: &mut Server, database: &str, name: &str) {
+    let name = Some(Value::Text(name.to_owned()));
+    assert!(server.insert(database, "t", &[vec![None, name]]));
+}
+
+fn rename(server: &mut Server, from: &str, to: &str) {
+    let is = |row: &[Value]| row.last() == Some(&Value::Text(from.to_owned()));
+    let set = |row: &mut Vec<Value>| {
+        row.pop();
+        row.push(Value::Text(to.to_owned()));
+    };
+    assert_eq!(server.update("a", "t", &is, &set), 1);
+}
+
+/// The checkpoint after which the log tells all.
+fn checkpoint(server: &mut Server) {
+    server.quiet(false);
+    server.checkpoint();
+}
+
+fn cut(server: &Server) -> (Cut, Report) {
+    let dir = tempfile::tempdir().unwrap();
+    histories::write(server, dir.path());
+    let family = match server.release {
+        Release::V1_3 => Family::V1_3,
+        _ => Family::V1_4,
+    };
+    let legacy = LegacyDir::read(dir.path(), Some(family)).unwrap();
+    let snapshot = legacy.snapshot.as_ref().unwrap().as_ref().unwrap();
+    let mut report = Report::new();
+    let cut = find_cut(&legacy, snapshot, &mut report).unwrap();
+    (cut, report)
+}
+
+#[test]
+fn an_update_back_to_the_old_value_is_not_taken_for_held() {
+    let mut server = server(Release::V1_4, true, &[("a", "off")]);
+    rename(&mut server, "off", "on");
+    checkpoint(&mut server);
+    rename(&mut server, "on", "off");
+    let (cut, _) = cut(&server);
+    assert_eq!((cut.reason, cut.tail.len()), (CutReason::Marker, 1));
+}
+
+#[test]
+fn a_row_that_another_database_holds_is_not_taken_for_held() {
+    let mut server = server(Release::V1_3, true, &[("a", "ash")]);
+    checkpoint(&mut server);
+    insert(&mut server, "b", "ash");
+    let (cut, _) = cut(&server);
+    assert_eq!((cut.reason, cut.tail.len()), (CutReason::Marker, 1));
+}
+
+#[test]
+fn a_row_that_was_deleted_and_entered_again_is_not_taken_for_held() {
+    let mut server = server(Release::V1_3, true, &[("a", "ash"), ("b", "ash")]);
+    checkpoint(&mut server);
+    assert_eq!(server.delete("a", "t", &|_| true), 1);
+    // The key is free for who no more sees the row.
+    server.xid += 1;
+    let row = vec![Some(Value::Integer(1)), Some(Value::Text("ash".to_owned()))];
+    assert!(server.insert("a", "t", &[row]));
+    let (cut, _) = cut(&server);
+    assert_eq!((cut.reason, cut.tail.len()), (CutReason::Marker, 2));
+}
+
+#[test]
+fn a_key_that_no_database_could_take_again_is_held() {
+    let mut server = Server::new(Release::V1_3, &["a"]);
+    server.create("a", "t", columns(true));
+    server.checkpoint();
+    insert(&mut server, "a", "ash");
+    server.restart_unmarked("a");
+    let (cut, _) = cut(&server);
+    assert_eq!(cut.reason, CutReason::UnmarkedCheckpoint);
+    assert!(cut.tail.is_empty());
+}
+
+#[test]
+fn a_start_that_was_killed_and_rows_without_a_key_are_asked_about() {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(false));
+    server.checkpoint();
+    insert(&mut server, "a", "ash");
+    server.restart_unmarked("a");
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
+}

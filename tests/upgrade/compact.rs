@@ -1,0 +1,125 @@
+//! `compact`: visible rows stay, dead versions go, a second run changes
+//! nothing, and whoever has no right to write is refused.
+
+use std::path::Path;
+
+use crate::support::run::{data, inspect, migrate, tree};
+use rustdb_migrate::engine::{LiveStore, StoreOptions};
+use rustdb_migrate::model::ValueRef;
+use tempfile::TempDir;
+
+const LAYOUTS: [&str; 3] = ["paged", "per-table", "append"];
+
+/// A copy of a fixture in some layout.
+fn upgraded(layout: &str) -> (TempDir, String) {
+    let scratch = tempfile::tempdir().unwrap();
+    let target = scratch.path().join("new").to_str().unwrap().to_owned();
+    let source = data("torn_tail");
+    migrate(["upgrade", &source, &target, "--to", layout]).exits(0);
+    (scratch, target)
+}
+
+fn dump(dir: &str, more: &[&str]) -> String {
+    let args = ["dump", dir, "--format", "jsonl", "--typed"];
+    let said = inspect(args.into_iter().chain(more.iter().copied()));
+    said.exits(0).stdout
+}
+
+#[test]
+fn visible_rows_stay_dead_versions_go_and_again_nothing_changes() {
+    for layout in LAYOUTS {
+        let (_scratch, dir) = upgraded(layout);
+        let before = dump(&dir, &[]);
+        let versions = dump(&dir, &["--include-dead"]).lines().count();
+        let report = migrate(["compact", &dir, "--format", "json"])
+            .exits(0)
+            .json();
+        assert_eq!(report["changed"], true, "{layout}");
+        let live = before.lines().count();
+        assert_eq!(
+            report["rows"],
+            serde_json::json!([versions, live]),
+            "{layout}"
+        );
+        assert!(versions > live);
+        assert_eq!(dump(&dir, &["--include-dead"]).lines().count(), live);
+        assert_eq!(dump(&dir, &[]), before, "{layout}");
+        inspect(["verify", &dir, "--level", "structure"]).exits(0);
+        let files = tree(Path::new(&dir));
+        let again = migrate(["compact", &dir, "--format", "json"])
+            .exits(0)
+            .json();
+        assert_eq!(again["changed"], false, "{layout}");
+        assert_eq!(again["rows"], serde_json::json!([live, live]));
+        assert!(tree(Path::new(&dir)) == files, "{layout}");
+    }
+}
+
+#[test]
+fn a_compact_copy_leaves_the_directory_as_it_is() {
+    for layout in LAYOUTS {
+        let (scratch, dir) = upgraded(layout);
+        let files = tree(Path::new(&dir));
+        let copy = scratch.path().join("copy").to_str().unwrap().to_owned();
+        let report = migrate(["compact", &dir, "--output", &copy, "--format", "json"]);
+        let report = report.exits(0).json();
+        assert!(tree(Path::new(&dir)) == files, "{layout}");
+        assert_eq!(dump(&copy, &[]), dump(&dir, &[]), "{layout}");
+        let live = dump(&dir, &[]).lines().count();
+        assert_eq!(report["rows"][1], live);
+        assert_eq!(dump(&copy, &["--include-dead"]).lines().count(), live);
+    }
+}
+
+#[test]
+fn what_was_written_in_place_is_compacted_with_its_log() {
+    for layout in LAYOUTS {
+        let (_scratch, dir) = upgraded(layout);
+        let store = LiveStore::open(Path::new(&dir), StoreOptions::default()).unwrap();
+        let table = store.table("shop", "customers").unwrap();
+        let arity = table.schema().columns.len();
+        let mut values = vec![ValueRef::Null; arity];
+        values[0] = ValueRef::Integer(777_001);
+        let id = store.insert(&table, &values, 9).unwrap();
+        values[0] = ValueRef::Integer(777_002);
+        store.update(&table, id, &values, 10).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        // The view has what is in the log alone, and writes nothing.
+        let files = tree(Path::new(&dir));
+        let before = dump(&dir, &[]);
+        assert!(
+            before.contains("777002") && !before.contains("777001"),
+            "{layout}"
+        );
+        assert!(tree(Path::new(&dir)) == files, "{layout}");
+        migrate(["compact", &dir]).exits(0);
+        assert_eq!(dump(&dir, &[]), before, "{layout}");
+        assert!(
+            !dump(&dir, &["--include-dead"]).contains("777001"),
+            "{layout}"
+        );
+    }
+}
+
+#[test]
+fn a_legacy_directory_is_refused() {
+    let source = data("torn_tail");
+    let said = migrate(["compact", &source]).exits(2);
+    assert!(said.stderr.contains("--drop-dead"), "{}", said.stderr);
+}
+
+#[test]
+fn a_directory_that_is_being_written_is_refused_and_nobody_hangs() {
+    let (_scratch, dir) = upgraded("paged");
+    let store = LiveStore::open(Path::new(&dir), StoreOptions::default()).unwrap();
+    let said = migrate(["compact", &dir]).exits(3);
+    assert!(
+        said.stderr.contains("in use by another process"),
+        "{}",
+        said.stderr
+    );
+    inspect(["info", &dir]).exits(3);
+    drop(store);
+    migrate(["compact", &dir]).exits(0);
+}

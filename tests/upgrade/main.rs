@@ -1,0 +1,17 @@
+//! What the commands write: targets, outputs and refusals.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+mod compact;
+mod outputs;
+mod refuses;
+mod salvage_ours;
+#[path = "../support/mod.rs"]
+mod support;
+mod targets;
+mod threads;

@@ -1,0 +1,281 @@
+//! Damage of our own directories: every row that stands in a whole unit comes
+//! back, and nothing is lost in silence.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::run::{inspect, migrate};
+use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
+use rustdb_migrate::file::LocalDisk;
+use rustdb_migrate::finding::Code;
+use rustdb_migrate::model::{
+    Catalog, Column, DataType, Database, Row, RowBatch, RowSource, RowStream, Table, Value,
+};
+use rustdb_migrate::report::Report;
+use tempfile::TempDir;
+
+/// Bytes of the block that a disk loses.
+const BLOCK: usize = 4096;
+/// Rows of the larger table.
+const ROWS: i64 = 2000;
+
+struct Rows(Vec<Vec<Vec<Row>>>);
+
+struct Stream<'r>(Option<&'r [Row]>);
+
+impl RowStream for Stream<'_> {
+    fn next_batch(&mut self) -> rustdb_migrate::error::Result<Option<RowBatch<'_>>> {
+        Ok(self.0.take().map(|rows| {
+            let mut batch = RowBatch::new();
+            for row in rows {
+                let values = row.values.iter();
+                values.for_each(|value| batch.push_value(value.as_ref()));
+                batch.end_row(row.xmin, row.xmax);
+            }
+            batch
+        }))
+    }
+}
+
+impl RowSource for Rows {
+    fn row_count(&self, database: usize, table: usize) -> u64 {
+        self.0[database][table].len() as u64
+    }
+
+    fn open_rows(
+        &self,
+        database: usize,
+        table: usize,
+    ) -> rustdb_migrate::error::Result<Box<dyn RowStream + '_>> {
+        Ok(Box::new(Stream(Some(&self.0[database][table]))))
+    }
+}
+
+fn rows(count: i64) -> Vec<Row> {
+    let row = |n: i64| Row {
+        values: vec![
+            Value::Integer(n),
+            Value::Text(format!("person {n:05} {}", "x".repeat(50))),
+        ],
+        xmin: 1,
+        xmax: (n % 10 == 9).then_some(2),
+    };
+    (0..count).map(row).collect()
+}
+
+fn directory(layout: Layout) -> TempDir {
+    let table = |name: &str| {
+        let columns = vec![
+            Column::key("id", DataType::Integer),
+            Column::new("name", DataType::Text),
+        ];
+        Table::new(name, columns)
+    };
+    let database = |name: &str, tables| Database {
+        tables,
+        ..Database::empty(name)
+    };
+    let catalog = Catalog {
+        databases: vec![
+            database("blog", vec![table("posts")]),
+            database("shop", vec![table("people"), table("orders")]),
+        ],
+        ..Catalog::default()
+    };
+    let rows = Rows(vec![vec![rows(30)], vec![rows(ROWS), rows(40)]]);
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin {
+        family: "1.4".into(),
+        cluster_id: 7,
+    };
+    create(dir.path(), layout, &catalog, &rows, &origin).unwrap();
+    dir
+}
+
+type Found = BTreeMap<(String, String), Vec<Row>>;
+
+/// Every row that salvage gives, and what it says.
+fn salvaged(dir: &Path) -> (Found, Report) {
+    let store = Store::salvage_on(&LocalDisk::shared(), dir).unwrap();
+    let mut found = Found::new();
+    for (d, database) in store.catalog().databases.iter().enumerate() {
+        for (t, table) in database.tables.iter().enumerate() {
+            let mut rows = Vec::new();
+            let mut stream = store.open_rows(d, t).unwrap();
+            while let Some(batch) = stream.next_batch().unwrap() {
+                rows.extend(batch.rows().map(|row| row.to_owned()));
+            }
+            assert_eq!(rows.len() as u64, store.row_count(d, t));
+            found.insert((database.name.clone(), table.name.clone()), rows);
+        }
+    }
+    (found, store.findings().clone())
+}
+
+fn truth() -> Found {
+    let key = |database: &str, table: &str| (database.to_owned(), table.to_owned());
+    Found::from([
+        (key("blog", "posts"), rows(30)),
+        (key("shop", "people"), rows(ROWS)),
+        (key("shop", "orders"), rows(40)),
+    ])
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = walkdir::WalkDir::new(dir).sort_by_file_name().into_iter();
+    let files = entries.map(|entry| entry.unwrap());
+    let files = files.filter(|entry| entry.file_type().is_file());
+    files.map(|entry| entry.into_path()).collect()
+}
+
+/// Rows that a lost block of 4 KiB may take with it: a block of rows of 64 KiB,
+/// a record of 16 KiB, a page of 8 KiB.
+fn most_lost(layout: Layout) -> usize {
+    let row_len = 60;
+    match layout {
+        Layout::PerTable => 2 * 65_536 / row_len,
+        Layout::Append => 2 * 16_384 / row_len,
+        _ => 8192 / row_len,
+    }
+}
+
+/// Only rows that were there, in their order, and few are missing.
+fn judge(what: &str, dir: &Path, most: usize) {
+    let (found, report) = salvaged(dir);
+    let truth = truth();
+    let mut missing = 0;
+    for (name, rows) in &truth {
+        let kept = found.get(name).cloned().unwrap_or_default();
+        let mut left = rows.iter();
+        for row in &kept {
+            assert!(left.any(|r| r == row), "{what}: a row that was not there");
+        }
+        missing += rows.len() - kept.len();
+    }
+    assert!(missing <= most, "{what}: {missing} rows are missing");
+    assert!(missing == 0 || report.has_errors(), "{what}: in silence");
+    let losses = report.findings().iter().filter(|f| !f.code.is_loss());
+    assert_eq!(losses.count(), 0, "{what}: {:?}", report.findings());
+    assert_eq!(found.len(), truth.len(), "{what}");
+}
+
+#[test]
+fn a_whole_directory_is_salvaged_as_it_is() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        let (found, report) = salvaged(dir.path());
+        assert_eq!(report.findings(), []);
+        assert!(found == truth(), "{layout}");
+    }
+}
+
+#[test]
+fn a_block_of_zeros_anywhere_costs_the_rows_of_its_unit_alone() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        for path in files(dir.path()) {
+            let whole = fs::read(&path).unwrap();
+            for at in (0..whole.len()).step_by(BLOCK) {
+                let mut bytes = whole.clone();
+                let end = bytes.len().min(at + BLOCK);
+                bytes[at..end].fill(0);
+                fs::write(&path, &bytes).unwrap();
+                let what = format!("{layout}: {} at {at}", path.display());
+                judge(&what, dir.path(), most_lost(layout));
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_lost_file_costs_no_row_but_its_own() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        for path in files(dir.path()) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let holds_rows = name.starts_with("page_")
+                || (layout == Layout::PerTable
+                    && name.ends_with(".db")
+                    && name != "metadata.db"
+                    && name != "global.db")
+                || (layout == Layout::Append && name.ends_with(".dat"));
+            let whole = fs::read(&path).unwrap();
+            if holds_rows {
+                fs::remove_file(&path).unwrap();
+                judge(
+                    &format!("{layout}: {name} lost"),
+                    dir.path(),
+                    usize::try_from(ROWS).unwrap(),
+                );
+                fs::write(&path, &whole).unwrap();
+                continue;
+            }
+            fs::write(&path, &whole[..whole.len() / 3]).unwrap();
+            judge(&format!("{layout}: {name} cut"), dir.path(), 0);
+            fs::remove_file(&path).unwrap();
+            judge(&format!("{layout}: {name} lost"), dir.path(), 0);
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn without_any_catalog_descriptors_name_databases_tables_and_columns() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        for name in [
+            "control",
+            "global.db",
+            "db_blog/metadata.db",
+            "db_shop/metadata.db",
+        ] {
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        assert!(Store::is_one(dir.path()));
+        let (found, report) = salvaged(dir.path());
+        assert!(report.has(Code::AccountsLost));
+        assert!(found == truth(), "{layout}");
+        let store = Store::salvage_on(&LocalDisk::shared(), dir.path()).unwrap();
+        assert_eq!(store.layout(), layout);
+        let column = &store.catalog().databases[1].tables[0].columns[1];
+        assert_eq!(column.name, "name");
+    }
+}
+
+#[test]
+fn without_catalog_and_descriptor_the_columns_of_a_table_get_made_up_names() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        for name in ["db_shop/metadata.db", "db_shop/people.table"] {
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        let (found, report) = salvaged(dir.path());
+        assert!(report.has(Code::SchemaLost), "{layout}");
+        assert!(found == truth(), "{layout}");
+    }
+}
+
+#[test]
+fn a_damaged_database_hides_no_other() {
+    let dir = directory(Layout::PerTable);
+    let path = dir.path().join("db_shop/metadata.db");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let name = dir.path().to_str().unwrap();
+    let said = inspect(["dump", name, "--format", "jsonl", "--database", "blog"]);
+    assert_eq!(said.exits(1).stdout.lines().count(), 27);
+    let mut report = Report::new();
+    verify(dir.path(), Level::Structure, &mut report).unwrap();
+    assert!(report.has(Code::ChecksumMismatch));
+    let target = tempfile::tempdir().unwrap();
+    let target = target.path().join("new");
+    let target = target.to_str().unwrap();
+    migrate(["upgrade", name, target]).exits(1);
+    assert!(!Path::new(target).exists());
+    migrate(["upgrade", "--salvage", name, target]).exits(1);
+    let (found, _) = salvaged(Path::new(target));
+    assert!(found == truth());
+}
