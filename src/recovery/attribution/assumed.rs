@@ -45,8 +45,9 @@ pub(super) fn components(
             solved.is_some_and(|solved| solved.open.contains(&problem.unknown()))
         })
     };
+    let insert_runs = insert_runs(problem);
     let assumed = all.map(|component| match alone && nameable && is_open(component) {
-        true => fits(solution, component, go_on),
+        true => fits(solution, component, &insert_runs, go_on),
         false => Ok(false),
     });
     assumed.collect()
@@ -57,6 +58,7 @@ pub(super) fn components(
 fn fits(
     solution: &Solution<'_>,
     component: &Component,
+    insert_runs: &[u32],
     go_on: &dyn Fn() -> Result<()>,
 ) -> Result<bool> {
     let (problem, base) = (&solution.problem, &solution.base);
@@ -65,9 +67,7 @@ fn fits(
         problem,
         horizon: &horizon,
     };
-    let insert_runs = insert_runs(problem);
-    let looked_up = |name| component.looked_up.contains(&name);
-    let mut state = State::of_base(problem, base, &component.classes, looked_up);
+    let mut state = State::of_base(problem, base, &component.classes, &component.looked_up);
     let mut changed = None;
     let mut parts: Vec<Part> = Vec::new();
     for at in &component.records {

@@ -107,8 +107,8 @@ impl BaseTable {
 /// The snapshot, as far as the tail asks for it.
 #[derive(Debug, Default)]
 pub(super) struct Base {
-    /// The tables that the tail names.
-    pub tables: Vec<Rc<BaseTable>>,
+    /// The tables that the tail names, ascending by name, then by database.
+    tables: Vec<Rc<BaseTable>>,
 }
 
 /// What records ask the snapshot for.
@@ -189,7 +189,21 @@ impl Base {
             table.digest = table.digest();
             base.tables.push(Rc::new(table));
         }
+        base.tables.sort_by_key(|table| table.name);
         Ok(base)
+    }
+
+    /// The tables of some names: a tail of as many tables as records asks for
+    /// those of each.
+    pub fn named<'b>(
+        &'b self,
+        names: &'b BTreeSet<NameId>,
+    ) -> impl Iterator<Item = &'b Rc<BaseTable>> {
+        names.iter().flat_map(|name| {
+            let first = self.tables.partition_point(|table| table.name < *name);
+            let from = self.tables.get(first..).unwrap_or_default();
+            from.iter().take_while(|table| table.name == *name)
+        })
     }
 }
 

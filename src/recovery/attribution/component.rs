@@ -70,12 +70,10 @@ pub(super) fn components(problem: &Problem<'_>, snapshot: &Snapshot) -> Vec<Comp
     let mut all: Vec<Component> = by_root.into_values().collect();
     for component in &mut all {
         component.looked_up = component.names.clone();
-        let parents = references
-            .iter()
-            .filter(|(child, _)| component.names.contains(child));
-        component
-            .looked_up
-            .extend(parents.map(|(_, parent)| *parent));
+        let names = component.names.iter();
+        let parents = names.flat_map(|child| references.range((*child, 0)..=(*child, NameId::MAX)));
+        let parents = parents.map(|(_, parent)| *parent);
+        component.looked_up.extend(parents);
     }
     all.sort_by_key(|component| component.records.first().copied());
     all

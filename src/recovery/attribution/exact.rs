@@ -59,8 +59,7 @@ pub(super) fn search(
         .iter()
         .filter_map(|at| problem.records.get(*at).map(|record| (*at, record)))
         .take_while(|(_, record)| record.proof == Proof::Everything);
-    let looked_up = |name| component.looked_up.contains(&name);
-    let first = State::of_base(problem, base, &component.classes, looked_up);
+    let first = State::of_base(problem, base, &component.classes, &component.looked_up);
     let mut layers = vec![Layer {
         states: vec![first],
         origins: vec![Vec::new()],

@@ -1,6 +1,7 @@
 //! From facts to evidence: what is left of the candidates of each record, and
 //! how likely each one is.
 
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::error::Result;
@@ -99,13 +100,20 @@ pub(super) fn solve<'w>(
     go_on: &dyn Fn() -> Result<()>,
 ) -> Result<Solution<'w>> {
     let mut components = components(&problem, snapshot);
-    let undecided = |name: NameId| {
-        let concerned = components.iter().filter(|c| c.looked_up.contains(&name));
-        concerned
-            .into_iter()
-            .any(|component| component.reshaped || owners(&problem, snapshot, component) > 1)
-    };
-    let base = Base::read(&problem, snapshot, Questions::of_tail(&problem), undecided)?;
+    let owners = owners(&problem, snapshot);
+    let undecided = components.iter().filter(|component| {
+        let names = component.names.iter();
+        let mut owners = names.flat_map(|name| owners.get(name).into_iter().flatten());
+        let first = owners.next();
+        component.reshaped || owners.any(|other| Some(other) != first)
+    });
+    let undecided: HashSet<NameId> = undecided
+        .flat_map(|component| component.looked_up.iter().copied())
+        .collect();
+    let questions = Questions::of_tail(&problem);
+    let base = Base::read(&problem, snapshot, questions, |name| {
+        undecided.contains(&name)
+    })?;
     for component in &mut components {
         let (looked_up, records) = (&component.looked_up, &component.records);
         component.classes = Classes::new(&problem, &base, looked_up, records);
@@ -129,17 +137,17 @@ pub(super) fn solve<'w>(
     Ok(solution)
 }
 
-/// Databases of the snapshot that have one of a component's tables.
-fn owners(problem: &Problem<'_>, snapshot: &Snapshot, component: &Component) -> usize {
-    let databases = snapshot.catalog.databases.iter();
-    let owns = databases.filter(|database| {
-        let mut names = database
-            .tables
-            .iter()
-            .filter_map(|t| problem.name_id(&t.name));
-        names.any(|name| component.names.contains(&name))
-    });
-    owns.count()
+/// The databases of the snapshot that have a table of each name.
+fn owners(problem: &Problem<'_>, snapshot: &Snapshot) -> HashMap<NameId, Vec<Slot>> {
+    let mut owners: HashMap<NameId, Vec<Slot>> = HashMap::new();
+    for (database, slot) in snapshot.catalog.databases.iter().zip(0..) {
+        for table in &database.tables {
+            if let Some(name) = problem.name_id(&table.name) {
+                owners.entry(name).or_default().push(slot);
+            }
+        }
+    }
+    owners
 }
 
 impl Solution<'_> {
@@ -361,9 +369,8 @@ impl Solution<'_> {
             candidates,
             model,
         };
-        let looked_up = |name| component.looked_up.contains(&name);
         let classes = &component.classes;
-        let first = State::of_base(&self.problem, &self.base, classes, looked_up);
+        let first = State::of_base(&self.problem, &self.base, classes, &component.looked_up);
         run(readings, first)
     }
 }

@@ -2,6 +2,7 @@
 //! far: cheap to copy and to compare.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -135,17 +136,14 @@ impl State {
         problem: &Problem<'_>,
         base: &Base,
         classes: &Classes,
-        names: impl Fn(NameId) -> bool,
+        names: &BTreeSet<NameId>,
     ) -> Self {
         let mut databases = vec![Database::default(); problem.slot_count()];
-        for table in base.tables.iter().filter(|table| names(table.name)) {
+        for table in base.named(names) {
             if let Some(database) = databases.get_mut(index(table.slot)) {
                 let own = Rc::new(Table::of_base(table));
                 database.tables.push((table.name, own));
             }
-        }
-        for database in &mut databases {
-            database.tables.sort_by_key(|(name, _)| *name);
         }
         let first = databases.into_iter().zip(0..);
         let first = first.map(|(database, slot)| (Rc::new(database), classes.size(slot)));
