@@ -138,9 +138,9 @@ codes! {
     UnmarkedCheckpoint "unmarked-checkpoint" Warning
         "The snapshot already holds the records that follow the last Checkpoint record: the server was killed between writing the snapshot and marking it."
         "Nothing to do: the records are not applied again.";
-    CutUncertain "cut-uncertain" Error
-        "Some records after the last Checkpoint record are already in the snapshot and some are not, and no single point separates them."
-        "Decide with `--assign` or `--attribution`, or keep the snapshot alone.";
+    CutUncertain "cut-uncertain" Warning
+        "Records after the last Checkpoint record can already be in the snapshot, and no single point separates those that are."
+        "Decide with `--attribution`: a database for a record that is to be applied, `quarantine` for one that the snapshot holds.";
     Reinitialised "reinitialised-instance" Error
         "The server replaced an instance it could not load by an empty one; the WAL still holds records of the old one."
         "Recover them with `upgrade --salvage`; if databases were dropped on purpose, use a copy without `wal/`."
@@ -352,7 +352,6 @@ impl Code {
             Code::Ambiguous
                 | Code::Orphan
                 | Code::AssignmentContradicted
-                | Code::CutUncertain
                 | Code::FamilyAmbiguous
                 | Code::NoRowShown
         )

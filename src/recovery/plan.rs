@@ -75,6 +75,15 @@ impl Recovery {
             ground.missing,
             &mut report,
         )?;
+        if report.has(Code::CutUncertain) {
+            attribution.leave_open(|at| {
+                let record = legacy.wal.records.get(at);
+                record.is_some_and(|record| {
+                    let table = record.operation.table().unwrap_or_default();
+                    request.decisions.of(record.sequence, table).is_some()
+                })
+            });
+        }
         let mut set_aside = Vec::new();
         let mut again = Attribution::default();
         let settled = match repair {

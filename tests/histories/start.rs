@@ -25,6 +25,13 @@ impl Server {
         }
     }
 
+    /// The same with a clock that had stepped back: its segment is not one of the
+    /// two newest by name, and the checkpoint at start deletes it with the mark.
+    pub fn restart_behind(&mut self, first: &str) {
+        self.restart_unmarked(first);
+        self.segments.pop();
+    }
+
     fn replay_all(&mut self, first: &str) -> bool {
         let mut databases = self.held.clone();
         let Some(tables) = databases.get_mut(first) else {

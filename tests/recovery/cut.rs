@@ -7,7 +7,8 @@ use crate::histories::bytes::{Column, DataType, Value};
 use crate::histories::server::{Release, Server};
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::legacy::{Family, LegacyDir};
-use rustdb_migrate::recovery::{Cut, CutReason, find_cut};
+use rustdb_migrate::recovery::attribution::Decision;
+use rustdb_migrate::recovery::{Cut, CutReason, Recovery, Request, find_cut};
 use rustdb_migrate::report::Report;
 
 /// A table of names with a number that counts, a key or not.
@@ -125,4 +126,65 @@ fn a_start_that_was_killed_and_rows_without_a_key_are_asked_about() {
     server.restart_unmarked("a");
     let (_, report) = cut(&server);
     assert!(report.has(Code::CutUncertain));
+}
+
+#[test]
+fn a_start_whose_segment_was_deleted_is_asked_about() {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(false));
+    server.restart("a");
+    insert(&mut server, "a", "ash");
+    insert(&mut server, "a", "birch");
+    server.restart_behind("a");
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
+}
+
+#[test]
+fn rows_entered_once_more_in_order_are_not_taken_for_held() {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(false));
+    server.restart("a");
+    let twice = |server: &mut Server| {
+        for name in ["ash", "birch"] {
+            let row = [Value::Integer(1), Value::Text(name.to_owned())];
+            assert!(server.insert("a", "t", &[row.map(Some).to_vec()]));
+        }
+    };
+    twice(&mut server);
+    server.checkpoint();
+    twice(&mut server);
+    let (cut, _) = cut(&server);
+    assert_eq!((cut.reason, cut.tail.len()), (CutReason::Marker, 2));
+}
+
+#[test]
+fn where_the_cut_is_uncertain_no_owner_is_and_each_record_is_asked_about() {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(false));
+    server.restart("a");
+    insert(&mut server, "a", "ash");
+    insert(&mut server, "a", "birch");
+    server.restart_behind("a");
+    let dir = tempfile::tempdir().unwrap();
+    histories::write(&server, dir.path());
+    let legacy = LegacyDir::read(dir.path(), Some(Family::V1_4)).unwrap();
+    let plan = |decision: Option<Decision>| {
+        let mut request = Request::default();
+        let decisions = decision.map(|decision| ("t".to_owned(), decision));
+        request.decisions.by_table.extend(decisions);
+        let recovery = Recovery::plan(&legacy, &request).unwrap();
+        let rows = recovery.overlay.table(0, "t").unwrap().state().row_count();
+        let counts = recovery.attribution.counts();
+        (
+            counts.certain + counts.probable,
+            recovery.report.has_errors(),
+            rows,
+        )
+    };
+    let held = 2;
+    assert_eq!(plan(None), (0, true, held));
+    let to_apply = Decision::Database("a".to_owned());
+    assert_eq!(plan(Some(to_apply)).2, held + 2);
+    assert_eq!(plan(Some(Decision::Quarantine)), (0, false, held));
 }

@@ -172,11 +172,9 @@ fn refusal(report: &Report) -> Option<Outcome> {
         .iter()
         .filter(|finding| finding.severity == Severity::Error && !finding.code.is_loss());
     let outcomes = errors.map(|finding| match finding.code {
-        Code::Ambiguous
-        | Code::Orphan
-        | Code::AssignmentContradicted
-        | Code::CutUncertain
-        | Code::NoRowShown => Outcome::NeedsDecision,
+        Code::Ambiguous | Code::Orphan | Code::AssignmentContradicted | Code::NoRowShown => {
+            Outcome::NeedsDecision
+        }
         _ => Outcome::Damaged,
     });
     // Damage first: decisions about a damaged source come after its repair.

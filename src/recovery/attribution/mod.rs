@@ -171,6 +171,19 @@ pub struct Counts {
 }
 
 impl Attribution {
+    /// Leaves open what only the user can decide: whether a record is to be
+    /// applied at all, where the snapshot can hold it already; `decided` says by
+    /// position in the log where that was done.
+    pub(in crate::recovery) fn leave_open(&mut self, decided: impl Fn(usize) -> bool) {
+        for attributed in &mut self.tail {
+            if !decided(attributed.record) {
+                attributed.best = attributed.database.take().or(attributed.best.take());
+                attributed.confidence = Confidence::Ambiguous;
+                attributed.weight = 0.0;
+            }
+        }
+    }
+
     /// Records by confidence.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();

@@ -1,6 +1,6 @@
 //! What the snapshot itself says about the records after the last marker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::codec::{ByteWriter, ContentHash, encode_plain_row};
 use crate::error::Result;
@@ -10,6 +10,13 @@ use crate::model::{Column, DataType, Operation, PackedRow, PlainRow, RowRef, Row
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
 pub const RECORDS_PER_CHECKPOINT: usize = 100;
+
+/// Segments that a checkpoint keeps, the newest by name (format page, "WAL").
+const SEGMENTS_KEPT: usize = 2;
+/// Last rows of a table that are held against the last inserts into it, and
+/// the fewest that are no chance.
+const END_ROWS: usize = 4;
+const END_ROWS_LEAST: usize = 2;
 
 /// Where the snapshot stands against the records after the last marker.
 pub(super) enum Split {
@@ -52,6 +59,8 @@ pub(super) struct Evidence {
     telling: usize,
     /// Such ones of tables with a key.
     keyed: usize,
+    /// Whether a table ends with the rows that were inserted last.
+    ends_with_tail: bool,
 }
 
 impl Evidence {
@@ -86,6 +95,7 @@ impl Evidence {
             proven: 0,
             telling: 0,
             keyed: 0,
+            ends_with_tail: found.end_with(records, after),
         };
         let created: BTreeSet<&str> = tail.iter().filter_map(creates).collect();
         let mut ended = BTreeSet::new();
@@ -136,7 +146,12 @@ impl Evidence {
             let proven = self.proven > 0 && (logs_changes || family == Family::V1_3);
             return match (proven, absent) {
                 (true, 0) => Split::After,
-                (false, _) if !self.start_can_have_written(wal, after) => Split::Before,
+                (false, _)
+                    if !self.start_can_have_written(wal, after)
+                        && !self.start_left_no_segment(wal) =>
+                {
+                    Split::Before
+                }
                 _ => Split::Unclear { present, absent },
             };
         }
@@ -164,6 +179,14 @@ impl Evidence {
                 second.is_some_and(|second| last.timestamp <= second)
             });
         wal.segments.iter().any(opened) || (at_once && self.telling > 0)
+    }
+
+    /// Whether a start can have come after the last record whose segment the
+    /// checkpoint at start deleted, with the mark in it: where the clock had
+    /// stepped back, its name was not one of the two newest. What it replayed
+    /// stands at the ends of tables.
+    fn start_left_no_segment(&self, wal: &Wal) -> bool {
+        self.ends_with_tail && wal.segments.len() >= SEGMENTS_KEPT
     }
 }
 
@@ -264,6 +287,8 @@ struct FoundRows {
     copies: BTreeMap<(String, ContentHash), u64>,
     /// Where those stand that are not ended: the database and the row.
     live: BTreeMap<(String, ContentHash), Vec<(usize, u64)>>,
+    /// By table of a database: its last rows, the last one first.
+    ends: Vec<(String, Vec<ContentHash>)>,
 }
 
 /// Rows beyond the logged ones that are looked at from a table's end: rows of
@@ -276,6 +301,7 @@ impl WantedRows<'_> {
     fn count_in(&self, snapshot: &Snapshot) -> Result<FoundRows> {
         let mut copies = BTreeMap::new();
         let mut live: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut ends = Vec::new();
         for (name, rows) in &self.pushes_by_table {
             let wanted: BTreeSet<ContentHash> =
                 rows.iter().map(|row| row_hash_owned(row)).collect();
@@ -289,9 +315,12 @@ impl WantedRows<'_> {
                     .saturating_add(SLACK_ROWS);
                 let mut at = extent.count.saturating_sub(last);
                 let mut reader = RowReader::starting_at(extent, at)?;
+                let mut end = VecDeque::with_capacity(END_ROWS + 1);
                 while let Some(batch) = reader.next_batch()? {
                     for row in batch.rows() {
                         let hash = row_hash(&row);
+                        end.push_front(hash);
+                        end.truncate(END_ROWS);
                         if wanted.contains(&hash) {
                             let key = ((*name).to_owned(), hash);
                             if row.xmax.is_none() {
@@ -302,13 +331,28 @@ impl WantedRows<'_> {
                         at += 1;
                     }
                 }
+                ends.push(((*name).to_owned(), end.into()));
             }
         }
-        Ok(FoundRows { copies, live })
+        Ok(FoundRows { copies, live, ends })
     }
 }
 
 impl FoundRows {
+    /// Whether some table ends with the rows that the records after a position
+    /// inserted last, and those before it do not say why.
+    fn end_with(&self, records: &[WalRecord], after: usize) -> bool {
+        let last = last_inserts(records.get(after..));
+        let before = last_inserts(records.get(..after));
+        self.ends.iter().any(|(name, end)| {
+            let of_table = |last: &BTreeMap<&str, Vec<ContentHash>>| {
+                last.get(&**name).cloned().unwrap_or_default()
+            };
+            let (last, before) = (of_table(&last), of_table(&before));
+            last.len() >= END_ROWS_LEAST && end.starts_with(&last) && !before.starts_with(&last)
+        })
+    }
+
     /// Whether no database that has the table could take an INSERT's row after
     /// the snapshot: a key in a row that it shows, and that nothing has `ended`
     /// since, is taken. Rows of equal xmin are shown to one another.
@@ -347,6 +391,20 @@ impl FoundRows {
             _ => false,
         }
     }
+}
+
+/// The rows inserted last into each table, the last one first.
+fn last_inserts(records: Option<&[WalRecord]>) -> BTreeMap<&str, Vec<ContentHash>> {
+    let mut last: BTreeMap<&str, Vec<ContentHash>> = BTreeMap::new();
+    for record in records.unwrap_or_default().iter().rev() {
+        if let Operation::Insert { table, row } = &record.operation {
+            let rows = last.entry(table).or_default();
+            if rows.len() < END_ROWS {
+                rows.push(row_hash_owned(row));
+            }
+        }
+    }
+    last
 }
 
 /// The values and xmin: what stays when the version is marked dead later.
