@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::run::{inspect, migrate};
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
@@ -22,19 +23,18 @@ const ROWS: i64 = 2000;
 
 struct Rows(Vec<Vec<Vec<Row>>>);
 
-struct Stream<'r>(Option<&'r [Row]>);
+struct Stream<'r>(Option<&'r [Row]>, RowBuffer);
 
 impl RowStream for Stream<'_> {
     fn next_batch(&mut self) -> rustdb_migrate::error::Result<Option<RowBatch<'_>>> {
-        Ok(self.0.take().map(|rows| {
-            let mut batch = RowBatch::new();
-            for row in rows {
-                let values = row.values.iter();
-                values.for_each(|value| batch.push_value(value.as_ref()));
-                batch.end_row(row.xmin, row.xmax);
-            }
-            batch
-        }))
+        let Some(rows) = self.0.take() else {
+            return Ok(None);
+        };
+        for row in rows {
+            let values = row.values.iter().map(Value::as_ref);
+            self.1.push(values, row.xmin, row.xmax);
+        }
+        Ok(Some(self.1.batch()))
     }
 }
 
@@ -48,7 +48,8 @@ impl RowSource for Rows {
         database: usize,
         table: usize,
     ) -> rustdb_migrate::error::Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(Some(&self.0[database][table]))))
+        let rows = Some(&self.0[database][table][..]);
+        Ok(Box::new(Stream(rows, RowBuffer::default())))
     }
 }
 

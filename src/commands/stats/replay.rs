@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::codec::RowValues;
 use crate::engine::{
     CreateOptions, LOG_DIR, Layout, LiveStore, Origin, RowId, StoreOptions, TableHandle,
     TableReader, create_on,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
 use super::descriptor::{self, Descriptor};
-use crate::codec::PlainReader;
 use crate::engine::layouts::CreateOptions;
 use crate::engine::pages::address::{Lsn, TableAddress};
 use crate::engine::pages::paths::{TablePlace, database_dir};
@@ -214,8 +213,11 @@ impl<'p> Writing<'p> {
             return Ok(());
         };
         let ((database, table), place) = job.place;
-        let stream = self.rows.open_part(*database, *table, &job.part)?;
-        encoded.read(stream, place, self.tables.indexed(place))
+        let mut stream = self.rows.open_part(*database, *table, &job.part)?;
+        while let Some(batch) = stream.next_batch()? {
+            encoded.add(&batch, place, self.tables.indexed(place))?;
+        }
+        Ok(())
     }
 
     fn stream(
@@ -225,10 +227,10 @@ impl<'p> Writing<'p> {
         writer: &mut dyn TableWriter,
     ) -> Result<()> {
         let ((database, table), place) = job.place;
-        let mut reader = PlainReader::new(self.rows.open_rows(*database, *table)?);
-        while let Some(rows) = reader.next_rows()? {
+        let mut stream = self.rows.open_rows(*database, *table)?;
+        while let Some(batch) = stream.next_batch()? {
             encoded.clear();
-            encoded.add(&rows, place, self.tables.indexed(place))?;
+            encoded.add(&batch, place, self.tables.indexed(place))?;
             writer.push(encoded)?;
         }
         Ok(())

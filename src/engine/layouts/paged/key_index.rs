@@ -183,10 +183,10 @@ pub(super) fn visible_rows<S: PageSource>(
                 // Rows move when they end.
                 State::Moved | State::MovedRow | State::MovedHead => continue,
             };
-            let (walked, value) = walk_row_of(&tuple, row, arity, key)?;
+            let walked = walk_row_of(&tuple, row, arity, key)?;
             let slot = tuple.slot;
             if walked.visible {
-                take(RowPlace { page, slot }, value)?;
+                take(RowPlace { page, slot }, walked.key)?;
             }
         }
         page = page.saturating_add(1);

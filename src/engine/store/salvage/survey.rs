@@ -480,12 +480,12 @@ impl Survey<'_> {
             },
         };
         let row = decode_alone(&row.bytes, arity_of(&row.bytes)?)?;
-        let values = row.values.iter().enumerate();
+        let values = row.values().enumerate();
         Some(
             values
                 .map(|(at, value)| {
                     let name = format!("column_{}", at + 1);
-                    Column::new(name, type_of(&value.as_ref()))
+                    Column::new(name, type_of(&value))
                 })
                 .collect(),
         )

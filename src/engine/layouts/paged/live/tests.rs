@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::codec::{RowBuffer, pack_row};
 use crate::engine::layouts::paged::table_files::Paged;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::buffer_pool::BufferPool;
@@ -38,11 +39,10 @@ pub(in crate::engine::layouts::paged) fn row(
 }
 
 fn bytes_of(row: &Row) -> Vec<u8> {
-    let mut batch = RowBatch::new();
-    row.values.iter().for_each(|v| batch.push_value(v.as_ref()));
-    batch.end_row(row.xmin, row.xmax);
+    let values = row.values.iter().map(Value::as_ref);
     let mut w = ByteWriter::new();
-    batch.rows().for_each(|row| encode_row(&mut w, &row));
+    let row = pack_row(values, row.xmin, row.xmax);
+    encode_row(&mut w, &row.as_row(), None).unwrap();
     w.into_vec()
 }
 
@@ -60,19 +60,18 @@ fn key_of(key: i64) -> Vec<u8> {
 }
 
 /// Rows, all at once.
-struct Given(Vec<Row>, bool);
+struct Given(Vec<Row>, bool, RowBuffer);
 
 impl RowStream for Given {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         if std::mem::replace(&mut self.1, true) {
             return Ok(None);
         }
-        let mut batch = RowBatch::new();
         for row in &self.0 {
-            row.values.iter().for_each(|v| batch.push_value(v.as_ref()));
-            batch.end_row(row.xmin, row.xmax);
+            let values = row.values.iter().map(Value::as_ref);
+            self.2.push(values, row.xmin, row.xmax);
         }
-        Ok(Some(batch))
+        Ok(Some(self.2.batch()))
     }
 }
 
@@ -139,7 +138,7 @@ impl Bench {
         let rows: Vec<_> = rows.map(|(len, key)| row_of_len(key, 1, *len).0).collect();
         let mut stored = TableCounts::default();
         if lens.is_some() {
-            let mut given = Given(rows.clone(), false);
+            let mut given = Given(rows.clone(), false, RowBuffer::default());
             stored = FILES.write(&table, Lsn(0), &mut given).unwrap();
         }
         let live = FILES.live(&table, stored, &access(true)).unwrap();
