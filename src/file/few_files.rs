@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit};
 
-use super::regular::open_regular;
 use super::DiskFile;
+use super::regular::open_regular;
 use crate::error::{Error, Result};
 
 /// Open files where the system sets no limit, or one that is far away.
