@@ -16,7 +16,7 @@ use super::info::table_bytes;
 use super::{Backend, Directory, Identity, OpenOptions};
 
 pub use replay::Records;
-pub use writes::{LeftOut, Run, Writes};
+pub use writes::{LeftOut, WriterTotals, Writes};
 
 /// Widest rows that are named.
 const WIDEST: usize = 3;

@@ -30,7 +30,7 @@ pub struct Writes {
     /// not counted.
     pub rows_in_pages: bool,
     /// Every writer at every distance of checkpoints.
-    pub runs: Vec<Run>,
+    pub runs: Vec<WriterTotals>,
 }
 
 /// Records that nobody, or no store of ours, writes again.
@@ -47,7 +47,7 @@ pub struct LeftOut {
 
 /// What one writer wrote.
 #[derive(Debug, Serialize)]
-pub struct Run {
+pub struct WriterTotals {
     /// `old server`, or a layout.
     pub writer: String,
     /// Records between two checkpoints; there is one at the end too.
@@ -122,7 +122,7 @@ impl Writes {
         let all = bytes.log.saturating_add(bytes.files);
         let hundredths = u128::from(all) * 100 / u128::from(self.replayed.bytes.max(1));
         let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
-        self.runs.push(Run {
+        self.runs.push(WriterTotals {
             writer,
             checkpoint_every: every,
             checkpoints: tail.changes.len().div_ceil(every),
