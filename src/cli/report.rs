@@ -21,7 +21,7 @@ use crate::render::{grouped, utc_text};
 use super::Exit;
 use super::document::{Head, Source};
 use super::next_steps::{Obstacle, after_look};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, note, word};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
@@ -53,7 +53,7 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
 }
 
 /// What was looked at before a page says that all is in order.
