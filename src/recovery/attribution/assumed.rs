@@ -12,7 +12,7 @@ use crate::finding::{Code, Finding};
 use crate::model::Operation;
 use crate::report::Report;
 
-use super::check::{Lookup, Outcome, insert_runs};
+use super::check::{Lookup, Trial, insert_runs};
 use super::component::Component;
 use super::evidence::{self, Clue};
 use super::horizon::{Asks, Horizon};
@@ -78,7 +78,7 @@ fn fits(
             return Ok(false);
         };
         let keys_before = insert_runs.get(*at).copied().unwrap_or_default();
-        if lookup.check(database, record, keys_before) != Outcome::Applies {
+        if lookup.check(database, record, keys_before) != Trial::Applies {
             return Ok(false);
         }
         clues.clear();

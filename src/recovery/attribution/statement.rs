@@ -8,7 +8,7 @@
 use crate::model::Operation;
 
 use super::candidates::Candidates;
-use super::check::{Lookup, Outcome};
+use super::check::{Lookup, Trial};
 use super::component::Component;
 use super::evidence::{self, Clue, Model, Selecting};
 use super::facts::Fact;
@@ -81,7 +81,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         let keys_before = u32::try_from(at).unwrap_or(u32::MAX);
         let outcome = self.lookup.check(database, record, keys_before);
         let mut clues = Vec::new();
-        if let Outcome::Breaks(fact) = outcome {
+        if let Trial::Breaks(fact) = outcome {
             match unless_unlogged(fact, record) {
                 Some(clue) => clues.push(clue),
                 None => return Vec::new(),
@@ -90,7 +90,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         let table = database.table(record.table);
         match (record.operation, table) {
             (Operation::Insert { row, .. }, Some(table)) => {
-                if outcome == Outcome::NoEffect {
+                if outcome == Trial::NoEffect {
                     clues.push(("failed-statement", evidence::FAILED_INSERT));
                 } else {
                     evidence::insert(&self.lookup, database, record, table, row, &mut clues);
@@ -98,7 +98,7 @@ impl<'p, 'w> Readings<'p, 'w> {
                 vec![Reading {
                     len: 1,
                     clues,
-                    effect: outcome != Outcome::NoEffect,
+                    effect: outcome != Trial::NoEffect,
                 }]
             }
             (Operation::Update { index, .. } | Operation::Delete { index, .. }, Some(table)) => {
@@ -106,7 +106,7 @@ impl<'p, 'w> Readings<'p, 'w> {
             }
             _ => {
                 let unknown = slot == self.problem().unknown();
-                let effect = outcome == Outcome::Applies;
+                let effect = outcome == Trial::Applies;
                 evidence::reshape(record, unknown, database.has_tables(), effect, &mut clues);
                 vec![Reading {
                     len: 1,
