@@ -15,7 +15,7 @@ use crate::report::Report;
 use super::info::table_bytes;
 use super::{Backend, Directory, Identity, OpenOptions};
 
-pub use replay::Records;
+pub use replay::RecordTotals;
 pub use writes::{LeftOut, WriterTotals, Writes};
 
 /// Widest rows that are named.
