@@ -8,7 +8,7 @@ use super::handle::TableHandle;
 use super::leftovers::clear_leftovers;
 use crate::engine::layouts::{CreateOptions, Layout};
 use crate::engine::log::{LogWriter, Owner};
-use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::address::{LogPosition, Lsn, Lsns, TableAddress};
 use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
@@ -97,6 +97,8 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
+    /// States that its files may be of.
+    lsns: Lsns,
     pub(super) access: Access,
     catalog: RwLock<LiveCatalog>,
     writer: Mutex<Writer>,
@@ -163,7 +165,10 @@ impl LiveStore {
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
         let lock = lock_for_changes(&**disk, dir)?;
-        let recovered = recover(disk, dir, Mode::Write)?;
+        let mut recovered = recover(disk, dir, Mode::Write)?;
+        if recovered.control.first == Lsn::default() && recovered.from == LogPosition::default() {
+            recovered.control.first = Lsns::random_first();
+        }
         clear_leftovers(&**disk, dir)?;
         let control = &recovered.control;
         let files = control.shape.tables();
@@ -201,12 +206,13 @@ impl LiveStore {
                 expected,
             ));
         }
-        let log = LogWriter::open(disk, dir, control.origin.cluster_id, end)?;
+        let log = LogWriter::open(disk, dir, (control.origin.cluster_id, control.first), end)?;
         let store = LiveStore {
             disk: disk.clone(),
             root: dir.to_owned(),
             files,
             options,
+            lsns: recovered.cluster().lsns.open_ended(),
             access,
             catalog: RwLock::new(catalog),
             writer: Mutex::new(Writer {
@@ -292,6 +298,7 @@ impl LiveStore {
     ) -> TablePlace {
         let address = TableAddress {
             cluster_id,
+            lsns: self.lsns,
             database: owner.database,
             table: owner.table,
         };
@@ -304,6 +311,24 @@ impl Writer {
     pub(super) fn need<T>(&mut self, result: Result<T>) -> Result<T> {
         self.failed |= result.is_err();
         result
+    }
+}
+
+impl Drop for LiveStore {
+    /// Marks how far the log is on disk: what is damaged before was no crash's
+    /// work. Who cannot write the mark loses no more than that.
+    fn drop(&mut self) {
+        let writer = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let durable = writer.log.durable();
+        if writer.failed || !writer.log.has_begun() || durable <= writer.control.synced {
+            return;
+        }
+        writer.control.synced = durable;
+        let checkpoint = writer.control.checkpoint;
+        let _ = writer.control.advance(&*self.disk, &self.root, checkpoint);
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn place(dir: &TempDir) -> TreePlace {
         path: dir.path().join("t.index"),
         address: TableAddress {
             cluster_id: 77,
+            lsns: crate::engine::pages::address::Lsns::ANY,
             database: 1,
             table: 2,
         },

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::layouts::{Layout, MAX_PAGES_PER_FILE, Shape};
-use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::address::{Cluster, TableAddress};
 use crate::engine::pages::buffer_pool::PAGE_LEN;
+use crate::engine::pages::page::TABLE_OFFSET;
 use crate::engine::pages::paths::{
     DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
 };
@@ -204,19 +205,19 @@ type FoundDatabases = Vec<(Database, Vec<FoundTable>)>;
 /// # Errors
 /// `UnsupportedVersion`; I/O errors.
 pub(super) fn find_catalog(
-    recovered: &Recovered,
+    (recovered, cluster): (&Recovered, Cluster),
     dir: &Path,
     files: &dyn TableFiles,
     report: &mut Report,
 ) -> Result<(Catalog, FoundDatabases)> {
     let survey = Survey {
         disk: &recovered.disk,
-        cluster_id: recovered.control.origin.cluster_id,
+        cluster,
         files,
     };
     let disk = &*recovered.disk;
     let path = dir.join(GLOBAL_NAME);
-    let (catalog, entries) = match or_damage(Global::read(disk, dir, survey.cluster_id), &path)? {
+    let (catalog, entries) = match or_damage(Global::read(disk, dir, survey.cluster.id), &path)? {
         Ok(mut global) => {
             let entries = std::mem::take(&mut global.databases);
             let dirs = entries.into_iter().map(|entry| {
@@ -253,7 +254,7 @@ pub(super) fn find_catalog(
 
 struct Survey<'s> {
     disk: &'s Arc<dyn Disk>,
-    cluster_id: u128,
+    cluster: Cluster,
     files: &'s dyn TableFiles,
 }
 
@@ -270,7 +271,7 @@ impl Survey<'_> {
         let mut described = BTreeMap::new();
         for path in descriptors_in(disk, dir)? {
             if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)?
-                && found.owner.cluster_id == self.cluster_id
+                && found.owner.cluster_id == self.cluster.id
             {
                 described.insert(path, (found.owner.database, found.document));
             }
@@ -287,7 +288,7 @@ impl Survey<'_> {
                 }
             },
         };
-        let read = Metadata::read(disk, dir, self.cluster_id, &entry);
+        let read = Metadata::read(disk, dir, self.cluster.id, &entry);
         let (listed, mut database) = match or_damage(read, &path)? {
             Ok(metadata) => {
                 let list = metadata.tables.iter().map(|table| {
@@ -331,7 +332,8 @@ impl Survey<'_> {
 
     fn place(&self, dir: &Path, schema: &Table, (database, table): (u32, u32)) -> TablePlace {
         let address = TableAddress {
-            cluster_id: self.cluster_id,
+            cluster_id: self.cluster.id,
+            lsns: self.cluster.lsns,
             database,
             table,
         };
@@ -347,7 +349,7 @@ impl Survey<'_> {
         let path = dir.join(METADATA_NAME);
         let read = sealed::read_any::<Metadata<'static>>(&**self.disk, &path, KIND_METADATA);
         if let Ok((seal, metadata)) = read
-            && seal.cluster_id == self.cluster_id
+            && seal.cluster_id == self.cluster.id
         {
             return Some(DatabaseEntry {
                 id: seal.database,
@@ -449,7 +451,8 @@ impl Survey<'_> {
         }
         if disk.kind(start)? == Some(crate::file::EntryKind::Dir) {
             for file in disk.entries(start)?.into_iter().take(STATED_FILES) {
-                let pages = (0..STATED_PAGES).map(|page| page * PAGE_LEN as u64 + 20);
+                let pages =
+                    (0..STATED_PAGES).map(|page| page * PAGE_LEN as u64 + TABLE_OFFSET as u64);
                 places.extend(pages.map(|at| (file.path.clone(), at)));
             }
         }

@@ -129,6 +129,7 @@ impl Bench {
             stem: "t".into(),
             address: TableAddress {
                 cluster_id: 5,
+                lsns: crate::engine::pages::address::Lsns::ANY,
                 database: 1,
                 table: 2,
             },
