@@ -11,8 +11,11 @@ mod append_damage;
 mod bytes;
 mod damage;
 mod forged;
+mod magic;
 mod paged;
 mod paged_damage;
 mod paged_forged;
 mod round_trip;
 mod sample;
+#[path = "../support/skip.rs"]
+mod skip;

@@ -16,10 +16,12 @@ use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
 use crate::engine::store::recovery::{Mode, Replayed, no_table, recover, replay};
+use crate::engine::store::salvage::rebuild_catalogs;
 use crate::engine::table::{Access, LiveTable, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk};
 use crate::model::{Catalog, RowSource, RowStream, Table};
+use crate::report::Report;
 use crate::work::Threads;
 
 /// How a store works.
@@ -97,6 +99,7 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
+    findings: Report,
     /// States that its files may be of.
     lsns: Lsns,
     pub(super) access: Access,
@@ -151,7 +154,9 @@ impl LiveStore {
         Self::open_on(disk, dir, options)
     }
 
-    /// Opens a directory, and brings its files to its last record.
+    /// Opens a directory, and brings its files to its last record. Catalogs that
+    /// are gone are written anew from the tables; see
+    /// [`findings`](Self::findings).
     ///
     /// # Errors
     /// `NeedsDecision` when another process has it open; damage; I/O errors.
@@ -170,6 +175,7 @@ impl LiveStore {
             recovered.control.first = Lsns::random_first();
         }
         clear_leftovers(&**disk, dir)?;
+        let findings = rebuild_catalogs(&recovered, dir)?;
         let control = &recovered.control;
         let files = control.shape.tables();
         let access = Access {
@@ -212,6 +218,7 @@ impl LiveStore {
             root: dir.to_owned(),
             files,
             options,
+            findings,
             lsns: recovered.cluster().lsns.open_ended(),
             access,
             catalog: RwLock::new(catalog),
@@ -224,6 +231,31 @@ impl LiveStore {
             _lock: lock,
         };
         Ok(store)
+    }
+
+    /// What was lost with files that opening it wrote anew.
+    pub fn findings(&self) -> &Report {
+        &self.findings
+    }
+
+    /// Makes every change durable, marks how far the log is on disk, and lets go of
+    /// the directory: damage before the mark is then never taken for what a crash
+    /// left. A store that is dropped instead leaves the mark of its last checkpoint.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn close(self) -> Result<()> {
+        let mut writer = self.writer()?;
+        writer.log.sync()?;
+        let durable = writer.log.durable();
+        if writer.log.has_begun() && durable > writer.control.synced {
+            writer.control.synced = durable;
+            let checkpoint = writer.control.checkpoint;
+            writer.control = writer
+                .control
+                .advance(&*self.disk, &self.root, checkpoint)?;
+        }
+        Ok(())
     }
 
     /// How its tables lie in files.
@@ -311,24 +343,6 @@ impl Writer {
     pub(super) fn need<T>(&mut self, result: Result<T>) -> Result<T> {
         self.failed |= result.is_err();
         result
-    }
-}
-
-impl Drop for LiveStore {
-    /// Marks how far the log is on disk: what is damaged before was no crash's
-    /// work. Who cannot write the mark loses no more than that.
-    fn drop(&mut self) {
-        let writer = self
-            .writer
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        let durable = writer.log.durable();
-        if writer.failed || !writer.log.has_begun() || durable <= writer.control.synced {
-            return;
-        }
-        writer.control.synced = durable;
-        let checkpoint = writer.control.checkpoint;
-        let _ = writer.control.advance(&*self.disk, &self.root, checkpoint);
     }
 }
 

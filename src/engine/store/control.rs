@@ -147,8 +147,8 @@ impl Control {
             let expected = format!("one that ends before {LSN_LIMIT}");
             return Err(fields.damage(SYNCED_OFFSET, Code::OutOfRange, found, expected));
         }
-        let mut later = [checkpoint_at, synced].into_iter();
-        if later.any(|lsn| lsn < first && lsn != Lsn::default()) {
+        let began = checkpoint_at == Lsn::default() || checkpoint_at >= first;
+        if !began || synced < first {
             let found = format!("a log that began at {}", first.0);
             let expected = "one that began before what it has";
             return Err(fields.damage(FIRST_OFFSET, Code::OutOfRange, found, expected));
@@ -201,10 +201,17 @@ impl Control {
         root: &Path,
         checkpoint: LogPosition,
     ) -> Result<Self> {
+        let synced = self.synced.max(checkpoint.at);
         let next = Control {
             generation: self.generation.saturating_add(1),
             checkpoint,
-            synced: self.synced.max(checkpoint.at),
+            // Where a log began that may not be on disk is not known yet.
+            first: if synced < self.first {
+                Lsn::default()
+            } else {
+                self.first
+            },
+            synced,
             ..self.clone()
         };
         let path = path(root);

@@ -2,7 +2,10 @@
 //! whatever else is lost, and what is lost is said.
 
 mod log;
+mod rebuild;
 mod survey;
+
+pub(in crate::engine) use rebuild::rebuild_catalogs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
