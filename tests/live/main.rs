@@ -13,6 +13,7 @@ mod crashes;
 mod damage;
 mod independent;
 mod large;
+mod many;
 mod model;
 #[path = "../support/peer.rs"]
 mod peer;
