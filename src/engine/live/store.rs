@@ -7,8 +7,8 @@ use super::catalog::{LiveCatalog, LiveDatabase};
 use super::handle::TableHandle;
 use super::leftovers::clear_leftovers;
 use crate::engine::layouts::{CreateOptions, Layout};
-use crate::engine::log::{LogWriter, Owner};
-use crate::engine::pages::address::{LogPosition, Lsn, Lsns, TableAddress};
+use crate::engine::log::{LogWriter, Owner, SegmentFile};
+use crate::engine::pages::address::{Lsn, Lsns, TableAddress};
 use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
@@ -171,7 +171,8 @@ impl LiveStore {
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
         let lock = lock_for_changes(&**disk, dir)?;
         let mut recovered = recover(disk, dir, Mode::Write)?;
-        if recovered.control.first == Lsn::default() && recovered.from == LogPosition::default() {
+        if recovered.control.first == Lsn::default() && SegmentFile::list(&**disk, dir)?.is_empty()
+        {
             recovered.control.first = Lsns::random_first();
         }
         clear_leftovers(&**disk, dir)?;

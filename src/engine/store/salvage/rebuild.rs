@@ -27,10 +27,11 @@ use crate::report::Report;
 pub(in crate::engine) fn rebuild_catalogs(recovered: &Recovered, dir: &Path) -> Result<Report> {
     let mut report = Report::new();
     let (disk, cluster) = (&*recovered.disk, recovered.control.cluster(Lsns::ANY.last));
+    let files = recovered.control.shape.tables();
     let survey = Survey {
         disk: &recovered.disk,
         cluster,
-        files: &*recovered.control.shape.tables(),
+        files: &*files,
     };
     let path = dir.join(GLOBAL_NAME);
     if disk.kind(&path)?.is_none() {

@@ -282,7 +282,7 @@ impl Survey<'_> {
     pub(super) fn stems(&self, dir: &Path) -> Result<BTreeSet<String>> {
         let entries = self.disk.entries(dir)?.into_iter();
         let stems = entries.filter_map(|entry| match entry.name.split_once('.') {
-            None if entry.is_dir => Some(entry.name),
+            None if entry.is_dir => Some(entry.name.clone()),
             Some((stem, "db" | "dat" | "table")) if stem != "metadata" => Some(stem.to_owned()),
             _ => None,
         });
