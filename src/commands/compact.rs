@@ -23,7 +23,7 @@ pub struct CompactReport {
     pub bytes: (u64, u64),
     /// Row versions of all tables.
     pub rows: (u64, u64),
-    /// Bytes of the log.
+    /// Bytes of all segments of the log.
     pub log_bytes: (u64, u64),
     /// Whether any file was replaced.
     pub changed: bool,
@@ -35,7 +35,7 @@ pub struct CompactReport {
 /// What became of one table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct CompactTable {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,

@@ -9,8 +9,8 @@ const LINE_LEN: usize = 16;
 /// Fewest zeros that are not printed one by one.
 const MIN_ZEROS: usize = 32;
 
-/// A named field of a page.
-struct Field {
+/// Bytes of a page, with their name.
+struct NamedBytes {
     at: usize,
     len: usize,
     name: String,
@@ -34,18 +34,18 @@ pub fn page_hex(view: &PageView) -> String {
     text
 }
 
-fn fields(view: &PageView) -> Vec<Field> {
-    let fields = view.fields.iter().map(|field| Field {
+fn fields(view: &PageView) -> Vec<NamedBytes> {
+    let fields = view.fields.iter().map(|field| NamedBytes {
         at: field.at,
         len: field.len,
         name: format!("{} {}", field.name, field.value),
     });
-    let slots = view.slots.iter().map(|slot| Field {
+    let slots = view.slots.iter().map(|slot| NamedBytes {
         at: slot.at,
         len: slot.len,
         name: format!("slot {}: {}", slot.number, slot.state),
     });
-    let rows = view.rows.iter().map(|row| Field {
+    let rows = view.rows.iter().map(|row| NamedBytes {
         at: row.at,
         len: row.len,
         name: match row.overflow.is_empty() {
@@ -93,13 +93,13 @@ fn lines(text: &mut String, view: &PageView, (from, to): (usize, usize), name: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Field, PageRow};
+    use crate::model::{NamedBytes, PageRow};
 
     #[test]
     fn every_byte_stands_once_and_zeros_are_short() {
         let bytes = [&b"ABCD"[..], &[0; 40], b"row 17 bytes long"].concat();
         let mut view = PageView::new(3, "t.dat".into(), 4096, bytes);
-        view.fields.push(Field {
+        view.fields.push(NamedBytes {
             name: "magic",
             at: 0,
             len: 3,
@@ -115,7 +115,7 @@ mod tests {
             row: None,
         });
         // One that reaches into another is left out.
-        view.fields.push(Field {
+        view.fields.push(NamedBytes {
             name: "wrong",
             at: 50,
             len: 9,
