@@ -148,19 +148,3 @@ fn the_hashes_of_the_format_page_are_of_the_code_and_of_the_peer() {
         assert_eq!(read["tables"][0]["versions_hash"], given("table, versions"));
     }
 }
-
-#[test]
-#[ignore = "temporary"]
-fn write_example() {
-    for (layout, name) in [
-        (Layout::Paged, "paged"),
-        (Layout::PerTable, "per"),
-        (Layout::Append, "append"),
-    ] {
-        let dir = example(layout).keep();
-        let to = Path::new("/tmp/example").join(name);
-        fs::create_dir_all("/tmp/example").unwrap();
-        let _ = fs::remove_dir_all(&to);
-        fs::rename(dir, to).unwrap();
-    }
-}

@@ -503,10 +503,11 @@ def unseal_twice(data, control, database):
 
 
 class Log:
-    """Whole records from the checkpoint on."""
+    """Whole records from the checkpoint on; what is wrong before it is said alone."""
 
     def __init__(self, disk, control):
         self.records, self.problem = [], None
+        self.before = []
         starts = sorted(
             int(path[4:20], 16) for path in disk.files if path.startswith("wal/") and path.endswith(".log")
         )
@@ -515,6 +516,7 @@ class Log:
         if at == 0 and starts:
             at = self.first = starts[0]
             last = 0
+        self.check_before(disk, starts, at, control)
         below = [start for start in starts if start <= at]
         if not below:
             need(at == 0 and control.synced == 0, "wal: no segment that reaches back to the checkpoint")
@@ -542,9 +544,30 @@ class Log:
                 need(beyond is None or beyond <= at, "wal: damage before what was on disk")
                 need(beyond is None, "wal: whole records beyond damage")
             else:
-                need(at - start >= len(data), f"wal: damage in segment {start:016x}")
+                need(at - start == len(data), f"wal: damage in segment {start:016x}")
         need(at >= control.synced, "wal: it ends before what was on disk")
         self.end = at
+
+    def check_before(self, disk, starts, checkpoint, control):
+        """What was there before the checkpoint was on disk, whole."""
+        at, last = (starts or [0])[0], None
+        for start in starts:
+            data = disk.read(f"wal/{start:016x}.log")
+            if start > checkpoint or at >= checkpoint and start != at:
+                return
+            head = data[:48]
+            whole = len(head) == 48 and u32(head, 44) == crc(head[:44]) and start == at
+            if not whole or head[:28] != b"RDBXWLOG\1\0\0\0" + control.cluster:
+                if at < checkpoint:
+                    self.before.append(f"wal: head of segment {start:016x}")
+                return
+            at, last = start + 48, u64(head, 36)
+            while at < checkpoint and at - start < len(data):
+                record = self.record(data, start, (at, last), control)
+                if record is None:
+                    self.before.append(f"wal: damage at {at}, before the checkpoint")
+                    return
+                at, last = at + record[0], at
 
     @staticmethod
     def record(data, start, place, control):
@@ -789,6 +812,7 @@ class Directory:
         log = Log(self.disk, self.control)
         if log.problem:
             self.problems.append(log.problem)
+        self.problems += log.before
         changes, records = log.last_batch()
         for change in changes:
             self.disk.change(Cursor(change))
@@ -809,7 +833,11 @@ class Directory:
                 tables[table.ids] = table
         for _, owner, kind, payload, _ in records:
             if kind in (1, 2, 3, 4):
-                tables[struct.pack("<II", *owner)].apply(kind, payload)
+                table = tables.get(struct.pack("<II", *owner))
+                if table:
+                    table.apply(kind, payload)
+                else:
+                    self.problems.append("wal: a record of a table that is not there")
 
     def database(self, entry):
         path = "db_" + file_name(entry["name"], entry["id"])
