@@ -1,6 +1,7 @@
 //! Directories of many tables: a checkpoint writes what changed, whatever else is
 //! there, and a compaction as much as there is.
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create_on};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Catalog, Database, RowBatch, RowSource, RowStream, Table, ValueRef};
@@ -11,7 +12,11 @@ use crate::workload::{root, schema};
 /// Two rows in each table, of which one is dead.
 struct Rows;
 
-struct Stream(bool);
+#[derive(Default)]
+struct Stream {
+    is_read: bool,
+    rows: RowBuffer,
+}
 
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
@@ -19,22 +24,20 @@ impl RowSource for Rows {
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(false)))
+        Ok(Box::new(Stream::default()))
     }
 }
 
 impl RowStream for Stream {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if std::mem::replace(&mut self.0, true) {
+        if std::mem::replace(&mut self.is_read, true) {
             return Ok(None);
         }
-        let mut batch = RowBatch::new();
         for (id, xmax) in [(1, None), (2, Some(2))] {
-            batch.push_value(ValueRef::Integer(id));
-            batch.push_value(ValueRef::Text("some text"));
-            batch.end_row(1, xmax);
+            let values = [ValueRef::Integer(id), ValueRef::Text("some text")];
+            self.rows.push(values, 1, xmax);
         }
-        Ok(Some(batch))
+        Ok(Some(self.rows.batch()))
     }
 }
 
@@ -54,7 +57,15 @@ fn directory(layout: Layout, tables: usize) -> SimDisk {
         family: "2.3".into(),
         cluster_id: 3,
     };
-    create_on(&disk.shared(), root(), layout, &catalog, &Rows, &origin).unwrap();
+    create_on(
+        &disk.shared(),
+        root(),
+        layout.into(),
+        &catalog,
+        &Rows,
+        &origin,
+    )
+    .unwrap();
     disk
 }
 
