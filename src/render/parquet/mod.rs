@@ -31,8 +31,10 @@ use parquet::schema::types::{ColumnPath, Type};
 use crate::model::RowRef;
 use crate::postgres::PgType;
 
-use column::ColumnValues;
+use column::{ColumnValues, INT64_DIGITS};
 use group::Group;
+
+pub use column::ParquetColumn;
 
 /// Rows of the largest row group.
 const MAX_GROUP_ROWS: usize = 1 << 20;
@@ -43,8 +45,6 @@ const MAX_GROUP_BYTES: usize = 20 << 20;
 const OPEN_BYTES: usize = 16 << 20;
 const MAX_PAGE_BYTES: usize = 1 << 20;
 const MIN_PAGE_BYTES: usize = 8 << 10;
-/// Digits of the longest decimal in 64 bits.
-const INT64_DIGITS: u8 = 18;
 
 /// How pages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,19 +56,6 @@ pub enum ParquetCompression {
     Snappy,
     /// Zstandard, which takes less room.
     Zstd,
-}
-
-/// A column of a file.
-#[derive(Debug, Clone)]
-pub struct ParquetColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub of: PgType,
-    /// Whether it takes no NULL.
-    pub required: bool,
-    /// Whether no value stands twice: a dictionary of them would be in vain.
-    pub distinct: bool,
 }
 
 /// Rows in the form of their columns.
@@ -95,8 +82,8 @@ impl ParquetBatch {
         if self.columns.len() != columns.len() {
             self.columns = columns.iter().map(ColumnValues::new).collect();
         }
-        let mut all = self.columns.iter_mut().zip(row.values);
-        self.refused = all.any(|(column, value)| column.push(value).is_none());
+        let mut all = self.columns.iter_mut().zip(row.values());
+        self.refused = all.any(|(column, value)| column.push(&value).is_none());
         self.rows = self.rows.saturating_add(1);
         !self.refused
     }
@@ -294,6 +281,7 @@ fn field(column: &ParquetColumn) -> Result<Arc<Type>, ParquetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::pack_row;
     use crate::model::ValueRef;
 
     /// A file of rows of one text each, by number.
@@ -310,12 +298,7 @@ mod tests {
         for row in 0..rows {
             let text = text(row);
             let values = [ValueRef::Text(&text), ValueRef::Null];
-            let row = RowRef {
-                values: &values,
-                xmin: 1,
-                xmax: None,
-            };
-            assert!(batch.push(&columns, &row));
+            assert!(batch.push(&columns, &pack_row(values, 1, None).as_row()));
             if batch.len() == 3000 {
                 batch.seal();
                 parquet.write(&batch, 0, batch.len()).unwrap();
@@ -363,13 +346,8 @@ mod tests {
             distinct: false,
         };
         let takes = |column: &ParquetColumn, value| {
-            let values = [value];
-            let row = RowRef {
-                values: &values,
-                xmin: 1,
-                xmax: None,
-            };
-            ParquetBatch::default().push(std::slice::from_ref(column), &row)
+            let row = pack_row([value], 1, None);
+            ParquetBatch::default().push(std::slice::from_ref(column), &row.as_row())
         };
         assert!(takes(&column, ValueRef::Numeric("12.0")));
         assert!(!takes(&column, ValueRef::Numeric("12.5")) && !takes(&column, ValueRef::Null));
