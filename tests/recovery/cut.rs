@@ -128,13 +128,25 @@ fn a_start_that_was_killed_and_rows_without_a_key_are_asked_about() {
     assert!(report.has(Code::CutUncertain));
 }
 
+/// A server that was started once, with a table of names alone.
+fn started() -> Server {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(false).split_off(1));
+    server.restart("a");
+    server
+}
+
+fn insert_two(server: &mut Server) {
+    for name in ["ash", "birch"] {
+        let name = Value::Text(name.to_owned());
+        assert!(server.insert("a", "t", &[vec![Some(name)]]));
+    }
+}
+
 #[test]
 fn a_start_whose_segment_was_deleted_is_asked_about() {
-    let mut server = Server::new(Release::V1_4, &["a"]);
-    server.create("a", "t", columns(false));
-    server.restart("a");
-    insert(&mut server, "a", "ash");
-    insert(&mut server, "a", "birch");
+    let mut server = started();
+    insert_two(&mut server);
     server.restart_behind("a");
     let (_, report) = cut(&server);
     assert!(report.has(Code::CutUncertain));
@@ -142,49 +154,37 @@ fn a_start_whose_segment_was_deleted_is_asked_about() {
 
 #[test]
 fn rows_entered_once_more_in_order_are_not_taken_for_held() {
-    let mut server = Server::new(Release::V1_4, &["a"]);
-    server.create("a", "t", columns(false));
-    server.restart("a");
-    let twice = |server: &mut Server| {
-        for name in ["ash", "birch"] {
-            let row = [Value::Integer(1), Value::Text(name.to_owned())];
-            assert!(server.insert("a", "t", &[row.map(Some).to_vec()]));
-        }
-    };
-    twice(&mut server);
+    let mut server = started();
+    insert_two(&mut server);
     server.checkpoint();
-    twice(&mut server);
+    insert_two(&mut server);
     let (cut, _) = cut(&server);
     assert_eq!((cut.reason, cut.tail.len()), (CutReason::Marker, 2));
 }
 
 #[test]
-fn where_the_cut_is_uncertain_no_owner_is_and_each_record_is_asked_about() {
-    let mut server = Server::new(Release::V1_4, &["a"]);
-    server.create("a", "t", columns(false));
-    server.restart("a");
-    insert(&mut server, "a", "ash");
-    insert(&mut server, "a", "birch");
+fn where_the_cut_is_uncertain_each_record_is_asked_about_and_can_be_decided() {
+    let mut server = started();
+    insert_two(&mut server);
     server.restart_behind("a");
     let dir = tempfile::tempdir().unwrap();
     histories::write(&server, dir.path());
     let legacy = LegacyDir::read(dir.path(), Some(Family::V1_4)).unwrap();
     let plan = |decision: Option<Decision>| {
         let mut request = Request::default();
-        let decisions = decision.map(|decision| ("t".to_owned(), decision));
-        request.decisions.by_table.extend(decisions);
-        let recovery = Recovery::plan(&legacy, &request).unwrap();
-        let rows = recovery.overlay.table(0, "t").unwrap().state().row_count();
-        let counts = recovery.attribution.counts();
-        (
-            counts.certain + counts.probable,
-            recovery.report.has_errors(),
-            rows,
-        )
+        let decision = decision.map(|decision| ("t".to_owned(), decision));
+        request.decisions.by_table.extend(decision);
+        Recovery::plan(&legacy, &request).unwrap()
     };
-    let held = 2;
-    assert_eq!(plan(None), (0, true, held));
-    let to_apply = Decision::Database("a".to_owned());
-    assert_eq!(plan(Some(to_apply)).2, held + 2);
-    assert_eq!(plan(Some(Decision::Quarantine)), (0, false, held));
+    let rows = |recovery: &Recovery| {
+        let table = recovery.overlay.table(0, "t").unwrap();
+        table.state().row_count()
+    };
+    let asked = plan(None);
+    assert_eq!(asked.attribution.counts().ambiguous, 2);
+    assert!(asked.report.has_errors());
+    let to_apply = plan(Some(Decision::Database("a".to_owned())));
+    assert_eq!((to_apply.report.has_errors(), rows(&to_apply)), (false, 4));
+    let is_held = plan(Some(Decision::Quarantine));
+    assert_eq!((is_held.report.has_errors(), rows(&is_held)), (false, 2));
 }

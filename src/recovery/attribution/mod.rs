@@ -176,7 +176,7 @@ impl Attribution {
     /// position in the log where that was done.
     pub(in crate::recovery) fn leave_open(&mut self, decided: impl Fn(usize) -> bool) {
         for attributed in &mut self.tail {
-            if !decided(attributed.record) {
+            if attributed.no_effect.is_none() && !decided(attributed.record) {
                 attributed.best = attributed.database.take().or(attributed.best.take());
                 attributed.confidence = Confidence::Ambiguous;
                 attributed.weight = 0.0;

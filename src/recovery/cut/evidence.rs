@@ -331,7 +331,7 @@ impl WantedRows<'_> {
                         at += 1;
                     }
                 }
-                ends.push(((*name).to_owned(), end.into()));
+                ends.push(((*name).to_owned(), Vec::from(end)));
             }
         }
         Ok(FoundRows { copies, live, ends })
@@ -398,7 +398,7 @@ fn last_inserts(records: Option<&[WalRecord]>) -> BTreeMap<&str, Vec<ContentHash
     let mut last: BTreeMap<&str, Vec<ContentHash>> = BTreeMap::new();
     for record in records.unwrap_or_default().iter().rev() {
         if let Operation::Insert { table, row } = &record.operation {
-            let rows = last.entry(table).or_default();
+            let rows = last.entry(&**table).or_default();
             if rows.len() < END_ROWS {
                 rows.push(row_hash_owned(row));
             }
