@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::finding::Finding;
+use crate::finding::{Finding, counted};
 use crate::legacy::{LegacyDir, WalRecord};
 use crate::model::Operation;
 use crate::recovery::Recovery;
@@ -54,7 +54,7 @@ pub fn attribute(
     let counts = recovery.attribution.counts();
     let mut text = format!(
         "# Which database each record of the log was written for.\n\
-         # Family {}, {} records after the cut: {} certain, {} probable, {} ambiguous, {} orphan, {} assigned.\n\
+         # Family {}, {} after the cut: {} certain, {} probable, {} ambiguous, {} orphan, {} assigned.\n\
          #\n\
          # One decision a line, for one record or for all of one statement; edit what\n\
          # follows the equals sign:\n\
@@ -66,7 +66,7 @@ pub fn attribute(
          # A decision that the files prove wrong is refused.\n\
          # Behind a name stands its weight: the share that the database has of all likelihood.\n",
         legacy.family,
-        recovery.attribution.tail.len(),
+        counted(recovery.attribution.tail.len(), "record"),
         counts.certain,
         counts.probable,
         counts.ambiguous,

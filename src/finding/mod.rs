@@ -11,8 +11,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 mod code;
+mod counted;
 
 pub use code::Code;
+pub use counted::counted;
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

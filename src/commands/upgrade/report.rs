@@ -7,7 +7,7 @@ use crate::commands::undecided::Undecided;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::Result;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
 use crate::recovery::attribution::Counts;
 use crate::report::Report;
 
@@ -198,10 +198,7 @@ impl UpgradeReport {
             report.add(
                 Finding::new(Code::Quarantined)
                     .file(options.target.join(QUARANTINE_NAME))
-                    .detail(match quarantined {
-                        1 => "1 record".to_owned(),
-                        count => format!("{count} records"),
-                    }),
+                    .detail(counted(quarantined, "record")),
             );
         }
         let likelihood = placed::report(&plan.placed, directory, &mut report);
