@@ -9,11 +9,10 @@ use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
 use crate::commands::manifest::{DecisionEntry, FileEntry, Manifest, TableEntry};
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
-use crate::model::{RowBatch, RowRef, RowSource};
+use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
 use crate::render::{CsvRows, RowOptions, counted, distinct_names, json_document};
 use crate::report::Report;
 
-use super::dump::note_names;
 use super::options::Common;
 use super::output::note;
 
@@ -245,5 +244,19 @@ impl RowSink<Lines, anyhow::Error> for CsvSink<'_> {
             (text, ends, before) = (later, rest, end);
         }
         Ok(())
+    }
+}
+
+/// Says which columns are shown under another name.
+pub(super) fn note_names(database: &Database, table: &Table, common: &Common) {
+    let names = distinct_names(table);
+    for (column, name) in table.columns.iter().zip(&names) {
+        if column.name != *name {
+            let text = format!(
+                "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
+                database.name, table.name, column.name
+            );
+            note(&text, common);
+        }
     }
 }

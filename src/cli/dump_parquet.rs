@@ -14,8 +14,7 @@ use crate::render::{
 };
 use crate::report::Report;
 
-use super::dump::note_names;
-use super::dump_files::{Export, FileOptions, Shares};
+use super::dump_files::{Export, FileOptions, Shares, note_names};
 use super::dump_options::{Compression, ParquetOptions, Uuids};
 use super::options::Common;
 use super::output::{note, warn};

@@ -11,21 +11,13 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, SeekFrom, StatxAttributes, 
 use rustix::io::Errno;
 
 use super::disk::Room;
-use super::few_files::FewFiles;
-use super::source::open_regular;
+use super::regular::open_regular;
 use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry, is_missing};
 use crate::error::{Error, Result};
 
 /// The files of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalDisk;
-
-impl LocalDisk {
-    /// As the engine shares it: however many files are read, few are open.
-    pub fn shared() -> Arc<dyn Disk> {
-        Arc::new(FewFiles::default())
-    }
-}
 
 impl Disk for LocalDisk {
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {

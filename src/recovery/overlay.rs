@@ -11,8 +11,7 @@ use crate::model::{
 
 use super::overlay_reader::{self, OverlayReader};
 use super::replay::{Effect, TableState};
-use super::salvage::Extra;
-use super::stored::{Piece, StoredRows};
+use super::stored::{Extra, Piece, StoredRows};
 
 /// One table of the overlay, with the stored rows where it has any.
 #[derive(Debug, Clone)]

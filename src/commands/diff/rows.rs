@@ -9,7 +9,15 @@ use crate::error::Result;
 use crate::legacy::encode_row;
 use crate::model::{Row, RowRef, RowSource};
 
-use super::DiffOptions;
+/// How to compare.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffOptions {
+    /// Compare every row version with its xmin and xmax, not only what a user
+    /// sees.
+    pub versions: bool,
+    /// Example rows a table and side.
+    pub examples: usize,
+}
 
 /// Hashes held at once a side: 32 MiB.
 const MAX_ROWS: u64 = 2 * 1024 * 1024;

@@ -7,7 +7,27 @@ use serde::Serialize;
 use crate::commands::schema::{ColumnSchema, GrantSchema, RoleSchema, UserSchema};
 use crate::model::{Catalog, Database, Table};
 
-use super::Difference;
+/// What differs, except rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What kind of thing: `database`, `table`, `column`, `sequence`, `owner`,
+    /// `enum`, `view`, `grant`, `user`, `role`.
+    pub what: &'static str,
+    /// `a` or `b` when only that side has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_in: Option<&'static str>,
+    /// The database, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The table, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// What A has against what B has; never a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
 
 /// Stands for a password hash: whether two are equal is said apart.
 const HIDDEN: &str = "";

@@ -4,17 +4,66 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::codec::RowValues;
 use crate::engine::{
     CreateOptions, LOG_DIR, Layout, LiveStore, Origin, RowId, StoreOptions, TableHandle,
     TableReader, create_on,
 };
 use crate::error::{Error, Result};
-use crate::file::{LocalDisk, Scratch, WatchedDisk, Written, WrittenBytes};
+use crate::file::{LocalDisk, Progress, Scratch, WatchedDisk, Written, WrittenBytes};
+use crate::legacy::{Family, Snapshot};
 use crate::model::{Operation, PackedRow, Value, ValueRef};
 use crate::recovery::{Effect, Overlay, advance_sequences};
+use crate::work::Threads;
 
-use super::writes::{Change, Records, Tail};
+/// Some records of a log.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// How many.
+    pub records: u64,
+    /// Their bytes with their frames, as the old server wrote them.
+    pub bytes: u64,
+}
+
+impl Records {
+    /// Counts one more.
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.records = self.records.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// A record of the tail and what it did.
+pub(super) struct Change<'d> {
+    /// The database that it changed.
+    pub database: &'d str,
+    /// What it did.
+    pub operation: &'d Operation,
+    /// What a Delete wrote as xmax.
+    pub xmax: u64,
+    /// Its bytes in the log.
+    pub len: u64,
+}
+
+/// What is written again, on top of what.
+pub(super) struct Tail<'d> {
+    /// The source.
+    pub path: &'d Path,
+    /// Its family.
+    pub family: Family,
+    /// The state before the tail.
+    pub snapshot: &'d Snapshot,
+    /// The tail, as far as it was applied.
+    pub changes: Vec<Change<'d>>,
+    /// How many threads convert the snapshot.
+    pub threads: Threads,
+    /// May say that the work is to stop.
+    pub progress: &'d Progress,
+    /// Whether the old server keeps rows out of the snapshot, in pages.
+    pub rows_in_pages: bool,
+}
 
 /// Names of visible row versions by their index in the legacy table.
 type Ids = BTreeMap<u64, RowId>;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -11,12 +10,11 @@ use crate::commands::{Backend, Directory};
 use crate::engine::{Layout, StoreOptions};
 use crate::error::Result;
 use crate::file::{Progress, WrittenBytes};
-use crate::legacy::{FRAME_LEN, Family, LegacyDir, Snapshot, SnapshotEncoder};
-use crate::model::{Operation, RowBatch, RowSource, RowStream};
+use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
+use crate::model::{RowBatch, RowSource, RowStream};
 use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
-use crate::work::Threads;
 
-use super::replay::replay;
+use super::replay::{Change, Records, Tail, replay};
 
 /// Bytes of a Checkpoint record with its frame (format page, "WAL").
 const CHECKPOINT_RECORD_LEN: u64 = FRAME_LEN + 8 + 8 + 4 + 8;
@@ -33,23 +31,6 @@ pub struct Writes {
     pub rows_in_pages: bool,
     /// Every writer at every distance of checkpoints.
     pub runs: Vec<Run>,
-}
-
-/// Some records of a log.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Records {
-    /// How many.
-    pub records: u64,
-    /// Their bytes with their frames, as the old server wrote them.
-    pub bytes: u64,
-}
-
-impl Records {
-    /// Counts one more.
-    pub(super) fn add(&mut self, bytes: u64) {
-        self.records = self.records.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
 }
 
 /// Records that nobody, or no store of ours, writes again.
@@ -79,35 +60,6 @@ pub struct Run {
     pub file_bytes: u64,
     /// All of them for each byte of the replayed records.
     pub per_logged_byte: f64,
-}
-
-/// A record of the tail and what it did.
-pub(super) struct Change<'d> {
-    /// The database that it changed.
-    pub database: &'d str,
-    /// What it did.
-    pub operation: &'d Operation,
-    /// What a Delete wrote as xmax.
-    pub xmax: u64,
-    /// Its bytes in the log.
-    pub len: u64,
-}
-
-/// What is written again, on top of what.
-pub(super) struct Tail<'d> {
-    /// The source.
-    pub path: &'d Path,
-    /// Its family.
-    pub family: Family,
-    /// The state before the tail.
-    pub snapshot: &'d Snapshot,
-    /// The tail, as far as it was applied.
-    pub changes: Vec<Change<'d>>,
-    /// How many threads convert the snapshot.
-    pub threads: Threads,
-    /// May say that the work is to stop.
-    pub progress: &'d Progress,
-    rows_in_pages: bool,
 }
 
 /// Writes the tail of a legacy log once more by every writer.

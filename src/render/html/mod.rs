@@ -1,5 +1,6 @@
 //! A report as one page of HTML: no script, nothing loaded from elsewhere.
 
+mod elements;
 mod page_map;
 mod style;
 mod timeline;
@@ -12,6 +13,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::finding::{Code, Finding, Severity};
 
 use super::{escape, grouped};
+
+use elements::{bar, prose};
 
 pub use page_map::{MapCell, PageMapPart};
 pub use timeline::{Mark, RecordMark, Sureness, Timeline};
@@ -264,26 +267,6 @@ fn schema(database: &str, table: &TablePart) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-/// A sentence whose parts between backquotes are commands or file names.
-fn prose(text: &str) -> Markup {
-    html! {
-        @for (at, part) in escape(text).split('`').enumerate() {
-            @if at % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
-/// A share of the largest, as a bar.
-fn bar(part: u64, largest: u64) -> Markup {
-    let percent = u128::from(part) * 100 / u128::from(largest.max(1));
-    html! {
-        svg class="bar" viewBox="0 0 100 8" role="img" aria-label={ (percent) " % of the largest" } {
-            rect class="bar-back" x="0" y="0" width="100" height="8" {}
-            rect class="bar-fill" x="0" y="0" width=(percent) height="8" {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::escape;
-use super::{bar, prose};
+use super::elements::{bar, prose};
 
 /// What the same changes cost several writers.
 #[derive(Debug, Default)]
