@@ -6,11 +6,9 @@ use std::path::Path;
 use crate::commands::nearby::data_directories;
 use crate::error::Error;
 
-use super::next_steps::{Again, Obstacle, Step, steps};
+use super::next_steps::{Again, NUMBERS_TRIED, Obstacle, Step, steps};
 use super::shell::{beside, quoted, replaced};
 
-/// Numbers after a name that are tried.
-const NUMBERS_TRIED: u32 = 100;
 /// Data directories that are proposed at most.
 const SHOWN: usize = 5;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::finding::{Finding, counted};
-use crate::legacy::{LegacyDir, WalRecord};
+use crate::legacy::{Family, LegacyDir, WalRecord};
 use crate::model::Operation;
 use crate::recovery::Recovery;
 use crate::recovery::attribution::{Attributed, Counts, Line, decision_line};
@@ -26,6 +26,8 @@ const ENDING_MAX: usize = 10_000;
 pub struct DecisionFile {
     /// Its text.
     pub text: String,
+    /// The family of what was read.
+    pub family: Family,
     /// Records of the tail by confidence.
     pub counts: Counts,
     /// Records that wait for a decision.
@@ -81,6 +83,7 @@ pub fn attribute(
     directory.check_unchanged()?;
     Ok(DecisionFile {
         text,
+        family: legacy.family,
         counts,
         undecided: recovery.attribution.tail.iter().filter(is_open).count(),
         findings: directory.findings().findings().to_vec(),

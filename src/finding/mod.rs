@@ -87,6 +87,17 @@ pub fn file_fields<S: Serializer>(
     fields(file.as_deref(), ("file", "file_bytes"), serializer)
 }
 
+/// Likewise as `written` and `written_bytes`: a file that a command wrote.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn written_fields<S: Serializer>(
+    file: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    fields(file.as_deref(), ("written", "written_bytes"), serializer)
+}
+
 fn fields<S: Serializer>(
     path: Option<&Path>,
     (text, bytes): (&'static str, &'static str),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::legacy::{LegacyDir, Loss, Shortfall, Snapshot, WalRecord};
 use crate::model::Catalog;
 use crate::report::Report;

@@ -23,7 +23,7 @@ pub use crate::finding::counted;
 pub use columns::distinct_names;
 pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};
-pub use findings::findings_text;
+pub use findings::{Detail, findings_text};
 pub use grouped::grouped;
 pub use hex::page_hex;
 pub use json::{cut_text, json_document, json_value, row_text};
