@@ -15,7 +15,7 @@ use crate::report::Report;
 use super::Exit;
 use super::document::{Head, Source, outcome};
 use super::next_steps::{after_attribute, steps_text};
-use super::options::{Beyond, Common, Format, Reading};
+use super::options::{Beyond, Common, Format, ReadArgs};
 use super::output::{Output, note, warn};
 
 /// Characters of a row in a comment.
@@ -43,7 +43,7 @@ pub struct AttributeArgs {
     #[arg(long)]
     redact: bool,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     #[command(flatten)]
     beyond: Beyond,
     /// Output for people or for programs

@@ -51,7 +51,7 @@ fn whole_names(text: String, program: Program) -> String {
 
 /// Writes everything, each file whole, and says where.
 fn install(out: &mut Output) -> anyhow::Result<()> {
-    let places = Places::of_user()?;
+    let places = ShellDirs::of_user()?;
     for program in Program::ALL {
         let name = program.name();
         for (shell, dir, file) in [
@@ -94,14 +94,14 @@ fn write(out: &mut Output, dir: &Path, name: &str, text: &str) -> anyhow::Result
 }
 
 /// Where shells and `man` look.
-struct Places {
+struct ShellDirs {
     bash: PathBuf,
     zsh: PathBuf,
     fish: PathBuf,
     man: PathBuf,
 }
 
-impl Places {
+impl ShellDirs {
     fn of_user() -> anyhow::Result<Self> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let Some(home) = set("HOME").map(PathBuf::from) else {
@@ -115,7 +115,7 @@ impl Places {
         let beside = beside
             .and_then(Path::parent)
             .map(|dir| dir.join("share/man"));
-        Ok(Places {
+        Ok(ShellDirs {
             bash: data.join("bash-completion/completions"),
             zsh: data.join("zsh/site-functions"),
             fish: config.join("fish/completions"),

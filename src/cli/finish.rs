@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::Exit;
 use super::after_error::after_error;
 use super::asked::Asked;
-use super::document::{ErrorPart, error_findings, failure};
+use super::document::{ErrorObject, error_findings, failure};
 use super::exit::error_text;
 use super::next_steps::steps_text;
 
@@ -28,7 +28,7 @@ pub(super) fn finish(asked: &Asked, result: anyhow::Result<Exit>) -> ExitCode {
         &error,
     );
     if asked.json {
-        let part = ErrorPart::of(&error);
+        let part = ErrorObject::of(&error);
         asked.print(&failure(asked, part, &error_findings(&error), &steps));
     }
     let mut text = format!("{}: {}\n", asked.program.name(), error_text(&error));

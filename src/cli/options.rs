@@ -65,7 +65,7 @@ pub struct Common {
 
 /// How to read a data directory.
 #[derive(Debug, Clone, Args)]
-pub struct Reading {
+pub struct ReadArgs {
     /// Show the snapshot alone, without applying the WAL
     #[arg(long)]
     pub no_wal: bool,
@@ -117,7 +117,7 @@ pub struct Deciding {
     pub attribution: Option<PathBuf>,
 }
 
-impl Reading {
+impl ReadArgs {
     /// The options in the terms of the library.
     pub fn open_options(&self, common: &Common) -> anyhow::Result<OpenOptions> {
         let mut options = self.deciding.open_options()?;

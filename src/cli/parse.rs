@@ -7,7 +7,7 @@ use clap::{ArgMatches, ColorChoice};
 
 use super::Program;
 use super::asked::Asked;
-use super::document::{ErrorPart, failure};
+use super::document::{ErrorObject, failure};
 
 /// Names under which subcommands take the directory that they read.
 const SOURCE_IDS: [&str; 4] = ["source", "dir", "path", "a"];
@@ -72,7 +72,7 @@ pub(super) fn parse<P: clap::Parser>(program: Program) -> (P, Asked) {
         Err(error) => {
             if error.use_stderr() && asked.json {
                 let message = error.render().to_string();
-                let part = ErrorPart::usage(message.trim_end().trim_start_matches("error: "));
+                let part = ErrorObject::usage(message.trim_end().trim_start_matches("error: "));
                 asked.print(&failure(&asked, part, &[], &[]));
             }
             error.exit()

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use super::asked::Asked;
-use super::document::{ErrorPart, failure};
+use super::document::{ErrorObject, failure};
 use super::{Exit, finish};
 use crate::commands::Progress;
 
@@ -69,7 +69,7 @@ impl Signals {
                 let program = asked.program.name();
                 let said = format!("stopped by {name}; {left}");
                 if asked.json {
-                    asked.print(&failure(asked, ErrorPart::stopped(&said), &[], &[]));
+                    asked.print(&failure(asked, ErrorObject::stopped(&said), &[], &[]));
                 }
                 let _ = writeln!(io::stderr(), "{program}: {said}");
                 ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))

@@ -33,7 +33,7 @@ pub use owner::Ownership;
 pub use progress::{Moment, Phase, Progress, Watch, WatchedDisk};
 pub use scratch::{Scratch, scratch_dir};
 pub use source::{SourceDir, SourceFile, SourceReader, read_text};
-pub use staging::{Place, Staging, check_target};
+pub use staging::{Staging, TargetPlace, check_target};
 pub use tree::{files_below, remove_tree, tree_len, tree_usage};
 pub use unchanged::Unchanged;
 pub use window::{DEFAULT_WINDOW_LEN, Window};

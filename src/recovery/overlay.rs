@@ -124,11 +124,6 @@ impl Overlay {
         index
     }
 
-    /// Whether a database has a table now.
-    pub fn has_table(&self, database: usize, name: &str) -> bool {
-        self.table(database, name).is_some()
-    }
-
     /// A table of a database as it is now.
     pub fn table(&self, database: usize, name: &str) -> Option<&OverlayTable> {
         let position = self.positions.get(database)?.get(name)?;

@@ -50,7 +50,7 @@ pub(super) fn pairs<'t, T>(
 
 /// Compares two catalogs.
 pub(super) fn differences(a: &Catalog, b: &Catalog) -> Vec<Difference> {
-    let mut found = Found::default();
+    let mut found = Differences::default();
     for (left, right) in pairs(&a.databases, &b.databases, |d| &d.name) {
         match (left, right) {
             (Some(left), Some(right)) => found.databases(left, right),
@@ -81,13 +81,13 @@ fn json<T: Serialize>(item: &T) -> String {
 }
 
 #[derive(Default)]
-struct Found {
+struct Differences {
     differences: Vec<Difference>,
     database: Option<String>,
     table: Option<String>,
 }
 
-impl Found {
+impl Differences {
     fn add(
         &mut self,
         what: &'static str,

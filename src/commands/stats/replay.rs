@@ -20,14 +20,14 @@ use crate::work::Threads;
 
 /// Some records of a log.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Records {
+pub struct RecordTotals {
     /// How many.
     pub records: u64,
     /// Their bytes with their frames, as the old server wrote them.
     pub bytes: u64,
 }
 
-impl Records {
+impl RecordTotals {
     /// Counts one more.
     pub(super) fn add(&mut self, bytes: u64) {
         self.records = self.records.saturating_add(1);
@@ -36,7 +36,7 @@ impl Records {
 }
 
 /// A record of the tail and what it did.
-pub(super) struct Change<'d> {
+pub(super) struct ReplayedRecord<'d> {
     /// The database that it changed.
     pub database: &'d str,
     /// What it did.
@@ -56,7 +56,7 @@ pub(super) struct Tail<'d> {
     /// The state before the tail.
     pub snapshot: &'d Snapshot,
     /// The tail, as far as it was applied.
-    pub changes: Vec<Change<'d>>,
+    pub changes: Vec<ReplayedRecord<'d>>,
     /// How many threads convert the snapshot.
     pub threads: Threads,
     /// May say that the work is to stop.
@@ -78,7 +78,7 @@ pub(super) fn replay(
     tail: &Tail<'_>,
     layout: Layout,
     every: usize,
-) -> Result<(WrittenBytes, Records)> {
+) -> Result<(WrittenBytes, RecordTotals)> {
     let scratch = Scratch::outside(tail.path)?;
     let written = Written::new(scratch.path().join(LOG_DIR));
     let mut replay = Replay::start(tail, layout, scratch.path(), &written)?;
@@ -94,7 +94,7 @@ pub(super) fn replay(
 
 /// Has the indexes made that the changes need: that is done once, for however
 /// many of them.
-fn make_indexes(store: &LiveStore, changes: &[Change<'_>]) -> Result<()> {
+fn make_indexes(store: &LiveStore, changes: &[ReplayedRecord<'_>]) -> Result<()> {
     let tables = changes.iter().map(|c| (c.database, c.operation.table()));
     let tables: BTreeSet<_> = tables.collect();
     for (database, table) in tables {
@@ -110,7 +110,7 @@ fn make_indexes(store: &LiveStore, changes: &[Change<'_>]) -> Result<()> {
 /// Names of the rows of the snapshot that the tail ends, by database and table.
 fn ids_before(
     store: &LiveStore,
-    changes: &[Change<'_>],
+    changes: &[ReplayedRecord<'_>],
 ) -> Result<BTreeMap<(String, String), Ids>> {
     let mut ended = BTreeMap::<&str, BTreeSet<u64>>::new();
     for change in changes {
@@ -206,8 +206,8 @@ impl Replay {
     }
 
     /// Makes all changes; those that the store refused.
-    fn run(&mut self, changes: &[Change<'_>], every: usize) -> Result<Records> {
-        let mut refused = Records::default();
+    fn run(&mut self, changes: &[ReplayedRecord<'_>], every: usize) -> Result<RecordTotals> {
+        let mut refused = RecordTotals::default();
         for changes in changes.chunks(every) {
             for change in changes {
                 match self.apply(change) {
@@ -223,7 +223,7 @@ impl Replay {
         Ok(refused)
     }
 
-    fn apply(&mut self, change: &Change<'_>) -> Result<()> {
+    fn apply(&mut self, change: &ReplayedRecord<'_>) -> Result<()> {
         let (name, operation) = (change.database, change.operation);
         let databases = self.overlay.database_count();
         let database = self.overlay.database_or_new(name);
