@@ -216,22 +216,27 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     let mut table = out
         .table(&["DATABASE", "TABLE", "COLUMNS", "LIVE", "DEAD", "SIZE"])
         .right(&[2, 3, 4, 5]);
-    for database in databases {
-        if database.tables.is_empty() {
-            table.row([database.database.clone(), "(no table)".to_owned()]);
-        }
-        for one in &database.tables {
-            table.row([
-                database.database.clone(),
+    let rows = databases.iter().flat_map(|database| {
+        let name = &database.database;
+        let empty = database.tables.is_empty();
+        let empty = empty.then(|| vec![name.clone(), "(no table)".to_owned()]);
+        let tables = database.tables.iter().map(|one| {
+            vec![
+                name.clone(),
                 one.table.clone(),
                 one.schema.columns.len().to_string(),
                 one.live.to_string(),
                 one.dead.to_string(),
                 ByteSize(one.bytes).to_string(),
-            ]);
-        }
-    }
+            ]
+        });
+        empty.into_iter().chain(tables)
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    let more = out.cut_rows(&mut rows, common);
+    rows.into_iter().for_each(|row| table.row(row));
     out.write_all(table.text().as_bytes())?;
+    out.write_all(more.as_bytes())?;
     writeln!(
         out,
         "{}, {}, {}, {}, {}",

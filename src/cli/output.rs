@@ -74,6 +74,20 @@ impl Output {
         TextTable::new(header, self.width())
     }
 
+    /// Leaves the rows of a table that leave room for the rest of a screen, and
+    /// says how many more there are; all of them where there is no terminal, and
+    /// with `-v`.
+    pub(super) fn cut_rows<T>(&self, rows: &mut Vec<T>, common: &Common) -> String {
+        let height = self.screen.map_or(0, |screen| usize::from(screen.height));
+        let most = height / 3;
+        if height == 0 || common.verbose > 0 || rows.len() <= most {
+            return String::new();
+        }
+        let more = rows.len() - most;
+        rows.truncate(most);
+        format!("... and {more} more (-v shows all)\n")
+    }
+
     /// One label and its text, as a line; empty labels continue the one before.
     pub(super) fn field(&mut self, label: &str, text: &str) -> io::Result<()> {
         let text = wrapped(&escape(text), FIELD_INDENT, self.width());

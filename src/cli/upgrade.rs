@@ -194,26 +194,26 @@ fn write_report(file: OutputFile, report: &UpgradeReport) -> anyhow::Result<()> 
     Ok(file.finish(&text)?)
 }
 
-/// Lines that say how it ended, at most.
-const END_LINES: usize = 4;
+/// The head of the table, and lines that say how it ended.
+const END_LINES: usize = 5;
 
 /// Says what was done, above `below` more lines.
 fn show(report: &UpgradeReport, common: &Common, below: usize) -> anyhow::Result<()> {
     let findings = Report::of(&report.findings).salvaging(report.salvage);
-    let tables = match report.tables.len() {
-        0 => 0,
-        rows => rows + 1,
-    };
-    warn_above(&findings, common, tables + END_LINES + below);
     let mut out = Output::new(common)?;
+    let mut rows: Vec<_> = report.tables.iter().collect();
+    let more = out.cut_rows(&mut rows, common);
+    let tables = rows.len() + more.lines().count();
+    warn_above(&findings, common, tables + END_LINES + below);
     if !report.tables.is_empty() && !common.quiet {
         let header = ["DATABASE", "TABLE", "LIVE", "DEAD"];
         let mut table = out.table(&header).right(&[2, 3]);
-        for one in &report.tables {
+        for one in rows {
             let (live, dead) = (one.live.to_string(), one.dead.to_string());
             table.row([one.database.clone(), one.table.clone(), live, dead]);
         }
         out.write_all(table.text().as_bytes())?;
+        out.write_all(more.as_bytes())?;
     }
     let target = &report.target;
     let path = escape(&target.path.display().to_string());
