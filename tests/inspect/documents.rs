@@ -84,6 +84,8 @@ fn every_command_has_a_document_of_every_fixture() {
         let (code, _) = asked(MIGRATE, &["upgrade", &dir, &new, "--dry-run"]);
         let (run, document) = asked(MIGRATE, &["upgrade", &dir, &new]);
         assert_eq!(code, run, "{name}");
+        let next = document["next"].to_string();
+        assert!(!next.contains("--format"), "{name}: {next}");
         if run != 0 {
             assert!(!document["next"].as_array().unwrap().is_empty(), "{name}");
             continue;
