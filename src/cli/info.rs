@@ -89,12 +89,13 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
         let findings = out.findings_text(&report, detail);
         format!("{findings}{}{words}", first_steps(&steps, shown))
     };
-    let [_, _, one, line, codes] = DETAILS;
+    let [_, _, one, line, errors, codes] = DETAILS;
     let ways = match common.verbose {
         0 => vec![
             below(one, SHOWN_STEPS),
             below(line, SHOWN_STEPS),
-            below(line, 1),
+            below(errors, SHOWN_STEPS),
+            below(codes, SHOWN_STEPS),
             below(codes, 1),
         ],
         _ => vec![below(Detail::of_first(usize::MAX), usize::MAX)],

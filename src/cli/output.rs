@@ -175,12 +175,13 @@ impl Write for Output {
 }
 
 /// Of findings: everything, then what `explain` says too left out, then one of
-/// each code, its line alone, and at last the codes.
-pub(super) const DETAILS: [Detail; 5] = {
+/// each code, its line alone, the errors alone, and at last the codes.
+pub(super) const DETAILS: [Detail; 6] = {
     let all = Detail {
         shown: FEW,
         meanings: true,
         remedies: true,
+        errors_alone: false,
     };
     let few = Detail {
         meanings: false,
@@ -191,8 +192,12 @@ pub(super) const DETAILS: [Detail; 5] = {
         remedies: false,
         ..one
     };
+    let errors = Detail {
+        errors_alone: true,
+        ..line
+    };
     let codes = Detail { shown: 0, ..line };
-    [all, few, one, line, codes]
+    [all, few, one, line, errors, codes]
 };
 
 fn first_fitting(

@@ -17,6 +17,8 @@ pub struct Detail {
     pub meanings: bool,
     /// Whether it is said what to do.
     pub remedies: bool,
+    /// Whether only errors are shown, and of the rest the codes.
+    pub errors_alone: bool,
 }
 
 impl Detail {
@@ -26,6 +28,7 @@ impl Detail {
             shown,
             meanings: true,
             remedies: true,
+            errors_alone: false,
         }
     }
 }
@@ -34,11 +37,14 @@ impl Detail {
 /// is wider than `width`, but for a path or value.
 pub fn findings_text(report: &Report, detail: Detail, width: Option<u16>) -> String {
     let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
+    let mut by_code_alone = by_code.clone();
     for finding in report.findings() {
-        by_code.entry(finding.code).or_default().push(finding);
-    }
-    if detail.shown == 0 {
-        return codes_text(&by_code, width);
+        let is_lighter = detail.errors_alone && finding.severity != Severity::Error;
+        let those = match detail.shown == 0 || is_lighter {
+            true => &mut by_code_alone,
+            false => &mut by_code,
+        };
+        those.entry(finding.code).or_default().push(finding);
     }
     let mut text = String::new();
     for (code, findings) in by_code {
@@ -56,6 +62,7 @@ pub fn findings_text(report: &Report, detail: Detail, width: Option<u16>) -> Str
             text.push_str(&wrapped(report.remedy(code), "  ", width));
         }
     }
+    text.push_str(&codes_text(&by_code_alone, width));
     text
 }
 
