@@ -51,7 +51,7 @@ fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
     let mut names = (2..NUMBERS_TRIED).map(|number| match end {
         Some(end) => {
             let number = format!("-{number}.");
-            beside(&beside(&target.with_extension(""), &number), end)
+            beside(&beside(&target.with_extension(""), number), end)
         }
         None => beside(target, format!("-{number}")),
     });

@@ -221,7 +221,7 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
         let name = &database.database;
         let empty = database.tables.is_empty();
         let empty = empty.then(|| vec![name.clone(), "(no table)".to_owned()]);
-        let tables = database.tables.iter().map(|one| {
+        let tables = database.tables.iter().map(move |one| {
             vec![
                 name.clone(),
                 one.table.clone(),
