@@ -36,7 +36,7 @@ pub enum Outcome {
     Done,
 }
 
-/// The report of one upgrade.
+/// How an upgrade ended, what it read and what it wrote.
 #[derive(Debug, Serialize)]
 pub struct UpgradeReport {
     /// Version of this shape.
@@ -93,7 +93,7 @@ pub struct TargetSummary {
     /// The directory.
     #[serde(flatten, serialize_with = "path_fields")]
     pub path: PathBuf,
-    /// Its layout.
+    /// The layout that was written, or `snapshot`.
     pub layout: String,
     /// With a snapshot: the family written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +106,7 @@ pub struct TargetSummary {
 /// One table written.
 #[derive(Debug, Clone, Serialize)]
 pub struct TableSummary {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,
