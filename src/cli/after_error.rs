@@ -6,11 +6,9 @@ use std::path::Path;
 use crate::commands::nearby::data_directories;
 use crate::error::Error;
 
-use super::next_steps::{Again, Obstacle, Step, steps};
+use super::next_steps::{Again, NUMBERS_TRIED, Obstacle, Step, steps};
 use super::shell::{beside, quoted, replaced};
 
-/// Numbers after a name that are tried.
-const NUMBERS_TRIED: u32 = 100;
 /// Data directories that are proposed at most.
 const SHOWN: usize = 5;
 
@@ -48,7 +46,15 @@ fn is_taken(path: &Path) -> bool {
 /// What stands where a directory was to be written, and the same command with
 /// a name beside it that is free.
 fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
-    let mut names = (2..NUMBERS_TRIED).map(|number| beside(target, &format!("-{number}")));
+    // What a file is for stays at the end of its name.
+    let end = target.extension().filter(|_| target.is_file());
+    let mut names = (2..NUMBERS_TRIED).map(|number| match end {
+        Some(end) => {
+            let number = format!("-{number}.");
+            beside(&beside(&target.with_extension(""), number), end)
+        }
+        None => beside(target, format!("-{number}")),
+    });
     // As a word of its own: `--output=TARGET` is left as it is.
     let given = words.iter().any(|word| word == target.as_os_str());
     let free = names.find(|name| given && !is_taken(name));

@@ -1,17 +1,22 @@
 //! `rustdb-migrate attribute`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
-use crate::commands::attribute::attribute;
-use crate::commands::{OutputFile, OutputOptions};
-use crate::finding::Code;
+use serde::Serialize;
+
+use crate::commands::attribute::{DecisionFile, attribute};
+use crate::commands::{Identity, OutputFile, OutputOptions};
+use crate::finding::{Code, written_fields};
+use crate::recovery::attribution::Counts;
 use crate::render::{counted, cut_text, row_text};
 use crate::report::Report;
 
 use super::Exit;
-use super::options::{Beyond, Common, ReadArgs};
-use super::output::{note, warn};
+use super::document::{Head, Source, outcome};
+use super::next_steps::{after_attribute, steps_text};
+use super::options::{Beyond, Common, Format, ReadArgs};
+use super::output::{Output, note, warn};
 
 /// Characters of a row in a comment.
 const ROW_CHARS: usize = 300;
@@ -41,6 +46,21 @@ pub struct AttributeArgs {
     reading: ReadArgs,
     #[command(flatten)]
     beyond: Beyond,
+    /// Output for people or for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Content<'f> {
+    /// The file that was written.
+    #[serde(flatten, serialize_with = "written_fields")]
+    written: Option<PathBuf>,
+    /// Its text, where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decisions: Option<&'f str>,
+    undecided: usize,
+    attribution: Counts,
 }
 
 /// Runs the subcommand.
@@ -60,15 +80,41 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
     let file = attribute(&args.source, &options, |row| {
         cut_text(&row_text(&row.columns, &row.values, args.redact), ROW_CHARS)
     })?;
-    let contradicted = file.findings.iter();
-    let contradicted = contradicted.filter(|finding| finding.code == Code::AssignmentContradicted);
-    warn(
-        &Report::of(&contradicted.cloned().collect::<Vec<_>>()),
-        common,
-    );
-    match (&args.output, opened) {
-        (Some(path), Some(output)) => {
-            output.finish(file.text.as_bytes())?;
+    if let Some(output) = opened {
+        output.finish(file.text.as_bytes())?;
+    }
+    let exit = match file.undecided {
+        0 => Exit::Done,
+        _ => Exit::NeedsDecision,
+    };
+    let steps = args.output.as_ref().map_or_else(Vec::new, |path| {
+        after_attribute(&args.source, path, std::env::args_os())
+    });
+    let mut out = Output::new(common)?;
+    match (args.format, &args.output) {
+        (Format::Json, path) => {
+            let identity = Identity::legacy(file.family);
+            let head = Head {
+                command: "attribute",
+                source: Some(Source::known(&args.source, identity)),
+                outcome: outcome(exit),
+                findings: &file.findings,
+                next: &steps,
+            };
+            let content = Content {
+                written: path.clone(),
+                decisions: path.is_none().then_some(&file.text),
+                undecided: file.undecided,
+                attribution: file.counts,
+            };
+            out.document(&head, &content)?;
+        }
+        (Format::Text, None) => {
+            warn(&contradicted(&file), common);
+            out.write_all(file.text.as_bytes())?;
+        }
+        (Format::Text, Some(path)) => {
+            warn(&contradicted(&file), common);
             let undecided = match file.undecided {
                 0 => "every record is decided".to_owned(),
                 1 => "1 record is not decided, \"= ?\" marks it".to_owned(),
@@ -78,11 +124,19 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
                 ),
             };
             note(&format!("{} written; {undecided}", path.display()), common);
+            steps_text(&steps)
+                .lines()
+                .for_each(|line| note(line, common));
         }
-        _ => io::stdout().lock().write_all(file.text.as_bytes())?,
     }
-    Ok(match file.undecided {
-        0 => Exit::Done,
-        _ => Exit::NeedsDecision,
-    })
+    out.finish()?;
+    Ok(exit)
+}
+
+/// The decisions that the files prove wrong; the rest of what was found is
+/// said by what obeys them.
+fn contradicted(file: &DecisionFile) -> Report {
+    let found = file.findings.iter();
+    let found = found.filter(|finding| finding.code == Code::AssignmentContradicted);
+    Report::of(&found.cloned().collect::<Vec<_>>())
 }

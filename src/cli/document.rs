@@ -129,10 +129,19 @@ pub(super) fn outcome(exit: Exit) -> &'static str {
     }
 }
 
-/// Every command that leads on, as its arguments.
+/// Every command that leads on, as its arguments; none asks for a document
+/// itself, so that who wants one of each can ask alike.
 pub(super) fn next(steps: &[Step]) -> Vec<Vec<String>> {
     let commands = steps.iter().flat_map(|step| &step.commands);
-    commands.map(|command| arguments(command)).collect()
+    let mut commands: Vec<Vec<String>> = commands.map(|command| arguments(command)).collect();
+    for words in &mut commands {
+        let pair = |two: &[String]| two == ["--format", "json"];
+        if let Some(at) = words.windows(2).position(pair) {
+            words.drain(at..at + 2);
+        }
+        words.retain(|word| word != "--format=json");
+    }
+    commands
 }
 
 /// Why nothing could be done.

@@ -8,13 +8,13 @@ use bytesize::ByteSize;
 use crate::commands::info::{Info, TableInfo, info};
 use crate::commands::wal::LogSummary;
 use crate::legacy::Family;
-use crate::render::{counted, utc_text};
+use crate::render::{Detail, counted, utc_text};
 
 use super::Exit;
 use super::document::{Head, Source};
-use super::next_steps::{after_look, steps_text};
+use super::next_steps::{Step, after_look, steps_text};
 use super::options::{Common, Format, ReadArgs, Salvaging};
-use super::output::{Output, word};
+use super::output::{DETAILS, Output, word};
 
 /// Shows what a directory is: kind, release family, databases, tables, WAL, findings
 #[derive(Debug, clap::Args)]
@@ -30,12 +30,9 @@ pub struct InfoArgs {
     format: Format,
 }
 
-/// Findings of one code, and ways to go on, that are shown without -v: the
-/// first screen is for the first look.
-const SHOWN_PER_CODE: usize = 1;
+/// Ways to go on that are shown without -v: the first screen is for the first
+/// look.
 const SHOWN_STEPS: usize = 2;
-/// Words whose explanation is pointed to.
-const SHOWN_WORDS: usize = 3;
 
 /// Runs the subcommand.
 pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -85,40 +82,37 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
         return Ok(());
     }
     let report = info.report.clone().below(&info.path);
-    out.findings(&report, common, SHOWN_PER_CODE, common.verbose == 0)?;
     let steps = after_look(info, &args.reading.deciding.words());
-    let shown = match common.verbose {
-        0 => steps.get(..SHOWN_STEPS).unwrap_or(&steps),
-        _ => &steps,
+    let tail: &[&str] = if info.wal.is_some() { &["tail"] } else { &[] };
+    let words = out.words(&report, tail);
+    let below = |detail, shown| {
+        let findings = out.findings_text(&report, detail);
+        format!("{findings}{}{words}", first_steps(&steps, shown))
     };
-    out.write_all(steps_text(shown).as_bytes())?;
-    if let more @ 1.. = steps.len().saturating_sub(shown.len()) {
-        writeln!(
-            out,
-            "or one of {} (-v shows all)",
-            counted(more, "other way")
-        )?;
-    }
-    show_words(out, info)
+    let [_, _, one, line, errors, codes] = DETAILS;
+    let ways = match common.verbose {
+        0 => vec![
+            below(one, SHOWN_STEPS),
+            below(line, SHOWN_STEPS),
+            below(errors, SHOWN_STEPS),
+            below(codes, SHOWN_STEPS),
+            below(codes, 1),
+        ],
+        _ => vec![below(Detail::of_first(usize::MAX), usize::MAX)],
+    };
+    Ok(out.fitting(0, ways)?)
 }
 
-/// Where to read what the words mean that stand above.
-fn show_words(out: &mut Output, info: &Info) -> anyhow::Result<()> {
-    let mut words: Vec<&str> = Vec::new();
-    for finding in info.findings() {
-        let code = finding.code.as_str();
-        if !words.contains(&code) && words.len() < SHOWN_WORDS {
-            words.push(code);
-        }
+/// Some ways to go on, and how many more there are.
+fn first_steps(steps: &[Step], shown: usize) -> String {
+    let mut text = steps_text(steps.get(..shown).unwrap_or(steps));
+    if let more @ 1.. = steps.len().saturating_sub(shown) {
+        text.push_str(&format!(
+            "or {} (-v shows all)\n",
+            counted(more, "other way")
+        ));
     }
-    if info.wal.is_some() {
-        words.push("tail");
-    }
-    if !words.is_empty() {
-        let words = words.join(" ");
-        writeln!(out, "words: rustdb-inspect explain {words}")?;
-    }
-    Ok(())
+    text
 }
 
 fn show_family(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result<()> {
@@ -223,22 +217,27 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     let mut table = out
         .table(&["DATABASE", "TABLE", "COLUMNS", "LIVE", "DEAD", "SIZE"])
         .right(&[2, 3, 4, 5]);
-    for database in databases {
-        if database.tables.is_empty() {
-            table.row([database.database.clone(), "(no table)".to_owned()]);
-        }
-        for one in &database.tables {
-            table.row([
-                database.database.clone(),
+    let rows = databases.iter().flat_map(|database| {
+        let name = &database.database;
+        let empty = database.tables.is_empty();
+        let empty = empty.then(|| vec![name.clone(), "(no table)".to_owned()]);
+        let tables = database.tables.iter().map(move |one| {
+            vec![
+                name.clone(),
                 one.table.clone(),
                 one.schema.columns.len().to_string(),
                 one.live.to_string(),
                 one.dead.to_string(),
                 ByteSize(one.bytes).to_string(),
-            ]);
-        }
-    }
+            ]
+        });
+        empty.into_iter().chain(tables)
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    let more = out.cut_rows(&mut rows, common);
+    rows.into_iter().for_each(|row| table.row(row));
     out.write_all(table.text().as_bytes())?;
+    out.write_all(more.as_bytes())?;
     writeln!(
         out,
         "{}, {}, {}, {}, {}",

@@ -5,6 +5,7 @@ mod after_error;
 mod asked;
 mod attribute;
 mod check;
+mod closed;
 mod compact;
 mod completions;
 mod diff;

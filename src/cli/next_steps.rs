@@ -14,6 +14,8 @@ use crate::report::Report;
 
 use super::shell::{beside, quoted, replaced};
 
+/// Numbers after a name that are tried.
+pub(super) const NUMBERS_TRIED: u32 = 100;
 /// The last release whose server shows the rows of a snapshot.
 const LAST_TO_SHOW_ROWS: &str = "1.11.0";
 
@@ -74,6 +76,8 @@ pub(super) struct Again(Vec<OsString>);
 /// Options that take a value and say how SOURCE is read: what is asked about
 /// must be found by the same reading.
 const READING: [&str; 3] = ["--from-family", "--assign", "--attribution"];
+/// And those that take none.
+const BEYOND: [&str; 2] = ["--salvage", "--repair-replay"];
 /// Others that take one and that a further command may leave out.
 const VALUED: [&str; 2] = ["--on-ambiguous", "--release"];
 
@@ -133,18 +137,24 @@ impl Again {
 
     /// What other commands take of it, so that they read SOURCE alike.
     fn reading(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in self.options() {
-            let name = name.to_str().unwrap_or_default();
+        let words = self.reading_words();
+        words
+            .iter()
+            .map(|word| format!(" {}", quoted(word)))
+            .collect()
+    }
+
+    fn reading_words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        for (option, value) in self.options() {
+            let name = option.to_str().unwrap_or_default();
             match value.filter(|_| READING.contains(&name)) {
-                Some(value) => text.push_str(&format!(" {name} {}", quoted(value))),
-                None if ["--salvage", "--repair-replay"].contains(&name) => {
-                    text.push_str(&format!(" {name}"));
-                }
+                Some(value) => words.extend([option.to_owned(), value.to_owned()]),
+                None if BEYOND.contains(&name) => words.push(option.to_owned()),
                 None => {}
             }
         }
-        text
+        words
     }
 
     /// Whether a decision about a table is among them.
@@ -199,6 +209,10 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
     if report.likelihood.is_some() {
         let list = format!("rustdb-inspect wal {source} --attribute{}", other.reading());
         steps.push(Step::new("to see by what records were placed", [list]));
+        if report.quarantined == 0 {
+            let purpose = "to place them otherwise, with an editor in between";
+            steps.push(decision_file(purpose, source, other));
+        }
     }
     let legacy = report
         .source
@@ -214,18 +228,47 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
     steps
 }
 
-/// A decision file that goes on with earlier decisions.
+/// A decision file that goes on with earlier decisions, under a name that is
+/// free: one that is there stays.
 fn decision_file(purpose: &'static str, source: &str, again: &Again) -> Step {
-    let file = match again.has("--attribution") {
-        true => "more-decisions",
-        false => "decisions",
+    let first = std::iter::once("decisions".to_owned());
+    let mut names = first.chain((2..NUMBERS_TRIED).map(|number| format!("decisions-{number}")));
+    let free = |name: &String| {
+        let given = again
+            .options()
+            .any(|(_, value)| value == Some(OsStr::new(name)));
+        !given && Path::new(name).symlink_metadata().is_err()
     };
+    let file = names.find(free).unwrap_or_default();
     let write = format!(
         "rustdb-migrate attribute {source} -o {file}{}",
         again.reading()
     );
     let obey = again.without(&["--attribution"]);
-    Step::new(purpose, [write, obey.with(&["--attribution", file]).line()])
+    Step::new(
+        purpose,
+        [write, obey.with(&["--attribution", &file]).line()],
+    )
+}
+
+/// What a decision file leads on to, when everything in it is decided.
+pub(super) fn after_attribute(
+    source: &Path,
+    file: &Path,
+    words: impl Iterator<Item = OsString>,
+) -> Vec<Step> {
+    let mut again = Again::upgrade(source);
+    let reading = Again(words.collect()).reading_words();
+    again.0.extend(reading);
+    let again = again.without(&["--attribution"]);
+    let obey = Again(
+        again
+            .0
+            .into_iter()
+            .chain(["--attribution".into(), file.into()])
+            .collect(),
+    );
+    vec![Step::new("to write what it decides", [obey.line()])]
 }
 
 /// How to see what was written.
@@ -246,7 +289,7 @@ fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
     };
     match codes.any(provable) && !again.has("--repair-replay") {
         true => vec![Step::new(
-            "to undo what a start of the server did where that is proven, first without writing",
+            "to undo what a start of the server did, first without writing",
             [&["--repair-replay", "--dry-run"][..], &["--repair-replay"]]
                 .map(|how| again.with(how).line()),
         )],
@@ -255,10 +298,10 @@ fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
 }
 
 /// What a directory that was looked at with these options leads on to.
-pub(super) fn after_look(info: &Info, reading: &[String]) -> Vec<Step> {
+pub(super) fn after_look(info: &Info, reading: &[OsString]) -> Vec<Step> {
     let source = quoted(&info.path);
     let mut again = Again::upgrade(&info.path);
-    again.0.extend(reading.iter().map(OsString::from));
+    again.0.extend(reading.iter().cloned());
     let obstacle = Obstacle::of(&info.report);
     if info.salvage && obstacle == Some(Obstacle::Decision) {
         again = again.with(&["--salvage"]);
@@ -329,7 +372,13 @@ fn decisions(
         return another_server(source, again);
     }
     let mut steps = Vec::new();
-    let first = findings.iter().find(is_open);
+    // Decisions of a file that the files prove wrong stand in the way of all
+    // but better ones.
+    let refused = findings
+        .iter()
+        .find(|finding| finding.code == Code::AssignmentContradicted)
+        .filter(|_| again.has("--attribution"));
+    let first = findings.iter().find(is_open).or(refused);
     if let Some(sequence) = first.and_then(|finding| finding.sequence) {
         let reading = again.reading();
         let explain = format!("rustdb-inspect wal {source} --explain {sequence}{reading}");
@@ -340,7 +389,7 @@ fn decisions(
         let database = one.databases.first()?;
         Some(format!("{}={database}", one.table))
     });
-    if let Some(assignment) = assignment {
+    if let Some(assignment) = assignment.filter(|_| refused.is_none()) {
         let assign = again.with(&["--assign", &assignment]).line();
         steps.push(Step::new(
             "to decide for all undecided records of a table",
@@ -358,7 +407,7 @@ fn decisions(
             "to leave what the start of the server did as it stands",
             [stay],
         ));
-    } else if first.is_some() {
+    } else if first.is_some() && refused.is_none() {
         let best = again.with(&["--on-ambiguous", "best"]).line();
         steps.push(Step::new(
             "to let the evidence decide, such as it is",
@@ -481,8 +530,8 @@ or, to keep such records aside, in TARGET/quarantine.jsonl:
         let steps = decisions(&[finding], &undecided, "data", &tried);
         let text = steps_text(&steps);
         assert!(!text.contains("all undecided records"), "{text}");
-        let file = "  rustdb-migrate attribute data -o more-decisions --assign log=a --attribution decisions\n  \
-                    rustdb-migrate upgrade data new --assign log=a --attribution more-decisions\n";
+        let file = "  rustdb-migrate attribute data -o decisions-2 --assign log=a --attribution decisions\n  \
+                    rustdb-migrate upgrade data new --assign log=a --attribution decisions-2\n";
         assert!(text.contains(file), "{text}");
     }
 }

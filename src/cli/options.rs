@@ -1,5 +1,6 @@
 //! Options that several subcommands share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -129,17 +130,16 @@ impl ReadArgs {
 
 impl Deciding {
     /// The options as words, for a command that is to read alike.
-    pub fn words(&self) -> Vec<String> {
-        let family = self.from_family.map(|family| family.to_string());
-        let file = self.attribution.as_ref();
-        let file = file.map(|file| file.to_string_lossy().into_owned());
-        let assigned = self.assign.iter().cloned().map(|one| ("--assign", one));
+    pub fn words(&self) -> Vec<OsString> {
+        let family = self.from_family.map(|family| family.to_string().into());
+        let file = self.attribution.as_ref().map(OsString::from);
+        let assigned = self.assign.iter().map(|one| ("--assign", one.into()));
         let words = family.map(|family| ("--from-family", family)).into_iter();
         let words = words
             .chain(assigned)
             .chain(file.map(|file| ("--attribution", file)));
         words
-            .flat_map(|(name, value)| [name.to_owned(), value])
+            .flat_map(|(name, value)| [OsString::from(name), value])
             .collect()
     }
 

@@ -1,7 +1,10 @@
 //! The document of `rustdb-inspect page`.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
+use crate::finding::file_fields;
 use crate::model::{PageRow, PageView};
 use crate::render::json_value;
 
@@ -18,7 +21,8 @@ pub(super) struct Content<'a> {
 pub(super) struct PageJson {
     number: u64,
     kind: String,
-    file: String,
+    #[serde(flatten, serialize_with = "file_fields")]
+    file: Option<PathBuf>,
     offset: u64,
     length: usize,
     free: u64,
@@ -88,7 +92,7 @@ impl PageJson {
         PageJson {
             number: page.number,
             kind: page.kind.clone(),
-            file: page.file.display().to_string(),
+            file: Some(page.file.clone()),
             offset: page.offset,
             length: page.bytes.len(),
             free: page.free_len,

@@ -1,5 +1,6 @@
 //! `rustdb-inspect report`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -13,7 +14,7 @@ use crate::commands::stats::{Writes, stats};
 use crate::commands::verify::{Level, verify};
 use crate::commands::wal::{Log, open_log};
 use crate::commands::{OutputFile, OutputOptions, write_output};
-use crate::finding::Severity;
+use crate::finding::{Severity, written_fields};
 use crate::legacy::Family;
 use crate::render::html::{ColumnLine, DatabaseSection, Page, TableSection, page_html};
 use crate::render::{grouped, utc_text};
@@ -104,7 +105,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
                 &info.report,
             )
         };
-        let written = args.output.to_string_lossy().into_owned();
+        let written = Some(args.output.clone());
         out.document(&head, &Content { written })?;
         out.finish()?;
     }
@@ -116,7 +117,8 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
 #[derive(Serialize)]
 struct Content {
     /// The page's file.
-    written: String,
+    #[serde(flatten, serialize_with = "written_fields")]
+    written: Option<PathBuf>,
 }
 
 /// Rights of a file as octal digits.
@@ -129,7 +131,7 @@ fn mode(text: &str) -> Result<u32, String> {
 
 fn page(
     info: &Info,
-    reading: &[String],
+    reading: &[OsString],
     log: Option<&Log>,
     maps: &PageMaps,
     writes: Option<&Writes>,
@@ -197,7 +199,7 @@ fn judged(info: &Info, obstacle: Option<Obstacle>) -> &'static str {
 }
 
 /// What to do next, with its commands.
-fn next(info: &Info, reading: &[String]) -> Vec<(&'static str, Vec<String>)> {
+fn next(info: &Info, reading: &[OsString]) -> Vec<(&'static str, Vec<String>)> {
     let steps = after_look(info, reading).into_iter();
     steps.map(|step| (step.purpose, step.commands)).collect()
 }

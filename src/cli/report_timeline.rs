@@ -6,7 +6,7 @@ use crate::commands::wal::{Log, LogItem};
 use crate::legacy::WalRecord;
 use crate::recovery::{Confidence, RecordState, RunMap};
 use crate::render::html::{Mark, RecordMark, Sureness, Timeline};
-use crate::render::utc_text;
+use crate::render::{counted, utc_text};
 
 /// Records up to which each has a sign of its own; of more, neighbours that are
 /// alike share one.
@@ -69,7 +69,11 @@ impl Signs<'_> {
             LogItem::Bad(bad) => {
                 self.flush();
                 let what = if bad.torn { "torn tail" } else { "damage" };
-                let says = format!("{what}: {} bytes at offset {}", bad.len, bad.offset);
+                let says = format!(
+                    "{what}: {} at offset {}",
+                    counted(bad.len, "byte"),
+                    bad.offset
+                );
                 self.marks.push((Mark::Damage, says));
             }
             LogItem::Record(position, record) => {

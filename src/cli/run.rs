@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::closed::refused;
 use super::finish::finish;
 use super::inspect::InspectCommand;
 use super::migrate::MigrateCommand;
@@ -18,6 +19,9 @@ use super::{
 
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
+    if let Some(refused) = refused(Program::Inspect) {
+        return refused;
+    }
     let (InspectCli { common, command }, asked) = parse(Program::Inspect);
     let streams = matches!(command, InspectCommand::Dump(_) | InspectCommand::Wal(_));
     // Only what writes files has something to remove.
@@ -52,6 +56,9 @@ pub fn run_inspect() -> ExitCode {
 
 /// Runs `rustdb-migrate` on the process's arguments.
 pub fn run_migrate() -> ExitCode {
+    if let Some(refused) = refused(Program::Migrate) {
+        return refused;
+    }
     let (cli, asked) = parse::<MigrateCli>(Program::Migrate);
     let common = &cli.common;
     let left = cli.command.left();

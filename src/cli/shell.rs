@@ -49,7 +49,7 @@ pub(super) fn arguments(command: &str) -> Vec<String> {
 }
 
 /// A path with something after its last name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: impl AsRef<OsStr>) -> PathBuf {
     let plain: PathBuf = path.components().collect();
     let mut text = match plain.file_name() {
         Some(_) => plain.into_os_string(),
@@ -57,7 +57,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
         None if plain == Path::new(".") => "data".into(),
         None => plain.join("data").into_os_string(),
     };
-    text.push(suffix);
+    text.push(suffix.as_ref());
     text.into()
 }
 

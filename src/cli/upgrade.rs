@@ -21,7 +21,7 @@ use super::Exit;
 use super::document::upgrade_document;
 use super::next_steps::{after_upgrade, steps_text};
 use super::options::{Beyond, Common, FAMILIES, Format, decisions, one_of};
-use super::output::{Output, note, warn};
+use super::output::{Output, note, warn_above};
 use super::owner::Owner;
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
@@ -30,7 +30,11 @@ pub struct UpgradeArgs {
     /// Data directory to read; it is never changed
     source: PathBuf,
     /// Directory to write; must not exist or be empty
-    target: PathBuf,
+    #[arg(required_unless_present = "output")]
+    target: Option<PathBuf>,
+    /// TARGET, as other commands take it
+    #[arg(short, long, value_name = "TARGET", conflicts_with = "target")]
+    output: Option<PathBuf>,
     /// Layout to write
     #[arg(long, value_name = "LAYOUT", default_value = "paged", value_parser = one_of::<Target>(&["paged", "per-table", "append", "snapshot"]))]
     to: Target,
@@ -81,6 +85,13 @@ pub struct UpgradeArgs {
     format: Format,
 }
 
+impl UpgradeArgs {
+    fn target(&self) -> &Path {
+        let target = self.target.as_ref().or(self.output.as_ref());
+        target.map_or(Path::new(""), PathBuf::as_path)
+    }
+}
+
 fn pages_per_file() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=MAX_PAGES_PER_FILE.into())
 }
@@ -94,7 +105,7 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
     args.owner.check(&args.source)?;
     let report = upgrade(&options)?;
     if matches!(report.outcome, Outcome::Done | Outcome::DoneWithLoss) {
-        let said = args.owner.give(&args.source, &args.target)?;
+        let said = args.owner.give(&args.source, args.target())?;
         said.iter().for_each(|text| note(text, common));
     }
     if let Some(file) = file {
@@ -102,23 +113,22 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
         written.with_context(|| match report.outcome {
             Outcome::Done | Outcome::DoneWithLoss => format!(
                 "TARGET {} is complete and verified; only the report was not written",
-                args.target.display()
+                args.target().display()
             ),
             _ => "--report".to_owned(),
         })?;
     }
+    let paths = (args.source.as_path(), args.target());
+    let steps = after_upgrade(&report, paths, std::env::args_os());
     match args.format {
         Format::Json => {
-            let paths = (args.source.as_path(), args.target.as_path());
-            let steps = after_upgrade(&report, paths, std::env::args_os());
             io::stdout().write_all(&upgrade_document(&report, &args.source, &steps)?)?;
         }
         Format::Text => {
-            show(&report, common)?;
+            let steps = steps_text(&steps);
+            show(&report, common, steps.lines().count())?;
             if !common.quiet {
-                let paths = (args.source.as_path(), args.target.as_path());
-                let steps = after_upgrade(&report, paths, std::env::args_os());
-                io::stderr().write_all(steps_text(&steps).as_bytes())?;
+                io::stderr().write_all(steps.as_bytes())?;
             }
         }
     }
@@ -142,7 +152,7 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
     let release = release.map_err(|why| anyhow::anyhow!("--release: {why}"))?;
     Ok(UpgradeOptions {
         source: args.source.clone(),
-        target: args.target.clone(),
+        target: args.target().to_owned(),
         disk: LocalDisk::shared(),
         to: args.to,
         pages_per_file: args.pages_per_file,
@@ -169,10 +179,7 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
 }
 
 fn open_report(path: &Path, args: &UpgradeArgs) -> anyhow::Result<OutputFile> {
-    let outside = [
-        ("SOURCE", args.source.as_path()),
-        ("TARGET", args.target.as_path()),
-    ];
+    let outside = [("SOURCE", args.source.as_path()), ("TARGET", args.target())];
     let options = OutputOptions {
         outside: &outside,
         replace: args.force,
@@ -187,38 +194,40 @@ fn write_report(file: OutputFile, report: &UpgradeReport) -> anyhow::Result<()> 
     Ok(file.finish(&text)?)
 }
 
-fn show(report: &UpgradeReport, common: &Common) -> anyhow::Result<()> {
+/// The head of the table, and lines that say how it ended.
+const END_LINES: usize = 5;
+
+/// Says what was done, above `below` more lines.
+fn show(report: &UpgradeReport, common: &Common, below: usize) -> anyhow::Result<()> {
     let findings = Report::of(&report.findings).salvaging(report.salvage);
-    warn(&findings, common);
     let mut out = Output::new(common)?;
+    let mut rows: Vec<_> = report.tables.iter().collect();
+    let more = out.cut_rows(&mut rows, common);
+    let tables = rows.len() + more.lines().count();
+    warn_above(&findings, common, tables + END_LINES + below);
     if !report.tables.is_empty() && !common.quiet {
         let header = ["DATABASE", "TABLE", "LIVE", "DEAD"];
         let mut table = out.table(&header).right(&[2, 3]);
-        for one in &report.tables {
+        for one in rows {
             let (live, dead) = (one.live.to_string(), one.dead.to_string());
             table.row([one.database.clone(), one.table.clone(), live, dead]);
         }
         out.write_all(table.text().as_bytes())?;
+        out.write_all(more.as_bytes())?;
     }
     let target = &report.target;
+    let path = escape(&target.path.display().to_string());
     match report.outcome {
-        Outcome::Done => writeln!(
-            out,
-            "{} written as {}, verified",
-            escape(&target.path),
-            target.layout
-        )?,
+        Outcome::Done => writeln!(out, "{} written as {}, verified", path, target.layout)?,
         Outcome::DoneWithLoss => writeln!(
             out,
             "{} written as {}, verified; what the errors name is lost",
-            escape(&target.path),
-            target.layout
+            path, target.layout
         )?,
         Outcome::Planned | Outcome::PlannedWithLoss => writeln!(
             out,
             "{} would be written as {}; nothing was written",
-            escape(&target.path),
-            target.layout
+            path, target.layout
         )?,
         Outcome::Damaged => {
             writeln!(io::stderr(), "SOURCE is damaged; nothing was written")?;
@@ -239,14 +248,15 @@ fn show_unproven(out: &mut Output, report: &UpgradeReport) -> anyhow::Result<()>
         _ => ("was", "were"),
     };
     let verb = |count: usize| if count == 1 { was } else { were };
-    let target = report.target.path.trim_end_matches('/');
+    let target = report.target.path.display().to_string();
+    let target = escape(target.trim_end_matches('/'));
     if report.quarantined > 0 {
         writeln!(
             out,
             "{} {} kept aside in {}/{QUARANTINE_NAME}",
             counted(report.quarantined as u64, "record"),
             verb(report.quarantined),
-            escape(target),
+            target,
         )?;
     }
     if let Some(likelihood) = &report.likelihood {
@@ -257,7 +267,7 @@ fn show_unproven(out: &mut Output, report: &UpgradeReport) -> anyhow::Result<()>
             verb(likelihood.records),
             weight_text(likelihood.lowest_weight),
             likelihood.lowest_sequence,
-            escape(target),
+            target,
         )?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::commands::OpenOptions;
 use crate::commands::verify::{Level, Verification, verify};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, file_fields};
 use crate::render::{counted, escape};
 use crate::report::Report;
 
@@ -20,7 +20,7 @@ use super::document::{Head, Source, error_findings, outcome};
 use super::exit::error_text;
 use super::next_steps::{Step, steps_text};
 use super::options::{Common, Format, ReadArgs};
-use super::output::{FEW, Output};
+use super::output::Output;
 
 /// Checks every checksum, structure and constraint
 #[derive(Debug, clap::Args)]
@@ -62,6 +62,9 @@ impl From<LevelArg> for Level {
     }
 }
 
+/// Lines of the sum, where the name of the directory is not very long.
+const SUMMARY_LINES: usize = 2;
+
 #[derive(Serialize)]
 struct Content<'v> {
     level: Level,
@@ -88,7 +91,8 @@ struct DirectoryLine {
 
 #[derive(Serialize)]
 struct FileLine {
-    file: String,
+    #[serde(flatten, serialize_with = "file_fields")]
+    file: Option<PathBuf>,
     bytes: u64,
     checked: u64,
     unchecked: u64,
@@ -179,7 +183,7 @@ fn of_verification(dir: &Path, verification: Verification, exit: Exit) -> Direct
     let files: Vec<FileLine> = files
         .iter()
         .map(|file| FileLine {
-            file: file.path.display().to_string(),
+            file: Some(file.path.clone()),
             bytes: file.len,
             checked: file.checked,
             unchecked: file.unchecked,
@@ -212,7 +216,7 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         return Ok(());
     }
     if !common.quiet {
-        out.findings(&Report::of(&line.findings), common, FEW, false)?;
+        out.findings(&Report::of(&line.findings), common, SUMMARY_LINES)?;
     }
     if common.verbose > 0 {
         let mut table = out
@@ -223,7 +227,10 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
                 file.bytes.to_string(),
                 file.checked.to_string(),
                 file.unchecked.to_string(),
-                file.file.clone(),
+                file.file
+                    .iter()
+                    .map(|file| file.display().to_string())
+                    .collect(),
             ]);
         }
         out.write_all(table.text().as_bytes())?;
@@ -247,6 +254,7 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         counted(count(Severity::Error), "error"),
         counted(count(Severity::Warning), "warning"),
     );
-    writeln!(out, "{}", escape(&text))?;
+    let text = out.wrapped(&escape(&text));
+    out.write_all(text.trim_start().as_bytes())?;
     Ok(())
 }

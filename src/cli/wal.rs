@@ -1,5 +1,6 @@
 //! `rustdb-inspect wal`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -7,12 +8,13 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::commands::name_pattern::matches;
 use crate::commands::wal::{KindStats, Log, LogItem, LogSummary, kinds, open_log};
 use crate::commands::{Identity, nearest};
 use crate::error::Class;
 use crate::legacy::WalRecord;
 use crate::model::Operation;
-use crate::render::utc_text;
+use crate::render::{counted, utc_text};
 use crate::report::Report;
 
 use super::Exit;
@@ -43,14 +45,14 @@ pub struct WalArgs {
     /// Last sequence to show
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
-    /// Only records of this table, by its name at that moment; NAME or DATABASE.NAME (repeatable)
-    #[arg(long, value_name = "NAME")]
+    /// Only records of this table, by its name at that moment, as TABLE or DATABASE.TABLE, or a pattern as shop.* (repeatable)
+    #[arg(short, long, value_name = "NAME")]
     table: Vec<String>,
     /// Only this operation, as Insert or AlterTableRename (repeatable)
     #[arg(long, value_name = "OPERATION")]
     op: Vec<String>,
-    /// Only records of this database; shows attribution too (repeatable)
-    #[arg(long, value_name = "NAME")]
+    /// Only records of this database, by name or pattern as shop_*; shows attribution too (repeatable)
+    #[arg(short, long, value_name = "NAME")]
     database: Vec<String>,
     /// Show at most this many records
     #[arg(long, value_name = "N")]
@@ -82,6 +84,9 @@ enum WalFormat {
     /// One JSON object a record
     Jsonl,
 }
+
+/// Names of tables among which the nearest is looked for.
+const MOST_NAMES: usize = 10_000;
 
 #[derive(Serialize)]
 struct Content<'d> {
@@ -140,25 +145,27 @@ fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
             );
         }
     }
+    let (databases, tables) = (databases(log), log.tables());
     for name in &args.table {
-        let tables = log.tables();
-        if !tables.contains(name.as_str()) && !is_of_database(log, name) {
+        if Table::new(name, &tables, &databases).is_none() {
+            let whole = databases.iter().flat_map(|database| {
+                let tables = tables.iter();
+                tables.map(move |table| format!("{database}.{table}"))
+            });
+            let whole: Vec<String> = whole.take(MOST_NAMES).collect();
+            let known = tables.iter().copied();
             bail!(
                 "--table: found no record of {name:?}{}",
-                nearest::hint(name, tables)
+                nearest::hint(name, known.chain(whole.iter().map(String::as_str)))
             );
         }
     }
-    if let Some(recovery) = log.recovery() {
-        let databases = recovery.overlay.catalog().databases.iter();
-        let known: Vec<&str> = databases.map(|database| database.name.as_str()).collect();
-        for name in &args.database {
-            if !known.contains(&name.as_str()) {
-                bail!(
-                    "--database: found no database {name:?}{}",
-                    nearest::hint(name, known)
-                );
-            }
+    for name in &args.database {
+        if log.recovery().is_some() && chosen(name, &databases).is_empty() {
+            bail!(
+                "--database: found no database {name:?}{}",
+                nearest::hint(name, databases)
+            );
         }
     }
     let asks = args.attribute || args.explain.is_some() || !args.database.is_empty();
@@ -171,16 +178,62 @@ fn check(args: &WalArgs, log: &Log) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a name is that of a database and, after a dot, of a table in the log.
-fn is_of_database(log: &Log, name: &str) -> bool {
-    let tables = log.tables();
+/// The databases that are known; none of one segment.
+fn databases(log: &Log) -> BTreeSet<&str> {
     let catalog = log.recovery().map(|recovery| recovery.overlay.catalog());
     let databases = catalog.into_iter().flat_map(|catalog| &catalog.databases);
-    let mut rest = databases.filter_map(|database| {
-        let rest = name.strip_prefix(database.name.as_str())?;
-        rest.strip_prefix('.')
-    });
-    rest.any(|table| tables.contains(table))
+    databases.map(|database| database.name.as_str()).collect()
+}
+
+/// Those that a name or pattern stands for.
+fn chosen<'n>(name: &str, known: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
+    match known.get(name) {
+        Some(name) => BTreeSet::from([*name]),
+        None => {
+            let known = known.iter().copied();
+            known.filter(|known| matches(name, known)).collect()
+        }
+    }
+}
+
+/// What a name of a table stands for in a log.
+struct Table<'l> {
+    /// Tables, whosever they are.
+    names: BTreeSet<&'l str>,
+    /// What it can mean as DATABASE.TABLE: both may hold dots.
+    of: Vec<(BTreeSet<&'l str>, BTreeSet<&'l str>)>,
+}
+
+impl<'l> Table<'l> {
+    /// `None` where it stands for nothing.
+    fn new(name: &str, tables: &BTreeSet<&'l str>, databases: &BTreeSet<&'l str>) -> Option<Self> {
+        let dots = name.match_indices('.');
+        let of = dots.filter_map(|(at, dot)| {
+            let (database, rest) = name.split_at_checked(at)?;
+            let table = chosen(rest.strip_prefix(dot)?, tables);
+            let of = chosen(database, databases);
+            (!of.is_empty() && !table.is_empty()).then_some((of, table))
+        });
+        let found = Table {
+            names: chosen(name, tables),
+            of: of.collect(),
+        };
+        (!found.names.is_empty() || !found.of.is_empty()).then_some(found)
+    }
+
+    fn has(&self, table: &str, database: Option<&str>) -> bool {
+        let mut of = self.of.iter();
+        let whose = |(of, tables): &(BTreeSet<&str>, BTreeSet<&str>)| {
+            database.is_some_and(|name| of.contains(name)) && tables.contains(table)
+        };
+        self.names.contains(table) || of.any(whose)
+    }
+}
+
+/// The records that are asked for.
+struct Wanted<'l> {
+    tables: Vec<Table<'l>>,
+    databases: BTreeSet<&'l str>,
 }
 
 impl WalArgs {
@@ -193,13 +246,13 @@ impl WalArgs {
         !self.table.is_empty() || !self.op.is_empty() || !self.database.is_empty()
     }
 
-    fn wants(&self, log: &Log, entry: &LogItem<'_>) -> bool {
+    fn wants(&self, log: &Log, entry: &LogItem<'_>, wanted: &Wanted<'_>) -> bool {
         let inside = |sequence: u64| {
             self.from.is_none_or(|from| sequence >= from) && self.to.is_none_or(|to| sequence <= to)
         };
         match entry {
             LogItem::Record(position, record) => {
-                inside(record.sequence) && self.wants_record(log, *position, record)
+                inside(record.sequence) && self.wants_record(log, (*position, record), wanted)
             }
             LogItem::Bad(bad) => {
                 let records = &log.wal().records;
@@ -215,28 +268,42 @@ impl WalArgs {
         }
     }
 
-    fn wants_record(&self, log: &Log, position: usize, record: &WalRecord) -> bool {
+    fn wants_record(
+        &self,
+        log: &Log,
+        (position, record): (usize, &WalRecord),
+        wanted: &Wanted<'_>,
+    ) -> bool {
         let operation = &record.operation;
         let op = operation.name();
         let attributed = || log.attributed(position)?.database.as_deref();
-        let has_name = |name: &str| {
-            operation.table() == Some(name)
-                || matches!(operation, Operation::RenameTable { new, .. } if new == name)
+        let new = match operation {
+            Operation::RenameTable { new, .. } => Some(new.as_str()),
+            _ => None,
         };
-        let is_table = |name: &String| {
-            let whose = attributed().and_then(|database| name.strip_prefix(database));
-            let of_database = whose.and_then(|rest| rest.strip_prefix('.'));
-            has_name(name) || of_database.is_some_and(has_name)
+        let is_table = |table: &Table<'_>| {
+            let mut names = operation.table().into_iter().chain(new);
+            names.any(|name| table.has(name, attributed()))
         };
         (self.op.is_empty() || self.op.iter().any(|name| name.eq_ignore_ascii_case(op)))
-            && (self.table.is_empty() || self.table.iter().any(is_table))
+            && (self.table.is_empty() || wanted.tables.iter().any(is_table))
             && (self.database.is_empty()
-                || attributed().is_some_and(|name| self.database.iter().any(|one| one == name)))
+                || attributed().is_some_and(|name| wanted.databases.contains(name)))
     }
 
     fn entries<'l>(&'l self, log: &'l Log) -> impl Iterator<Item = LogItem<'l>> {
+        let (tables, databases) = (log.tables(), databases(log));
+        let named = self.database.iter();
+        let wanted = Wanted {
+            tables: self
+                .table
+                .iter()
+                .filter_map(|name| Table::new(name, &tables, &databases))
+                .collect(),
+            databases: named.flat_map(|name| chosen(name, &databases)).collect(),
+        };
         log.entries()
-            .filter(|entry| self.wants(log, entry))
+            .filter(move |entry| self.wants(log, entry, &wanted))
             .take(self.limit.unwrap_or(usize::MAX))
     }
 
@@ -331,11 +398,13 @@ fn verdict_text(wal: &LogSummary) -> String {
         let beyond = match (range.torn, range.zeros) {
             (true, _) => String::new(),
             (false, true) => ", zeros".to_owned(),
-            (false, false) => format!(", {} records beyond", range.records_beyond),
+            (false, false) => format!(", {} beyond", counted(range.records_beyond, "record")),
         };
         text.push_str(&format!(
-            "; {} bytes dropped at offset {} of {}{beyond}",
-            range.len, range.offset, range.segment
+            "; {} dropped at offset {} of {}{beyond}",
+            counted(range.len, "byte"),
+            range.offset,
+            range.segment
         ));
     }
     let cut = wal
@@ -343,8 +412,9 @@ fn verdict_text(wal: &LogSummary) -> String {
         .as_ref()
         .map_or_else(String::new, |cut| format!(", cut: {}", word(cut)));
     text.push_str(&format!(
-        "; {} records, {} in the tail{cut}",
-        wal.records, wal.tail
+        "; {}, {} in the tail{cut}",
+        counted(wal.records, "record"),
+        wal.tail
     ));
     if let (Some(first), Some(last)) = (wal.first_timestamp, wal.last_timestamp) {
         text.push_str(&format!("; {} to {} UTC", utc_text(first), utc_text(last)));

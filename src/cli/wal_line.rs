@@ -6,7 +6,7 @@ use crate::commands::wal::{Log, LogItem, unreadable};
 use crate::legacy::WalRecord;
 use crate::model::Operation;
 use crate::recovery::attribution::{Attributed, Candidate, Confidence};
-use crate::render::{escape, utc_text};
+use crate::render::{counted, escape, utc_text};
 
 /// What a line shows beside the record.
 #[derive(Debug, Clone, Copy)]
@@ -108,9 +108,9 @@ impl<'l> LogLine<'l> {
     pub(super) fn text(&self) -> String {
         let Some(sequence) = self.sequence else {
             return format!(
-                "{:>8}  unreadable   {} bytes at offset {} of {}: {}",
+                "{:>8}  unreadable   {} at offset {} of {}: {}",
                 "-",
-                self.len.unwrap_or_default(),
+                counted(self.len.unwrap_or_default(), "byte"),
                 self.offset,
                 self.segment,
                 escape(self.detail.as_deref().unwrap_or_default())
@@ -162,7 +162,7 @@ impl<'l> Owner<'l> {
 /// What an operation was done with, in a few words without a row's values.
 pub(super) fn what(operation: &Operation) -> String {
     match operation {
-        Operation::CreateTable { schema, .. } => format!("{} columns", schema.columns.len()),
+        Operation::CreateTable { schema, .. } => counted(schema.columns.len(), "column"),
         Operation::Insert { row, .. } => format!("xmin {}", row.xmin),
         Operation::Update { index, row, .. } => format!("row {index}, xmin {}", row.xmin),
         Operation::Delete { index, .. } => format!("row {index}"),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::finding::Finding;
-use crate::legacy::{LegacyDir, WalRecord};
+use crate::finding::{Finding, counted};
+use crate::legacy::{Family, LegacyDir, WalRecord};
 use crate::model::Operation;
 use crate::recovery::Recovery;
 use crate::recovery::attribution::{Attributed, Counts, Line, decision_line};
@@ -26,6 +26,8 @@ const ENDING_MAX: usize = 10_000;
 pub struct DecisionFile {
     /// What is written: lines of decisions, with what is known in comments.
     pub text: String,
+    /// The family of what was read.
+    pub family: Family,
     /// Records of the tail by confidence.
     pub counts: Counts,
     /// Records that wait for a decision.
@@ -54,7 +56,7 @@ pub fn attribute(
     let counts = recovery.attribution.counts();
     let mut text = format!(
         "# Which database each record of the log was written for.\n\
-         # Family {}, {} records after the cut: {} certain, {} probable, {} ambiguous, {} orphan, {} assigned.\n\
+         # Family {}, {} after the cut: {} certain, {} probable, {} ambiguous, {} orphan, {} assigned.\n\
          #\n\
          # One decision a line, for one record or for all of one statement; edit what\n\
          # follows the equals sign:\n\
@@ -66,7 +68,7 @@ pub fn attribute(
          # A decision that the files prove wrong is refused.\n\
          # Behind a name stands its weight: the share that the database has of all likelihood.\n",
         legacy.family,
-        recovery.attribution.tail.len(),
+        counted(recovery.attribution.tail.len(), "record"),
         counts.certain,
         counts.probable,
         counts.ambiguous,
@@ -81,6 +83,7 @@ pub fn attribute(
     directory.check_unchanged()?;
     Ok(DecisionFile {
         text,
+        family: legacy.family,
         counts,
         undecided: recovery.attribution.tail.iter().filter(is_open).count(),
         findings: directory.findings().findings().to_vec(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, EntryKind, SourceEntry};
 use crate::error::{Error, Result};
-use crate::finding::Code;
+use crate::finding::{Code, counted};
 
 /// A regular file, opened for reading, whose length is taken once.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl SourceFile {
                 &self.path,
                 0,
                 Code::BadLength,
-                format!("a file of {} bytes", self.len),
+                format!("a file of {}", counted(self.len, "byte")),
                 format!("at most {max_len} bytes"),
             ));
         }
@@ -186,7 +186,7 @@ pub fn read_text(path: &Path, max_len: u64) -> Result<String> {
         Error::Usage(format!("{path}: found {found}, expected {expected}"))
     };
     if file.len() > max_len {
-        let found = format!("a file of {} bytes", file.len());
+        let found = format!("a file of {}", counted(file.len(), "byte"));
         return Err(refused(found, format!("at most {max_len}")));
     }
     let text = String::from_utf8(file.read_all(max_len)?);

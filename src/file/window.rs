@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::SourceFile;
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Result};
-use crate::finding::Code;
+use crate::finding::{Code, counted};
 
 /// Bytes a window holds unless a unit is wider.
 pub const DEFAULT_WINDOW_LEN: usize = 256 * 1024;
@@ -225,8 +225,8 @@ impl Window {
             file: self.file.path().to_owned(),
             offset: self.offset(),
             code: Code::Truncated,
-            found: format!("{} bytes left", self.remaining()),
-            expected: format!("at least {need} bytes"),
+            found: format!("{} left", counted(self.remaining(), "byte")),
+            expected: format!("at least {}", counted(need, "byte")),
         }
     }
 }

@@ -11,8 +11,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 mod code;
+mod counted;
 
 pub use code::Code;
+pub use counted::counted;
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -83,6 +85,17 @@ pub fn file_fields<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     fields(file.as_deref(), ("file", "file_bytes"), serializer)
+}
+
+/// Likewise as `written` and `written_bytes`: a file that a command wrote.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn written_fields<S: Serializer>(
+    file: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    fields(file.as_deref(), ("written", "written_bytes"), serializer)
 }
 
 fn fields<S: Serializer>(

@@ -12,7 +12,7 @@ use super::{Family, RowExtent};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
-use crate::finding::Code;
+use crate::finding::{Code, counted};
 use crate::model::{Catalog, Database, Form, Table};
 use crate::work::Threads;
 
@@ -168,7 +168,10 @@ fn scan_family(
             file.path(),
             scan.window.offset(),
             Code::TrailingBytes,
-            format!("{} bytes after the last value", scan.window.remaining()),
+            format!(
+                "{} after the last value",
+                counted(scan.window.remaining(), "byte")
+            ),
             "the end of the file",
         ));
     }

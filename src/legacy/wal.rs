@@ -7,7 +7,7 @@ use super::{Family, decode};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Result};
 use crate::file::{SourceFile, Window};
-use crate::finding::Code;
+use crate::finding::{Code, counted};
 use crate::model::Operation;
 
 /// Bytes before a record: its length.
@@ -215,7 +215,10 @@ pub(super) fn read_record(
 ) -> Result<Result<WalRecord, Damage>> {
     let offset = window.offset();
     let Some(len) = framed_len(window, offset)? else {
-        let found = format!("{} bytes up to the end of the segment", window.remaining());
+        let found = format!(
+            "{} up to the end of the segment",
+            counted(window.remaining(), "byte")
+        );
         return Ok(Err(Damage {
             file: window.file().path().to_owned(),
             offset,
@@ -250,8 +253,8 @@ pub(super) fn read_record(
                     file: window.file().path().to_owned(),
                     offset,
                     code: Code::BadLength,
-                    found: format!("a record of {len} bytes"),
-                    expected: format!("at least {need} bytes for what it holds"),
+                    found: format!("a record of {}", counted(len, "byte")),
+                    expected: format!("at least {} for what it holds", counted(need, "byte")),
                 },
                 bad => window.damage(bad),
             };

@@ -1,7 +1,7 @@
 //! What is not in order in a log, as findings.
 
 use super::{Jump, Wal};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::report::Report;
 
 impl Wal {
@@ -19,14 +19,16 @@ impl Wal {
             };
             let beyond = self.records_beyond(bad);
             let mut detail = match code {
-                Code::WalZeros => format!("{} zeros", bad.len),
+                Code::WalZeros => counted(bad.len, "zero"),
                 _ => format!(
-                    "{} bytes: found {}, expected {}",
-                    bad.len, bad.damage.found, bad.damage.expected
+                    "{}: found {}, expected {}",
+                    counted(bad.len, "byte"),
+                    bad.damage.found,
+                    bad.damage.expected
                 ),
             };
             if !bad.is_harmless() {
-                detail.push_str(&format!("; {beyond} readable records stand beyond"));
+                detail.push_str(&format!("; beyond: {}", counted(beyond, "readable record")));
             }
             report.add(
                 Finding::new(code)
@@ -57,8 +59,7 @@ impl Wal {
             let whole = copy.len == file.len();
             let what = match (whole, copy.records) {
                 (true, _) => "the segment".to_owned(),
-                (false, 1) => "1 record".to_owned(),
-                (false, records) => format!("{records} records"),
+                (false, records) => counted(records, "record"),
             };
             let other = match copy.segment == copy.of {
                 true => "another one".to_owned(),
@@ -71,7 +72,7 @@ impl Wal {
             };
             let how = match whole {
                 true => format!("{what} is the beginning of {other}, or a part of it"),
-                false => format!("{what} in {} bytes stand in {other} too", copy.len),
+                false => format!("{what} in {} also in {other}", counted(copy.len, "byte")),
             };
             let finding = Finding::new(Code::WalCopy).file(file.path());
             report.add(finding.offset(copy.offset).detail(how));

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::ContentHash;
 use crate::error::Result;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::legacy::{LegacyDir, RowExtent, RowReader, WalRecord};
 use crate::model::{Column, Operation, RowStream};
 use crate::report::Report;
@@ -66,8 +66,8 @@ pub(super) fn leave_out_held(
             Finding::new(Code::UnmarkedCheckpoint)
                 .severity(Severity::Warning)
                 .detail(format!(
-                    "what can be read of the snapshot holds {held} of the rows that {} records after the last Checkpoint record pushed",
-                    signs.len()
+                    "what can be read of the snapshot holds {held} of the rows that {} after the last Checkpoint record pushed",
+                    counted(signs.len(), "record")
                 )),
         );
         ground.cut.reason = CutReason::UnmarkedCheckpoint;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::codec::ContentHash;
 use crate::error::Result;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, PageDir, WalRecord};
 use crate::model::RowStream;
 use crate::report::Report;
@@ -57,8 +57,8 @@ pub(super) fn add_pages(
                 Finding::new(Code::BytesLost)
                     .file(&entry.path)
                     .detail(format!(
-                        "{} rows in page files that no single table fits",
-                        surveyed.count
+                        "{} in page files that no single table fits",
+                        counted(surveyed.count, "row")
                     )),
             ),
         }

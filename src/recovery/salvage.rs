@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::legacy::{LegacyDir, Loss, Shortfall, Snapshot, WalRecord};
 use crate::model::Catalog;
 use crate::report::Report;
@@ -120,9 +120,9 @@ fn whole_log(
         let mut finding = Finding::new(Code::RecordsLost)
             .sequence(first.sequence)
             .detail(format!(
-                "the log begins with record {}: what the {} records before it did is lost",
+                "the log begins with record {}: what the {} before it did is lost",
                 first.sequence,
-                first.sequence - 1
+                counted(first.sequence - 1, "record")
             ));
         if let Some(segment) = legacy.wal.segment_of(first) {
             finding = finding.file(segment.file.path());
@@ -211,15 +211,19 @@ fn family_taken(legacy: &LegacyDir) -> Finding {
 
 fn report_loss(loss: &Loss, rows: u64, report: &mut Report) {
     let len = loss.range.end.saturating_sub(loss.range.start);
+    let bytes = counted(len, "byte");
     let mut finding = Finding::new(Code::BytesLost)
         .file(&loss.damage.file)
         .offset(loss.range.start)
         .detail(match (loss.rows, rows) {
-            (0, _) => format!("{len} bytes could not be read"),
+            (0, _) => format!("{bytes} could not be read"),
             (_, 0) => {
-                format!("{len} bytes could not be read; the rows that they held are in the log")
+                format!("{bytes} could not be read; the rows that they held are in the log")
             }
-            (_, rows) => format!("{len} bytes could not be read; {rows} announced rows are lost"),
+            (_, rows) => format!(
+                "{bytes} could not be read; lost: {}",
+                counted(rows, "announced row")
+            ),
         });
     finding.database = loss.database.clone();
     finding.table = loss.table.clone();
@@ -259,7 +263,10 @@ pub(super) fn report_log(legacy: &LegacyDir, first_tail: usize, report: &mut Rep
             Finding::new(Code::BytesLost)
                 .file(&bad.damage.file)
                 .offset(bad.offset)
-                .detail(format!("{} bytes of the log could not be read", bad.len)),
+                .detail(format!(
+                    "{} of the log could not be read",
+                    counted(bad.len, "byte")
+                )),
         );
     }
     for gap in legacy.wal.gaps.iter().filter(|gap| lost(gap.record)) {

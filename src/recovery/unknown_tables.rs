@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, WalRecord};
 use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};
 use crate::report::Report;
@@ -79,7 +79,8 @@ pub(super) fn make_up(
                 .database(database)
                 .table(name)
                 .detail(format!(
-                    "{arity} columns and their types were made up from its rows"
+                    "{}, their types made up from its rows",
+                    counted(arity, "column")
                 )),
         );
     }

@@ -3,37 +3,92 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::report::Report;
 
 use super::{escape, wrapped};
 
-/// Findings line by line, each code's remedy once; of each code the first
-/// `shown`, and how many more there are. No line is wider than `width`, but for
-/// a path or value. With `brief` the sentence that says what a code means
-/// is left out: `explain` has it.
-pub fn findings_text(report: &Report, shown: usize, width: Option<u16>, brief: bool) -> String {
+/// How much is said of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detail {
+    /// Findings of one code that are shown; for 0 only the codes are.
+    pub shown: usize,
+    /// Whether what a code means is said: `explain` says it too.
+    pub meanings: bool,
+    /// Whether it is said what to do.
+    pub remedies: bool,
+    /// Whether only errors are shown, and of the rest the codes.
+    pub errors_alone: bool,
+}
+
+impl Detail {
+    /// All there is to say of the first findings of each code.
+    pub fn of_first(shown: usize) -> Self {
+        Detail {
+            shown,
+            meanings: true,
+            remedies: true,
+            errors_alone: false,
+        }
+    }
+}
+
+/// Findings line by line, what a code means and what to do once a code. No line
+/// is wider than `width`, but for a path or value.
+pub fn findings_text(report: &Report, detail: Detail, width: Option<u16>) -> String {
     let mut by_code: BTreeMap<Code, Vec<&Finding>> = BTreeMap::new();
+    let mut by_code_alone = by_code.clone();
     for finding in report.findings() {
-        by_code.entry(finding.code).or_default().push(finding);
+        let is_lighter = detail.errors_alone && finding.severity != Severity::Error;
+        let those = match detail.shown == 0 || is_lighter {
+            true => &mut by_code_alone,
+            false => &mut by_code,
+        };
+        those.entry(finding.code).or_default().push(finding);
     }
     let mut text = String::new();
     for (code, findings) in by_code {
-        for finding in findings.iter().take(shown) {
-            let line = line(finding);
-            // What follows the first line stands apart from the next finding.
-            let mut lines = wrapped(&line, "  ", width);
-            lines.drain(..2);
-            text.push_str(&lines);
+        for finding in findings.iter().take(detail.shown) {
+            text.push_str(&item(&line(finding), width));
         }
-        if findings.len() > shown {
-            let more = findings.len() - shown;
+        if findings.len() > detail.shown {
+            let more = findings.len() - detail.shown;
             let _ = writeln!(text, "  ... and {more} more {code} (-v shows all)");
         }
-        if !brief {
+        if detail.meanings {
             text.push_str(&wrapped(code.meaning(), "  ", width));
         }
-        text.push_str(&wrapped(report.remedy(code), "  ", width));
+        if detail.remedies {
+            text.push_str(&wrapped(report.remedy(code), "  ", width));
+        }
+    }
+    text.push_str(&codes_text(&by_code_alone, width));
+    text
+}
+
+/// A line whose continuations stand apart from what follows.
+fn item(line: &str, width: Option<u16>) -> String {
+    let mut lines = wrapped(line, "  ", width);
+    lines.drain(..2);
+    lines
+}
+
+/// Codes and how often each was found, the gravest first.
+fn codes_text(by_code: &BTreeMap<Code, Vec<&Finding>>, width: Option<u16>) -> String {
+    let mut text = String::new();
+    for severity in [Severity::Error, Severity::Warning, Severity::Info] {
+        let of = |findings: &Vec<&Finding>| {
+            let found = findings.iter();
+            found.filter(|one| one.severity == severity).count()
+        };
+        let codes = by_code.iter().filter_map(|(code, findings)| {
+            let count = of(findings);
+            (count > 0).then(|| format!("{code} ({count})"))
+        });
+        let codes: Vec<String> = codes.collect();
+        if !codes.is_empty() {
+            text.push_str(&item(&format!("{severity}: {}", codes.join(", ")), width));
+        }
     }
     text
 }

@@ -2,10 +2,10 @@
 //! from.
 
 mod columns;
-mod counted;
 mod csv;
 mod escape;
 mod findings;
+mod grouped;
 mod hex;
 #[cfg(feature = "report")]
 pub mod html;
@@ -19,11 +19,12 @@ mod time;
 mod value;
 mod wrap;
 
+pub use crate::finding::counted;
 pub use columns::distinct_names;
-pub use counted::{counted, grouped};
 pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};
-pub use findings::findings_text;
+pub use findings::{Detail, findings_text};
+pub use grouped::grouped;
 pub use hex::page_hex;
 pub use json::{cut_text, json_document, json_value, row_text};
 pub use jsonl::{JsonRows, RowOptions};

@@ -235,7 +235,7 @@ fn what_does_not_fit_is_text_and_named() {
         run.stderr.matches("type-widened: postgres.t").count(),
         misfits.len() + 1
     );
-    let detail = "column \"small\" is bigint: 1 rows hold what SMALLINT would refuse or change, as \"40000\": row versions 1, counted from 0";
+    let detail = "column \"small\" is bigint: 1 row holding what SMALLINT would refuse or change, as \"40000\": row version 1, counted from 0";
     assert!(run.stderr.contains(detail), "{}", run.stderr);
     assert_eq!(
         tree(Path::new(&target)),

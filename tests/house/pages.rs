@@ -60,6 +60,9 @@ impl Clone {
             .current_dir(self.0.path().join("clone"))
             .env("PATH", path)
             .env("NO_COLOR", "1")
+            .env("HOME", self.0.path())
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("XDG_CONFIG_HOME")
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -144,6 +147,36 @@ fn console_blocks_show_what_is_printed() {
         );
     }
     assert!(commands >= 6, "{commands}");
+}
+
+/// The commands of ours that a page shows without what they print.
+fn shown(page: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut commands = Vec::new();
+    for line in page.lines() {
+        inside = match line {
+            "```sh" => true,
+            "```" => false,
+            _ => inside,
+        };
+        if inside && line.starts_with("rustdb-") {
+            commands.push(line);
+        }
+    }
+    commands
+}
+
+#[test]
+fn what_a_page_says_to_run_runs() {
+    let mut seen = 0;
+    for page in pages() {
+        let clone = Clone::new();
+        for command in shown(&fs::read_to_string(page).unwrap()) {
+            clone.run(command);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "{seen}");
 }
 
 #[test]

@@ -69,10 +69,23 @@ fn every_command_has_a_document_of_every_fixture() {
         asked(INSPECT, &["diff", &dir, &dir]);
         asked(INSPECT, &["wal", &dir, "--attribute"]);
         asked(INSPECT, &["wal", &dir, "--stats"]);
+        let decisions = scratch.path().join(format!("{name}.decisions"));
+        let (to_stdout, document) = asked(MIGRATE, &["attribute", &dir]);
+        let args = ["attribute", &dir, "-o", &text(&decisions)];
+        let (to_file, written) = asked(MIGRATE, &args);
+        assert_eq!(to_stdout, to_file, "{name}");
+        if document.get("error").is_none() {
+            let text = fs::read_to_string(&decisions).unwrap();
+            assert_eq!(document["decisions"], text, "{name}");
+            assert_eq!(written["undecided"], document["undecided"], "{name}");
+            assert_eq!(written["next"][0][1], "upgrade", "{name}");
+        }
         let new = text(&scratch.path().join(format!("{name}.new")));
         let (code, _) = asked(MIGRATE, &["upgrade", &dir, &new, "--dry-run"]);
         let (run, document) = asked(MIGRATE, &["upgrade", &dir, &new]);
         assert_eq!(code, run, "{name}");
+        let next = document["next"].to_string();
+        assert!(!next.contains("--format"), "{name}: {next}");
         if run != 0 {
             assert!(!document["next"].as_array().unwrap().is_empty(), "{name}");
             continue;
@@ -131,6 +144,7 @@ fn what_cannot_be_done_is_a_document_too() {
         (MIGRATE, 2, vec!["upgrade", &gone, &page], "io"),
         (MIGRATE, 2, vec!["upgrade", &good], "usage"),
         (MIGRATE, 3, vec!["upgrade", &good, &good], "usage"),
+        (MIGRATE, 2, vec!["attribute", &gone], "io"),
         (MIGRATE, 2, vec!["compact", &gone], "io"),
         (MIGRATE, 2, vec!["compact", &good], "usage"),
     ] {

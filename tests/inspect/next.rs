@@ -10,7 +10,7 @@ use crate::support::content::{column, fresh, int, key, table, text as value};
 use crate::support::disk::put;
 use crate::support::model::{DataType, Family};
 use crate::support::run::{
-    Rows, Run, copy, data, dumped, inspect, known, migrate, text, tree, truth,
+    Rows, Run, copy, data, dumped, fixture_names, inspect, known, migrate, text, tree, truth,
 };
 use crate::support::server::Server;
 
@@ -135,6 +135,24 @@ fn each_kind_of_damage_leads_to_the_data_by_what_is_printed() {
         (fixture, code, lost, wrong)
     });
     assert_eq!(found, expected);
+}
+
+#[test]
+fn every_fixture_leads_to_a_directory_that_is_whole() {
+    for fixture in fixture_names() {
+        let place = tempfile::tempdir().unwrap();
+        copy(Path::new(&data(&fixture)), &place.path().join("data"));
+        let (code, new) = follow(place.path());
+        assert!(code <= 1, "{fixture}: {code}");
+        let found = rows_of(&new);
+        // What ends with 0, and was not asked about, is exactly what was.
+        let asked = paste("rustdb-inspect info data", place.path()).code == 3;
+        let truth = known(&truth(&fixture)["databases"]);
+        if code == 0 && !asked {
+            assert_eq!(missing(&truth, &found), 0, "{fixture}");
+            assert_eq!(missing(&found, &truth), 0, "{fixture}");
+        }
+    }
 }
 
 /// Two databases with tables of their own; after a crash the server is started

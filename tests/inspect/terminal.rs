@@ -158,6 +158,54 @@ fn a_reader_that_goes_away_is_no_error() {
     }
 }
 
+#[test]
+fn a_standard_output_that_is_closed_is_an_error_and_one_that_goes_nowhere_is_not() {
+    let scratch = tempfile::tempdir().unwrap();
+    let new = upgraded("family_1_4", scratch.path());
+    let source = data("family_1_4");
+    let (other, file) = (
+        text(&scratch.path().join("other")),
+        text(&scratch.path().join("decisions")),
+    );
+    let mut lines: Vec<(&str, Vec<&str>)> = commands(&source, &new)
+        .into_iter()
+        .map(|args| (INSPECT, args))
+        .collect();
+    lines.extend([
+        (INSPECT, vec!["--version"]),
+        (INSPECT, vec!["info", "--help"]),
+        (INSPECT, vec!["info", &source, "--format=json"]),
+        (MIGRATE, vec!["upgrade", &source, &other]),
+        (MIGRATE, vec!["upgrade", &source, &other, "--dry-run"]),
+        (MIGRATE, vec!["attribute", &source]),
+        (MIGRATE, vec!["attribute", &source, "-o", &file]),
+        (MIGRATE, vec!["compact", &new]),
+    ]);
+    let run = |how: &str, program: &str, args: &[&str]| {
+        let line = format!("exec \"$0\" \"$@\" {how}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line, program]).args(args);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    for (program, args) in lines {
+        let closed = run(">&-", program, &args);
+        let said = String::from_utf8_lossy(&closed.stderr).into_owned();
+        assert_eq!(closed.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains("standard output is closed"), "{said}");
+        for way in [">/dev/null", "1<>/dev/null"] {
+            let nowhere = run(way, program, &args);
+            assert_eq!(
+                nowhere.status.code(),
+                Some(0),
+                "{args:?} {way}: {nowhere:?}"
+            );
+            // For the next way.
+            let _ = std::fs::remove_dir_all(&other);
+            let _ = std::fs::remove_file(&file);
+        }
+    }
+}
+
 fn with<'a>(args: &[&'a str], flag: &'a str) -> Run {
     inspect(args.iter().copied().chain([flag]))
 }
@@ -217,6 +265,10 @@ fn a_slip_of_the_hand_is_answered_with_the_nearest_name() {
         (vec!["dump", &source, "--database=shopp"], "\"shop\""),
         (vec!["page", &new, "shop.ordres"], "\"shop.orders\""),
         (vec!["wal", &source, "--table=ordres"], "\"orders\""),
+        (
+            vec!["wal", &source, "--table=shop.ordres"],
+            "\"shop.orders\"",
+        ),
         (vec!["wal", &source, "--database=shpo"], "\"shop\""),
         (vec!["wal", &source, "--op=Inser"], "\"Insert\""),
         (vec!["info", &source, "--assign=ordres=shop"], "\"orders\""),

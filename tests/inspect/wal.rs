@@ -158,6 +158,44 @@ fn filters_choose_records() {
     let table = all.iter().find_map(|line| line["table"].as_str()).unwrap();
     let of_table = lines(&[&directory, "--table", table]).lines();
     assert!(of_table.iter().all(|line| line["table"] == table));
+    // What is attributed, by one name or another.
+    let several = data("family_1_4");
+    let attributed = |more: &[&str]| {
+        let args = [&[several.as_str(), "--attribute"], more].concat();
+        lines(&args).lines()
+    };
+    let records = attributed(&[]);
+    let of = |field: &str, name: &str| -> Vec<&Json> {
+        let records = records.iter();
+        records.filter(|line| line[field] == name).collect()
+    };
+    let owned = records.iter().find(|line| line["database"].is_string());
+    let (database, table) = (&owned.unwrap()["database"], &owned.unwrap()["table"]);
+    let (database, table) = (database.as_str().unwrap(), table.as_str().unwrap());
+    let both: Vec<&Json> = of("database", database)
+        .into_iter()
+        .filter(|line| line["table"] == table)
+        .collect();
+    let pattern = format!("{}*", &table[..2]);
+    for (args, expected) in [
+        (vec!["-t", &format!("{database}.{table}")[..]], both.clone()),
+        (vec!["-t", &format!("{database}.{pattern}")], both.clone()),
+        (
+            vec!["-t", &format!("*.{table}")],
+            of("table", table)
+                .into_iter()
+                .filter(|line| line["database"].is_string())
+                .collect(),
+        ),
+        (
+            vec!["-d", &format!("{}?*", &database[..1])],
+            of("database", database),
+        ),
+    ] {
+        let found = attributed(&args);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{args:?}");
+        assert!(!expected.is_empty(), "{args:?}");
+    }
     let wrong = lines(&[&directory, "--op=Inserted"]).exits(2);
     assert!(wrong.stderr.contains("AlterTableRename"));
     let wrong = lines(&[&directory, "--database=no_such"]).exits(2);

@@ -223,7 +223,7 @@ fn upgrade_lists_repairs_and_counts_doubled_keys() {
     let said = bench.upgrade("per-table", &["--dry-run"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.err.contains("replayed-twice"), "{}", said.err);
-    let doubled = "duplicate-key: postgres.users: PRIMARY KEY \"id\": 198 rows share";
+    let doubled = "duplicate-key: postgres.users: PRIMARY KEY \"id\": 198 rows sharing";
     assert!(said.err.contains(doubled), "{}", said.err);
     let said = bench.upgrade("per-table", &["--repair-replay", "-v"]);
     assert_eq!(said.code, Some(0), "{}", said.err);

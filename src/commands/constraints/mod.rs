@@ -190,11 +190,11 @@ impl TableCheck<'_> {
                 );
             }
             if check.bad_labels.count > 0 {
-                let text = check.bad_labels.text("hold no label of their type");
+                let text = check.bad_labels.text("holding no label of their type");
                 self.add(Code::BadEnumLabel, format!("column {name:?}: {text}"));
             }
             if check.bad_texts.count > 0 {
-                let text = check.bad_texts.text("are not written as their type is");
+                let text = check.bad_texts.text("not written as their type is");
                 self.add(Code::BadValueText, format!("column {name:?}: {text}"));
             }
         }
@@ -227,7 +227,7 @@ impl TableCheck<'_> {
                 false => "UNIQUE",
             };
             if repeated.count > 0 {
-                let text = repeated.text("share their value with another");
+                let text = repeated.text("sharing their value with another");
                 self.add(
                     Code::DuplicateKey,
                     format!("{kind} {:?}: {text}", column.name),
@@ -248,7 +248,7 @@ impl TableCheck<'_> {
                     key.table, key.column
                 ),
                 Some(missing) if missing.count > 0 => {
-                    let what = format!("refer to no row of {:?}", key.table);
+                    let what = format!("referring to no row of {:?}", key.table);
                     format!("column {name:?}: {}", missing.text(&what))
                 }
                 Some(_) => continue,

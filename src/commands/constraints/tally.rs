@@ -1,5 +1,7 @@
 //! How many rows break a promise, and which.
 
+use crate::finding::counted;
+
 /// How many rows of a kind were found, and where the first ones are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::commands) struct Tally {
@@ -38,8 +40,9 @@ impl Tally {
             _ => "",
         };
         format!(
-            "{} rows {what}: row versions {}{more}, counted from 0",
-            self.count,
+            "{} {what}: row version{} {}{more}, counted from 0",
+            counted(self.count, "row"),
+            if first.len() == 1 { "" } else { "s" },
             first.join(", ")
         )
     }

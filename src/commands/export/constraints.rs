@@ -130,7 +130,7 @@ fn refused(
         key: &key,
     };
     let repeated = repeated(directory, at)?;
-    Ok((repeated.count > 0).then(|| repeated.text("share their value with another")))
+    Ok((repeated.count > 0).then(|| repeated.text("sharing their value with another")))
 }
 
 /// The foreign keys of one table that hold, and notes about the others.
@@ -206,7 +206,7 @@ impl ForeignKeyCheck<'_> {
         let missing = missing(self.directory, at, referenced_at)?;
         if missing.count > 0 {
             let what = format!(
-                "of {:?} refer to no row of {:?}",
+                "of {:?} referring to no row of {:?}",
                 self.column.name, key.table
             );
             return Ok(Err(missing.text(&what)));

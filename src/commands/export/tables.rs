@@ -117,7 +117,7 @@ impl TablePlanner<'_> {
             self.note_widened(column, survey, chosen);
         }
         if !column.nullable && survey.nulls.count > 0 {
-            let nulls = survey.nulls.text("hold NULL");
+            let nulls = survey.nulls.text("holding NULL");
             let detail = format!("NOT NULL {:?}: {nulls}", column.name);
             self.note(Some(Finding::new(Code::ConstraintLeftOut).detail(detail)));
         }
@@ -126,7 +126,7 @@ impl TablePlanner<'_> {
     }
 
     fn note_widened(&mut self, column: &Column, survey: &ColumnSurvey, chosen: &PgType) {
-        let what = format!("hold what {} would refuse or change", column.data_type);
+        let what = format!("holding what {} would refuse or change", column.data_type);
         let form = match chosen {
             PgType::TextBytes if self.options.dialect == Dialect::Postgres => {
                 " of the text in UTF-8, because it holds a NUL"

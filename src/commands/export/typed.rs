@@ -166,7 +166,7 @@ fn note(column: &Column, survey: &ColumnSurvey, of: &PgType) -> String {
     };
     let why = match survey.misfits.count {
         0 => format!("no file has a type for {declared}"),
-        _ => survey.misfits_text(&format!("hold what {declared} would refuse or change")),
+        _ => survey.misfits_text(&format!("holding what {declared} would refuse or change")),
     };
     format!("column {:?} is {instead}: {why}", column.name)
 }

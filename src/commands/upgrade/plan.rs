@@ -6,7 +6,7 @@ use crate::commands::convert::{
 };
 use crate::commands::{Backend, Directory};
 use crate::error::Result;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::legacy::{Family, SNAPSHOT_NAME};
 use crate::model::{Catalog, RowSource};
 use crate::report::Report;
@@ -172,12 +172,12 @@ fn report_start(options: &UpgradeOptions, count: StartCount, report: &mut Report
         return;
     }
     let finding = match options.release {
-        Some(_) if count.other > 0 => {
-            Finding::new(Code::Renumbered).detail(format!("of {} row versions", count.other))
-        }
+        Some(_) if count.other > 0 => Finding::new(Code::Renumbered)
+            .detail(format!("of {}", counted(count.other, "row version"))),
         None if count.hidden + count.back > 0 => Finding::new(Code::StartDiffers).detail(format!(
-            "{} visible rows would not show, {} that are not visible would show again",
-            count.hidden, count.back
+            "{} would not show, {} would show again",
+            counted(count.hidden, "visible row"),
+            counted(count.back, "invisible row")
         )),
         _ => return,
     };

@@ -1,5 +1,7 @@
 //! What an upgrade did, or would do, in the shape that scripts rely on.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::commands::content::Content;
@@ -7,7 +9,7 @@ use crate::commands::undecided::Undecided;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::Result;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted, path_fields};
 use crate::recovery::attribution::Counts;
 use crate::report::Report;
 
@@ -72,7 +74,8 @@ pub struct UpgradeReport {
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceSummary {
     /// The directory.
-    pub path: String,
+    #[serde(flatten, serialize_with = "path_fields")]
+    pub path: PathBuf,
     /// Legacy or a layout of ours.
     pub kind: &'static str,
     /// The legacy family of the data.
@@ -88,7 +91,8 @@ pub struct SourceSummary {
 #[derive(Debug, Clone, Serialize)]
 pub struct TargetSummary {
     /// The directory.
-    pub path: String,
+    #[serde(flatten, serialize_with = "path_fields")]
+    pub path: PathBuf,
     /// The layout that was written, or `snapshot`.
     pub layout: String,
     /// With a snapshot: the family written.
@@ -123,7 +127,7 @@ impl SourceSummary {
             Backend::Ours(_) => ("rustdb-migrate", None, 0),
         };
         Ok(SourceSummary {
-            path: directory.path().display().to_string(),
+            path: directory.path().to_owned(),
             kind,
             family: directory.source_family()?.to_string(),
             wal,
@@ -148,7 +152,7 @@ impl UpgradeReport {
             outcome,
             source: None,
             target: TargetSummary {
-                path: options.target.display().to_string(),
+                path: options.target.clone(),
                 layout: options.to.to_string(),
                 family: None,
                 content: None,
@@ -198,10 +202,7 @@ impl UpgradeReport {
             report.add(
                 Finding::new(Code::Quarantined)
                     .file(options.target.join(QUARANTINE_NAME))
-                    .detail(match quarantined {
-                        1 => "1 record".to_owned(),
-                        count => format!("{count} records"),
-                    }),
+                    .detail(counted(quarantined, "record")),
             );
         }
         let likelihood = placed::report(&plan.placed, directory, &mut report);

@@ -82,7 +82,7 @@ impl Shortfall {
             .file(&self.file)
             .detail(match self.announced {
                 Some(announced) => format!(
-                    "of {announced} {what} that the file announces {} could be read; {} are lost",
+                    "of {announced} {what} that the file announces {} could be read, lost: {}",
                     self.read,
                     announced.saturating_sub(self.read)
                 ),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::finding::counted;
 use crate::model::{Column, Operation};
 
 /// Why a record cannot have been written for a database.
@@ -71,7 +72,8 @@ impl fmt::Display for Fact {
             Fact::PastEnd { index, count } => {
                 write!(
                     f,
-                    "row index {index} is past the end: at most {count} row versions"
+                    "row index {index} is past the end: at most {}",
+                    counted(*count, "row version")
                 )
             }
             Fact::Arity => f.write_str("the row's arity differs from the table's"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, Snapshot, WalRecord};
 use crate::model::Operation;
 use crate::report::Report;
@@ -25,9 +25,9 @@ pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, repo
     };
     if names.is_empty() && lost_tables(before) > 0 {
         report.add(Finding::new(Code::Reinitialised).detail(format!(
-            "found a snapshot without tables, expected {} tables that the log created and {} rows that it inserted before the last Checkpoint record",
-            lost_tables(before),
-            inserts(before)
+            "found a snapshot without tables, expected {} that the log created and {} that it inserted before the last Checkpoint record",
+            counted(lost_tables(before), "table"),
+            counted(inserts(before), "row")
         )));
         return;
     }
@@ -36,9 +36,12 @@ pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, repo
     // Page storage logs no CREATE TABLE, so records name tables nobody made.
     if pages_hold_rows {
         let mut finding = Finding::new(Code::RowsNotInSnapshot).detail(format!(
-            "found no row in the snapshot, expected those of {} directories of page files and {} logged inserts",
-            legacy.page_dirs.len(),
-            inserts(&legacy.wal.records)
+            "found no row in the snapshot, expected those of {} of page files and {}",
+            match legacy.page_dirs.len() {
+                1 => "1 directory".to_owned(),
+                count => format!("{count} directories"),
+            },
+            counted(inserts(&legacy.wal.records), "logged insert")
         ));
         if let Some(first) = legacy.page_dirs.first() {
             finding = finding.file(&first.path);
@@ -50,8 +53,8 @@ pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, repo
         && logged_rows_expected(before, &names)
     {
         report.add(Finding::new(Code::RowsNotInSnapshot).detail(format!(
-            "found no row in the snapshot, expected some of {} rows that the log inserted before the last Checkpoint record",
-            inserts(before)
+            "found no row in the snapshot, expected some of {} that the log inserted before the last Checkpoint record",
+            counted(inserts(before), "row")
         )));
     }
 }

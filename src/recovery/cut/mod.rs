@@ -11,7 +11,7 @@ mod lost_instance;
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, Snapshot, WalRecord};
 use crate::model::Operation;
 use crate::report::Report;
@@ -123,8 +123,8 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             let none = records.len()..records.len();
             cut = Cut::new(records, none, CutReason::UnmarkedCheckpoint);
             let mut finding = Finding::new(Code::UnmarkedCheckpoint).detail(format!(
-                "the snapshot holds all {} records after the last Checkpoint record",
-                records.len() - after
+                "the snapshot holds all of the {} after the last Checkpoint record",
+                counted(records.len() - after, "record")
             ));
             if let Some(first) = records.get(after) {
                 finding = finding.sequence(first.sequence);
@@ -133,8 +133,8 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         }
         Split::Unclear { present, absent } => {
             let mut finding = Finding::new(Code::CutUncertain).detail(format!(
-                "of {} records after the last Checkpoint record the snapshot holds {present} and lacks {absent}",
-                records.len() - after
+                "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}",
+                counted(records.len() - after, "record")
             ));
             if let Some(first) = records.get(after) {
                 finding = finding.sequence(first.sequence);

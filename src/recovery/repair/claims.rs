@@ -1,7 +1,7 @@
 //! What is said of a start that applied records a second time: what it changed,
 //! what is not proven, and what was undone.
 
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, Snapshot};
 use crate::model::{Operation, PackedRow, Table, ValueRef};
 use crate::recovery::attribution::Attribution;
@@ -86,8 +86,8 @@ pub(super) fn report_changes(
         }
         if let Some(Before::Rows(rows)) = &changed.before {
             let detail = format!(
-                "the start left {} row versions where {} stood, {} of them pushed or put in another's place",
-                changed.own.count,
+                "the start left {} where {} stood, {} of them pushed or put in another's place",
+                counted(changed.own.count, "row version"),
                 rows.len(),
                 changed.written
             );
@@ -184,7 +184,8 @@ impl Repair<'_> {
                     let rows = match changed.written {
                         0 => "no row version removed".to_owned(),
                         count => format!(
-                            "{count} row versions removed, {first} to {last}: they are, in order, the rows of all records before record {sequence}, and the rows that the snapshot held stand before them or in other databases"
+                            "{} removed, {first} to {last}: the rows of all records, in order, before record {sequence}, and the rows that the snapshot held stand before them or in other databases",
+                            counted(count, "row version")
                         ),
                     };
                     match before {
@@ -200,7 +201,8 @@ impl Repair<'_> {
                     .table(changed.name)
                     .sequence(sequence)
                     .detail(format!(
-                        "{proof}; of {records} records applied again to their own database {sure} are certain and {aside} undecided"
+                        "{proof}; of {} applied again to their own database {sure} are certain and {aside} undecided",
+                        counted(records, "record")
                     )),
             );
         }
