@@ -1,7 +1,7 @@
 //! The values of rows, and rows that are kept packed.
 
 use super::{ByteWriter, Cursor, encode_value, read_plain_value};
-use crate::model::{PackedRow, Row, RowRef, ValueRef};
+use crate::model::{PackedRow, Row, RowRef, Value, ValueRef};
 
 /// Packs a row of these values.
 pub fn pack_row<'v, V>(values: V, xmin: u64, xmax: Option<u64>) -> PackedRow
@@ -54,6 +54,13 @@ impl PackedRow {
     /// The value at a position.
     pub fn value(&self, at: usize) -> Option<ValueRef<'_>> {
         self.values().nth(at)
+    }
+}
+
+impl Row {
+    /// Packs the row.
+    pub fn pack(&self) -> PackedRow {
+        pack_row(self.values.iter().map(Value::as_ref), self.xmin, self.xmax)
     }
 }
 

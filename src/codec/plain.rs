@@ -5,8 +5,9 @@
 //! Strict: tags in range, booleans 0 or 1, UTF-8, and a UUID of 16 bytes.
 
 use super::{ByteWriter, Cursor, Flaw};
+use crate::error::Result as OrError;
 use crate::finding::Code;
-use crate::model::{RowBatch, RowRef, RowVersion, ValueRef};
+use crate::model::{PackedRow, RowBatch, RowRef, RowStream, RowVersion, ValueRef};
 
 type Read<T> = Result<T, Flaw>;
 
@@ -310,6 +311,36 @@ impl RowBuffer {
     /// The rows.
     pub fn batch(&mut self) -> RowBatch<'_> {
         RowBatch::new(self.bytes.as_slice(), &mut self.versions)
+    }
+}
+
+/// Bytes of made rows that share a batch, unless the first of them has more.
+const MADE_BATCH_LEN: usize = 64 * 1024;
+
+/// The rows of an iterator as a stream.
+#[derive(Debug)]
+pub struct MadeRows<I> {
+    rows: I,
+    batch: RowBuffer,
+}
+
+impl<I: Iterator<Item = PackedRow>> MadeRows<I> {
+    /// These rows, in their order.
+    pub fn new(rows: I) -> Self {
+        let batch = RowBuffer::default();
+        MadeRows { rows, batch }
+    }
+}
+
+impl<I: Iterator<Item = PackedRow>> RowStream for MadeRows<I> {
+    fn next_batch(&mut self) -> OrError<Option<RowBatch<'_>>> {
+        self.batch.clear();
+        while self.batch.bytes.len() < MADE_BATCH_LEN
+            && let Some(row) = self.rows.next()
+        {
+            self.batch.push_row(&row.as_row());
+        }
+        Ok((!self.batch.is_empty()).then(|| self.batch.batch()))
     }
 }
 

@@ -16,11 +16,11 @@
 use std::io;
 use std::time::Instant;
 
-use rustdb_migrate::codec::{ByteWriter, RowBuffer, encode_row, pack_row};
+use rustdb_migrate::codec::{ByteWriter, MadeRows, encode_row, pack_row};
 use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, RowSource, RowStream, Table, ValueRef,
 };
 
 const INSERTS: u64 = 10_000;
@@ -60,29 +60,18 @@ fn catalog() -> Catalog {
 /// So many rows in each table.
 struct Rows(u64);
 
-struct Stream(std::ops::Range<u64>, RowBuffer);
-
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         self.0
     }
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(0..self.0, RowBuffer::default())))
+        let rows = (0..self.0).map(|id| pack_row(values(id), 1, None));
+        Ok(Box::new(MadeRows::new(rows)))
     }
 }
 
 fn values(id: u64) -> [ValueRef<'static>; 2] {
     [ValueRef::Integer(id as i64), ValueRef::Text(TEXT)]
-}
-
-impl RowStream for Stream {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        self.1.clear();
-        for id in self.0.by_ref().take(1000) {
-            self.1.push(values(id), 1, None);
-        }
-        Ok((!self.1.is_empty()).then(|| self.1.batch()))
-    }
 }
 
 /// Bytes of a row in a snapshot.

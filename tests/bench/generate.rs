@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use rustdb_migrate::codec::{ByteWriter, RowBuffer, encode_row, pack_row};
+use rustdb_migrate::codec::{ByteWriter, MadeRows, encode_row, pack_row};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::legacy::{Family, SnapshotEncoder};
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, PackedRow, RowSource, RowStream, Table, ValueRef,
 };
 
 /// Records of the tail.
@@ -171,56 +171,27 @@ impl RowSource for Rows {
     }
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream {
-            wide: self.shape == Shape::Wide,
-            dead: self.shape == Shape::Dead,
-            next: 0,
-            end: self.row_count(database, table),
-            rows: RowBuffer::default(),
-        }))
+        let shape = self.shape;
+        let ids = 0..self.row_count(database, table);
+        Ok(Box::new(MadeRows::new(ids.map(move |id| row(shape, id)))))
     }
 }
 
-struct Stream {
-    wide: bool,
-    dead: bool,
-    next: u64,
-    end: u64,
-    rows: RowBuffer,
-}
-
-impl RowStream for Stream {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if self.next == self.end {
-            return Ok(None);
-        }
-        let first = self.next;
-        let last = self.end.min(first + 1024);
-        self.next = last;
-        let day = |id: u64| {
-            let (year, month, day) = (1970 + id % 70, 1 + id % 12, 1 + id % 28);
-            format!("{year:04}-{month:02}-{day:02}")
-        };
-        let name = |id: u64| {
-            let number = id.wrapping_mul(2_654_435_761) % 99_991;
-            format!("name {number} of person {id}")
-        };
-        self.rows.clear();
-        for id in first..last {
-            let (name, day) = (name(id), day(id));
-            let narrow = [
-                ValueRef::Integer(id.cast_signed() + 1),
-                ValueRef::Text(&name),
-                ValueRef::SmallInt(i16::try_from(id % 100).unwrap()),
-                ValueRef::Date(&day),
-            ];
-            let more = 4..=if self.wide { WIDE_COLUMNS } else { 3 };
-            let values = narrow.into_iter();
-            let values = values.chain(more.map(|_| ValueRef::Text(&name)));
-            // Their ids are multiples of ten: peers delete by that.
-            let xmax = (self.dead && id % 10 == 9).then_some(1);
-            self.rows.push(values, 1, xmax);
-        }
-        Ok(Some(self.rows.batch()))
+fn row(shape: Shape, id: u64) -> PackedRow {
+    let number = id.wrapping_mul(2_654_435_761) % 99_991;
+    let name = format!("name {number} of person {id}");
+    let (year, month, day) = (1970 + id % 70, 1 + id % 12, 1 + id % 28);
+    let day = format!("{year:04}-{month:02}-{day:02}");
+    let mut values = vec![
+        ValueRef::Integer(id.cast_signed() + 1),
+        ValueRef::Text(&name),
+        ValueRef::SmallInt(i16::try_from(id % 100).unwrap()),
+        ValueRef::Date(&day),
+    ];
+    if shape == Shape::Wide {
+        values.extend((4..=WIDE_COLUMNS).map(|_| ValueRef::Text(&name)));
     }
+    // Their ids are multiples of ten: peers delete by that.
+    let dead = shape == Shape::Dead && id % 10 == 9;
+    pack_row(values, 1, dead.then_some(1))
 }

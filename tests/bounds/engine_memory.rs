@@ -2,11 +2,11 @@
 //!
 //! In a process of its own: the kernel's high-water mark is of the whole process.
 
-use rustdb_migrate::codec::RowBuffer;
+use rustdb_migrate::codec::{MadeRows, pack_row};
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, RowSource, RowStream, Table, ValueRef,
 };
 use rustdb_migrate::report::Report;
 
@@ -15,37 +15,14 @@ use crate::support::skip::skip;
 /// Rows made on the way, with a key that hashes anywhere.
 struct Rows(u64);
 
-struct Stream {
-    next: u64,
-    end: u64,
-    rows: RowBuffer,
-}
-
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         self.0
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        let (next, end) = (0, self.0);
-        let rows = RowBuffer::default();
-        Ok(Box::new(Stream { next, end, rows }))
-    }
-}
-
-impl RowStream for Stream {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if self.next == self.end {
-            return Ok(None);
-        }
-        let first = self.next;
-        self.next = self.end.min(first + 1000);
-        self.rows.clear();
-        for number in first..self.next {
-            let value = ValueRef::Integer(number.cast_signed());
-            self.rows.push([value], 1, None);
-        }
-        Ok(Some(self.rows.batch()))
+        let row = |number: u64| pack_row([ValueRef::Integer(number.cast_signed())], 1, None);
+        Ok(Box::new(MadeRows::new((0..self.0).map(row))))
     }
 }
 

@@ -8,11 +8,11 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::process::Command;
 
-use rustdb_migrate::codec::RowBuffer;
+use rustdb_migrate::codec::{MadeRows, pack_row};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::legacy::{Family, SnapshotEncoder};
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, RowSource, RowStream, Table, ValueRef,
 };
 
 /// Address space of a command, in KiB: program, stacks of the threads and all.
@@ -28,44 +28,17 @@ struct Rows {
     count: u64,
 }
 
-struct Stream {
-    next: u64,
-    end: u64,
-    text: String,
-    rows: RowBuffer,
-}
-
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         self.count
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream {
-            next: 0,
-            end: self.count,
-            text: "x".repeat(TEXT_LEN),
-            rows: RowBuffer::default(),
-        }))
-    }
-}
-
-impl RowStream for Stream {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if self.next == self.end {
-            return Ok(None);
-        }
-        let first = self.next;
-        self.next = self.end.min(first + 1000);
-        self.rows.clear();
-        for id in first..self.next {
-            let values = [
-                ValueRef::Integer(id.cast_signed()),
-                ValueRef::Text(&self.text),
-            ];
-            self.rows.push(values, 1, (id % 10 == 9).then_some(2));
-        }
-        Ok(Some(self.rows.batch()))
+        let text = "x".repeat(TEXT_LEN);
+        Ok(Box::new(MadeRows::new((0..self.count).map(move |id| {
+            let values = [ValueRef::Integer(id.cast_signed()), ValueRef::Text(&text)];
+            pack_row(values, 1, (id % 10 == 9).then_some(2))
+        }))))
     }
 }
 

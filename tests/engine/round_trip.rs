@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use rustdb_migrate::codec::{encode_row, pack_row};
+use rustdb_migrate::codec::encode_row;
 use rustdb_migrate::engine::{Layout, Level, Store, create};
 use rustdb_migrate::error::{Class, Error};
 use rustdb_migrate::model::{Catalog, Form, RowSource, Value};
@@ -211,8 +211,7 @@ fn typical_rows_take_less_than_60_percent_of_the_legacy_bytes() {
         ]));
     }
     for row in &values {
-        let values = row.values.iter().map(Value::as_ref);
-        encode_row(&mut legacy, &pack_row(values, row.xmin, row.xmax).as_row());
+        encode_row(&mut legacy, &row.pack().as_row());
     }
     let catalog = catalog(vec![database("d", vec![table("t", 8)])]);
     let dir = write(&catalog, &Rows(vec![vec![values]]));

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::codec::RowBuffer;
+use rustdb_migrate::codec::MadeRows;
 use rustdb_migrate::engine::{CreateOptions, Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, ForeignKey, Form, Privilege, Role, Row,
-    RowBatch, RowSource, RowStream, Table, TableGrants, User, Value,
+    RowSource, RowStream, Table, TableGrants, User, Value,
 };
 use rustdb_migrate::report::Report;
 use tempfile::TempDir;
@@ -17,30 +17,14 @@ use tempfile::TempDir;
 /// Rows in memory, by database and table.
 pub struct Rows(pub Vec<Vec<Vec<Row>>>);
 
-struct RowsIn<'a>(std::slice::Chunks<'a, Row>, RowBuffer);
-
-impl RowStream for RowsIn<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let Some(rows) = self.0.next() else {
-            return Ok(None);
-        };
-        self.1.clear();
-        for row in rows {
-            let values = row.values.iter().map(Value::as_ref);
-            self.1.push(values, row.xmin, row.xmax);
-        }
-        Ok(Some(self.1.batch()))
-    }
-}
-
 impl RowSource for Rows {
     fn row_count(&self, database: usize, table: usize) -> u64 {
         self.0[database][table].len() as u64
     }
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = self.0[database][table].chunks(100);
-        Ok(Box::new(RowsIn(rows, RowBuffer::default())))
+        let rows = self.0[database][table].iter();
+        Ok(Box::new(MadeRows::new(rows.map(Row::pack))))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustdb_migrate::codec::RowBuffer;
+use rustdb_migrate::codec::{MadeRows, pack_row};
 use rustdb_migrate::commands::content::{Content, hash_content};
 use rustdb_migrate::engine::{
     CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on, verify_on,
@@ -16,7 +16,7 @@ use rustdb_migrate::legacy::{
     salvage_snapshot, scan_snapshot,
 };
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, Form, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, Form, RowSource, RowStream, Table, ValueRef,
 };
 use rustdb_migrate::recovery::Decisions;
 use rustdb_migrate::report::Report;
@@ -126,28 +126,17 @@ fn root() -> &'static Path {
 /// Rows of one table: a number and a text, one of them wide, one dead.
 struct Rows(u64);
 
-struct Stream(std::ops::Range<u64>, RowBuffer);
-
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         self.0
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(0..self.0, RowBuffer::default())))
-    }
-}
-
-impl RowStream for Stream {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let Some(id) = self.0.next() else {
-            return Ok(None);
-        };
-        let text = "w".repeat(if id == 3 { 9_000 } else { 9 });
-        let values = [ValueRef::Integer(id.cast_signed()), ValueRef::Text(&text)];
-        self.1.clear();
-        self.1.push(values, 1, (id == 1).then_some(2));
-        Ok(Some(self.1.batch()))
+        Ok(Box::new(MadeRows::new((0..self.0).map(|id| {
+            let text = "w".repeat(if id == 3 { 9_000 } else { 9 });
+            let values = [ValueRef::Integer(id.cast_signed()), ValueRef::Text(&text)];
+            pack_row(values, 1, (id == 1).then_some(2))
+        }))))
     }
 }
 

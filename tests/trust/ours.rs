@@ -7,11 +7,12 @@
 
 use std::path::Path;
 
+use rustdb_migrate::codec::MadeRows;
 use rustdb_migrate::commands::Directory;
 use rustdb_migrate::commands::verify::Level;
 use rustdb_migrate::engine::{CreateOptions, Layout, LiveStore, Origin, StoreOptions, create_on};
 use rustdb_migrate::error::Result;
-use rustdb_migrate::model::{Catalog, Database, RowBatch, RowSource, RowStream, ValueRef};
+use rustdb_migrate::model::{Catalog, Database, RowSource, RowStream, ValueRef};
 use rustdb_migrate::work::Threads;
 
 use crate::commands::{content, data, findings, info_of, rows_of, salvage_options};
@@ -37,14 +38,6 @@ struct Part<'s> {
     table: Option<(usize, usize)>,
 }
 
-struct NoRows;
-
-impl RowStream for NoRows {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        Ok(None)
-    }
-}
-
 impl RowSource for Part<'_> {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         self.table.map_or(0, |(d, t)| self.source.row_count(d, t))
@@ -53,7 +46,7 @@ impl RowSource for Part<'_> {
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
         match self.table {
             Some((d, t)) => self.source.open_rows(d, t),
-            None => Ok(Box::new(NoRows)),
+            None => Ok(Box::new(MadeRows::new(std::iter::empty()))),
         }
     }
 }

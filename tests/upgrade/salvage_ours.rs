@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::run::{inspect, migrate};
-use rustdb_migrate::codec::RowBuffer;
+use rustdb_migrate::codec::MadeRows;
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, Row, RowBatch, RowSource, RowStream, Table, Value,
+    Catalog, Column, DataType, Database, Row, RowSource, RowStream, Table, Value,
 };
 use rustdb_migrate::report::Report;
 use tempfile::TempDir;
@@ -23,21 +23,6 @@ const ROWS: i64 = 2000;
 
 struct Rows(Vec<Vec<Vec<Row>>>);
 
-struct Stream<'r>(Option<&'r [Row]>, RowBuffer);
-
-impl RowStream for Stream<'_> {
-    fn next_batch(&mut self) -> rustdb_migrate::error::Result<Option<RowBatch<'_>>> {
-        let Some(rows) = self.0.take() else {
-            return Ok(None);
-        };
-        for row in rows {
-            let values = row.values.iter().map(Value::as_ref);
-            self.1.push(values, row.xmin, row.xmax);
-        }
-        Ok(Some(self.1.batch()))
-    }
-}
-
 impl RowSource for Rows {
     fn row_count(&self, database: usize, table: usize) -> u64 {
         self.0[database][table].len() as u64
@@ -48,8 +33,8 @@ impl RowSource for Rows {
         database: usize,
         table: usize,
     ) -> rustdb_migrate::error::Result<Box<dyn RowStream + '_>> {
-        let rows = Some(&self.0[database][table][..]);
-        Ok(Box::new(Stream(rows, RowBuffer::default())))
+        let rows = self.0[database][table].iter();
+        Ok(Box::new(MadeRows::new(rows.map(Row::pack))))
     }
 }
 

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rustdb_migrate::codec::RowBuffer;
+use rustdb_migrate::codec::{MadeRows, pack_row};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::legacy::{Family, SnapshotEncoder};
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, PackedRow, RowSource, RowStream, Table, ValueRef,
 };
 
 /// Row versions of the tables: one of many parts, one of one row wider than
@@ -59,48 +59,28 @@ impl RowSource for Rows {
     }
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream {
-            wide: (database, table) == (0, 1),
-            next: 0,
-            end: self.row_count(database, table),
-            rows: RowBuffer::default(),
-        }))
+        let wide = (database, table) == (0, 1);
+        let ids = 0..self.row_count(database, table);
+        Ok(Box::new(MadeRows::new(ids.map(move |id| row(wide, id)))))
     }
 }
 
-struct Stream {
-    wide: bool,
-    next: u64,
-    end: u64,
-    rows: RowBuffer,
-}
-
-impl RowStream for Stream {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if self.next == self.end {
-            return Ok(None);
-        }
-        let id = self.next;
-        self.next += 1;
-        let width = match self.wide {
-            true => id * 40_009,
-            false => id * 37 % 211,
-        };
-        let text = "ü,\"x\n".repeat(usize::try_from(width / 6).unwrap());
-        let values = [
-            ValueRef::Integer(id.cast_signed() / 2 - 5),
-            ValueRef::Text(&text),
-            match id % 3 {
-                0 => ValueRef::Null,
-                1 => ValueRef::Date("2025-02-30"),
-                _ => ValueRef::Text("soon"),
-            },
-        ];
-        self.rows.clear();
-        self.rows
-            .push(values, 1 + id % 5, (id % 7 == 3).then_some(9));
-        Ok(Some(self.rows.batch()))
-    }
+fn row(wide: bool, id: u64) -> PackedRow {
+    let width = match wide {
+        true => id * 40_009,
+        false => id * 37 % 211,
+    };
+    let text = "ü,\"x\n".repeat(usize::try_from(width / 6).unwrap());
+    let values = [
+        ValueRef::Integer(id.cast_signed() / 2 - 5),
+        ValueRef::Text(&text),
+        match id % 3 {
+            0 => ValueRef::Null,
+            1 => ValueRef::Date("2025-02-30"),
+            _ => ValueRef::Text("soon"),
+        },
+    ];
+    pack_row(values, 1 + id % 5, (id % 7 == 3).then_some(9))
 }
 
 fn source(dir: &Path) {

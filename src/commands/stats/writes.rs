@@ -6,6 +6,7 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::codec::MadeRows;
 use crate::commands::{Backend, Directory};
 use crate::engine::{Layout, StoreOptions};
 use crate::error::Result;
@@ -228,12 +229,6 @@ impl RowSource for Rowless {
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Rowless))
-    }
-}
-
-impl RowStream for Rowless {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        Ok(None)
+        Ok(Box::new(MadeRows::new(std::iter::empty())))
     }
 }

@@ -9,7 +9,7 @@ use super::dropped::Dropped;
 use super::handle::TableHandle;
 use super::leftovers::clear_leftovers;
 use super::store::{LiveStore, Writer};
-use crate::codec::RowBuffer;
+use crate::codec::{MadeRows, RowBuffer};
 use crate::engine::log::{Batch, Owner};
 use crate::engine::pages::paths::{METADATA_NAME, database_dir};
 use crate::engine::rows::counts::TableCounts;
@@ -82,7 +82,7 @@ impl LiveStore {
             let id = next_id(database.metadata.tables.iter().map(|entry| entry.id))?;
             let owner = database.owner(id);
             let place = self.place(cluster_id, &database.dir, owner, &table);
-            let staged = self.stage(&place, &mut NoRows)?;
+            let staged = self.stage(&place, &mut MadeRows::new(std::iter::empty()))?;
             staged.install(&place, batch);
             database.metadata.tables.push(TableEntry {
                 id,
@@ -254,15 +254,6 @@ fn position(database: &LiveDatabase, table: &str) -> Result<usize> {
     let mut tables = database.metadata.tables.iter();
     let at = tables.position(|entry| entry.schema.name == table);
     at.ok_or_else(|| Error::Usage(format!("no table {}", table.escape_debug())))
-}
-
-/// A table without rows.
-struct NoRows;
-
-impl RowStream for NoRows {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        Ok(None)
-    }
 }
 
 /// Rows made to fit other columns.

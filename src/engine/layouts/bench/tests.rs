@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::choice::{Layout, Shape};
-use crate::codec::{ByteWriter, RowBuffer, pack_row};
+use crate::codec::{ByteWriter, MadeRows};
 use crate::engine::log::{Batch, Change};
 use crate::engine::pages::address::{Lsn, RowId, TableAddress};
 use crate::engine::pages::buffer_pool::BufferPool;
@@ -15,7 +15,7 @@ use crate::engine::table::{Access, Ended, Level, LiveTable, TableFiles, check_ta
 use crate::error::Result;
 use crate::file::LocalDisk;
 use crate::finding::Code;
-use crate::model::{Column, DataType, Row, RowBatch, RowStream, Table, Value, ValueRef};
+use crate::model::{Column, DataType, Row, Table, Value, ValueRef};
 
 /// Makes the changes of a batch, as a store does.
 pub(in crate::engine) fn carry_out(batch: &Batch) {
@@ -53,23 +53,6 @@ pub(in crate::engine) fn carry_out(batch: &Batch) {
     }
 }
 
-struct Rows<'a>(Option<&'a [Row]>, RowBuffer);
-
-impl RowStream for Rows<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let rows = self.0.take().filter(|rows| !rows.is_empty());
-        let Some(rows) = rows else {
-            return Ok(None);
-        };
-        self.1.clear();
-        for row in rows {
-            let values = row.values.iter().map(Value::as_ref);
-            self.1.push(values, row.xmin, row.xmax);
-        }
-        Ok(Some(self.1.batch()))
-    }
-}
-
 /// A table between checkpoints beside a model of it.
 pub(in crate::engine) struct Bench {
     _dir: TempDir,
@@ -101,10 +84,8 @@ pub(in crate::engine) fn row(key: i64, text: &str) -> Row {
 }
 
 pub(in crate::engine) fn encoded(row: &Row) -> Vec<u8> {
-    let values = row.values.iter().map(Value::as_ref);
     let mut w = ByteWriter::new();
-    let row = pack_row(values, row.xmin, row.xmax);
-    encode_row(&mut w, &row.as_row(), None).unwrap();
+    encode_row(&mut w, &row.pack().as_row(), None).unwrap();
     w.into_vec()
 }
 
@@ -147,7 +128,7 @@ impl Bench {
         let place = TablePlace::new(&LocalDisk::shared(), dir.path(), &table, address);
         let pages_per_file = if layout == Layout::Paged { 2 } else { 0 };
         let files = Shape::new(layout, pages_per_file).unwrap().tables();
-        let mut stream = Rows(Some(&rows), RowBuffer::default());
+        let mut stream = MadeRows::new(rows.iter().map(Row::pack));
         let counts = files.write(&place, Lsn::default(), &mut stream).unwrap();
         let live = files.live(&place, counts, &access(true)).unwrap();
         let mut bench = Bench {

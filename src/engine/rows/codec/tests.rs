@@ -1,17 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::{Cursor, RowBuffer, pack_row};
+use crate::codec::{Cursor, RowBuffer};
 use crate::finding::Code;
 use crate::model::{PackedRow, Row, Value};
 
-fn packed(row: &Row) -> PackedRow {
-    pack_row(row.values.iter().map(Value::as_ref), row.xmin, row.xmax)
-}
-
 fn encoded(row: &Row) -> Vec<u8> {
     let mut w = ByteWriter::new();
-    let key = encode_row(&mut w, &packed(row).as_row(), Some(0)).unwrap();
+    let key = encode_row(&mut w, &row.pack().as_row(), Some(0)).unwrap();
     let bytes = w.into_vec();
     let mut of_key = ByteWriter::new();
     let first = row.values.first();
@@ -37,7 +33,7 @@ fn decoded(bytes: &[u8], arity: usize) -> Read<(Row, usize)> {
     assert_eq!(c.position(), walked.position());
     let batch = rows.batch();
     let row = batch.rows().next().unwrap();
-    assert_eq!(PackedRow::of(&row), packed(&row.to_owned()));
+    assert_eq!(PackedRow::of(&row), row.to_owned().pack());
     assert_eq!(row.is_visible(), visible);
     Ok((row.to_owned(), c.position()))
 }

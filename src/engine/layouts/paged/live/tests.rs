@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::codec::{RowBuffer, pack_row};
+use crate::codec::MadeRows;
 use crate::engine::layouts::paged::table_files::Paged;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::buffer_pool::BufferPool;
@@ -18,7 +18,7 @@ use crate::engine::store::carry_out::tests::carry_out;
 use crate::engine::table::{Level, TableFiles, check_table};
 use crate::file::LocalDisk;
 use crate::finding::Code;
-use crate::model::{Row, RowBatch, Value};
+use crate::model::{Row, Value};
 
 pub(in crate::engine::layouts::paged) const FILES: Paged = Paged { pages_per_file: 3 };
 
@@ -39,10 +39,8 @@ pub(in crate::engine::layouts::paged) fn row(
 }
 
 fn bytes_of(row: &Row) -> Vec<u8> {
-    let values = row.values.iter().map(Value::as_ref);
     let mut w = ByteWriter::new();
-    let row = pack_row(values, row.xmin, row.xmax);
-    encode_row(&mut w, &row.as_row(), None).unwrap();
+    encode_row(&mut w, &row.pack().as_row(), None).unwrap();
     w.into_vec()
 }
 
@@ -57,22 +55,6 @@ fn key_of(key: i64) -> Vec<u8> {
     let mut w = ByteWriter::new();
     encode_value(&mut w, &Value::Integer(key).as_ref());
     w.into_vec()
-}
-
-/// Rows, all at once.
-struct Given(Vec<Row>, bool, RowBuffer);
-
-impl RowStream for Given {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if std::mem::replace(&mut self.1, true) {
-            return Ok(None);
-        }
-        for row in &self.0 {
-            let values = row.values.iter().map(Value::as_ref);
-            self.2.push(values, row.xmin, row.xmax);
-        }
-        Ok(Some(self.2.batch()))
-    }
 }
 
 fn drain(mut stream: Box<dyn RowStream + '_>) -> Vec<Vec<u8>> {
@@ -139,7 +121,7 @@ impl Bench {
         let rows: Vec<_> = rows.map(|(len, key)| row_of_len(key, 1, *len).0).collect();
         let mut stored = TableCounts::default();
         if lens.is_some() {
-            let mut given = Given(rows.clone(), false, RowBuffer::default());
+            let mut given = MadeRows::new(rows.iter().map(Row::pack));
             stored = FILES.write(&table, Lsn(0), &mut given).unwrap();
         }
         let live = FILES.live(&table, stored, &access(true)).unwrap();
