@@ -11,6 +11,8 @@
 
 mod crashes;
 mod damage;
+mod interface;
+mod kills;
 mod large;
 mod model;
 #[path = "../support/random.rs"]

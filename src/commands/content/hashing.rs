@@ -134,7 +134,7 @@ impl PassThrough for HashingRows<'_> {
     ) -> Result<Box<dyn RowStream + 'r>> {
         let tables = self.hashes.get(database);
         let total = tables.and_then(|tables| tables.get(table));
-        let total = total.ok_or_else(|| Error::Usage("internal: no such table".into()))?;
+        let total = total.ok_or_else(|| Error::Internal("no such table".into()))?;
         Ok(Box::new(HashingStream {
             rows,
             hashes: RowHashes::default(),

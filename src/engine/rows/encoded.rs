@@ -96,7 +96,7 @@ impl EncodedRows {
             let mut room = Room::new(self.bytes.get_mut(self.filled..end).unwrap_or_default());
             let free = encode_plain(&mut room, &row, key);
             let (before, after) = free.ok_or_else(|| {
-                Error::Usage("internal: bytes that are no plain row were passed on".into())
+                Error::Internal("bytes that are no plain row were passed on".into())
             })?;
             self.filled = end - room.len();
             if key.is_some() {

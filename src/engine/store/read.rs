@@ -320,10 +320,8 @@ impl Store {
     }
 
     fn known(&self, database: usize, table: usize) -> Result<&StoredTable> {
-        self.table(database, table).ok_or_else(|| {
-            let what = format!("internal: no table {table} in database {database}");
-            Error::Usage(what)
-        })
+        self.table(database, table)
+            .ok_or_else(|| Error::Internal(format!("no table {table} in database {database}")))
     }
 }
 
@@ -363,7 +361,7 @@ impl Overlay {
                     None => sequences.push((column, next)),
                 }
             }
-            Entry::Change(_) | Entry::Commit { .. } => {}
+            Entry::Change(_) | Entry::Commit { .. } | Entry::Group(_) => {}
         }
     }
 

@@ -16,5 +16,5 @@ pub(in crate::engine) use check::{TableCheck, absorb};
 pub use coverage::{Coverage, FileCoverage};
 pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
 pub(in crate::engine) use lazy::Lazy;
-pub(in crate::engine) use live::{Access, Ended, LiveTable};
+pub(in crate::engine) use live::{Access, Ended, LiveTable, VisibleIds};
 pub(in crate::engine) use whole_units::{NoUnits, Overlay, Unit, WholeRows, WholeUnits};

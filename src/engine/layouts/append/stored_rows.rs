@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::ends::{EndCursor, EndList};
 use super::reader::{data_piece, read_record, records};
-use super::record::{RECORD_HEAD_LEN, RecordKind};
+use super::record::{RECORD_HEAD_LEN, RecordHead, RecordKind};
 use super::{POSITION_BITS, row_id};
 use crate::codec::Cursor;
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
-use crate::engine::rows::block::Head;
+use crate::engine::rows::block::{BlockWalk, Head};
 use crate::engine::rows::codec::walk_row;
 use crate::engine::rows::row_run::walk_run;
 use crate::error::Result;
@@ -63,34 +63,64 @@ pub(super) fn read_row(
     }))
 }
 
-/// Hands place, index and key of every visible row to `take`, in stored order.
-///
-/// # Errors
-/// Damage; I/O errors; those of `take`.
-pub(super) fn visible_rows(
-    (file, data_len): (&Arc<SourceFile>, u64),
-    table: &TablePlace,
-    ends: EndList,
-    mut take: impl FnMut(RowId, u64, Option<&[u8]>) -> Result<()>,
-) -> Result<()> {
-    let mut walk = records(file, table.address, data_len);
-    let mut ends = EndCursor::new(ends);
-    let data = data_piece(file);
-    while let Some(record) = walk.advance()? {
-        if record.head.kind() != RecordKind::Rows {
-            continue;
+/// The visible rows of the data, in stored order.
+pub(super) struct VisibleRows {
+    records: BlockWalk<RecordHead>,
+    ends: EndCursor,
+    arity: usize,
+    key: Option<usize>,
+}
+
+impl VisibleRows {
+    /// Before the first row of data of `data_len` bytes, of which `ends` stand
+    /// in records of their own.
+    pub(super) fn new(
+        (file, data_len): (&Arc<SourceFile>, u64),
+        table: &TablePlace,
+        ends: EndList,
+    ) -> Self {
+        VisibleRows {
+            records: records(file, table.address, data_len),
+            ends: EndCursor::new(ends),
+            arity: table.arity,
+            key: table.key,
         }
-        let extent = record.head.extent();
-        let offset = walk.offset();
-        let rows = walk.rows(&record);
-        let (arity, key) = (table.arity, table.key);
-        walk_run(&rows, extent.row_count, arity, key, |position, key| {
-            let index = extent.first_row.saturating_add(position.into());
-            match ends.is_ended(index, &data)? {
-                true => Ok(()),
-                false => take(RowId(row_id(offset, position)), index, key),
-            }
-        })?;
     }
-    ends.finish(&data)
+
+    /// Hands place, index and key of each visible row of the next record to
+    /// `take`; false after the last record.
+    ///
+    /// # Errors
+    /// Damage; I/O errors; those of `take`.
+    pub(super) fn next_record(
+        &mut self,
+        mut take: impl FnMut(RowId, u64, Option<&[u8]>) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(record) = self.records.advance()? else {
+            self.ends.finish(&data_piece(self.records.file()))?;
+            return Ok(false);
+        };
+        if record.head.kind() != RecordKind::Rows {
+            return Ok(true);
+        }
+        let data = data_piece(self.records.file());
+        let extent = record.head.extent();
+        let offset = self.records.offset();
+        let rows = self.records.rows(&record);
+        let ends = &mut self.ends;
+        walk_run(
+            &rows,
+            extent.row_count,
+            self.arity,
+            self.key,
+            |position, key| {
+                let index = extent.first_row.saturating_add(position.into());
+                match ends.is_ended(index, &data)? {
+                    true => Ok(()),
+                    false => take(RowId(row_id(offset, position)), index, key),
+                }
+            },
+        )?;
+        Ok(true)
+    }
 }
