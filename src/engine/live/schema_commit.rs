@@ -66,7 +66,8 @@ impl LiveStore {
     /// Damage; I/O errors.
     pub(super) fn write_out(&mut self, owner: Owner) -> Result<()> {
         let lsn = self.log.end().at;
-        let Some(slot) = self.catalog.tables.get_mut(&owner) else {
+        let slot = self.catalog.tables.get_mut(&owner);
+        let Some(slot) = slot.filter(|slot| slot.changed) else {
             return Ok(());
         };
         let mut batch = Batch::new();
@@ -79,6 +80,7 @@ impl LiveStore {
         }
         carry_out.finish()?;
         slot.live.checkpointed()?;
+        slot.changed = false;
         self.catalog.count_pending(owner);
         Ok(())
     }
