@@ -20,6 +20,9 @@ pub struct StoreOptions {
     pub transaction_limit: usize,
     /// Pages of 8 KB that are cached, at least 16; 2,048 (16 MiB) by default.
     pub pool_pages: usize,
+    /// Bytes of blocks of rows that are cached in the layouts append and
+    /// per-table, at least 128 KiB; 8 MiB by default.
+    pub block_cache_len: usize,
     /// Whether whole records beyond damage of the log are refused. A crash may
     /// leave them where nothing was synced, so a server cuts them off; false by
     /// default.
@@ -37,6 +40,7 @@ impl Default for StoreOptions {
             pending_limit: 16 << 20,
             transaction_limit: 128 << 20,
             pool_pages: 2048,
+            block_cache_len: 8 << 20,
             keep_beyond_damage: false,
             threads: Threads::ONE,
         }

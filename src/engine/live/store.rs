@@ -15,7 +15,7 @@ use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
 use crate::engine::store::recovery::{Mode, recover, replay};
-use crate::engine::table::{Access, TableFiles};
+use crate::engine::table::{Access, BlockCache, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, remove_tree};
 use crate::model::{Catalog, RowSource, RowStream};
@@ -227,6 +227,7 @@ impl LiveStore {
         remove_tree(&**disk, &dir.join(STAGING_DIR))?;
         let access = Access {
             pool: Arc::new(BufferPool::new(options.pool_pages)),
+            blocks: Arc::new(BlockCache::new(options.block_cache_len)),
             write: true,
         };
         let with = Opening {

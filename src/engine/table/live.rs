@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::block_cache::BlockCache;
 use crate::engine::log::Batch;
 use crate::engine::pages::address::{Lsn, RowId};
 use crate::engine::pages::buffer_pool::BufferPool;
@@ -31,6 +32,8 @@ pub(in crate::engine) enum Ended {
 pub(in crate::engine) struct Access {
     /// Where its pages are cached.
     pub pool: Arc<BufferPool>,
+    /// Where blocks of rows are cached, in layouts without pages.
+    pub blocks: Arc<BlockCache>,
     /// Whether files may be written. If not, derived files are neither read
     /// nor kept in step, and [`LiveTable::find`] is not called.
     pub write: bool,

@@ -1,6 +1,7 @@
 //! What every layout offers for one table: its files, its changes since the last
 //! checkpoint, and their check.
 
+mod block_cache;
 mod check;
 mod coverage;
 mod files;
@@ -9,6 +10,7 @@ mod live;
 pub(in crate::engine) mod row_changes;
 mod whole_units;
 
+pub(in crate::engine) use block_cache::{BlockCache, CachedBlock, FileBlocks};
 pub use check::Level;
 #[cfg(test)]
 pub(in crate::engine) use check::check_table;

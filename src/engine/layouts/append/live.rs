@@ -18,7 +18,7 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::end_row;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
-use crate::engine::table::{Access, Ended, Lazy, LiveTable, VisibleIds};
+use crate::engine::table::{Access, Ended, FileBlocks, Lazy, LiveTable, VisibleIds};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::model::{RowPart, RowStream};
@@ -29,6 +29,8 @@ pub(super) struct LiveAppend {
     place: TablePlace,
     access: Access,
     file: Arc<SourceFile>,
+    /// Records that were read. What the file goes on with is none of them yet.
+    blocks: FileBlocks,
     /// What the file holds, and what it holds with the changes.
     stored: TableCounts,
     counts: TableCounts,
@@ -58,6 +60,7 @@ impl LiveAppend {
             place: table.clone(),
             access: access.clone(),
             file,
+            blocks: FileBlocks::new(&access.blocks),
             stored: counts,
             counts,
             changes: RowChanges::new::<RecordHead>(path, counts.rows, counts.data_len),
@@ -110,7 +113,7 @@ impl LiveAppend {
             }));
         }
         let place = (id, self.stored.data_len);
-        let Some(row) = read_row(&self.file, &self.place, place)? else {
+        let Some(row) = read_row((&self.file, &self.blocks), &self.place, place)? else {
             return Ok(None);
         };
         let Some(xmax) = self.stored_end(row.index)? else {

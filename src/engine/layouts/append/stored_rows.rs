@@ -6,13 +6,12 @@ use super::ends::{EndCursor, EndList};
 use super::reader::{data_piece, read_record, records};
 use super::record::{RECORD_HEAD_LEN, RecordHead, RecordKind};
 use super::{POSITION_BITS, row_id};
-use crate::codec::Cursor;
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::{BlockWalk, Head};
-use crate::engine::rows::codec::walk_row;
 use crate::engine::rows::row_run::walk_run;
+use crate::engine::table::{CachedBlock, FileBlocks};
 use crate::error::Result;
 use crate::file::SourceFile;
 
@@ -35,30 +34,26 @@ pub(super) struct StoredRow {
 /// # Errors
 /// Damage, also when no record starts at the offset; I/O errors.
 pub(super) fn read_row(
-    file: &SourceFile,
+    (file, blocks): (&SourceFile, &FileBlocks),
     table: &TablePlace,
     (id, data_len): (RowId, u64),
 ) -> Result<Option<StoredRow>> {
     let (offset, position) = split(id);
-    let (block, bytes) = read_record(file, &table.address, (offset, data_len))?;
-    let extent = block.head.extent();
-    if block.head.kind() != RecordKind::Rows || position >= extent.row_count.into() {
-        return Ok(None);
-    }
-    let rows = Piece {
-        path: file.path(),
-        offset: offset.saturating_add(RECORD_HEAD_LEN as u64),
-        bytes: bytes.get(RECORD_HEAD_LEN..).unwrap_or_default(),
-    };
-    let mut c = Cursor::new(rows.bytes);
-    let mut start = 0;
-    for _ in 0..=position {
-        start = c.position();
-        walk_row(&mut c, table.arity).map_err(|flaw| rows.flaw(flaw))?;
-    }
-    let row = rows.bytes.get(start..c.position());
-    Ok(row.map(|row| StoredRow {
-        index: extent.first_row.saturating_add(position),
+    let block = blocks.get(offset, || {
+        let (block, bytes) = read_record(file, &table.address, (offset, data_len))?;
+        if block.head.kind() != RecordKind::Rows {
+            return Ok(CachedBlock::empty());
+        }
+        let rows = Piece {
+            path: file.path(),
+            offset: offset.saturating_add(RECORD_HEAD_LEN as u64),
+            bytes: bytes.get(RECORD_HEAD_LEN..).unwrap_or_default(),
+        };
+        let extent = block.head.extent();
+        CachedBlock::new(&rows, (extent.first_row, extent.row_count), table.arity)
+    })?;
+    Ok(block.row(position).map(|row| StoredRow {
+        index: block.first_row.saturating_add(position),
         bytes: row.to_vec(),
     }))
 }

@@ -15,7 +15,7 @@ use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
-use crate::engine::table::{Ended, LiveTable, VisibleIds, write_rows};
+use crate::engine::table::{Access, BlockCache, Ended, LiveTable, VisibleIds, write_rows};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::model::{RowPart, RowStream};
@@ -34,6 +34,8 @@ pub(super) struct LivePerTable {
     blocks: OnceLock<BlockDirectory>,
     /// Made by the first look for a key.
     keys: OnceLock<KeyMap>,
+    /// Where blocks that are read are kept.
+    cache: Arc<BlockCache>,
 }
 
 impl LivePerTable {
@@ -41,7 +43,7 @@ impl LivePerTable {
     ///
     /// # Errors
     /// As opening it for reading.
-    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
+    pub(super) fn open(table: &TablePlace, counts: TableCounts, access: &Access) -> Result<Self> {
         let opened = TableFile::open(table, counts)?;
         Ok(LivePerTable {
             place: table.clone(),
@@ -52,6 +54,7 @@ impl LivePerTable {
             changes: RowChanges::new::<BlockHead>(table.file(SUFFIX), counts.rows, 0),
             blocks: OnceLock::new(),
             keys: OnceLock::new(),
+            cache: access.blocks.clone(),
         })
     }
 
@@ -59,7 +62,8 @@ impl LivePerTable {
         if let Some(blocks) = self.blocks.get() {
             return Ok(blocks);
         }
-        let read = BlockDirectory::read(&self.file, self.place.address, self.blocks_end)?;
+        let read =
+            BlockDirectory::read(&self.file, self.place.address, self.blocks_end, &self.cache)?;
         Ok(self.blocks.get_or_init(|| read))
     }
 
