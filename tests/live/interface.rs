@@ -312,20 +312,20 @@ fn what_is_refused_of_a_load_leaves_the_table_alone() {
     let with = |id: i64| vec![Value::Integer(id), Value::Null];
     let mut tx = store.begin().unwrap();
     for rows in [vec![with(8), with(2)], vec![with(9), with(9)]] {
-        let refused = tx.load(table, &mut Rows(Some(&rows), 1));
+        let refused = tx.load(table, &mut Rows::new(&rows, 1));
         assert!(
             matches!(refused, Err(Error::KeyTaken { .. })),
             "{refused:?}"
         );
     }
-    let refused = tx.load(table, &mut Rows(Some(&[vec![Value::Integer(8)]]), 1));
+    let refused = tx.load(table, &mut Rows::new(&[vec![Value::Integer(8)]], 1));
     assert!(
         matches!(refused, Err(Error::WrongArity { .. })),
         "{refused:?}"
     );
     // NULL equals nothing.
     let nulls = vec![vec![Value::Null, Value::Null]; 2];
-    assert_eq!(tx.load(table, &mut Rows(Some(&nulls), 1)).unwrap(), 2);
+    assert_eq!(tx.load(table, &mut Rows::new(&nulls, 1)).unwrap(), 2);
     tx.commit(Durability::Sync).unwrap();
     assert_eq!(store.table("shop", "users").unwrap().live_count(), 5);
 }

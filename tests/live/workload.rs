@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::engine::{Durability, LiveStore, RowName, TableId, Transaction};
 use rustdb_migrate::error::{Error, Result};
 use rustdb_migrate::model::{Column, DataType, RowBatch, RowStream, Table, Value, ValueRef};
@@ -36,21 +37,33 @@ pub fn schema(name: &str, keyed: bool) -> Table {
     Table::new(name, vec![id, Column::new("text", DataType::Text)])
 }
 
-/// Rows that come as a stream.
-pub struct Rows<'a>(pub Option<&'a [Vec<Value>]>, pub u64);
+/// Rows that come as a stream, all with one xmin.
+pub struct Rows<'a> {
+    rows: Option<&'a [Vec<Value>]>,
+    xmin: u64,
+    buffer: RowBuffer,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(rows: &'a [Vec<Value>], xmin: u64) -> Self {
+        Rows {
+            rows: Some(rows),
+            xmin,
+            buffer: RowBuffer::default(),
+        }
+    }
+}
 
 impl RowStream for Rows<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let rows = self.0.take().filter(|rows| !rows.is_empty());
-        Ok(rows.map(|rows| {
-            let mut batch = RowBatch::new();
-            for row in rows {
-                row.iter()
-                    .for_each(|value| batch.push_value(value.as_ref()));
-                batch.end_row(self.1, None);
-            }
-            batch
-        }))
+        let Some(rows) = self.rows.take().filter(|rows| !rows.is_empty()) else {
+            return Ok(None);
+        };
+        for row in rows {
+            self.buffer
+                .push(row.iter().map(Value::as_ref), self.xmin, None);
+        }
+        Ok(Some(self.buffer.batch()))
     }
 }
 
@@ -348,7 +361,7 @@ impl Work<'_, '_> {
         }
         let (number, stale) = (self.tx.number(), self.visible(chosen)?);
         self.catalog = true;
-        let loaded = self.tx.load(chosen.id, &mut Rows(Some(&rows), number))?;
+        let loaded = self.tx.load(chosen.id, &mut Rows::new(&rows, number))?;
         assert_eq!(loaded, rows.len() as u64);
         rows.iter().for_each(|row| self.add(chosen, row));
         if let Some((name, _)) = stale {
@@ -356,7 +369,7 @@ impl Work<'_, '_> {
             assert!(matches!(old, Err(Error::NoSuchRow { .. })), "{old:?}");
         }
         if chosen.keyed && !rows.is_empty() {
-            let again = self.tx.load(chosen.id, &mut Rows(Some(&rows), number));
+            let again = self.tx.load(chosen.id, &mut Rows::new(&rows, number));
             assert!(matches!(again, Err(Error::KeyTaken { .. })), "{again:?}");
         }
         Ok(())

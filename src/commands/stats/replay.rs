@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::codec::RowValues;
 use crate::engine::{
     CreateOptions, Durability, LOG_DIR, Layout, LiveStore, Origin, RowName, StoreOptions, TableId,
     TableView, Transaction, create_on,

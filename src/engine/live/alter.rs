@@ -6,9 +6,9 @@ use super::keys::{Age, KeyCheck, index_key};
 use super::schema::{ids, next_id};
 use super::table_slot::TableId;
 use super::transaction::Transaction;
-use crate::engine::pages::address::Lsn;
+use crate::codec::RowBuffer;
 use crate::error::{Error, Result};
-use crate::model::{Row, RowBatch, RowStream, Table, Value, ValueRef};
+use crate::model::{RowBatch, RowStream, Table, Value};
 
 impl Transaction<'_> {
     /// Gives a table other columns or another name. `change` makes each row
@@ -45,10 +45,10 @@ impl Transaction<'_> {
             table: &schema,
             key_before: slot.place.key,
             keys: &mut keys,
-            batch: Vec::new(),
+            altered: RowBuffer::default(),
         };
         let files = &self.store.files;
-        let counts = files.write(&place, Lsn::default(), &mut rows)?;
+        let counts = files.write(&place, place.address.lsns.first, &mut rows)?;
         drop(rows);
         keys.finish(&schema.name)?;
         // Nothing is refused from here on.
@@ -80,31 +80,7 @@ struct Altered<'r, F> {
     /// Position of the primary key so far.
     key_before: Option<usize>,
     keys: &'r mut KeyCheck,
-    batch: Vec<Row>,
-}
-
-impl<F: FnMut(Vec<Value>) -> Vec<Value>> Altered<'_, F> {
-    fn alter(&mut self, row: &mut Row) -> Result<()> {
-        let before = self.key_before.and_then(|key| row.values.get(key)).cloned();
-        row.values = (self.change)(std::mem::take(&mut row.values));
-        let (found, expected) = (row.values.len(), self.table.columns.len());
-        if found != expected {
-            return Err(Error::WrongArity {
-                table: self.table.name.escape_debug().to_string(),
-                found,
-                expected,
-            });
-        }
-        let key = self.table.primary_key().and_then(|key| row.values.get(key));
-        let Some(key) = key.filter(|_| row.is_visible()) else {
-            return Ok(());
-        };
-        let age = match before.as_ref() == Some(key) {
-            true => Age::Old,
-            false => Age::New,
-        };
-        self.keys.add(index_key(&key.as_ref()), age)
-    }
+    altered: RowBuffer,
 }
 
 impl<F: FnMut(Vec<Value>) -> Vec<Value>> RowStream for Altered<'_, F> {
@@ -112,15 +88,30 @@ impl<F: FnMut(Vec<Value>) -> Vec<Value>> RowStream for Altered<'_, F> {
         let Some(batch) = self.rows.next_batch()? else {
             return Ok(None);
         };
-        let mut rows: Vec<Row> = batch.rows().map(|row| row.to_owned()).collect();
-        rows.iter_mut().try_for_each(|row| self.alter(row))?;
-        self.batch = rows;
-        let mut altered = RowBatch::new();
-        for row in &self.batch {
-            let values = row.values.iter().map(|value| value.as_ref());
-            values.for_each(|value: ValueRef<'_>| altered.push_value(value));
-            altered.end_row(row.xmin, row.xmax);
+        self.altered.clear();
+        for row in batch.rows() {
+            let values = row.to_owned().values;
+            let before = self.key_before.and_then(|key| values.get(key)).cloned();
+            let values = (self.change)(values);
+            let (found, expected) = (values.len(), self.table.columns.len());
+            if found != expected {
+                return Err(Error::WrongArity {
+                    table: self.table.name.escape_debug().to_string(),
+                    found,
+                    expected,
+                });
+            }
+            let key = self.table.primary_key().and_then(|key| values.get(key));
+            if let Some(key) = key.filter(|_| row.is_visible()) {
+                let age = match before.as_ref() == Some(key) {
+                    true => Age::Old,
+                    false => Age::New,
+                };
+                self.keys.add(index_key(&key.as_ref()), age)?;
+            }
+            let values = values.iter().map(Value::as_ref);
+            self.altered.push(values, row.xmin, row.xmax);
         }
-        Ok(Some(altered))
+        Ok(Some(self.altered.batch()))
     }
 }

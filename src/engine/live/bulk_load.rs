@@ -4,8 +4,6 @@
 use super::keys::{Age, KeyCheck};
 use super::table_slot::TableId;
 use super::transaction::Transaction;
-use crate::codec::PlainReader;
-use crate::engine::pages::address::Lsn;
 use crate::engine::rows::encoded::EncodedRows;
 use crate::error::{Error, Result};
 use crate::model::RowStream;
@@ -30,16 +28,14 @@ impl Transaction<'_> {
         let slot = self.store.catalog.slot(table)?;
         let before = slot.live.counts().rows;
         let mut keys = KeyCheck::new(&self.store.disk, &self.store.root);
-        let mut writer = self
-            .store
-            .files
-            .start(&place, Lsn::default(), Threads::ONE)?;
+        let (files, lsn) = (&self.store.files, place.address.lsns.first);
+        let mut writer = files.start(&place, lsn, Threads::ONE)?;
         let mut encoded = EncodedRows::default();
         for (rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
-            let mut reader = PlainReader::new(rows);
-            while let Some(rows) = reader.next_rows()? {
+            let mut rows = rows;
+            while let Some(batch) = rows.next_batch()? {
                 encoded.clear();
-                encoded.add(&rows, &place, place.key)?;
+                encoded.add(&batch, &place, place.key)?;
                 writer.push(&encoded)?;
                 let visible = encoded.rows().iter().map(|row| row.visible);
                 let of_rows = encoded.keys().iter().zip(visible);

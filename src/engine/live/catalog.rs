@@ -8,7 +8,7 @@ use super::table_slot::{RowName, Stamps, TableId, TableSlot};
 use super::unopened::Unopened;
 use crate::engine::layouts::Shape;
 use crate::engine::log::{Entry, Owner};
-use crate::engine::pages::address::RowId;
+use crate::engine::pages::address::{Lsns, RowId};
 use crate::engine::pages::paths::{TablePlace, database_dir};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::catalog_file::{Global, Metadata, TableEntry};
@@ -129,15 +129,17 @@ impl LiveCatalog {
     /// Damage; I/O errors.
     pub(super) fn read(with: Opening<'_>, stamps: &mut Stamps) -> Result<Self> {
         let (disk, root) = (with.disk, with.root);
-        let cluster_id = with.control.origin.cluster_id;
+        // Files go on to states that the log does not have yet.
+        let cluster = with.control.cluster(Lsns::ANY.last);
+        let cluster_id = cluster.id;
         let global = Global::read(&**disk, root, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), BTreeMap::new());
         for entry in &global.databases {
             let dir = database_dir(root, &entry.name, entry.id);
             let mut metadata = Metadata::read(&**disk, &dir, cluster_id, entry)?;
-            metadata.describe(disk, &dir, cluster_id, entry.id)?;
+            metadata.describe(disk, &dir, cluster, entry.id)?;
             for table in &metadata.tables {
-                let place = table.place(disk, &dir, cluster_id, entry.id);
+                let place = table.place(disk, &dir, cluster, entry.id);
                 let owner = Owner {
                     database: entry.id,
                     table: table.id,
@@ -197,7 +199,7 @@ impl LiveCatalog {
     }
 
     /// Closes the files of a table that hold all of it, which is `counts`.
-    pub(super) fn close(&mut self, owner: Owner, with: Opening<'_>, counts: TableCounts) {
+    pub(super) fn unload(&mut self, owner: Owner, with: Opening<'_>, counts: TableCounts) {
         if let Some(slot) = self.tables.get_mut(&owner) {
             slot.live = with.live(&slot.place, counts);
             slot.changed = false;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::catalog::LiveCatalog;
 use super::store::LiveStore;
 use crate::engine::log::{Batch, Change, Entry, Owner};
-use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::address::{Lsn, Lsns, TableAddress};
 use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME, encode};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::carry_out::CarryOut;
@@ -31,12 +31,9 @@ impl LiveStore {
 
     /// Whether the log or the memory that changes take is long enough.
     pub(super) fn checkpoint_is_due(&self) -> bool {
-        let log_len = self
-            .log
-            .end()
-            .at
-            .0
-            .saturating_sub(self.control.checkpoint.at.0);
+        // A log begins anywhere.
+        let start = self.control.checkpoint.at.max(self.lsns.first);
+        let log_len = self.log.end().at.0.saturating_sub(start.0);
         self.pending >= self.options.checkpoint_every.max(1)
             || log_len >= self.options.checkpoint_log_len
             || self.catalog.pending_len >= self.options.pending_limit
@@ -202,6 +199,7 @@ impl LiveCatalog {
         };
         let address = TableAddress {
             cluster_id: control.origin.cluster_id,
+            lsns: Lsns::ANY,
             database: owner.database,
             table: owner.table,
         };

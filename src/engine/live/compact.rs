@@ -6,9 +6,11 @@ use super::staged::{Staged, total_len};
 use super::store::LiveStore;
 use super::visible::VisibleTable;
 use crate::engine::log::{Batch, LOG_DIR, Owner, SegmentFile};
+use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::create::create_table;
+use crate::engine::store::descriptor;
 use crate::error::{Error, Result};
 use crate::file::{Disk, Progress};
 
@@ -93,19 +95,24 @@ impl LiveStore {
         let slot = slot.ok_or_else(|| Error::Internal("a table without a place".into()))?;
         let (home, before) = (slot.place.clone(), slot.live.counts());
         let table = slot.schema.name.clone();
-        let place = self.staging_place(&home)?;
-        let written = self.write_visible(owner, &place, progress);
-        let (counts, staged) = written.inspect_err(|_| {
-            // No record names them yet. Once one does, they must stay: whoever
-            // opens the directory next puts them in their place.
-            let _ = self.clear_staged();
-        })?;
         let old = self.files.present_files(&home)?;
+        // Of a table that was never changed, the files may be as they were made.
+        let is_new =
+            before.rows == before.live && descriptor::read(&home)?.document.checkpoint == 0;
+        let mut as_made = home.clone();
+        if is_new {
+            as_made.address.lsns.first = Lsn::default();
+        }
+        let (mut counts, mut staged) = self.write_visible(owner, &as_made, progress)?;
+        let changed = !staged.is_same(&old, &*self.disk)?;
+        if changed && is_new {
+            self.clear_staged()?;
+            (counts, staged) = self.write_visible(owner, &home, progress)?;
+        }
         let (new_len, old_len) = (
             staged.len(&*self.disk)?,
             total_len(&*self.disk, old.iter())?,
         );
-        let changed = !staged.is_same(&old, &*self.disk)?;
         if changed {
             let mut batch = Batch::new();
             staged.install(&home, &mut batch);
@@ -124,7 +131,7 @@ impl LiveStore {
         // Files that nobody reads need not be open.
         let now = if changed { counts } else { before };
         let (catalog, with, stamps) = self.parts();
-        catalog.close(owner, with, now);
+        catalog.unload(owner, with, now);
         if let Some(slot) = catalog.tables.get_mut(&owner).filter(|_| changed) {
             slot.generation = stamps.next();
         }
@@ -138,13 +145,29 @@ impl LiveStore {
         })
     }
 
-    /// Writes the visible rows of a table to a staging place.
+    /// Writes the visible rows of a table to new files for `home`.
     fn write_visible(
+        &mut self,
+        owner: Owner,
+        home: &TablePlace,
+        progress: &Progress,
+    ) -> Result<(TableCounts, Staged)> {
+        let place = self.staging_place(home)?;
+        let written = self.write_visible_at(owner, &place, progress);
+        let written = written.and_then(|counts| Ok((counts, self.sync_staged(&place, home)?)));
+        written.inspect_err(|_| {
+            // No record names them yet. Once one does, they must stay: whoever
+            // opens the directory next puts them in their place.
+            let _ = self.clear_staged();
+        })
+    }
+
+    fn write_visible_at(
         &self,
         owner: Owner,
         place: &TablePlace,
         progress: &Progress,
-    ) -> Result<(TableCounts, Staged)> {
+    ) -> Result<TableCounts> {
         let slot = self.catalog.tables.get(&owner);
         let slot = slot.ok_or_else(|| Error::Internal("a table without a place".into()))?;
         let rows = VisibleTable {
@@ -155,7 +178,7 @@ impl LiveStore {
         let counts = create_table(&*self.files, &rows, place, self.options.threads)?;
         // Derived files are made when a table is opened for changes.
         drop(self.files.live(place, counts, &self.access)?);
-        Ok((counts, self.sync_staged(place, &slot.place)?))
+        Ok(counts)
     }
 
     fn sequences_of(&self, owner: Owner) -> Vec<(String, i64)> {

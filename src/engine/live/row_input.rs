@@ -1,15 +1,13 @@
 //! A row from values to bytes and back.
 
 use super::table_slot::TableSlot;
-use crate::codec::{ByteWriter, Cursor};
+use crate::codec::{ByteWriter, Cursor, RowBuffer, pack_row};
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
-use crate::engine::rows::codec::{
-    MAX_ROW_LEN, TextArena, decode_row, encode_row, encode_value, walk_row,
-};
+use crate::engine::rows::codec::{MAX_ROW_LEN, decode_row, encode_row};
 use crate::error::{Error, Result};
-use crate::model::{Row, RowBatch, RowRef, ValueRef};
+use crate::model::{Row, ValueRef};
 
 /// Most bytes that ending a row adds to it: its xmax.
 const MAX_END_LEN: u64 = 10;
@@ -36,28 +34,20 @@ impl NewRow {
                 expected,
             });
         }
+        let plain = pack_row(values.iter().copied(), transaction, None);
         let mut row = ByteWriter::new();
-        let version = RowRef {
-            values,
-            xmin: transaction,
-            xmax: None,
-        };
-        encode_row(&mut row, &version);
+        let has_value = |at: &usize| values.get(*at).is_some_and(|key| !key.is_null());
+        let key = slot.place.key.filter(has_value);
+        let of_key = encode_row(&mut row, &plain.as_row(), key);
         let (len, most) = (row.len() as u64, MAX_ROW_LEN - MAX_END_LEN);
         if len > most {
             let table = slot.shown_name();
             return Err(Error::RowTooLong { table, len, most });
         }
-        let key = slot.place.key.and_then(|key| values.get(key));
-        let key = key.filter(|key| **key != ValueRef::Null);
-        Ok(NewRow {
-            bytes: row.into_vec(),
-            key: key.map(|key| {
-                let mut bytes = ByteWriter::new();
-                encode_value(&mut bytes, key);
-                bytes.into_vec()
-            }),
-        })
+        let bytes = row.into_vec();
+        let key = of_key.filter(|_| key.is_some());
+        let key = key.and_then(|key| bytes.get(key)).map(<[u8]>::to_vec);
+        Ok(NewRow { bytes, key })
     }
 
     /// Refuses a key that another visible row has than `own`.
@@ -87,12 +77,9 @@ pub(super) fn decode(place: &TablePlace, bytes: &[u8]) -> Result<Row> {
         offset: 0,
         bytes,
     };
-    let walked = walk_row(&mut Cursor::new(bytes), place.arity);
-    let mut arena = vec![0; walked.map_err(|flaw| piece.flaw(flaw))?.text_len];
-    let mut batch = RowBatch::new();
-    let mut arena = TextArena::new(&mut arena);
-    let mut c = Cursor::new(bytes);
-    decode_row(&mut c, place.arity, &mut arena, &mut batch).map_err(|flaw| piece.flaw(flaw))?;
-    let row = batch.rows().next().map(|row| row.to_owned());
+    let mut rows = RowBuffer::default();
+    let decoded = decode_row(&mut Cursor::new(bytes), place.arity, &mut rows);
+    decoded.map_err(|flaw| piece.flaw(flaw))?;
+    let row = rows.batch().rows().next().map(|row| row.to_owned());
     row.ok_or_else(|| Error::Internal("a row that was walked cannot be decoded".into()))
 }

@@ -7,7 +7,7 @@ use super::catalog::LiveDatabase;
 use super::table_slot::TableId;
 use super::transaction::Transaction;
 use crate::engine::log::Owner;
-use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::paths::{TablePlace, database_dir};
 use crate::engine::store::catalog_file::{DatabaseEntry, Global, Metadata, TableEntry};
 use crate::error::{Error, Result};
@@ -72,7 +72,7 @@ impl Transaction<'_> {
         let home = self.home(database, owner, &table);
         let place = self.store.staging_place(&home)?;
         let files = &self.store.files;
-        let counts = files.write(&place, Lsn::default(), &mut NoRows)?;
+        let counts = files.write(&place, place.address.lsns.first, &mut NoRows)?;
         self.catalog_change().note_database(owner.database);
         let databases = &mut self.store.catalog.databases;
         if let Some(database) = databases.iter_mut().find(|db| db.id == owner.database) {
@@ -192,6 +192,7 @@ impl Transaction<'_> {
     pub(super) fn home(&self, database: &LiveDatabase, owner: Owner, table: &Table) -> TablePlace {
         let address = TableAddress {
             cluster_id: self.store.control.origin.cluster_id,
+            lsns: self.store.lsns,
             database: owner.database,
             table: owner.table,
         };

@@ -200,7 +200,7 @@ impl LiveStore {
             if let Some(home) = slot.home.take() {
                 slot.place = home;
             }
-            catalog.close(*owner, with, counts);
+            catalog.unload(*owner, with, counts);
         }
         self.pending = 0;
         self.clear_staged()?;

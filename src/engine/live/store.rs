@@ -8,17 +8,20 @@ use super::options::StoreOptions;
 use super::table_slot::{Stamps, TableId};
 use super::view::{TableView, View};
 use crate::engine::layouts::{CreateOptions, Layout};
-use crate::engine::log::LogWriter;
+use crate::engine::log::{LogWriter, SegmentFile};
+use crate::engine::pages::address::{Lsn, Lsns};
 use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::store::batch_check::STAGING_DIR;
 use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
 use crate::engine::store::recovery::{Mode, recover, replay};
+use crate::engine::store::salvage::rebuild_catalogs;
 use crate::engine::table::{Access, BlockCache, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk, remove_tree};
 use crate::model::{Catalog, RowSource, RowStream};
+use crate::report::Report;
 
 /// A directory of ours that this process alone may change: one writer, or any
 /// number of readers, by type.
@@ -149,6 +152,9 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
+    findings: Report,
+    /// States that its files may be of.
+    pub(super) lsns: Lsns,
     pub(super) access: Access,
     pub(super) catalog: LiveCatalog,
     pub(super) log: LogWriter,
@@ -209,7 +215,9 @@ impl LiveStore {
         Self::open_on(disk, dir, options)
     }
 
-    /// Opens a directory, and brings its files to its last transaction.
+    /// Opens a directory, and brings its files to its last transaction. Catalogs
+    /// that are gone are written anew from the tables; see
+    /// [`findings`](Self::findings).
     ///
     /// # Errors
     /// `NeedsDecision` when another process has it open; damage; I/O errors.
@@ -223,8 +231,13 @@ impl LiveStore {
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
         let lock = lock_for_changes(&**disk, dir)?;
-        let recovered = recover(disk, dir, Mode::Write)?;
+        let mut recovered = recover(disk, dir, Mode::Write)?;
+        if recovered.control.first == Lsn::default() && SegmentFile::list(&**disk, dir)?.is_empty()
+        {
+            recovered.control.first = Lsns::random_first();
+        }
         remove_tree(&**disk, &dir.join(STAGING_DIR))?;
+        let findings = rebuild_catalogs(&recovered, dir)?;
         let access = Access {
             pool: Arc::new(BufferPool::new(options.pool_pages)),
             blocks: Arc::new(BlockCache::new(options.block_cache_len)),
@@ -252,9 +265,13 @@ impl LiveStore {
             let at = tail.offset;
             return Err(Error::damage(path, at, finding.code, found, expected));
         }
+        let lsns = recovered.cluster().lsns.open_ended();
         let control = recovered.control;
+        let log = (control.origin.cluster_id, control.first);
         Ok(LiveStore {
-            log: LogWriter::open(disk, dir, control.origin.cluster_id, end)?,
+            log: LogWriter::open(disk, dir, log, end)?,
+            lsns,
+            findings,
             disk: disk.clone(),
             root: dir.to_owned(),
             files: control.shape.tables(),
@@ -268,6 +285,11 @@ impl LiveStore {
             staged: 0,
             _lock: lock,
         })
+    }
+
+    /// What was lost with files that opening it wrote anew.
+    pub fn findings(&self) -> &Report {
+        &self.findings
     }
 
     /// How its tables lie in files.

@@ -8,7 +8,7 @@ use super::heap::{RowPlace, State};
 use super::page_files::{PageFiles, PagePlace};
 use super::page_source::PageSource;
 use crate::codec::{ByteWriter, ContentHash};
-use crate::engine::pages::address::{Lsn, RowId};
+use crate::engine::pages::address::RowId;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::key::key_digest;
@@ -140,7 +140,7 @@ fn open(
     };
     // One that damage of a row kept from being ended.
     place.disk.remove_if_there(&new)?;
-    let mut tree = TreeBuilder::create(index, Lsn::default(), &place.dir)?;
+    let mut tree = TreeBuilder::create(index, place.address.lsns.first, &place.dir)?;
     let pages = || PageFiles::new(place.clone());
     let sources = (pages(), pages());
     let mut rows = VisibleRows::new(sources, table.arity, Some(key));
@@ -204,10 +204,10 @@ impl<S: PageSource> VisibleRows<S> {
                 // Rows move when they end.
                 State::Moved | State::MovedRow | State::MovedHead => continue,
             };
-            let (walked, value) = walk_row_of(&tuple, row, self.arity, self.key)?;
+            let walked = walk_row_of(&tuple, row, self.arity, self.key)?;
             let slot = tuple.slot;
             if walked.visible {
-                take(RowPlace { page, slot }, value)?;
+                take(RowPlace { page, slot }, walked.key)?;
             }
         }
         Ok(true)
