@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use rustdb_migrate::codec::{MadeRows, pack_row};
 use rustdb_migrate::commands::content::{Content, hash_content};
 use rustdb_migrate::engine::{
-    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on, verify_on,
+    CreateOptions, Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on,
+    verify_on,
 };
 use rustdb_migrate::error::{Error, Result};
 use rustdb_migrate::file::{SourceFile, decode_name, encode_name};
@@ -176,16 +177,21 @@ fn directory(layout: Layout, rows: u64, changed: bool) -> SimDisk {
     )
     .unwrap();
     if changed {
-        let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap();
-        let table = store.table("d", "t").unwrap();
-        for id in 100..104 {
-            let values = [ValueRef::Integer(id), ValueRef::Text("new")];
-            store.insert(&table, &values, 3).unwrap();
-            if id == 101 {
+        let options = StoreOptions::default();
+        let mut store = LiveStore::open_on(&disk.shared(), root(), options).unwrap();
+        let table = store.table("d", "t").unwrap().id();
+        for ids in [100..101, 101..102, 102..104] {
+            let mut tx = store.begin().unwrap();
+            tx.set_number(3);
+            for id in ids.clone() {
+                let values = [ValueRef::Integer(id), ValueRef::Text("new")];
+                tx.insert(table, &values).unwrap();
+            }
+            tx.commit(Durability::Sync).unwrap();
+            if ids.start == 101 {
                 store.checkpoint().unwrap();
             }
         }
-        store.sync().unwrap();
     }
     disk
 }
@@ -213,12 +219,16 @@ fn look_at(disk: &SimDisk) {
     assert!(!whole || read.is_ok(), "called whole: {read:?}");
     let opened = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default());
     assert!(!whole || opened.is_ok(), "called whole: {:?}", opened.err());
-    let Ok(store) = opened else {
+    let Ok(mut store) = opened else {
         return;
     };
-    if let Some(table) = store.table("d", "t") {
-        let _ = table.read().find(&ValueRef::Integer(100));
-        let _ = store.insert(&table, &[ValueRef::Integer(900), ValueRef::Text("x")], 9);
+    if let Ok(table) = store.table("d", "t") {
+        let _ = table.find(&ValueRef::Integer(100));
+        let table = table.id();
+        if let Ok(mut tx) = store.begin() {
+            let _ = tx.insert(table, &[ValueRef::Integer(900), ValueRef::Text("x")]);
+            let _ = tx.commit(Durability::Sync);
+        }
     }
     let _ = store.checkpoint();
 }
