@@ -64,7 +64,7 @@ impl Standing {
 
 /// Where a value stands in a column.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct RowPlaces {
     /// Row index and what the row's marks say, ascending.
     pub rows: Vec<(u64, Standing)>,
     /// Whether there are more than are listed.
@@ -89,7 +89,7 @@ pub(super) struct BaseTable {
     /// Whether all rows were read: where not, nothing is known of places.
     pub streamed: bool,
     /// Places of the values that records ask for, by column and hash.
-    places: HashedMap<(usize, u64), Places>,
+    places: HashedMap<(usize, u64), RowPlaces>,
     /// Largest integer of each column, where there is one.
     pub largest: Vec<Option<i64>>,
     /// What tells this table from one of another database, as far as the tail
@@ -99,7 +99,7 @@ pub(super) struct BaseTable {
 
 impl BaseTable {
     /// Where a value stands.
-    pub fn places(&self, column: usize, value: u64) -> Option<&Places> {
+    pub fn places(&self, column: usize, value: u64) -> Option<&RowPlaces> {
         self.places.get(&(column, value))
     }
 }
