@@ -80,7 +80,7 @@ impl LiveStore {
     }
 
     /// Closes the files of a table without changes.
-    fn close(
+    fn close_table(
         &self,
         writer: &Writer,
         place: &TablePlace,
@@ -141,9 +141,9 @@ impl LiveStore {
             }
             let done = self.carry_out(&mut writer, batch);
             writer.need(done)?;
-            self.close(&writer, &handle.place, counts, &mut state.live);
+            self.close_table(&writer, &handle.place, counts, &mut state.live);
         } else if !state.changed {
-            self.close(&writer, &handle.place, before, &mut state.live);
+            self.close_table(&writer, &handle.place, before, &mut state.live);
         }
         drop(state);
         clear_leftovers(&*self.disk, &self.root)?;
