@@ -206,7 +206,8 @@ fn show(out: &mut Output, args: &DiffArgs, found: &Diff) -> anyhow::Result<()> {
 fn show_table(out: &mut Output, args: &DiffArgs, one: &TableDiff) -> anyhow::Result<()> {
     let name = format!("{}.{}", one.database, one.table.name);
     let (a, b) = (one.rows.only_in_a, one.rows.only_in_b);
-    writeln!(out, "{}: {a} rows only in A, {b} only in B", escape(&name))?;
+    let a = counted(a, "row");
+    writeln!(out, "{}: {a} only in A, {b} only in B", escape(&name))?;
     for (mark, examples) in [('A', &one.rows.examples_a), ('B', &one.rows.examples_b)] {
         for line in lines(&one.table, examples, args.redact) {
             let values: Vec<String> = line.values.iter().map(value_text).collect();

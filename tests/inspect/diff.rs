@@ -52,7 +52,7 @@ fn differences_are_counted_and_shown_by_example() {
     let run = inspect(["diff", &a, &b]).exits(1);
     for line in [
         "shop: table orders: only in A",
-        "shop.customers: 1 rows only in A, 5 only in B",
+        "shop.customers: 1 row only in A, 5 only in B",
         "shop.customers: sequence id: A has 8, B has 25",
         "the password hashes differ",
         "New\\u{1b}[31m",

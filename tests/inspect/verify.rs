@@ -217,7 +217,7 @@ fn labels_and_texts_are_judged_by_their_type() {
         .collect();
     assert_eq!(details.len(), 2);
     assert_eq!(details[0].0, json!("bad-enum-label"));
-    assert!(details[0].1.contains("1 rows") && details[0].1.contains("versions 1,"));
+    assert!(details[0].1.contains("1 row ") && details[0].1.contains("row version 1,"));
     assert_eq!(details[1].0, json!("bad-value-text"));
     assert!(details[1].1.contains("2 rows") && !details[1].1.contains("soon"));
 }
