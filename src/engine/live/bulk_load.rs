@@ -31,8 +31,7 @@ impl Transaction<'_> {
         let (files, lsn) = (&self.store.files, place.address.lsns.first);
         let mut writer = files.start(&place, lsn, Threads::ONE)?;
         let mut encoded = EncodedRows::default();
-        for (rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
-            let mut rows = rows;
+        for (mut rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
             while let Some(batch) = rows.next_batch()? {
                 encoded.clear();
                 encoded.add(&batch, &place, place.key)?;
