@@ -12,7 +12,7 @@ use crate::engine::{Layout, StoreOptions};
 use crate::error::Result;
 use crate::file::{Progress, WrittenBytes};
 use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
-use crate::model::{RowBatch, RowSource, RowStream};
+use crate::model::{RowSource, RowStream};
 use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
 
 use super::replay::{RecordTotals, ReplayedRecord, Tail, replay};
