@@ -10,7 +10,6 @@ use super::Program;
 /// A command line that is understood.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    /// Which program.
     pub program: Program,
     /// Which of its subcommands; empty where none was understood.
     pub command: String,

@@ -14,7 +14,6 @@ pub(super) struct Content<'a> {
     pub(super) pages: Vec<PageJson>,
 }
 
-/// One page.
 #[derive(Serialize)]
 pub(super) struct PageJson {
     number: u64,

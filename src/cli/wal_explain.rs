@@ -50,7 +50,6 @@ struct EndsLine {
     doubtful: bool,
 }
 
-/// How to explain.
 pub(super) struct ExplainOptions<'h> {
     /// As one JSON document with this head.
     pub head: Option<Head<'h>>,

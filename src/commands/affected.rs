@@ -21,7 +21,7 @@ const DATABASES_MAX: usize = 16;
 pub struct NamedValues<'v> {
     /// One a value, or none.
     pub columns: Vec<&'v str>,
-    /// The values.
+    /// In the order of the columns.
     pub values: Vec<ValueRef<'v>>,
 }
 
@@ -46,7 +46,7 @@ impl<T> Default for Affected<T> {
 /// A row that a record ends if the record is a database's.
 #[derive(Debug)]
 pub struct Ended<T> {
-    /// The database.
+    /// The database that the record is tried on.
     pub database: String,
     /// Position among the row versions of the table.
     pub index: u64,

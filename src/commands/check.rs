@@ -94,7 +94,7 @@ pub enum Agreement {
 /// One directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The directory.
+    /// As it was given, or found below what was given.
     pub directory: PathBuf,
     /// The file beside it.
     pub expected: PathBuf,

@@ -35,9 +35,9 @@ const MAX_TOLD: usize = 100;
 pub struct ManifestFile {
     /// Its path in the export.
     pub path: String,
-    /// Its rows.
+    /// How many rows it holds; a header line is none.
     pub rows: u64,
-    /// Its bytes.
+    /// Its length in bytes.
     pub bytes: u64,
     /// XXH3 of its bytes, 128 bits in hexadecimal digits, as `xxhsum -H2` shows it.
     pub xxh3_128: String,
@@ -57,10 +57,10 @@ pub struct ManifestColumn {
     pub required: bool,
 }
 
-/// One table.
+/// A table that was exported, with what proves that its files are whole.
 #[derive(Debug, Serialize)]
 pub struct ManifestTable {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,
@@ -108,7 +108,7 @@ pub struct Manifest<'m> {
     pub findings: &'m [Finding],
     /// Labels of enum types, by database and type.
     pub enums: BTreeMap<&'m str, BTreeMap<&'m str, &'m [String]>>,
-    /// The tables.
+    /// Those that were exported, in the order in which they were written.
     pub tables: Vec<ManifestTable>,
 }
 

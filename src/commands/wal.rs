@@ -19,7 +19,7 @@ use super::{Backend, Look, OpenOptions};
 /// A log, as far as its bytes and the snapshot beside it tell.
 #[derive(Debug)]
 pub enum Log {
-    /// Of a directory.
+    /// The log of a data directory, with what stands beside it.
     Directory {
         /// Its files.
         legacy: Box<LegacyDir>,
@@ -85,12 +85,12 @@ pub struct LogSummary {
     pub attribution: Option<Counts>,
 }
 
-/// One segment.
+/// How much a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SegmentSummary {
     /// Its name.
     pub segment: String,
-    /// Its bytes.
+    /// The length of its file.
     pub bytes: u64,
     /// Its readable records; those that count in another segment are left out.
     pub records: usize,
@@ -99,7 +99,7 @@ pub struct SegmentSummary {
 /// Bytes of a segment that hold no readable record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadableRange {
-    /// The segment.
+    /// The file name of the segment.
     pub segment: String,
     /// Where they start.
     pub offset: u64,

@@ -293,7 +293,7 @@ impl DiskWriter {
         DiskWriter { file, offset: 0 }
     }
 
-    /// The file.
+    /// What it writes to.
     pub fn file(&self) -> &Arc<dyn DiskFile> {
         &self.file
     }

@@ -17,10 +17,12 @@ use super::DiskFile;
 use super::regular::open_regular;
 use crate::error::{Error, Result};
 
-/// Open files where the system sets no limit, or one that is far away.
+/// Open files where the system sets no limit, or one that is far away: half of
+/// the 1,024 that systems give a process by themselves.
 const MOST_OPEN: u64 = 512;
-/// The part of the limit that is left to all else: what is written, locked and sorted.
-const PART_LEFT: u64 = 2;
+/// What the limit is divided by: the other half is for what is written, locked
+/// and sorted.
+const LIMIT_DIVISOR: u64 = 2;
 
 /// Opens a regular file for reading; it is closed while it is not needed and too
 /// many are open, and opened again when it is.
@@ -31,7 +33,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Arc<dyn DiskFile>> {
     /// One for the process, as the system's limit is.
     static OPEN: LazyLock<Arc<OpenFiles>> = LazyLock::new(|| {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(MOST_OPEN);
-        let most = (limit / PART_LEFT).clamp(1, MOST_OPEN);
+        let most = (limit / LIMIT_DIVISOR).clamp(1, MOST_OPEN);
         Arc::new(OpenFiles::of(usize::try_from(most).unwrap_or(1)))
     });
     Ok(ReadFile::new(path, &OPEN)?)

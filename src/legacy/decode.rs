@@ -73,7 +73,6 @@ fn data_type(c: &mut Cursor<'_>) -> Read<DataType> {
     })
 }
 
-/// One column.
 pub(super) fn column(c: &mut Cursor<'_>, family: Family) -> Read<Column> {
     Ok(Column {
         name: string(c)?,

@@ -27,7 +27,7 @@ const MAX_SLOTS: usize = PAGE_DATA_LEN;
 pub(super) const MAX_PAGE_FILE_LEN: u64 =
     (HEADER_LEN + SLOT_COUNT_LEN + MAX_SLOTS * SLOT_LEN + DATA_LEN_LEN + PAGE_DATA_LEN) as u64;
 
-/// The header of a legacy page.
+/// What a legacy page says of itself (format page, "Legacy page files").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegacyPageHeader {
     /// Counts CREATE TABLEs since the server started, over all databases.
@@ -60,9 +60,9 @@ pub struct LegacySlot {
 /// One page, as it stands in its file.
 #[derive(Debug, Clone)]
 pub struct LegacyPage {
-    /// Its header.
+    /// As read, whether it is true or not.
     pub header: LegacyPageHeader,
-    /// Its slots.
+    /// Used and unused ones, in the order of the file.
     pub slots: Vec<LegacySlot>,
     /// Its data area.
     pub data: Vec<u8>,

@@ -24,7 +24,7 @@ struct Mark {
 /// Where a table's rows lie in a file, and what a walk over them counted.
 #[derive(Debug, Clone)]
 pub struct RowExtent {
-    /// The file.
+    /// The snapshot, or what else holds the rows.
     pub file: Arc<SourceFile>,
     /// The bytes of all rows, after their count.
     pub range: Range<u64>,

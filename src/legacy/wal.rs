@@ -80,9 +80,9 @@ pub struct Copied {
 /// One segment file.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// The file.
+    /// Open for reading.
     pub file: Arc<SourceFile>,
-    /// Its name.
+    /// The name of its file in `wal/`.
     pub name: String,
 }
 

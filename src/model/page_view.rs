@@ -72,7 +72,7 @@ impl FieldSpec {
 /// A field of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name.
+    /// As the format page calls it.
     pub name: &'static str,
     /// Bytes from the start of the page.
     pub at: usize,
@@ -134,7 +134,7 @@ pub struct PageView {
     pub number: u64,
     /// What kind of page it says it is.
     pub kind: String,
-    /// The file.
+    /// The path of the file that it lies in.
     pub file: PathBuf,
     /// Bytes from the file's start.
     pub offset: u64,

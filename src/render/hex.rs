@@ -9,8 +9,8 @@ const LINE_LEN: usize = 16;
 /// Fewest zeros that are not printed one by one.
 const MIN_ZEROS: usize = 32;
 
-/// A named field of a page.
-struct Field {
+/// Bytes of a page, with their name.
+struct NamedBytes {
     at: usize,
     len: usize,
     name: String,
@@ -34,18 +34,18 @@ pub fn page_hex(view: &PageView) -> String {
     text
 }
 
-fn fields(view: &PageView) -> Vec<Field> {
-    let fields = view.fields.iter().map(|field| Field {
+fn fields(view: &PageView) -> Vec<NamedBytes> {
+    let fields = view.fields.iter().map(|field| NamedBytes {
         at: field.at,
         len: field.len,
         name: format!("{} {}", field.name, field.value),
     });
-    let slots = view.slots.iter().map(|slot| Field {
+    let slots = view.slots.iter().map(|slot| NamedBytes {
         at: slot.at,
         len: slot.len,
         name: format!("slot {}: {}", slot.number, slot.state),
     });
-    let rows = view.rows.iter().map(|row| Field {
+    let rows = view.rows.iter().map(|row| NamedBytes {
         at: row.at,
         len: row.len,
         name: match row.overflow.is_empty() {

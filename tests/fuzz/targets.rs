@@ -247,8 +247,8 @@ fn forge(name: &str, bytes: &mut [u8]) {
         }
     } else if name.starts_with("page_") {
         for (number, page) in bytes.chunks_exact_mut(8192).enumerate() {
-            let sum = crc(&[&seed(number), &page[4..]]);
-            page[..4].copy_from_slice(&sum);
+            let sum = crc(&[&seed(number), &page[..12], &page[16..]]);
+            page[12..16].copy_from_slice(&sum);
         }
     } else if matches!(name, "global.db" | "metadata.db") && bytes.len() > 4 {
         let end = bytes.len() - 4;

@@ -18,7 +18,7 @@ pub use schema::Difference;
 /// A table whose rows differ.
 #[derive(Debug, Clone)]
 pub struct TableDiff {
-    /// Its database.
+    /// The database that it belongs to, on both sides.
     pub database: String,
     /// Its schema in A, or in B where A has no such table.
     pub table: Table,

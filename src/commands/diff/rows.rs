@@ -46,7 +46,7 @@ pub struct RowDiff {
 pub struct Example {
     /// Its position among all row versions of the table, from 0.
     pub index: u64,
-    /// The row.
+    /// As it is stored, with xmin and xmax.
     pub row: Row,
 }
 

@@ -22,7 +22,7 @@ pub struct Difference {
     /// The table, if it lies in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// Its name.
+    /// What it is called, within its database or table.
     pub name: String,
     /// What A has against what B has; never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use crate::legacy::Release;
 
 use super::Target;
 
-/// What to upgrade, and how.
+/// All that a user can ask of an upgrade.
 #[derive(Debug, Clone)]
 pub struct UpgradeOptions {
     /// The directory to read.

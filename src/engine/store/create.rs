@@ -8,7 +8,7 @@ use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
 use super::descriptor::{self, Descriptor};
 use crate::engine::layouts::CreateOptions;
-use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::address::{Lsns, TableAddress};
 use crate::engine::pages::paths::{TablePlace, database_dir};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::encoded::EncodedRows;
@@ -74,6 +74,7 @@ pub fn create_on(
         for (position, table) in database.tables.iter().enumerate() {
             let address = TableAddress {
                 cluster_id: origin.cluster_id,
+                lsns: Lsns::ANY,
                 database: id,
                 table: id_at(position)?,
             };
@@ -186,7 +187,7 @@ impl<'p> Writing<'p> {
                     Some(writer) => writer,
                     none => {
                         let place = &job.place.1;
-                        let started = self.tables.start(place, Lsn::default(), threads);
+                        let started = self.tables.start(place, place.address.lsns.first, threads);
                         none.insert(started?)
                     }
                 };

@@ -21,7 +21,8 @@ use super::turn::{Side, Turn, Turns};
 const READINGS_MAX: usize = 1_500_000;
 /// Widest and narrowest beam.
 const WIDTHS: (usize, usize) = (256, 16);
-/// States less likely than the best by this much (as a logarithm) are left out.
+/// States less likely than the best by this much (as a logarithm) are left out:
+/// the widest beam full of them would have about the least share that is listed.
 const SPAN: f64 = 13.0;
 /// Databases, or classes of them, that one record is tried in from one state;
 /// the likeliest go first.

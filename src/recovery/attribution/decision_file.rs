@@ -229,7 +229,7 @@ pub struct Line<'l> {
     pub records: (u64, u64),
     /// The operation.
     pub op: &'l str,
-    /// The table.
+    /// The table that they name.
     pub table: &'l str,
     /// What is known of them.
     pub known: &'l Attributed,

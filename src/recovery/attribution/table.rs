@@ -34,7 +34,6 @@ pub(super) struct Pushed {
 pub(super) struct Key {
     /// The transaction that looks.
     pub transaction: u64,
-    /// The column.
     pub column: ColumnId,
     /// The value's hash.
     pub value: u64,

@@ -42,7 +42,6 @@ impl Turn {
         }
     }
 
-    /// What it changes.
     pub fn change(&self, readings: &Readings<'_, '_>, slot: Slot) -> &Delta {
         self.change.get_or_init(|| {
             if !self.effect {

@@ -68,7 +68,6 @@ const NOT_THE_REPLAY: &str = "no single state that the log gives becomes this ta
 
 /// What is compared: the snapshot of now with the log before a start.
 pub(super) struct Comparison<'c> {
-    /// The snapshot.
     pub snapshot: &'c Snapshot,
     /// The runs of the log.
     pub runs: &'c RunMap,

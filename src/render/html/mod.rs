@@ -50,19 +50,19 @@ pub struct Page {
     pub findings: Vec<Finding>,
 }
 
-/// One database.
+/// What the page shows of a database.
 #[derive(Debug)]
 pub struct DatabaseSection {
-    /// Its name.
+    /// As the source has it; it is escaped where it is shown.
     pub name: String,
-    /// Its tables.
+    /// In the order in which they are shown.
     pub tables: Vec<TableSection>,
 }
 
-/// One table.
+/// What the page shows of a table.
 #[derive(Debug)]
 pub struct TableSection {
-    /// Its name.
+    /// As the source has it.
     pub name: String,
     /// Its columns, in order.
     pub columns: Vec<ColumnLine>,
@@ -72,14 +72,14 @@ pub struct TableSection {
     pub dead: u64,
     /// Its size in words.
     pub size: String,
-    /// Its bytes.
+    /// The same as a number, for the length of its bar.
     pub bytes: u64,
 }
 
-/// One column.
+/// What the page shows of a column.
 #[derive(Debug)]
 pub struct ColumnLine {
-    /// Its name.
+    /// As the source has it.
     pub name: String,
     /// Its declared type.
     pub data_type: String,

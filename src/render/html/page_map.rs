@@ -5,7 +5,6 @@ use maud::{Markup, html};
 
 use super::super::escape;
 
-/// Cells in one line.
 const CELLS_A_LINE: usize = 48;
 /// From one cell to the next.
 const STEP: usize = 14;

@@ -121,6 +121,7 @@ impl Bench {
         };
         let address = TableAddress {
             cluster_id: 0xc1,
+            lsns: crate::engine::pages::address::Lsns::ANY,
             database: 2,
             table: 3,
         };

@@ -8,7 +8,6 @@ use super::heap::{RowPlace, State};
 use super::page_files::{PageFiles, PagePlace};
 use super::page_source::PageSource;
 use crate::codec::{ByteWriter, ContentHash};
-use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::key::key_digest;
@@ -140,7 +139,7 @@ fn open(
     };
     // One that damage of a row kept from being ended.
     place.disk.remove_if_there(&new)?;
-    let mut tree = TreeBuilder::create(index, Lsn::default(), &place.dir)?;
+    let mut tree = TreeBuilder::create(index, place.address.lsns.first, &place.dir)?;
     let pages = || PageFiles::new(place.clone());
     let sources = (pages(), pages());
     visible_rows(sources, table.arity, Some(key), |at, key| {

@@ -110,6 +110,7 @@ impl Bench {
             stem: "t".into(),
             address: TableAddress {
                 cluster_id: 5,
+                lsns: crate::engine::pages::address::Lsns::ANY,
                 database: 1,
                 table: 2,
             },
@@ -336,7 +337,7 @@ fn ends_in_full_pages_move_rows_and_leave_the_rest_alone() {
 
 #[test]
 fn a_row_that_fills_its_page_becomes_a_wide_one_when_it_ends() {
-    let mut bench = Bench::new(Some(&[8156, 8156]));
+    let mut bench = Bench::new(Some(&[8144, 8144]));
     for at in 0..2 {
         bench.end(at, 1 << 60);
     }
@@ -349,8 +350,8 @@ fn a_row_that_fills_its_page_becomes_a_wide_one_when_it_ends() {
 #[test]
 fn heads_of_wide_rows_end_in_place_and_elsewhere_and_keep_their_chains() {
     // Two heads to a page, with no room for two xmax.
-    let inline = (8160 - 2 * (4 + 8)) / 2;
-    let mut bench = Bench::new(Some(&[inline + 8128; 6]));
+    let inline = (8148 - 2 * (4 + 8)) / 2;
+    let mut bench = Bench::new(Some(&[inline + 8116; 6]));
     let before = fs::read(bench.file("page_0000.dat")).unwrap();
     for at in 0..6 {
         bench.end(at, u64::MAX);
