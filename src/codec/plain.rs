@@ -308,7 +308,8 @@ impl RowBuffer {
         self.bytes.truncate(end);
     }
 
-    /// The rows.
+    /// The rows. Who gets them may leave some out: the buffer is cleared before
+    /// others are added.
     pub fn batch(&mut self) -> RowBatch<'_> {
         RowBatch::new(self.bytes.as_slice(), &mut self.versions)
     }
