@@ -93,13 +93,13 @@ fn lines(text: &mut String, view: &PageView, (from, to): (usize, usize), name: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{NamedBytes, PageRow};
+    use crate::model::{Field, PageRow};
 
     #[test]
     fn every_byte_stands_once_and_zeros_are_short() {
         let bytes = [&b"ABCD"[..], &[0; 40], b"row 17 bytes long"].concat();
         let mut view = PageView::new(3, "t.dat".into(), 4096, bytes);
-        view.fields.push(NamedBytes {
+        view.fields.push(Field {
             name: "magic",
             at: 0,
             len: 3,
@@ -115,7 +115,7 @@ mod tests {
             row: None,
         });
         // One that reaches into another is left out.
-        view.fields.push(NamedBytes {
+        view.fields.push(Field {
             name: "wrong",
             at: 50,
             len: 9,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::Flaw;
 use crate::codec::RowValues;
-use crate::commands::decided::Names;
+use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ impl<'d> TakenUp<'d> {
         let mut records = quarantine::read(&**directory.disk(), directory.path())?;
         records.sort_by_key(|record| record.sequence);
         let catalog = directory.catalog();
-        let names = Names {
+        let names = DecidableNames {
             tables: records.iter().filter_map(|r| r.table.as_deref()).collect(),
             databases: catalog.databases.iter().map(|d| d.name.as_str()).collect(),
             // What is wrong about it is said of the first record that is decided.
