@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::RowValues;
 use crate::error::Result;
 use crate::finding::Code;
 use crate::legacy::{LegacyDir, WalRecord};
@@ -350,7 +349,7 @@ fn read_rows<T>(
             if missing.remove(&position) {
                 let named = NamedValues {
                     columns: columns.clone(),
-                    values: row.values.to_vec(),
+                    values: row.values().collect(),
                 };
                 wanted.insert(position, Some(show(&named)));
             }

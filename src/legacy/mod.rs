@@ -19,7 +19,6 @@ mod wal_report;
 mod walk;
 mod zeros;
 
-pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
 pub use encode::{SnapshotEncoder, encode_column};
 pub use family::{Family, Release};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::rows::RowExtent;
-use crate::codec::{ByteWriter, Cursor, Flaw, MIN_PLAIN_ROW_LEN, encode_plain_row, walk_plain_row};
+use crate::codec::{ByteWriter, Cursor, Flaw, MIN_PLAIN_ROW_LEN, encode_row, walk_plain_row};
 use crate::error::{Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
@@ -145,7 +145,7 @@ impl RowExtent {
     pub fn of_rows(path: &Path, rows: &[PackedRow], arity: usize) -> Result<Self> {
         let mut bytes = ByteWriter::new();
         for row in rows {
-            encode_plain_row(&mut bytes, &row.plain());
+            encode_row(&mut bytes, &row.as_row());
         }
         let file = SourceFile::in_memory(path, bytes.into_vec());
         let len = file.len();

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::Row;
+use super::PackedRow;
 use crate::error::{Damage, Result};
 
 /// Which of the pages of a table are shown, and what of them.
@@ -115,7 +115,7 @@ pub struct PageRow {
     /// Whether a user sees it.
     pub visible: bool,
     /// Its values, if they were asked for.
-    pub row: Option<Row>,
+    pub row: Option<PackedRow>,
 }
 
 /// The end of a version that stands elsewhere.

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::RowValues;
 use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, WalRecord};
 use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};

@@ -9,10 +9,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::codec::{ByteWriter, ContentHash, sortable};
+use crate::codec::{ByteWriter, ContentHash, encode_value, sortable};
 use crate::engine::{Entry, Sorter};
 use crate::error::Result;
-use crate::legacy::encode_value;
 use crate::model::{RowSource, ValueRef};
 use crate::work::Threads;
 
@@ -346,12 +345,15 @@ fn each_key(
     let mut key = Vec::new();
     let mut index = 0_u64;
     while let Some(batch) = stream.next_batch()? {
+        let mut values = Vec::new();
         for (row, index) in batch.rows().zip(index..) {
             if !row.is_visible() {
                 continue;
             }
+            values.clear();
+            values.extend(row.values());
             for (number, column) in columns.iter().enumerate() {
-                let value = row.values.get(column.column);
+                let value = values.get(column.column);
                 key.clear();
                 if value.is_some_and(|value| (column.key)(&mut key, value))
                     && each(number, index, &key)?.is_break()
@@ -372,12 +374,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::RowBuffer;
     use crate::model::{RowBatch, RowStream};
 
     /// A table of one column for each list, whose rows end with some lists.
     struct Columns([Vec<Option<i64>>; 2]);
 
-    struct Batches<'c>(std::slice::Chunks<'c, Option<i64>>);
+    struct Batches<'c>(std::slice::Chunks<'c, Option<i64>>, RowBuffer);
 
     impl RowSource for Columns {
         fn row_count(&self, _: usize, table: usize) -> u64 {
@@ -385,22 +388,26 @@ mod tests {
         }
 
         fn open_rows(&self, _: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-            Ok(Box::new(Batches(self.0[table].chunks(7))))
+            Ok(Box::new(Batches(
+                self.0[table].chunks(7),
+                RowBuffer::default(),
+            )))
         }
     }
 
     impl RowStream for Batches<'_> {
         fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-            Ok(self.0.next().map(|values| {
-                let mut batch = RowBatch::new();
-                for value in values {
-                    batch.push_value(value.map_or(ValueRef::Null, ValueRef::Integer));
-                    // Those of a number that 10 divides were deleted.
-                    let deleted = value.is_some_and(|value| value % 10 == 0);
-                    batch.end_row(1, deleted.then_some(2));
-                }
-                batch
-            }))
+            let Some(values) = self.0.next() else {
+                return Ok(None);
+            };
+            self.1.clear();
+            for value in values {
+                // Those of a number that 10 divides were deleted.
+                let deleted = value.is_some_and(|value| value % 10 == 0);
+                let value = value.map_or(ValueRef::Null, ValueRef::Integer);
+                self.1.push([value], 1, deleted.then_some(2));
+            }
+            Ok(Some(self.1.batch()))
         }
     }
 

@@ -4,9 +4,8 @@
 //! side are held; larger tables are read several times, each time for another
 //! part of the hashes.
 
-use crate::codec::{ByteWriter, ContentHash};
+use crate::codec::ContentHash;
 use crate::error::Result;
-use crate::legacy::encode_row;
 use crate::model::{Row, RowRef, RowSource};
 
 /// How to compare.
@@ -159,7 +158,6 @@ impl HashShare {
         mut each: impl FnMut(u64, u128, &RowRef<'_>) -> bool,
     ) -> Result<()> {
         let Some(side) = side else { return Ok(()) };
-        let mut scratch = ByteWriter::new();
         let mut stream = side.rows.open_rows(side.at.0, side.at.1)?;
         let mut index = 0_u64;
         while let Some(batch) = stream.next_batch()? {
@@ -169,7 +167,7 @@ impl HashShare {
                 if !self.versions && !row.is_visible() {
                     continue;
                 }
-                let hash = self.hash(&row, &mut scratch);
+                let hash = self.hash(&row);
                 let covered = hash % u128::from(self.parts) == u128::from(self.part);
                 if covered && !each(position, hash, &row) {
                     return Ok(());
@@ -179,19 +177,14 @@ impl HashShare {
         Ok(())
     }
 
-    fn hash(&self, row: &RowRef<'_>, scratch: &mut ByteWriter) -> u128 {
-        scratch.clear();
-        let row = match self.versions {
-            true => *row,
-            // What a user sees has no transaction.
-            false => RowRef {
-                xmin: 0,
-                xmax: None,
-                ..*row
-            },
-        };
-        encode_row(scratch, &row);
-        ContentHash::of(scratch.as_slice()).0
+    fn hash(&self, row: &RowRef<'_>) -> u128 {
+        let values = ContentHash::of(row.bytes);
+        // What a user sees has no transaction.
+        if !self.versions {
+            return values.0;
+        }
+        let written = values.with(row.xmin);
+        row.xmax.map_or(written, |xmax| written.with(xmax)).0
     }
 }
 

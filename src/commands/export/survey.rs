@@ -336,8 +336,8 @@ impl PartSurvey {
                 if !row.is_visible() {
                     continue;
                 }
-                let values = self.columns.iter_mut().zip(row.values);
-                let lens = values.map(|(column, value)| column.value(index, value));
+                let values = self.columns.iter_mut().zip(row.values());
+                let lens = values.map(|(column, value)| column.value(index, &value));
                 let len = lens.fold(0_usize, usize::saturating_add);
                 if self.too_long.is_none() && len > SURELY_READ {
                     self.too_long = line_too_long(&row, dialect).map(|len| (index, len));
@@ -363,11 +363,11 @@ fn len_of(value: &ValueRef<'_>) -> usize {
 
 /// A bound of what the values take in their page.
 fn inline_len(row: &RowRef<'_>) -> usize {
-    let of_value = |value: &ValueRef<'_>| match value {
+    let of_value = |value: ValueRef<'_>| match value {
         ValueRef::Null => 0,
-        value => len_of(value).saturating_add(8).min(INLINE_LEN),
+        value => len_of(&value).saturating_add(8).min(INLINE_LEN),
     };
-    row.values.iter().map(of_value).sum()
+    row.values().map(of_value).sum()
 }
 
 /// Bytes of the longest line that a server reads.
@@ -382,13 +382,13 @@ fn longest_line(dialect: Dialect) -> u64 {
 fn line_too_long(row: &RowRef<'_>, dialect: Dialect) -> Option<usize> {
     let most = longest_line(dialect);
     let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > most);
-    let exact = row.values.iter().fold(0_usize, |sum, value| {
+    let exact = row.values().fold(0_usize, |sum, value| {
         let len = match (value.as_text(), dialect) {
             // What holds a NUL becomes digits.
             (Some(text), _) if text.contains('\0') => text.len().saturating_mul(2),
             (Some(text), Dialect::Postgres) => copy_len(text.as_bytes()),
             (Some(text), Dialect::Sqlite) => sqlite_len(text),
-            (None, _) => len_of(value),
+            (None, _) => len_of(&value),
         };
         sum.saturating_add(len).saturating_add(8)
     });

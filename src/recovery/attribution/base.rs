@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::codec::{ByteWriter, RowValues};
+use crate::codec::ByteWriter;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
 use crate::model::{Operation, RowRef, RowStream, Table, ValueRef};
@@ -221,7 +221,7 @@ impl BaseTable {
         while let Some(batch) = reader.next_batch()? {
             for row in batch.rows() {
                 values.clear();
-                values.extend(row.values.iter().map(|value| hash(&mut bytes, value)));
+                values.extend(row.values().map(|value| hash(&mut bytes, &value)));
                 self.note(at, &row, &values, questions, places_left);
                 at += 1;
             }
@@ -237,16 +237,16 @@ impl BaseTable {
         questions: &Questions,
         places_left: &mut usize,
     ) {
-        for (column, (value, hash)) in row.values.iter().zip(values).enumerate() {
+        for (column, (value, hash)) in row.values().zip(values).enumerate() {
             let number = match value {
-                ValueRef::SmallInt(n) => Some(i64::from(*n)),
-                ValueRef::Integer(n) => Some(*n),
+                ValueRef::SmallInt(n) => Some(i64::from(n)),
+                ValueRef::Integer(n) => Some(n),
                 _ => None,
             };
             if let (Some(largest), Some(_)) = (self.largest.get_mut(column), number) {
                 *largest = (*largest).max(number);
             }
-            if *value == ValueRef::Null || !questions.values.contains(hash) {
+            if value == ValueRef::Null || !questions.values.contains(hash) {
                 continue;
             }
             let places = self.places.entry((column, *hash)).or_default();

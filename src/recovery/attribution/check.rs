@@ -1,6 +1,5 @@
 //! One record against one hypothetical state of a database.
 
-use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow};
 
 use super::facts::Fact;

@@ -24,7 +24,6 @@
 //! 5. Databases that a cut snapshot no longer holds take their share, one each,
 //!    from all others.
 
-use crate::codec::RowValues;
 use crate::model::{DataType, Operation, PackedRow, ValueRef};
 
 use super::check::Lookup;

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::ByteWriter;
-use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow, ValueRef};
 
 use super::base::{BaseTable, Standing};

@@ -1,7 +1,6 @@
 //! What is said of a start that applied records a second time: what it changed,
 //! what is not proven, and what was undone.
 
-use crate::codec::RowValues;
 use crate::finding::{Code, Finding};
 use crate::legacy::{LegacyDir, Snapshot};
 use crate::model::{Operation, PackedRow, Table, ValueRef};

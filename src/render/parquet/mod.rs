@@ -82,8 +82,8 @@ impl ParquetBatch {
         if self.columns.len() != columns.len() {
             self.columns = columns.iter().map(ColumnValues::new).collect();
         }
-        let mut all = self.columns.iter_mut().zip(row.values);
-        self.refused = all.any(|(column, value)| column.push(value).is_none());
+        let mut all = self.columns.iter_mut().zip(row.values());
+        self.refused = all.any(|(column, value)| column.push(&value).is_none());
         self.rows = self.rows.saturating_add(1);
         !self.refused
     }
@@ -281,6 +281,7 @@ fn field(column: &ParquetColumn) -> Result<Arc<Type>, ParquetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::pack_row;
     use crate::model::ValueRef;
 
     /// A file of rows of one text each, by number.
@@ -297,12 +298,7 @@ mod tests {
         for row in 0..rows {
             let text = text(row);
             let values = [ValueRef::Text(&text), ValueRef::Null];
-            let row = RowRef {
-                values: &values,
-                xmin: 1,
-                xmax: None,
-            };
-            assert!(batch.push(&columns, &row));
+            assert!(batch.push(&columns, &pack_row(values, 1, None).as_row()));
             if batch.len() == 3000 {
                 batch.seal();
                 parquet.write(&batch, 0, batch.len()).unwrap();
@@ -350,13 +346,8 @@ mod tests {
             distinct: false,
         };
         let takes = |column: &ParquetColumn, value| {
-            let values = [value];
-            let row = RowRef {
-                values: &values,
-                xmin: 1,
-                xmax: None,
-            };
-            ParquetBatch::default().push(std::slice::from_ref(column), &row)
+            let row = pack_row([value], 1, None);
+            ParquetBatch::default().push(std::slice::from_ref(column), &row.as_row())
         };
         assert!(takes(&column, ValueRef::Numeric("12.0")));
         assert!(!takes(&column, ValueRef::Numeric("12.5")) && !takes(&column, ValueRef::Null));

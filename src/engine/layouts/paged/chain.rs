@@ -171,7 +171,7 @@ pub(super) fn walk_row_of<'r>(
     row: &'r [u8],
     arity: usize,
     key: Option<usize>,
-) -> Result<(RowSummary, Option<&'r [u8]>), Damage> {
+) -> Result<RowSummary<'r>, Damage> {
     let piece = Piece {
         bytes: row,
         path: tuple.piece.path,
