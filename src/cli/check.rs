@@ -9,7 +9,7 @@ use crate::commands::check::{Agreement, Checked, check, find_directories};
 use crate::render::escape;
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::exit::error_text;
 use super::options::{Common, Format};
 use super::output::Output;
@@ -41,11 +41,11 @@ pub struct CheckArgs {
 struct Content {
     checked: usize,
     differing: usize,
-    directories: Vec<Line>,
+    directories: Vec<CheckLine>,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct CheckLine {
     directory: String,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
         let (line, own) = match check(directory, args.bless) {
             Ok(checked) => of_checked(checked),
             Err(error) => {
-                let line = Line {
+                let line = CheckLine {
                     directory: directory.display().to_string(),
                     outcome: "unreadable",
                     expected: None,
@@ -82,7 +82,7 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
         }
         lines.push(line);
     }
-    let good = |line: &&Line| matches!(line.outcome, "same" | "blessed");
+    let good = |line: &&CheckLine| matches!(line.outcome, "same" | "blessed");
     let differing = lines
         .len()
         .saturating_sub(lines.iter().filter(good).count());
@@ -95,7 +95,7 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
             };
             let head = Head {
                 command: "check",
-                source: Some(Source::at(&args.path)),
+                source: Some(DirectoryShown::at(&args.path)),
                 outcome: if differing > 0 { "differs" } else { "done" },
                 findings: &[],
                 next: &[],
@@ -108,7 +108,7 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn of_checked(checked: Checked) -> (Line, Exit) {
+fn of_checked(checked: Checked) -> (CheckLine, Exit) {
     let (outcome, exit, differences) = match checked.outcome {
         Agreement::Same => ("same", Exit::Done, Vec::new()),
         Agreement::Blessed => ("blessed", Exit::Done, Vec::new()),
@@ -116,7 +116,7 @@ fn of_checked(checked: Checked) -> (Line, Exit) {
         Agreement::Foreign => ("foreign", Exit::Damage, Vec::new()),
         Agreement::Differs(differences) => ("differs", Exit::Damage, differences),
     };
-    let line = Line {
+    let line = CheckLine {
         directory: checked.directory.display().to_string(),
         outcome,
         expected: Some(checked.expected.display().to_string()),
@@ -126,7 +126,7 @@ fn of_checked(checked: Checked) -> (Line, Exit) {
     (line, exit)
 }
 
-fn show(out: &mut Output, line: &Line, common: &Common) -> anyhow::Result<()> {
+fn show(out: &mut Output, line: &CheckLine, common: &Common) -> anyhow::Result<()> {
     let good = matches!(line.outcome, "same" | "blessed");
     if good && common.quiet {
         return Ok(());

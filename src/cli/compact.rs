@@ -10,10 +10,10 @@ use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
-use super::document::{Head, Source, outcome};
+use super::document::{DirectoryShown, Head, outcome};
 use super::options::{Common, Format};
 use super::output::{Output, note, warn};
-use super::owner::Owner;
+use super::owner::OwnerArgs;
 
 /// Drops dead row versions, packs what is left, and writes indexes anew
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub struct CompactArgs {
     #[arg(short, long, value_name = "TARGET")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    owner: Owner,
+    owner: OwnerArgs,
     /// Threads that read at once [default: one a processor, at most 8]
     #[arg(long, value_name = "N")]
     threads: Option<Threads>,
@@ -81,7 +81,7 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
         Format::Json => {
             let head = Head {
                 command: "compact",
-                source: Some(Source::known(&args.dir, Identity::ours_unread())),
+                source: Some(DirectoryShown::known(&args.dir, Identity::ours_unread())),
                 outcome: outcome(exit),
                 findings: &findings,
                 next: &[],

@@ -12,7 +12,7 @@ use crate::render::{counted, distinct_names, escape, push_redacted, push_text};
 use crate::report::Report;
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, warn};
 
@@ -49,8 +49,8 @@ pub struct DiffArgs {
 #[derive(Serialize)]
 struct Content<'d> {
     equal: bool,
-    a: Source,
-    b: Source,
+    a: DirectoryShown,
+    b: DirectoryShown,
     differences: &'d [Difference],
     tables: Vec<TableLine<'d>>,
 }
@@ -131,12 +131,12 @@ fn show_json(
     });
     let content = Content {
         equal: found.is_empty(),
-        a: Source::of(a),
-        b: Source::of(b),
+        a: DirectoryShown::of(a),
+        b: DirectoryShown::of(b),
         differences: &found.differences,
         tables: tables.collect(),
     };
-    let mut head = Head::of("diff", Source::of(a), report);
+    let mut head = Head::of("diff", DirectoryShown::of(a), report);
     if !found.is_empty() && Exit::from(report) == Exit::Done {
         head.outcome = "differs";
     }

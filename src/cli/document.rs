@@ -23,7 +23,7 @@ use super::shell::arguments;
 struct Document<'d, C> {
     /// The subcommand; empty where none was understood.
     command: &'d str,
-    source: Option<&'d Source>,
+    source: Option<&'d DirectoryShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ struct Document<'d, C> {
 
 /// A directory, in the words that all documents use for it.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct Source {
+pub(super) struct DirectoryShown {
     #[serde(flatten, serialize_with = "path_fields")]
     path: PathBuf,
     #[serde(flatten)]
@@ -50,7 +50,7 @@ pub(super) struct Head<'d> {
     /// The subcommand.
     pub command: &'static str,
     /// What was read.
-    pub source: Option<Source>,
+    pub source: Option<DirectoryShown>,
     /// How it ended, in a word.
     pub outcome: &'static str,
     /// Everything found.
@@ -59,10 +59,10 @@ pub(super) struct Head<'d> {
     pub next: &'d [Step],
 }
 
-impl Source {
+impl DirectoryShown {
     /// A directory of which only the path is known.
     pub(super) fn at(path: &Path) -> Self {
-        Source {
+        DirectoryShown {
             path: path.to_owned(),
             identity: None,
         }
@@ -70,7 +70,7 @@ impl Source {
 
     /// A directory whose kind is known.
     pub(super) fn known(path: &Path, identity: Identity) -> Self {
-        Source {
+        DirectoryShown {
             path: path.to_owned(),
             identity: Some(identity),
         }
@@ -95,7 +95,7 @@ impl Source {
 
 impl<'d> Head<'d> {
     /// That of a command whose exit code is what its findings say.
-    pub(super) fn of(command: &'static str, source: Source, report: &'d Report) -> Self {
+    pub(super) fn of(command: &'static str, source: DirectoryShown, report: &'d Report) -> Self {
         Head {
             command,
             source: Some(source),
@@ -222,7 +222,7 @@ pub(super) fn failure(
     findings: &[Finding],
     steps: &[Step],
 ) -> Vec<u8> {
-    let source = asked.source.as_deref().map(Source::at);
+    let source = asked.source.as_deref().map(DirectoryShown::at);
     let document = Document {
         command: &asked.command,
         source: source.as_ref(),
@@ -245,7 +245,7 @@ struct UpgradeDocument<'d> {
     command: &'static str,
     /// Where the report has none, because nothing could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<Source>,
+    source: Option<DirectoryShown>,
     #[serde(flatten)]
     report: &'d UpgradeReport,
     next: Vec<Vec<String>>,
@@ -259,7 +259,7 @@ pub(super) fn upgrade_document(
 ) -> anyhow::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(&UpgradeDocument {
         command: "upgrade",
-        source: report.source.is_none().then(|| Source::at(source)),
+        source: report.source.is_none().then(|| DirectoryShown::at(source)),
         report,
         next: next(steps),
     })?;

@@ -141,7 +141,7 @@ pub(super) fn dump_csv(
     common: &Common,
 ) -> anyhow::Result<()> {
     let csv = CsvRows::new(rows);
-    let render = |_: usize, batch: &RowBatch<'_>, lines: &mut Lines| {
+    let render = |_: usize, batch: &RowBatch<'_>, lines: &mut SplitLines| {
         let shown = |row: &RowRef<'_>| rows.versions || row.is_visible();
         for row in batch.rows().filter(shown) {
             csv.push(&mut lines.text, &row);
@@ -178,12 +178,12 @@ pub(super) fn dump_csv(
 
 /// Lines, and where each ends.
 #[derive(Default)]
-struct Lines {
+struct SplitLines {
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Rendered for Lines {
+impl Rendered for SplitLines {
     fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
@@ -218,12 +218,12 @@ impl CsvSink<'_> {
     }
 }
 
-impl RowSink<Lines, anyhow::Error> for CsvSink<'_> {
+impl RowSink<SplitLines, anyhow::Error> for CsvSink<'_> {
     fn table(&mut self, _: &Chosen<'_>) -> anyhow::Result<()> {
         self.open()
     }
 
-    fn rows(&mut self, lines: &mut Lines) -> anyhow::Result<()> {
+    fn rows(&mut self, lines: &mut SplitLines) -> anyhow::Result<()> {
         let (mut text, mut ends) = (lines.text.as_slice(), lines.ends.as_slice());
         let mut before = 0;
         while !ends.is_empty() {

@@ -26,7 +26,7 @@ pub(super) struct SchemaOptions {
 }
 
 #[derive(Serialize)]
-struct TableLine<'s> {
+struct SchemaLine<'s> {
     database: &'s str,
     table: &'s str,
     #[serde(flatten)]
@@ -74,7 +74,7 @@ pub(super) fn dump_schema(
     for one in chosen {
         line(
             &mut out,
-            &TableLine {
+            &SchemaLine {
                 database: &one.database.name,
                 table: &one.table.name,
                 schema: one.table.into(),

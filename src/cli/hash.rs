@@ -8,7 +8,7 @@ use crate::commands::{Directory, Phase};
 use crate::render::escape;
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, warn};
 
@@ -41,7 +41,7 @@ pub fn run(args: &HashArgs, common: &Common) -> anyhow::Result<Exit> {
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => {
-            let source = Source::of(&directory);
+            let source = DirectoryShown::of(&directory);
             out.document(&Head::of("hash", source, &findings), &content)?;
         }
         Format::Text => {

@@ -11,7 +11,7 @@ use crate::legacy::Family;
 use crate::render::{Detail, counted, utc_text};
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::next_steps::{Step, after_look, steps_text};
 use super::options::{Common, Format, ReadArgs, Salvaging};
 use super::output::{DETAILS, Output, word};
@@ -42,7 +42,7 @@ pub fn run(args: &InfoArgs, common: &Common) -> anyhow::Result<Exit> {
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => {
-            let source = Source::known(&info.path, info.identity.clone());
+            let source = DirectoryShown::known(&info.path, info.identity.clone());
             let head = Head {
                 next: &after_look(&info, &args.reading.deciding.words()),
                 ..Head::of("info", source, &info.report)

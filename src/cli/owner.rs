@@ -11,13 +11,13 @@ use super::shell::quoted;
 
 /// Whose TARGET is to be.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Owner {
+pub struct OwnerArgs {
     /// Give TARGET to this user, by name or number [default: run as root, the owner of SOURCE]
     #[arg(long, value_name = "USER[:GROUP]")]
     owner: Option<String>,
 }
 
-impl Owner {
+impl OwnerArgs {
     /// Looks whether TARGET can be given away, before there is one.
     pub(super) fn check(&self, source: &Path) -> anyhow::Result<()> {
         let Some(owner) = &self.owner else {

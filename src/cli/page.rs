@@ -12,7 +12,7 @@ use crate::report::Report;
 use clap::ValueEnum;
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::options::{Common, FAMILIES, one_of};
 use super::output::{Output, warn};
 use super::page_json::{Content, PageJson};
@@ -117,7 +117,7 @@ pub fn run(args: &PageArgs, common: &Common) -> anyhow::Result<Exit> {
     }
     match args.format {
         PageFormat::Json => {
-            let source = Source::known(&args.dir, table.identity.clone());
+            let source = DirectoryShown::known(&args.dir, table.identity.clone());
             let content = Content {
                 table: &args.table,
                 unit: table.unit,

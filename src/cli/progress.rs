@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::commands::{Moment, Phase, Progress};
+use crate::commands::{Phase, Progress, ProgressNow};
 
 use super::options::{Common, ShowProgress};
 use super::output::note;
@@ -58,14 +58,17 @@ fn watched<T>(common: &Common, streams: bool, work: impl FnOnce() -> T) -> T {
 fn draw(progress: &Progress, ended: &Receiver<()>, terminal: bool) {
     let start = Instant::now();
     let mut last_line = start;
-    let mut shown: Option<Shown> = None;
+    let mut shown: Option<ShownPhase> = None;
     while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let now = progress.now();
         if now.total == 0 {
             continue;
         }
         if shown.as_ref().is_none_or(|shown| shown.phase != now.phase) {
-            shown = Some(Shown::new(&now, terminal && start.elapsed() >= PATIENCE));
+            shown = Some(ShownPhase::new(
+                &now,
+                terminal && start.elapsed() >= PATIENCE,
+            ));
         }
         let Some(one) = &mut shown else { continue };
         if start.elapsed() < PATIENCE {
@@ -84,15 +87,15 @@ fn draw(progress: &Progress, ended: &Receiver<()>, terminal: bool) {
 }
 
 /// The phase that is shown.
-struct Shown {
+struct ShownPhase {
     phase: Phase,
     start: Instant,
     bar: Option<ProgressBar>,
 }
 
-impl Shown {
-    fn new(now: &Moment, visible: bool) -> Self {
-        let mut shown = Shown {
+impl ShownPhase {
+    fn new(now: &ProgressNow, visible: bool) -> Self {
+        let mut shown = ShownPhase {
             phase: now.phase,
             start: Instant::now(),
             bar: None,
@@ -103,7 +106,7 @@ impl Shown {
         shown
     }
 
-    fn bar(&mut self, now: &Moment) -> &ProgressBar {
+    fn bar(&mut self, now: &ProgressNow) -> &ProgressBar {
         self.bar.get_or_insert_with(|| {
             let template = "{msg:8} {bar:24} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
             let bar = ProgressBar::new(now.total);
@@ -116,7 +119,7 @@ impl Shown {
     }
 }
 
-impl Drop for Shown {
+impl Drop for ShownPhase {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -125,7 +128,7 @@ impl Drop for Shown {
 }
 
 /// What a bar would show, as a line.
-fn line(now: &Moment, elapsed: Duration) -> String {
+fn line(now: &ProgressNow, elapsed: Duration) -> String {
     let millis = elapsed.as_millis().max(1);
     let rate = u128::from(now.done) * 1000 / millis;
     let left = u128::from(now.total.saturating_sub(now.done));
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_line_says_done_total_rate_and_time_left() {
-        let now = Moment {
+        let now = ProgressNow {
             phase: Phase::Writing,
             done: 256 << 20,
             total: 1 << 30,
@@ -161,7 +164,7 @@ mod tests {
             text,
             "writing 256.00 MiB of 1.00 GiB, 128.00 MiB/s, 6 seconds left"
         );
-        let begun = Moment { done: 0, ..now };
+        let begun = ProgressNow { done: 0, ..now };
         assert!(line(&begun, Duration::ZERO).ends_with("unknown left"));
     }
 }

@@ -20,7 +20,7 @@ use crate::render::html::{ColumnLine, DatabaseSection, Page, TableSection, page_
 use crate::render::{grouped, utc_text};
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::next_steps::{Obstacle, after_look};
 use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, note, word};
@@ -101,7 +101,7 @@ pub fn run(args: &ReportArgs, common: &Common) -> anyhow::Result<Exit> {
             next: &after_look(&info, &words),
             ..Head::of(
                 "report",
-                Source::known(&args.dir, info.identity.clone()),
+                DirectoryShown::known(&args.dir, info.identity.clone()),
                 &info.report,
             )
         };

@@ -44,7 +44,7 @@ pub(super) fn timeline(log: &Log) -> Timeline {
 }
 
 /// Neighbours that share a sign.
-struct Pending {
+struct NeighbouringMarks {
     mark: RecordMark,
     first: u64,
     last: u64,
@@ -58,7 +58,7 @@ struct Signs<'l> {
     databases: Vec<String>,
     single: bool,
     marks: Vec<(Mark, String)>,
-    pending: Option<Pending>,
+    pending: Option<NeighbouringMarks>,
     /// Segment and run of the record before.
     place: Option<(usize, u32)>,
 }
@@ -117,7 +117,7 @@ impl Signs<'_> {
         }
         self.flush();
         let table = record.operation.table().unwrap_or_default();
-        self.pending = Some(Pending {
+        self.pending = Some(NeighbouringMarks {
             mark,
             first: record.sequence,
             last: record.sequence,

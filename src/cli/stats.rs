@@ -9,7 +9,7 @@ use crate::commands::stats::{RecordTotals, Stats, TableStats, Writes, stats};
 use crate::render::counted;
 
 use super::Exit;
-use super::document::{Head, Source};
+use super::document::{DirectoryShown, Head};
 use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, warn};
 
@@ -41,7 +41,7 @@ pub fn run(args: &StatsArgs, common: &Common) -> anyhow::Result<Exit> {
     let mut out = Output::new(common)?;
     match args.format {
         Format::Json => {
-            let source = Source::known(&args.dir, stats.identity.clone());
+            let source = DirectoryShown::known(&args.dir, stats.identity.clone());
             out.document(&Head::of("stats", source, &stats.report), &stats)?;
         }
         Format::Text => {

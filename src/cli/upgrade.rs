@@ -22,7 +22,7 @@ use super::document::upgrade_document;
 use super::next_steps::{after_upgrade, steps_text};
 use super::options::{Beyond, Common, FAMILIES, Format, decisions, one_of};
 use super::output::{Output, note, warn_above};
-use super::owner::Owner;
+use super::owner::OwnerArgs;
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ pub struct UpgradeArgs {
     #[arg(long, value_name = "N")]
     threads: Option<Threads>,
     #[command(flatten)]
-    owner: Owner,
+    owner: OwnerArgs,
     /// Report everything the run would do, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,

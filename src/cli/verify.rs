@@ -16,7 +16,7 @@ use crate::report::Report;
 
 use super::Exit;
 use super::after_error::after_error;
-use super::document::{Head, Source, error_findings, outcome};
+use super::document::{DirectoryShown, Head, error_findings, outcome};
 use super::exit::error_text;
 use super::next_steps::{Step, steps_text};
 use super::options::{Common, Format, ReadArgs};
@@ -75,7 +75,7 @@ struct Content<'v> {
 #[derive(Serialize)]
 struct DirectoryLine {
     #[serde(flatten)]
-    source: Source,
+    source: DirectoryShown,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -156,7 +156,7 @@ fn line(dir: &Path, options: &OpenOptions, level: Level) -> (DirectoryLine, Exit
             let words: Vec<OsString> = std::env::args_os().collect();
             let exit = Exit::of_error(&error);
             let line = DirectoryLine {
-                source: Source::at(dir),
+                source: DirectoryShown::at(dir),
                 result: result_word(exit),
                 error: Some(error_text(&error)),
                 bytes: 0,
@@ -190,7 +190,7 @@ fn of_verification(dir: &Path, verification: Verification, exit: Exit) -> Direct
         })
         .collect();
     DirectoryLine {
-        source: Source::known(dir, verification.identity),
+        source: DirectoryShown::known(dir, verification.identity),
         result: result_word(exit),
         error: None,
         bytes: sum(|file| file.bytes, &files),

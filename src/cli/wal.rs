@@ -18,7 +18,7 @@ use crate::render::{counted, utc_text};
 use crate::report::Report;
 
 use super::Exit;
-use super::document::{Head, Source, outcome};
+use super::document::{DirectoryShown, Head, outcome};
 use super::options::{Beyond, Common, Deciding};
 use super::output::{Output, warn, word};
 use super::wal_explain::{ExplainOptions, explain};
@@ -330,7 +330,7 @@ fn beside(log: &Log) -> Report {
 
 /// The head of a document.
 fn head<'r>(args: &WalArgs, log: &Log, findings: &'r Report) -> Head<'r> {
-    let source = Source::known(&args.path, Identity::legacy(log.family()));
+    let source = DirectoryShown::known(&args.path, Identity::legacy(log.family()));
     Head {
         outcome: outcome(exit(log)),
         ..Head::of("wal", source, findings)

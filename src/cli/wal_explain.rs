@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::commands::affected::{Affected, Ended, NamedValues, affected};
+use crate::commands::affected::{Affected, EndedRow, NamedValues, affected};
 use crate::commands::wal::{Log, LogItem};
 use crate::error::Error;
 use crate::legacy::WalRecord;
@@ -20,11 +20,11 @@ use super::wal_line::{LineOptions, LogLine, what};
 #[derive(Serialize)]
 struct Content<'l> {
     sequence: u64,
-    records: Vec<Explained<'l>>,
+    records: Vec<ExplainedRecord<'l>>,
 }
 
 #[derive(Serialize)]
-struct Explained<'l> {
+struct ExplainedRecord<'l> {
     #[serde(flatten)]
     line: LogLine<'l>,
     because: String,
@@ -90,7 +90,7 @@ pub(super) fn explain(
     if let Some(head) = options.head {
         let records = found.iter().map(|(at, record)| {
             let about = about.remove(at).unwrap_or_default();
-            Explained {
+            ExplainedRecord {
                 line: LogLine::new(
                     log,
                     &LogItem::Record(*at, record),
@@ -123,7 +123,7 @@ fn json(row: &str) -> serde_json::Value {
 }
 
 impl EndsLine {
-    fn of(ended: Ended<String>) -> Self {
+    fn of(ended: EndedRow<String>) -> Self {
         EndsLine {
             database: ended.database,
             index: ended.index,

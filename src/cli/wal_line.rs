@@ -33,7 +33,7 @@ pub(super) struct LogLine<'l> {
     table: Option<&'l str>,
     state: &'static str,
     #[serde(flatten)]
-    owner: Option<Owner<'l>>,
+    owner: Option<RecordOwner<'l>>,
     /// Why there is no effect, or what is wrong with the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct LogLine<'l> {
 
 /// Whose a record was; the database is null when nobody can say.
 #[derive(Debug, Serialize)]
-struct Owner<'l> {
+struct RecordOwner<'l> {
     database: Option<&'l str>,
     confidence: Confidence,
     evidence: &'l [&'static str],
@@ -98,7 +98,9 @@ impl<'l> LogLine<'l> {
             op: Some(record.operation.name()),
             table: record.operation.table(),
             state: log.state(position, record).as_str(),
-            owner: attributed.filter(|_| options.attribute).map(Owner::of),
+            owner: attributed
+                .filter(|_| options.attribute)
+                .map(RecordOwner::of),
             detail: attributed.and_then(|a| a.no_effect).map(str::to_owned),
             what: what(&record.operation),
         }
@@ -144,13 +146,13 @@ impl<'l> LogLine<'l> {
     }
 }
 
-impl<'l> Owner<'l> {
+impl<'l> RecordOwner<'l> {
     fn of(attributed: &'l Attributed) -> Self {
         let open = matches!(
             attributed.confidence,
             Confidence::Probable | Confidence::Ambiguous
         );
-        Owner {
+        RecordOwner {
             database: attributed.database.as_deref(),
             confidence: attributed.confidence,
             evidence: &attributed.evidence,

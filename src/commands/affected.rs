@@ -31,7 +31,7 @@ pub struct Affected<T> {
     /// The row that it pushes.
     pub pushed: Option<T>,
     /// The row that it ends, by database that could own it.
-    pub ended: Vec<Ended<T>>,
+    pub ended: Vec<EndedRow<T>>,
 }
 
 impl<T> Default for Affected<T> {
@@ -45,7 +45,7 @@ impl<T> Default for Affected<T> {
 
 /// A row that a record ends if the record is a database's.
 #[derive(Debug)]
-pub struct Ended<T> {
+pub struct EndedRow<T> {
     /// The database that the record is tried on.
     pub database: String,
     /// Position among the row versions of the table.
@@ -104,7 +104,7 @@ pub fn affected<T: Clone>(
                     }
                     Err(why) => Err(why),
                 };
-                ended.push(Ended {
+                ended.push(EndedRow {
                     database: database_name(recovery, database).to_owned(),
                     index: *index,
                     row,

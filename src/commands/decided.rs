@@ -11,7 +11,7 @@ use crate::recovery::{Decisions, Request};
 use super::nearest;
 
 /// Names that a decision can give.
-pub(super) struct Names<'n> {
+pub(super) struct DecidableNames<'n> {
     /// The tables that records name.
     pub tables: BTreeSet<&'n str>,
     /// The databases that a file names.
@@ -20,7 +20,7 @@ pub(super) struct Names<'n> {
     pub open: bool,
 }
 
-impl<'n> Names<'n> {
+impl<'n> DecidableNames<'n> {
     /// Those of a legacy directory. Databases can be missing where the snapshot
     /// does not hold them all, and where a table was made that may be theirs.
     pub fn of_legacy(legacy: &'n LegacyDir, request: &Request) -> Self {
@@ -38,7 +38,7 @@ impl<'n> Names<'n> {
         };
         let mut tail = legacy.wal.records.iter().skip(from);
         let is_create = |operation: &Operation| matches!(operation, Operation::CreateTable { .. });
-        Names {
+        DecidableNames {
             tables,
             open: request.salvage
                 || databases.is_empty()

@@ -18,7 +18,7 @@ use crate::recovery::{Recovery, Request};
 use crate::report::Report;
 use crate::work::Threads;
 
-use super::decided::Names;
+use super::decided::DecidableNames;
 
 /// How to open a directory.
 #[derive(Debug, Clone)]
@@ -195,7 +195,7 @@ impl Directory {
             Opened::Ours(store) => Backend::Ours(store),
             Opened::Legacy(legacy) => {
                 let mut request = options.recovery.clone();
-                let names = Names::of_legacy(&legacy, &request);
+                let names = DecidableNames::of_legacy(&legacy, &request);
                 request.decisions = names.resolve(&request.decisions)?;
                 let recovery = Box::new(Recovery::plan(&legacy, &request)?);
                 Backend::Legacy { legacy, recovery }

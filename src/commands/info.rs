@@ -41,7 +41,7 @@ pub struct Info {
     pub families: Vec<String>,
     /// What decoding under each family said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<FamilyTried>,
     /// Files below the directory.
     pub files: u64,
     /// Their bytes.
@@ -72,7 +72,7 @@ pub struct Info {
 
 /// What strict decoding of a database file under one family said.
 #[derive(Debug, Serialize)]
-pub struct Evidence {
+pub struct FamilyTried {
     /// The path of the database file.
     pub file: String,
     /// The family that it was decoded as, such as `1.4`.
@@ -265,12 +265,12 @@ pub(super) fn table_bytes(directory: &Directory, database: usize, table: usize) 
 
 /// What each family's decoding said. A scan keeps it; of a damaged snapshot, or
 /// of several files, it is asked again.
-fn evidence(legacy: &LegacyDir) -> Result<Vec<Evidence>> {
+fn evidence(legacy: &LegacyDir) -> Result<Vec<FamilyTried>> {
     let (files, form) = match (&legacy.files, &legacy.snapshot) {
         (SnapshotFiles::Instance(file), Ok(Some(snapshot))) => {
             let known = snapshot.evidence.iter();
             return Ok(known
-                .map(|one| Evidence::new(file, one.family, one.refused.as_ref()))
+                .map(|one| FamilyTried::new(file, one.family, one.refused.as_ref()))
                 .collect());
         }
         (SnapshotFiles::Instance(file), _) => (std::slice::from_ref(file), Form::Instance),
@@ -285,16 +285,16 @@ fn evidence(legacy: &LegacyDir) -> Result<Vec<Evidence>> {
                 Err(Error::Damage(damage)) => Some(damage),
                 Err(other) => return Err(other),
             };
-            evidence.push(Evidence::new(file, family, refused.as_deref()));
+            evidence.push(FamilyTried::new(file, family, refused.as_deref()));
         }
     }
     Ok(evidence)
 }
 
-impl Evidence {
+impl FamilyTried {
     fn new(file: &SourceFile, family: Family, refused: Option<&Damage>) -> Self {
         let name = file.path().file_name().unwrap_or_default();
-        Evidence {
+        FamilyTried {
             file: name.to_string_lossy().into_owned(),
             family: family.to_string(),
             fits: refused.is_none(),

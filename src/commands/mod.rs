@@ -31,7 +31,7 @@ mod directory;
 mod look;
 
 pub use crate::file::{
-    DiskWriter, LocalDisk, Moment, OutputFile, OutputOptions, Ownership, Phase, Progress,
+    DiskWriter, LocalDisk, OutputFile, OutputOptions, Ownership, Phase, Progress, ProgressNow,
     read_text, write_output,
 };
 

@@ -152,10 +152,10 @@ impl PageMaps {
 }
 
 /// A table's name and its positions.
-type Named = (String, (usize, usize));
+type NamedTable = (String, (usize, usize));
 
 /// The largest tables in stored order, and how many others there are.
-fn largest(directory: &Directory) -> Result<(Vec<Named>, usize)> {
+fn largest(directory: &Directory) -> Result<(Vec<NamedTable>, usize)> {
     let mut tables = Vec::new();
     for (at, database) in directory.catalog().databases.iter().enumerate() {
         for (position, table) in database.tables.iter().enumerate() {

@@ -27,7 +27,7 @@ pub struct Named {
 pub type Visit<'v> = dyn FnMut(&Path, io::Result<&[Named]>) -> Result<bool> + 'v;
 
 /// A directory whose subdirectories are being looked at.
-struct Level {
+struct OpenDirectory {
     /// Device and inode.
     identity: (u64, u64),
     /// Those that are left, the next one last.
@@ -88,7 +88,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// Shows a directory; its subdirectories when it is gone into.
-fn enter(dir: &File, path: &Path, visit: &mut Visit<'_>) -> Result<Option<Level>> {
+fn enter(dir: &File, path: &Path, visit: &mut Visit<'_>) -> Result<Option<OpenDirectory>> {
     let listed = list(dir);
     let entries = match listed {
         Ok(entries) => entries,
@@ -98,13 +98,13 @@ fn enter(dir: &File, path: &Path, visit: &mut Visit<'_>) -> Result<Option<Level>
         return Ok(None);
     }
     let dirs = entries.into_iter().rev().filter(|entry| entry.is_dir);
-    Ok(Some(Level {
+    Ok(Some(OpenDirectory {
         identity: identity(dir, path)?,
         left: dirs.map(|entry| entry.name).collect(),
     }))
 }
 
-fn go_up(dir: &File, above: &Level, path: &Path) -> Result<File> {
+fn go_up(dir: &File, above: &OpenDirectory, path: &Path) -> Result<File> {
     let opened = rustix::fs::openat(dir, "..", DIRECTORY, Mode::empty());
     let opened = File::from(opened.map_err(|error| Error::io("list", path, error.into()))?);
     match identity(&opened, path)? == above.identity {

@@ -30,7 +30,7 @@ pub use local_disk::LocalDisk;
 pub use names::{decode_name, encode_name};
 pub use output::{OutputFile, OutputOptions, write_output};
 pub use owner::Ownership;
-pub use progress::{Moment, Phase, Progress, Watch, WatchedDisk};
+pub use progress::{Phase, Progress, ProgressNow, Watch, WatchedDisk};
 pub use scratch::{Scratch, scratch_dir};
 pub use source::{SourceDir, SourceFile, SourceReader, read_text};
 pub use staging::{Staging, TargetPlace, check_target};

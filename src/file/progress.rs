@@ -51,7 +51,7 @@ struct Counters {
 
 /// What a [`Progress`] says at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct ProgressNow {
     /// What is being done.
     pub phase: Phase,
     /// Bytes read in this phase, at most `total`.
@@ -77,10 +77,10 @@ impl Progress {
     }
 
     /// How far things are now.
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> ProgressNow {
         let total = self.0.total.load(Ordering::Relaxed);
         let phase = Phase::ALL.get(self.0.phase.load(Ordering::Relaxed));
-        Moment {
+        ProgressNow {
             phase: phase.copied().unwrap_or(Phase::Reading),
             // Windows overlap by a few bytes.
             done: self.0.done.load(Ordering::Relaxed).min(total),
@@ -294,7 +294,7 @@ mod tests {
         progress.begin(Phase::Checking, 150);
         let mut buffer = [0; 60];
         source.read_exact_at(&mut buffer, 0).unwrap();
-        let moment = Moment {
+        let moment = ProgressNow {
             phase: Phase::Checking,
             done: 60,
             total: 150,

@@ -9,10 +9,10 @@ use super::Watch;
 
 /// Counts what is written. Clones count together.
 #[derive(Debug, Clone)]
-pub struct Written(Arc<Counters>);
+pub struct Written(Arc<WrittenCounters>);
 
 #[derive(Debug)]
-struct Counters {
+struct WrittenCounters {
     log_dir: PathBuf,
     log: AtomicU64,
     files: AtomicU64,
@@ -30,7 +30,7 @@ pub struct WrittenBytes {
 impl Written {
     /// Counts from 0; the log's files are in `log_dir`.
     pub fn new(log_dir: PathBuf) -> Self {
-        Written(Arc::new(Counters {
+        Written(Arc::new(WrittenCounters {
             log_dir,
             log: AtomicU64::new(0),
             files: AtomicU64::new(0),

@@ -20,7 +20,7 @@ pub enum Family {
 }
 
 /// Which fields a family has.
-struct Fields {
+struct FamilyFields {
     family: Family,
     name: &'static str,
     /// First and last release, inclusive, as (major, minor).
@@ -30,8 +30,8 @@ struct Fields {
     roles: bool,
 }
 
-const FIELDS: [Fields; 4] = [
-    Fields {
+const FIELDS: [FamilyFields; 4] = [
+    FamilyFields {
         family: Family::V1_3,
         name: "1.3",
         releases: ((1, 3), (1, 3)),
@@ -39,7 +39,7 @@ const FIELDS: [Fields; 4] = [
         views: false,
         roles: false,
     },
-    Fields {
+    FamilyFields {
         family: Family::V1_4,
         name: "1.4",
         releases: ((1, 4), (1, 9)),
@@ -47,7 +47,7 @@ const FIELDS: [Fields; 4] = [
         views: false,
         roles: false,
     },
-    Fields {
+    FamilyFields {
         family: Family::V1_10,
         name: "1.10",
         releases: ((1, 10), (2, 2)),
@@ -55,7 +55,7 @@ const FIELDS: [Fields; 4] = [
         views: true,
         roles: false,
     },
-    Fields {
+    FamilyFields {
         family: Family::V2_3,
         name: "2.3",
         releases: ((2, 3), (2, 6)),
@@ -94,7 +94,7 @@ impl Family {
     /// Every family, oldest first.
     pub const ALL: [Family; 4] = [Family::V1_3, Family::V1_4, Family::V1_10, Family::V2_3];
 
-    fn fields(self) -> &'static Fields {
+    fn fields(self) -> &'static FamilyFields {
         let [first, ..] = &FIELDS;
         FIELDS
             .iter()

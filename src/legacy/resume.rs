@@ -15,7 +15,7 @@ const SEARCH_FACTOR: u64 = 64;
 const MAX_SEQUENCE_STEP: u64 = 1 << 32;
 
 /// The search for the next readable record beyond damage.
-pub(super) struct Search<'s> {
+pub(super) struct RecordSearch<'s> {
     window: &'s mut Window,
     family: Family,
     /// The last sequence read before the damage.
@@ -24,7 +24,7 @@ pub(super) struct Search<'s> {
     budget: &'s mut u64,
 }
 
-impl<'s> Search<'s> {
+impl<'s> RecordSearch<'s> {
     /// Bytes of records that the searches of a segment may try in all.
     pub(super) fn budget(segment_len: u64) -> u64 {
         let of_segment = SEARCH_FACTOR.saturating_mul(segment_len);
@@ -37,7 +37,7 @@ impl<'s> Search<'s> {
         last: Option<u64>,
         budget: &'s mut u64,
     ) -> Self {
-        Search {
+        RecordSearch {
             window,
             family,
             last,

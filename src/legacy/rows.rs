@@ -16,7 +16,7 @@ const MARK_LEN: u64 = 252 * 1024;
 
 /// Where a row of an extent starts.
 #[derive(Debug, Clone, Copy)]
-struct Mark {
+struct RowMark {
     index: u64,
     offset: u64,
 }
@@ -38,7 +38,7 @@ pub struct RowExtent {
     pub max_xmin: u64,
     /// The first row after every [`MARK_LEN`] bytes, for access by index and
     /// in parts; not that of row 0.
-    marks: Vec<Mark>,
+    marks: Vec<RowMark>,
 }
 
 impl RowExtent {
@@ -87,7 +87,7 @@ impl RowExtent {
                         if offset - marked >= MARK_LEN {
                             marked = offset;
                             let index = self.count;
-                            self.marks.push(Mark { index, offset });
+                            self.marks.push(RowMark { index, offset });
                         }
                         complete = cursor.position();
                         self.count += 1;
@@ -129,12 +129,12 @@ impl RowExtent {
     pub(super) fn append(&mut self, next: RowExtent) {
         let (first, offset) = (self.count, next.range.start);
         if first > 0 && next.count > 0 {
-            self.marks.push(Mark {
+            self.marks.push(RowMark {
                 index: first,
                 offset,
             });
         }
-        self.marks.extend(next.marks.iter().map(|mark| Mark {
+        self.marks.extend(next.marks.iter().map(|mark| RowMark {
             index: first + mark.index,
             ..*mark
         }));
@@ -163,18 +163,18 @@ impl RowExtent {
     }
 
     /// The last mark at or before a row.
-    fn mark_before(&self, index: u64) -> Mark {
+    fn mark_before(&self, index: u64) -> RowMark {
         let after = self.marks.partition_point(|mark| mark.index <= index);
         self.start_of(after)
     }
 
     /// Where a part starts; a part more than there are starts at the end.
-    fn start_of(&self, part: usize) -> Mark {
-        let start = Mark {
+    fn start_of(&self, part: usize) -> RowMark {
+        let start = RowMark {
             index: 0,
             offset: self.range.start,
         };
-        let end = Mark {
+        let end = RowMark {
             index: self.count,
             offset: self.range.end,
         };

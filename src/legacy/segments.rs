@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::resume::{MAX_RESUME_LEN, Search};
+use super::resume::{MAX_RESUME_LEN, RecordSearch};
 use super::wal::{
     BadRange, FRAME_LEN, MIN_RECORD_LEN, Segment, SegmentLog, Wal, decode_record, framed_len,
     read_record,
@@ -34,7 +34,7 @@ fn read_segment(
 ) -> Result<SegmentLog> {
     let mut log = SegmentLog::default();
     let mut window = Window::new(file.clone(), 0..file.len());
-    let mut budget = Search::budget(file.len());
+    let mut budget = RecordSearch::budget(file.len());
     let zeros = zeros::trailing(file)?;
     while window.remaining() > 0 {
         let offset = window.offset();
@@ -62,8 +62,8 @@ fn read_segment(
                 // from 1 again in the next one.
                 let last = log.records.last().map(|record| record.sequence);
                 let framed_len = framed_len(&mut window, offset)?;
-                let resumed =
-                    Search::new(&mut window, family, last, &mut budget).run(offset, framed_len)?;
+                let resumed = RecordSearch::new(&mut window, family, last, &mut budget)
+                    .run(offset, framed_len)?;
                 let end = resumed.unwrap_or(file.len());
                 // A whole frame at the very end that does not decode was
                 // written completely, so no crash explains it; unless what is

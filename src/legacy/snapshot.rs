@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::decode::{self};
-use super::walk::Walk;
+use super::walk::RowWalk;
 use super::{Family, RowExtent};
 use crate::codec::{Cursor, Flaw};
 use crate::error::{Damage, Error, Result};
@@ -153,7 +153,7 @@ fn scan_family(
     walked: &mut WalkedRows,
 ) -> Result<Scanned> {
     let window = Window::new(file.clone(), 0..file.len());
-    let mut scan = Scan {
+    let mut scan = SnapshotScan {
         window,
         threads,
         family,
@@ -178,18 +178,18 @@ fn scan_family(
     Ok(scanned)
 }
 
-struct Scan<'w> {
+struct SnapshotScan<'w> {
     window: Window,
     threads: Threads,
     family: Family,
     walked: &'w mut WalkedRows,
 }
 
-impl Scan<'_> {
+impl SnapshotScan<'_> {
     fn instance(&mut self) -> Result<Scanned> {
         let mut catalog = Catalog::default();
         let mut rows = Vec::new();
-        let mut names = Names::default();
+        let mut names = MapNames::default();
         for _ in 0..self.count(16)? {
             let at = self.window.offset();
             let key = self.window.parse(|c| c.str().map(str::to_owned))?;
@@ -222,7 +222,7 @@ impl Scan<'_> {
         let name = self.window.parse(|c| c.str().map(str::to_owned))?;
         let mut tables = Vec::new();
         let mut extents = Vec::new();
-        let mut names = Names::default();
+        let mut names = MapNames::default();
         for _ in 0..self.count(16)? {
             let at = self.window.offset();
             let key = self.window.parse(|c| c.str().map(str::to_owned))?;
@@ -277,7 +277,7 @@ impl Scan<'_> {
             self.window.seek(extent.range.end);
             return Ok(extent.clone());
         }
-        let extent = Walk::on(self.threads).rows(&mut self.window, count, arity)?;
+        let extent = RowWalk::on(self.threads).rows(&mut self.window, count, arity)?;
         self.walked.insert((start, arity), extent.clone());
         Ok(extent)
     }
@@ -309,7 +309,7 @@ impl Scan<'_> {
     ) -> Result<Vec<T>> {
         let count = self.count(16)?;
         let mut entries = Vec::new();
-        let mut names = Names::default();
+        let mut names = MapNames::default();
         for _ in 0..count {
             let at = self.window.offset();
             let entry = self.window.parse(&mut read)?;
@@ -335,9 +335,9 @@ impl Scan<'_> {
 
 /// The names of one map; a server would keep only one of two alike.
 #[derive(Default)]
-struct Names(BTreeSet<String>);
+struct MapNames(BTreeSet<String>);
 
-impl Names {
+impl MapNames {
     fn add(&mut self, window: &Window, at: u64, name: String) -> Result<()> {
         if self.0.insert(name) {
             return Ok(());

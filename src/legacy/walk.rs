@@ -31,17 +31,17 @@ const PAST_STRETCH_LEN: u64 = 1 << 20;
 
 /// How the walk over a table's rows is divided.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Walk {
+pub(super) struct RowWalk {
     /// Threads that walk.
     pub threads: Threads,
     /// Bytes of a stretch.
     pub stretch_len: u64,
 }
 
-impl Walk {
+impl RowWalk {
     /// Stretches of 8 MiB, on some threads.
     pub(super) fn on(threads: Threads) -> Self {
-        Walk {
+        RowWalk {
             threads,
             stretch_len: 8 << 20,
         }
@@ -135,7 +135,7 @@ impl RowExtent {
     /// When the file changed since the walk.
     pub fn first(&self, count: u64) -> Result<Self> {
         let mut window = Window::new(self.file.clone(), self.range.clone());
-        Walk::on(Threads::ONE).rows(&mut window, count.min(self.count), self.arity)
+        RowWalk::on(Threads::ONE).rows(&mut window, count.min(self.count), self.arity)
     }
 
     /// Rows that no file holds, worked out from the file at `path`.
@@ -150,7 +150,7 @@ impl RowExtent {
         let file = SourceFile::in_memory(path, bytes.into_vec());
         let len = file.len();
         let mut window = Window::new(file, 0..len);
-        Walk::on(Threads::ONE).rows(&mut window, rows.len() as u64, arity)
+        RowWalk::on(Threads::ONE).rows(&mut window, rows.len() as u64, arity)
     }
 }
 

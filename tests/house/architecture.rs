@@ -1,6 +1,6 @@
 //! The house's rules that a compiler does not enforce.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -390,4 +390,105 @@ fn no_file_has_a_name_that_says_nothing() {
             assert!(!vague, "src/{path}");
         }
     }
+}
+
+/// Names that more than one type has: those of a parallel pair of modules, of the
+/// document that each subcommand prints, and some that wait for a better one. The
+/// list only shrinks.
+const NAMES_OF_SEVERAL: &[&str] = &[
+    "Beside",
+    "BlockWalk",
+    "Bounds",
+    "Changed",
+    "Checked",
+    "Content",
+    "Database",
+    "Document",
+    "Done",
+    "End",
+    "Entry",
+    "Form",
+    "Head",
+    "Known",
+    "Layer",
+    "Level",
+    "Line",
+    "Log",
+    "NoRows",
+    "Node",
+    "Origin",
+    "Overlay",
+    "PageSet",
+    "Piece",
+    "Reading",
+    "RecordHead",
+    "Rows",
+    "Standing",
+    "State",
+    "Step",
+    "Survey",
+    "Table",
+    "TableCheck",
+    "TableFile",
+    "TableFiles",
+    "TableReader",
+    "TableState",
+    "Values",
+    "Verdict",
+    "Walk",
+    "Writer",
+];
+
+/// The name of the type that a line defines.
+fn type_name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let after = match line.strip_prefix("pub(") {
+        Some(within) => within.split_once(") ")?.1,
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    };
+    let kinds = ["struct ", "enum ", "trait "];
+    let name = kinds.iter().find_map(|kind| after.strip_prefix(kind))?;
+    name.split(|c: char| !c.is_alphanumeric()).next()
+}
+
+#[test]
+fn a_name_stands_for_one_type() {
+    let files = files();
+    let mut places: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (path, text) in &files {
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let names = code.lines().filter_map(type_name);
+        for name in names.filter(|_| !path.ends_with("tests.rs")) {
+            places.entry(name).or_default().insert(path);
+        }
+    }
+    assert!(places.len() > 500, "{}", places.len());
+    for (name, places) in places {
+        let known = places.len() == 1 || NAMES_OF_SEVERAL.contains(&name);
+        assert!(known, "{name} names a type in each of {places:?}");
+    }
+}
+
+#[test]
+fn a_section_that_a_comment_names_is_on_the_format_page() {
+    let page = fs::read_to_string(source().join("../man/rustdb-format.5")).unwrap();
+    let titles = page.lines().filter_map(|line| line.strip_prefix(".S"));
+    let titles = titles.filter_map(|line| line.strip_prefix(['h', 's']));
+    let titles: BTreeSet<String> = titles.map(|title| title.trim().to_lowercase()).collect();
+    let mut seen = 0;
+    for (path, text) in files() {
+        let words = text
+            .split_whitespace()
+            .filter(|word| !word.starts_with("//"));
+        let text = words.collect::<Vec<_>>().join(" ");
+        for after in text.split("format page, \"").skip(1) {
+            let title = after.split('"').next().unwrap();
+            assert!(
+                titles.contains(&title.to_lowercase()),
+                "src/{path}: {title}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen}");
 }

@@ -178,14 +178,14 @@ fn example(value: &ValueRef<'_>) -> String {
 /// Whether keys rise, as those that a server gave out do: then none stands twice.
 #[derive(Debug, Default)]
 struct Rising {
-    first: Option<Key>,
-    last: Option<Key>,
+    first: Option<StoredKey>,
+    last: Option<StoredKey>,
     fell: bool,
 }
 
 /// A key in the form in which keys are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum StoredKey {
     Integer(i64),
     Bytes(Vec<u8>),
 }
@@ -193,18 +193,18 @@ enum Key {
 impl Rising {
     fn add_integer(&mut self, integer: i64) {
         if !self.fell {
-            self.add_key(Key::Integer(integer));
+            self.add_key(StoredKey::Integer(integer));
         }
     }
 
     fn add(&mut self, value: &ValueRef<'_>, of: &PgType) {
         let mut key = Vec::new();
         if !self.fell && push_key(&mut key, value, of) {
-            self.add_key(Key::Bytes(key));
+            self.add_key(StoredKey::Bytes(key));
         }
     }
 
-    fn add_key(&mut self, key: Key) {
+    fn add_key(&mut self, key: StoredKey) {
         self.fell = self.last.as_ref().is_some_and(|last| *last >= key);
         if self.first.is_none() {
             self.first = Some(key.clone());

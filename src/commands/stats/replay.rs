@@ -46,7 +46,7 @@ pub(super) struct ReplayedRecord<'d> {
 }
 
 /// What is written again, on top of what.
-pub(super) struct Tail<'d> {
+pub(super) struct ReplayedTail<'d> {
     /// The source.
     pub path: &'d Path,
     /// Its family.
@@ -73,7 +73,7 @@ type Names = BTreeMap<u64, RowName>;
 /// # Errors
 /// When the snapshot cannot be read, or converted; I/O errors.
 pub(super) fn replay(
-    tail: &Tail<'_>,
+    tail: &ReplayedTail<'_>,
     layout: Layout,
     every: usize,
 ) -> Result<(WrittenBytes, RecordTotals)> {
@@ -167,7 +167,12 @@ fn values(row: &PackedRow) -> Vec<ValueRef<'_>> {
 
 impl Replay {
     /// Converts the state before the tail into an empty directory.
-    fn start(tail: &Tail<'_>, layout: Layout, dir: &Path, written: &Written) -> Result<Self> {
+    fn start(
+        tail: &ReplayedTail<'_>,
+        layout: Layout,
+        dir: &Path,
+        written: &Written,
+    ) -> Result<Self> {
         let disk = WatchedDisk::shared(&LocalDisk::shared(), tail.progress);
         let disk = WatchedDisk::shared(&disk, written);
         let mut overlay = Overlay::new(tail.snapshot);

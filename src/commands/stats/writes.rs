@@ -15,7 +15,7 @@ use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
 use crate::model::{RowSource, RowStream};
 use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
 
-use super::replay::{RecordTotals, ReplayedRecord, Tail, replay};
+use super::replay::{RecordTotals, ReplayedRecord, ReplayedTail, replay};
 
 /// Bytes of a Checkpoint record with its frame (format page, "WAL").
 const CHECKPOINT_RECORD_LEN: u64 = FRAME_LEN + 8 + 8 + 4 + 8;
@@ -99,14 +99,17 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
 }
 
 /// The tail of a legacy directory, if a record of it was applied.
-pub(super) fn tail_of<'d>(directory: &'d Directory, progress: &'d Progress) -> Option<Tail<'d>> {
+pub(super) fn tail_of<'d>(
+    directory: &'d Directory,
+    progress: &'d Progress,
+) -> Option<ReplayedTail<'d>> {
     let Backend::Legacy { legacy, recovery } = directory.backend() else {
         return None;
     };
     let Ok(Some(snapshot)) = &legacy.snapshot else {
         return None;
     };
-    let tail = Tail {
+    let tail = ReplayedTail {
         path: directory.path(),
         family: legacy.family,
         snapshot,
@@ -119,7 +122,12 @@ pub(super) fn tail_of<'d>(directory: &'d Directory, progress: &'d Progress) -> O
 }
 
 impl Writes {
-    fn add_run(&mut self, writer: String, (every, tail): (usize, &Tail<'_>), bytes: WrittenBytes) {
+    fn add_run(
+        &mut self,
+        writer: String,
+        (every, tail): (usize, &ReplayedTail<'_>),
+        bytes: WrittenBytes,
+    ) {
         let all = bytes.log.saturating_add(bytes.files);
         let hundredths = u128::from(all) * 100 / u128::from(self.replayed.bytes.max(1));
         let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
@@ -180,7 +188,7 @@ fn rows_in_pages(legacy: &LegacyDir, snapshot: &Snapshot) -> bool {
 }
 
 /// The log, and the whole snapshot at each checkpoint, with its record.
-fn old_server(tail: &Tail<'_>, every: usize) -> Result<WrittenBytes> {
+fn old_server(tail: &ReplayedTail<'_>, every: usize) -> Result<WrittenBytes> {
     let mut overlay = Overlay::new(tail.snapshot);
     let mut written = WrittenBytes::default();
     for changes in tail.changes.chunks(every) {
@@ -194,7 +202,7 @@ fn old_server(tail: &Tail<'_>, every: usize) -> Result<WrittenBytes> {
             true => &Rowless,
             false => &overlay,
         };
-        let mut len = Counted(0);
+        let mut len = CountingSink(0);
         SnapshotEncoder::new(&mut len, tail.path, tail.family).write(
             overlay.catalog(),
             rows,
@@ -207,9 +215,9 @@ fn old_server(tail: &Tail<'_>, every: usize) -> Result<WrittenBytes> {
 }
 
 /// Bytes that go nowhere.
-struct Counted(u64);
+struct CountingSink(u64);
 
-impl io::Write for Counted {
+impl io::Write for CountingSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 = self.0.saturating_add(bytes.len() as u64);
         Ok(bytes.len())

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::{Flaw, RowBuffer};
-use crate::commands::decided::Names;
+use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl<'d> TakenUp<'d> {
         let mut records = quarantine::read(&**directory.disk(), directory.path())?;
         records.sort_by_key(|record| record.sequence);
         let catalog = directory.catalog();
-        let names = Names {
+        let names = DecidableNames {
             tables: records.iter().filter_map(|r| r.table.as_deref()).collect(),
             databases: catalog.databases.iter().map(|d| d.name.as_str()).collect(),
             // What is wrong about it is said of the first record that is decided.

@@ -40,7 +40,7 @@ fn file(rows: &[String], after: &[u8]) -> (Arc<SourceFile>, u64) {
 
 fn walk(file: &Arc<SourceFile>, count: u64, stretch_len: u64, threads: usize) -> Result<RowExtent> {
     let mut window = Window::new(file.clone(), 0..file.len());
-    let walk = Walk {
+    let walk = RowWalk {
         threads: Threads::new(NonZeroUsize::new(threads).unwrap()),
         stretch_len,
     };
