@@ -252,7 +252,6 @@ impl RowSink<ParquetBatch, Stop> for ParquetSink<'_> {
         if batch.is_refused() {
             return Err(Stop::Refused);
         }
-        batch.seal();
         let mut from = 0;
         while from < batch.len() {
             if self.shares.is_full() {

@@ -1,46 +1,45 @@
-//! A row group under construction: the encoded pages of its columns in memory,
-//! so that several columns are encoded at once.
+//! A row group under construction, whose columns can be encoded at once.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use bytes::Bytes;
-use parquet::column::page::{CompressedPage, PageWriteSpec, PageWriter};
-use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer};
 use parquet::errors::Result;
-use parquet::file::properties::WriterPropertiesPtr;
-use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::column::ColumnValues;
+use super::chunk::Chunk;
+use super::compression::ParquetCompression;
+use super::kind::ParquetColumn;
+use super::values::ColumnValues;
 
+/// Bytes of the pages and dictionaries that all columns fill at a time, and of
+/// the largest and the smallest page.
+const OPEN_BYTES: usize = 16 << 20;
+const MAX_PAGE_BYTES: usize = 1 << 20;
+const MIN_PAGE_BYTES: usize = 8 << 10;
 /// Values from which on it pays to encode on several threads.
 const MIN_VALUES: usize = 4096;
-/// Bits of a value whose column is still a dictionary, at most: such pages are
-/// held back by the writer, so their bytes are estimated.
-const DICTIONARY_BITS: usize = 18;
+/// Threads that make rows of bytes while one encodes them.
+const THREADS_AN_ENCODER: usize = 2;
 
 /// The columns of a row group.
 pub(super) struct Group {
-    columns: Vec<GroupColumn>,
+    columns: Vec<Chunk>,
     /// Rows so far.
     pub(super) rows: usize,
 }
 
-struct GroupColumn {
-    writer: ColumnWriter<'static>,
-    pages: Shared,
-}
-
 impl Group {
-    pub(super) fn new(schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Self {
-        let columns = schema.columns().iter().map(|column| {
-            let pages = Shared::default();
-            let page_writer = Box::new(Pages(TrackedWrite::new(pages.clone())));
-            let writer = get_column_writer(column.clone(), properties.clone(), page_writer);
-            GroupColumn { writer, pages }
-        });
+    pub(super) fn new(
+        schema: &SchemaDescriptor,
+        columns: &[ParquetColumn],
+        compression: ParquetCompression,
+    ) -> Self {
+        let page = OPEN_BYTES / 2 / columns.len().max(1);
+        let page = page.clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES);
+        let columns = schema.columns().iter().zip(columns);
+        let columns = columns.map(|(of, column)| Chunk::new(of.clone(), column, compression, page));
         Group {
             columns: columns.collect(),
             rows: 0,
@@ -56,21 +55,19 @@ impl Group {
     ) -> Result<()> {
         let rows = to.saturating_sub(from);
         self.rows = self.rows.saturating_add(rows);
-        let work = self.columns.iter_mut().zip(values);
+        let mut work = self.columns.iter_mut().zip(values);
         let workers = match rows.saturating_mul(values.len()) < MIN_VALUES {
             true => 1,
-            false => threads.min(values.len()),
+            false => (threads / THREADS_AN_ENCODER).min(values.len()),
         };
         if workers <= 1 {
-            let mut work = work;
-            return work
-                .try_for_each(|(column, values)| values.write((from, to), &mut column.writer));
+            return work.try_for_each(|(column, values)| column.write(values, (from, to)));
         }
         let work = Mutex::new(work);
         let next = || work.lock().unwrap_or_else(PoisonError::into_inner).next();
         let run = || {
             while let Some((column, values)) = next() {
-                values.write((from, to), &mut column.writer)?;
+                column.write(values, (from, to))?;
             }
             Ok(())
         };
@@ -86,64 +83,18 @@ impl Group {
         })
     }
 
-    /// Bytes of the pages so far, about.
-    pub(super) fn encoded_len(&self) -> usize {
-        let len = |column: &GroupColumn| match column.pages.with(|pages| pages.len()) {
-            0 => self.rows.saturating_mul(DICTIONARY_BITS) / 8,
-            len => len,
-        };
-        self.columns.iter().map(len).sum()
+    /// Bytes so far.
+    pub(super) fn len(&self) -> usize {
+        self.columns.iter().map(Chunk::len).sum()
     }
 
     /// Puts the columns into the file.
     pub(super) fn finish<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> Result<()> {
         let mut group = file.next_row_group()?;
         for column in self.columns {
-            let close = closed(column.writer)?;
-            let pages = column.pages.with(std::mem::take);
-            group.append_column(&Bytes::from(pages), close)?;
+            let (pages, close) = column.finish()?;
+            group.append_column(&pages, close)?;
         }
         group.close().map(|_| ())
-    }
-}
-
-fn closed(writer: ColumnWriter<'static>) -> Result<ColumnCloseResult> {
-    writer.close()
-}
-
-/// Bytes that the page writer adds to, and the group takes.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    fn with<T>(&self, ask: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        // A panic elsewhere leaves whole bytes.
-        ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.with(|pages| pages.extend_from_slice(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Writes pages one after the other.
-struct Pages(TrackedWrite<Shared>);
-
-impl PageWriter for Pages {
-    fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec> {
-        let spec = SerializedPageWriter::new(&mut self.0).write_page(page)?;
-        self.0.flush()?;
-        Ok(spec)
-    }
-
-    fn close(&mut self) -> Result<()> {
-        Ok(self.0.flush()?)
     }
 }

@@ -14,62 +14,37 @@
 //! A row group ends at a number of rows, or of encoded bytes: memory does not
 //! grow with the table, and the same rows give the same bytes, whatever the threads.
 
-mod column;
+mod bounds;
+mod chunk;
+mod compression;
 mod convert;
+mod dictionary;
 mod group;
+mod hybrid;
+mod kind;
+mod values;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, Type};
+use parquet::schema::types::Type;
 
 use crate::model::RowRef;
-use crate::postgres::PgType;
 
-use column::ColumnValues;
 use group::Group;
+use values::ColumnValues;
+
+pub use compression::ParquetCompression;
+pub use kind::{ParquetColumn, parquet_type};
 
 /// Rows of the largest row group.
 const MAX_GROUP_ROWS: usize = 1 << 20;
 /// Encoded bytes at which a row group ends.
 const MAX_GROUP_BYTES: usize = 20 << 20;
-/// Bytes of the pages and dictionaries that all columns fill at a time, and of
-/// the largest and the smallest page.
-const OPEN_BYTES: usize = 16 << 20;
-const MAX_PAGE_BYTES: usize = 1 << 20;
-const MIN_PAGE_BYTES: usize = 8 << 10;
-/// Digits of the longest decimal in 64 bits.
-const INT64_DIGITS: u8 = 18;
-
-/// How pages are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ParquetCompression {
-    /// Not at all.
-    None,
-    /// Snappy, which every reader knows.
-    #[default]
-    Snappy,
-    /// Zstandard, which takes less room.
-    Zstd,
-}
-
-/// A column of a file.
-#[derive(Debug, Clone)]
-pub struct ParquetColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub of: PgType,
-    /// Whether it takes no NULL.
-    pub required: bool,
-    /// Whether no value stands twice: a dictionary of them would be in vain.
-    pub distinct: bool,
-}
 
 /// Rows in the form of their columns.
 #[derive(Default)]
@@ -115,17 +90,13 @@ impl ParquetBatch {
     pub fn is_refused(&self) -> bool {
         self.refused
     }
-
-    /// To be called before the rows are written.
-    pub fn seal(&mut self) {
-        self.columns.iter_mut().for_each(ColumnValues::seal);
-    }
 }
 
 /// Writes the rows of one file.
 pub struct ParquetRows<W: Write + Send> {
     writer: SerializedFileWriter<W>,
-    properties: WriterPropertiesPtr,
+    columns: Vec<ParquetColumn>,
+    compression: ParquetCompression,
     group: Option<Group>,
     threads: usize,
 }
@@ -141,36 +112,39 @@ impl<W: Write + Send> ParquetRows<W> {
         compression: ParquetCompression,
         threads: usize,
     ) -> io::Result<Self> {
-        let fields = columns.iter().map(field);
+        let fields = columns.iter().map(kind::field);
         let fields = fields.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let schema = Type::group_type_builder("schema").with_fields(fields);
         let schema = Arc::new(schema.build().map_err(failed)?);
-        let properties = Arc::new(properties(columns, compression));
-        let writer = SerializedFileWriter::new(out, schema, properties.clone());
+        // In the form that readers expect, some of which know writers by it.
+        let created_by = format!("rustdb-inspect version {}", env!("CARGO_PKG_VERSION"));
+        let properties = WriterProperties::builder().set_created_by(created_by);
+        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties.build()));
         Ok(ParquetRows {
             writer: writer.map_err(failed)?,
-            properties,
+            columns: columns.to_vec(),
+            compression,
             group: None,
             threads,
         })
     }
 
-    /// Writes the rows of a sealed batch from one position to another.
+    /// Writes the rows of a batch from one position to another.
     ///
     /// # Errors
     /// When the output cannot be written.
     pub fn write(&mut self, batch: &ParquetBatch, from: usize, to: usize) -> io::Result<()> {
         let mut from = from;
         while from < to {
-            let group = self
-                .group
-                .get_or_insert_with(|| Group::new(self.writer.schema_descr(), &self.properties));
+            let group = self.group.get_or_insert_with(|| {
+                Group::new(self.writer.schema_descr(), &self.columns, self.compression)
+            });
             let room = MAX_GROUP_ROWS.saturating_sub(group.rows);
             let end = to.min(from.saturating_add(room));
             let written = group.write(&batch.columns, (from, end), self.threads);
             written.map_err(failed)?;
             from = end;
-            if group.rows >= MAX_GROUP_ROWS || group.encoded_len() >= MAX_GROUP_BYTES {
+            if group.rows >= MAX_GROUP_ROWS || group.len() >= MAX_GROUP_BYTES {
                 self.end_group()?;
             }
         }
@@ -200,101 +174,16 @@ impl<W: Write + Send> ParquetRows<W> {
     }
 }
 
-fn properties(columns: &[ParquetColumn], compression: ParquetCompression) -> WriterProperties {
-    let page = OPEN_BYTES / 2 / columns.len().max(1);
-    let page = page.clamp(MIN_PAGE_BYTES, MAX_PAGE_BYTES);
-    let mut properties = WriterProperties::builder()
-        // In the form that readers expect, some of which know writers by it.
-        .set_created_by(format!(
-            "rustdb-inspect version {}",
-            env!("CARGO_PKG_VERSION")
-        ))
-        .set_data_page_size_limit(page)
-        .set_dictionary_page_size_limit(page)
-        .set_compression(match compression {
-            ParquetCompression::None => Compression::UNCOMPRESSED,
-            ParquetCompression::Snappy => Compression::SNAPPY,
-            ParquetCompression::Zstd => Compression::ZSTD(ZstdLevel::default()),
-        });
-    for column in columns.iter().filter(|column| column.distinct) {
-        let path = ColumnPath::new(vec![column.name.clone()]);
-        properties = properties.set_column_dictionary_enabled(path, false);
-    }
-    properties.build()
-}
-
 /// Also what the system said, in words.
 fn failed(error: ParquetError) -> io::Error {
     io::Error::other(error)
-}
-
-/// A type in the words of the format.
-pub fn parquet_type(of: &PgType) -> String {
-    let word = match of {
-        PgType::SmallInt => "INT32 (16 bits)",
-        PgType::BigInt => "INT64",
-        PgType::Double => "DOUBLE",
-        PgType::Numeric(Some((precision, scale))) => {
-            return format!("DECIMAL({precision},{scale})");
-        }
-        PgType::Boolean => "BOOLEAN",
-        PgType::Date => "DATE",
-        PgType::Timestamp => "TIMESTAMP(MICROS, local)",
-        PgType::TimestampTz => "TIMESTAMP(MICROS, UTC)",
-        PgType::Uuid => "UUID",
-        PgType::Bytea => "BYTE_ARRAY",
-        PgType::Jsonb => "JSON",
-        _ => "STRING",
-    };
-    word.to_owned()
-}
-
-/// How a column is declared.
-fn field(column: &ParquetColumn) -> Result<Arc<Type>, ParquetError> {
-    let (physical, logical) = match &column.of {
-        PgType::SmallInt => (Physical::INT32, Some(LogicalType::integer(16, true))),
-        PgType::BigInt => (Physical::INT64, Some(LogicalType::integer(64, true))),
-        PgType::Double => (Physical::DOUBLE, None),
-        PgType::Numeric(Some((precision, scale))) => {
-            let logical = LogicalType::decimal((*scale).into(), (*precision).into());
-            match *precision <= INT64_DIGITS {
-                true => (Physical::INT64, Some(logical)),
-                false => (Physical::FIXED_LEN_BYTE_ARRAY, Some(logical)),
-            }
-        }
-        PgType::Boolean => (Physical::BOOLEAN, None),
-        PgType::Date => (Physical::INT32, Some(LogicalType::Date)),
-        PgType::Timestamp | PgType::TimestampTz => {
-            let is_utc = column.of == PgType::TimestampTz;
-            let logical = LogicalType::timestamp(is_utc, TimeUnit::MICROS);
-            (Physical::INT64, Some(logical))
-        }
-        PgType::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
-        PgType::Bytea => (Physical::BYTE_ARRAY, None),
-        PgType::Jsonb => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
-        _ => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-    };
-    let repetition = match column.required {
-        true => Repetition::REQUIRED,
-        false => Repetition::OPTIONAL,
-    };
-    let mut field = Type::primitive_type_builder(&column.name, physical)
-        .with_repetition(repetition)
-        .with_logical_type(logical);
-    if physical == Physical::FIXED_LEN_BYTE_ARRAY {
-        field = field.with_length(16);
-    }
-    if let PgType::Numeric(Some((precision, scale))) = &column.of {
-        let (precision, scale) = ((*precision).into(), (*scale).into());
-        field = field.with_precision(precision).with_scale(scale);
-    }
-    Ok(Arc::new(field.build()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::ValueRef;
+    use crate::postgres::PgType;
 
     /// A file of rows of one text each, by number.
     fn file(rows: usize, text: impl Fn(usize) -> String, threads: usize) -> Vec<u8> {
@@ -317,12 +206,10 @@ mod tests {
             };
             assert!(batch.push(&columns, &row));
             if batch.len() == 3000 {
-                batch.seal();
                 parquet.write(&batch, 0, batch.len()).unwrap();
                 batch.clear();
             }
         }
-        batch.seal();
         parquet.write(&batch, 0, batch.len()).unwrap();
         parquet.finish(Vec::new()).unwrap()
     }
