@@ -19,7 +19,7 @@ mod time;
 mod value;
 mod wrap;
 
-pub use columns::distinct_names;
+pub use columns::{distinct_names, names_without_nul};
 pub use counted::{counted, grouped};
 pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};

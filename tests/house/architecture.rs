@@ -167,11 +167,6 @@ const CIRCLES: &[&[&str]] = &[
         "recovery/repair/undo.rs",
     ],
     &["render/html/mod.rs", "render/html/writes.rs"],
-    &[
-        "render/parquet/column.rs",
-        "render/parquet/group.rs",
-        "render/parquet/mod.rs",
-    ],
 ];
 
 fn source() -> PathBuf {

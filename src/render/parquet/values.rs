@@ -4,7 +4,7 @@ use parquet::basic::Type as Physical;
 
 use crate::codec::push_text;
 use crate::model::ValueRef;
-use crate::postgres::{PgType, fits, integer, moment};
+use crate::postgres::{PgType, fits, integer, moment, unscaled};
 
 use super::convert;
 use super::kind::{FIXED_LEN, ParquetColumn, physical};
@@ -72,8 +72,8 @@ impl ColumnValues {
                     PgType::BigInt => integer(value)?,
                     PgType::TimestampTz => moment(value)?.micros(),
                     PgType::Timestamp => moment(value).filter(|moment| !moment.utc)?.micros(),
-                    PgType::Numeric(Some((_, scale))) if fits(value, &self.of) => {
-                        convert::unscaled(value, scale)?.try_into().ok()?
+                    PgType::Numeric(Some((precision, scale))) => {
+                        unscaled(value, precision, scale)?.try_into().ok()?
                     }
                     _ => return None,
                 };
@@ -86,11 +86,13 @@ impl ColumnValues {
                 ValueRef::Boolean(value) => out.push(u8::from(*value)),
                 _ => return None,
             },
-            Physical::FIXED_LEN_BYTE_ARRAY if fits(value, &self.of) => match self.of {
-                PgType::Numeric(Some((_, scale))) => {
-                    out.extend_from_slice(&convert::unscaled(value, scale)?.to_be_bytes());
+            Physical::FIXED_LEN_BYTE_ARRAY => match self.of {
+                PgType::Numeric(Some((precision, scale))) => {
+                    let unscaled = unscaled(value, precision, scale)?;
+                    out.extend_from_slice(&unscaled.to_be_bytes());
                 }
-                _ => out.extend_from_slice(&convert::uuid(value)?),
+                _ if fits(value, &self.of) => out.extend_from_slice(&convert::uuid(value)?),
+                _ => return None,
             },
             Physical::BYTE_ARRAY => {
                 let start = out.len();
