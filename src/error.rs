@@ -55,13 +55,13 @@ pub enum Error {
     /// A visible row of the table has the key already.
     #[error("table {table}: a visible row has that primary key already")]
     KeyTaken {
-        /// The table.
+        /// The name of the table.
         table: String,
     },
     /// The row version is not there, or was ended before.
     #[error("table {table}: no such visible row")]
     NoSuchRow {
-        /// The table.
+        /// The name of the table.
         table: String,
     },
     /// Only the user can decide how to go on.
@@ -74,7 +74,7 @@ pub enum Error {
 #[error("{}, offset {offset}: {code}: found {found}, expected {expected}\n{}", file.display(), code.remedy())]
 #[non_exhaustive]
 pub struct Damage {
-    /// The file.
+    /// The file that holds them.
     pub file: PathBuf,
     /// Bytes from its start.
     pub offset: u64,

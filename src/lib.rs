@@ -25,7 +25,7 @@
 //! let mut rows = left.open_rows(d, t)?;
 //! while let Some(batch) = rows.next_batch()? {
 //!     for row in batch.rows().filter(|row| row.is_visible()) {
-//!         codes.push(row.values[0].to_owned());
+//!         codes.extend(row.value(0).map(|code| code.to_owned()));
 //!     }
 //! }
 //! assert_eq!(codes, [Value::Char("B2    ".into())]);

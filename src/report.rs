@@ -116,7 +116,8 @@ impl Report {
         self
     }
 
-    /// All findings.
+    /// In the order in which they were found; where one code has very many, the last
+    /// of it says how many more there are.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }

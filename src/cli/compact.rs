@@ -52,7 +52,15 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
         ..OpenOptions::default()
     };
     let (report, findings, exit) = match &args.output {
-        None => (compact(&args.dir, &open)?, Vec::new(), Exit::Done),
+        None => {
+            let report = compact(&args.dir, &open)?;
+            let findings = report.findings.clone();
+            let exit = match findings.is_empty() {
+                true => Exit::Done,
+                false => Exit::Damage,
+            };
+            (report, findings, exit)
+        }
         Some(target) => {
             args.owner.check(&args.dir)?;
             let (report, written) = compact_into(&args.dir, target, &open)?;

@@ -1,28 +1,22 @@
 //! `rustdb-inspect`: looks, and never writes.
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
 
-use super::asked::parse;
-use super::man::Program;
-use super::options::Common;
-use super::progress::shown;
-use super::signals::{Signals, tolerate_file_size_limit};
-use super::{check, completions, diff, dump, exit, explain, hash, info, page, stats, verify, wal};
+use super::options::{Common, CompletionsArgs};
+use super::{check, diff, dump, explain, hash, info, page, stats, verify, wal};
 
 /// Shows what is in a RustDB data directory, legacy or upgraded
 #[derive(Debug, Parser)]
 #[command(name = "rustdb-inspect", version, max_term_width = 100)]
 pub struct InspectCli {
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
     #[command(subcommand)]
-    command: Command,
+    pub(super) command: InspectCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum InspectCommand {
     Info(info::InfoArgs),
     Dump(dump::DumpArgs),
     Wal(wal::WalArgs),
@@ -35,39 +29,5 @@ enum Command {
     #[cfg(feature = "report")]
     Report(super::report::ReportArgs),
     Explain(explain::ExplainArgs),
-    Completions(completions::CompletionsArgs),
-}
-
-/// Runs `rustdb-inspect` on the process's arguments.
-pub fn run_inspect() -> ExitCode {
-    let (InspectCli { common, command }, asked) = parse(Program::Inspect);
-    let streams = matches!(command, Command::Dump(_) | Command::Wal(_));
-    // Only what writes files has something to remove.
-    let signals = match &command {
-        Command::Dump(args) if args.writes_files() => Signals::stop(&common.watch).map(Some),
-        _ => Ok(None),
-    };
-    let signals = match tolerate_file_size_limit().and(signals) {
-        Ok(signals) => signals,
-        Err(error) => return exit::finish(&asked, Err(error.into())),
-    };
-    let result = shown(&common, streams, || match command {
-        Command::Info(args) => info::run(&args, &common),
-        Command::Dump(args) => dump::run(&args, &common),
-        Command::Wal(args) => wal::run(&args, &common),
-        Command::Page(args) => page::run(&args, &common),
-        Command::Verify(args) => verify::run(&args, &common),
-        Command::Diff(args) => diff::run(&args, &common),
-        Command::Hash(args) => hash::run(&args, &common),
-        Command::Check(args) => check::run(&args, &common),
-        Command::Stats(args) => stats::run(&args, &common),
-        #[cfg(feature = "report")]
-        Command::Report(args) => super::report::run(&args, &common),
-        Command::Explain(args) => explain::run(&args, &common),
-        Command::Completions(args) => completions::run(Program::Inspect, &args, &common),
-    });
-    match signals {
-        Some(signals) => signals.finish(&asked, result, "what was begun is removed"),
-        None => exit::finish(&asked, result),
-    }
+    Completions(CompletionsArgs),
 }

@@ -39,7 +39,6 @@ impl Obstacle {
 /// One way to go on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// What it is for: `to ...`.
     pub purpose: &'static str,
     /// The commands, one after the other.
     pub commands: Vec<String>,

@@ -200,7 +200,7 @@ fn show_rows(out: &mut Output, table: &PagedTable, page: &PageView) -> anyhow::R
         return Ok(());
     }
     let widest = page.rows.iter().filter_map(|row| row.row.as_ref());
-    let arity = widest.map(|row| row.values.len()).max().unwrap_or(0);
+    let arity = widest.map(|row| row.arity()).max().unwrap_or(0);
     let mut header: Vec<String> = ["ROW", "AT", "LENGTH", "XMIN", "XMAX"]
         .map(str::to_owned)
         .to_vec();
@@ -231,9 +231,9 @@ fn cells(row: &PageRow) -> Vec<String> {
     };
     cells.push(row.xmin.to_string());
     cells.push(row.xmax.map_or(String::new(), |xmax| xmax.to_string()));
-    for value in &row.values {
+    for value in row.values() {
         let mut text = Vec::new();
-        push_text(&mut text, &value.as_ref());
+        push_text(&mut text, &value);
         cells.push(String::from_utf8_lossy(&text).into_owned());
     }
     cells

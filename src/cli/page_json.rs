@@ -14,7 +14,6 @@ pub(super) struct Content<'a> {
     pub(super) pages: Vec<PageJson>,
 }
 
-/// One page.
 #[derive(Serialize)]
 pub(super) struct PageJson {
     number: u64,
@@ -103,7 +102,7 @@ impl PageJson {
 
 impl RowJson {
     fn new(row: &PageRow) -> Self {
-        let values = row.row.iter().flat_map(|row| &row.values);
+        let values = row.row.iter().flat_map(|row| row.values());
         RowJson {
             slot: row.slot,
             at: row.at,
@@ -113,7 +112,7 @@ impl RowJson {
             visible: row.visible,
             xmin: row.row.as_ref().map(|row| row.xmin),
             xmax: row.row.as_ref().and_then(|row| row.xmax),
-            values: values.map(|value| json_value(&value.as_ref())).collect(),
+            values: values.map(|value| json_value(&value)).collect(),
         }
     }
 }

@@ -11,11 +11,10 @@ mod writer;
 
 pub use content_hash::{ContentHash, MultisetHash};
 pub use cursor::{Cursor, Flaw};
-pub use packed::{RowValues, ValuesOf, pack_row};
+pub use packed::{ValuesOf, pack_row};
 pub use plain::{
-    MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, PlainReader, buffer_packed, buffer_rows,
-    encode_plain_row, encode_row, encode_value, is_ascii, read_arity, read_plain_value,
-    split_counted, walk_plain_row,
+    MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, RowBuffer, encode_row, encode_value, is_ascii,
+    read_arity, read_plain_value, split_counted, walk_plain_row,
 };
 pub use value_form::is_well_formed;
 pub use value_text::{push_hex, push_number, push_text};

@@ -1,7 +1,7 @@
-//! Rows that are kept packed, and their values.
+//! The values of rows, and rows that are kept packed.
 
 use super::{ByteWriter, Cursor, encode_value, read_plain_value};
-use crate::model::{PackedRow, PlainRow, ValueRef};
+use crate::model::{PackedRow, Row, RowRef, ValueRef};
 
 /// Packs a row of these values.
 pub fn pack_row<'v, V>(values: V, xmin: u64, xmax: Option<u64>) -> PackedRow
@@ -13,34 +13,51 @@ where
     let mut w = ByteWriter::new();
     w.count(values.len());
     values.for_each(|value| encode_value(&mut w, &value));
-    PackedRow::of_plain(&PlainRow {
-        values: w.as_slice(),
+    PackedRow::of(&RowRef {
+        bytes: w.as_slice(),
         xmin,
         xmax,
     })
 }
 
-/// What can be asked of the values of a packed row.
-pub trait RowValues {
+impl<'a> RowRef<'a> {
     /// The values, in column order.
-    fn values(&self) -> ValuesOf<'_>;
-
-    /// The value at a position.
-    fn value(&self, at: usize) -> Option<ValueRef<'_>> {
-        self.values().nth(at)
-    }
-}
-
-impl RowValues for PackedRow {
-    fn values(&self) -> ValuesOf<'_> {
-        let mut cursor = Cursor::new(self.plain().values);
+    #[inline]
+    pub fn values(&self) -> ValuesOf<'a> {
+        let mut cursor = Cursor::new(self.bytes);
         // The bytes were checked: nothing ends early.
         let left = cursor.u64().map_or(0, |_| self.arity());
         ValuesOf { cursor, left }
     }
+
+    /// The value at a position.
+    pub fn value(&self, at: usize) -> Option<ValueRef<'a>> {
+        self.values().nth(at)
+    }
+
+    /// Copies the row.
+    pub fn to_owned(&self) -> Row {
+        Row {
+            values: self.values().map(|value| value.to_owned()).collect(),
+            xmin: self.xmin,
+            xmax: self.xmax,
+        }
+    }
 }
 
-/// The values of a packed row.
+impl PackedRow {
+    /// The values, in column order.
+    pub fn values(&self) -> ValuesOf<'_> {
+        self.as_row().values()
+    }
+
+    /// The value at a position.
+    pub fn value(&self, at: usize) -> Option<ValueRef<'_>> {
+        self.values().nth(at)
+    }
+}
+
+/// A cursor over the values of a row.
 #[derive(Debug, Clone)]
 pub struct ValuesOf<'r> {
     cursor: Cursor<'r>,
@@ -50,6 +67,7 @@ pub struct ValuesOf<'r> {
 impl<'r> Iterator for ValuesOf<'r> {
     type Item = ValueRef<'r>;
 
+    #[inline]
     fn next(&mut self) -> Option<ValueRef<'r>> {
         self.left = self.left.checked_sub(1)?;
         read_plain_value(&mut self.cursor).ok()

@@ -5,11 +5,8 @@
 //! Strict: tags in range, booleans 0 or 1, UTF-8, and a UUID of 16 bytes.
 
 use super::{ByteWriter, Cursor, Flaw};
-use crate::error::Result as OrError;
 use crate::finding::Code;
-use crate::model::{
-    PackedRow, PlainBuffer, PlainRow, PlainRows, RowBatch, RowRef, RowStream, ValueRef,
-};
+use crate::model::{RowBatch, RowRef, RowVersion, ValueRef};
 
 type Read<T> = Result<T, Flaw>;
 
@@ -73,30 +70,44 @@ pub fn read_arity(c: &mut Cursor<'_>, arity: usize) -> Read<()> {
     )
 }
 
-/// Checks one row and says its xmin and whether it is visible.
+/// Checks one row, and says where its values lie from the cursor's start.
 ///
 /// # Errors
 /// What is wrong with its bytes.
 #[inline]
-pub fn walk_plain_row(c: &mut Cursor<'_>, arity: usize) -> Read<(u64, bool)> {
+pub fn walk_plain_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowVersion> {
     // Nearly every row is whole; what is wrong with another is worked out by
     // reading it again with care.
-    if let Some((len, xmin, visible)) = quick_walk(c.rest(), arity) {
+    let start = c.position();
+    if let Some((row, len)) = quick_walk(c.rest(), arity) {
         c.take(len)?;
-        return Ok((xmin, visible));
+        return Ok(RowVersion {
+            start,
+            end: start + row.end,
+            ..row
+        });
     }
+    walk_with_care(c, arity)
+}
+
+#[cold]
+fn walk_with_care(c: &mut Cursor<'_>, arity: usize) -> Read<RowVersion> {
+    let start = c.position();
     read_arity(c, arity)?;
     for _ in 0..arity {
         read_plain_value(c)?;
     }
-    let xmin = c.u64()?;
-    let xmax = c.option(Cursor::u64)?;
-    Ok((xmin, xmax.is_none()))
+    Ok(RowVersion {
+        start,
+        end: c.position(),
+        xmin: c.u64()?,
+        xmax: c.option(Cursor::u64)?,
+    })
 }
 
-/// Length, xmin and visibility of the row that stands first, if it is whole.
+/// The row that stands first, if it is whole, and its length.
 #[inline]
-fn quick_walk(bytes: &[u8], arity: usize) -> Option<(usize, u64, bool)> {
+fn quick_walk(bytes: &[u8], arity: usize) -> Option<(RowVersion, usize)> {
     let (found, mut rest) = bytes.split_first_chunk::<8>()?;
     if u64::from_le_bytes(*found) != arity as u64 {
         return None;
@@ -121,13 +132,23 @@ fn quick_walk(bytes: &[u8], arity: usize) -> Option<(usize, u64, bool)> {
             _ => return None,
         };
     }
+    let end = bytes.len() - rest.len();
     let (xmin, rest) = rest.split_first_chunk::<8>()?;
-    let (visible, rest) = match rest.split_first()? {
-        (0, rest) => (true, rest),
-        (1, rest) => (false, rest.get(8..)?),
+    let (xmax, rest) = match rest.split_first()? {
+        (0, rest) => (None, rest),
+        (1, rest) => {
+            let (xmax, rest) = rest.split_first_chunk::<8>()?;
+            (Some(u64::from_le_bytes(*xmax)), rest)
+        }
         _ => return None,
     };
-    Some((bytes.len() - rest.len(), u64::from_le_bytes(*xmin), visible))
+    let row = RowVersion {
+        start: 0,
+        end,
+        xmin: u64::from_le_bytes(*xmin),
+        xmax,
+    };
+    Some((row, bytes.len() - rest.len()))
 }
 
 /// The bytes that a u64 length announces, and those after them.
@@ -206,80 +227,89 @@ pub fn encode_value(w: &mut ByteWriter, value: &ValueRef<'_>) {
 
 /// Appends one row.
 pub fn encode_row(w: &mut ByteWriter, row: &RowRef<'_>) {
-    w.count(row.values.len());
-    row.values.iter().for_each(|value| encode_value(w, value));
-    encode_versions(w, row.xmin, row.xmax);
-}
-
-/// Appends one row whose values are bytes already.
-pub fn encode_plain_row(w: &mut ByteWriter, row: &PlainRow<'_>) {
-    w.raw(row.values);
-    encode_versions(w, row.xmin, row.xmax);
-}
-
-fn encode_versions(w: &mut ByteWriter, xmin: u64, xmax: Option<u64>) {
-    w.u64(xmin);
-    w.bool(xmax.is_some());
-    if let Some(xmax) = xmax {
+    w.raw(row.bytes);
+    w.u64(row.xmin);
+    w.bool(row.xmax.is_some());
+    if let Some(xmax) = row.xmax {
         w.u64(xmax);
     }
 }
 
-/// Adds the rows of a batch to a buffer of plain rows.
-pub fn buffer_rows(batch: &RowBatch<'_>, buffer: &mut PlainBuffer) {
-    let mut w = ByteWriter::new();
-    for row in batch.rows() {
-        w.clear();
-        encode_row(&mut w, &row);
-        buffer_row(w.as_slice(), row.is_visible(), buffer);
+/// Rows that are made on the way, or that nobody else holds as plain bytes.
+#[derive(Debug, Default)]
+pub struct RowBuffer {
+    bytes: ByteWriter,
+    versions: Vec<RowVersion>,
+}
+
+impl RowBuffer {
+    /// Forgets the rows and keeps the room.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.versions.clear();
     }
-}
 
-/// Adds packed rows to a buffer of plain rows.
-pub fn buffer_packed(rows: &[PackedRow], buffer: &mut PlainBuffer) {
-    let mut w = ByteWriter::new();
-    for row in rows {
-        w.clear();
-        encode_plain_row(&mut w, &row.plain());
-        buffer_row(w.as_slice(), row.is_visible(), buffer);
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.versions.len()
     }
-}
 
-fn buffer_row(bytes: &[u8], visible: bool, buffer: &mut PlainBuffer) {
-    let room = buffer.room(bytes.len()).get_mut(..bytes.len());
-    room.unwrap_or_default().copy_from_slice(bytes);
-    buffer.filled_row(bytes.len(), visible);
-}
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
 
-/// Reads any stream as plain rows, by the shortest way that the stream has.
-pub struct PlainReader<'s> {
-    stream: Box<dyn RowStream + 's>,
-    buffer: PlainBuffer,
-}
-
-impl<'s> PlainReader<'s> {
-    /// The rows of a stream.
-    pub fn new(stream: Box<dyn RowStream + 's>) -> Self {
-        PlainReader {
-            stream,
-            buffer: PlainBuffer::default(),
+    /// Adds a row of these values.
+    pub fn push<'v>(
+        &mut self,
+        values: impl IntoIterator<Item = ValueRef<'v>>,
+        xmin: u64,
+        xmax: Option<u64>,
+    ) {
+        let start = self.bytes.len();
+        self.bytes.u64(0);
+        let mut count = 0;
+        for value in values {
+            encode_value(&mut self.bytes, &value);
+            count += 1;
         }
+        self.bytes.put_u64(start, count);
+        self.end_row(xmin, xmax);
     }
 
-    /// The next rows; `None` after the last ones.
-    ///
-    /// # Errors
-    /// Those of the stream.
-    pub fn next_rows(&mut self) -> OrError<Option<PlainRows<'_>>> {
-        self.buffer.clear();
-        if self.stream.offers_plain()? {
-            return self.stream.next_plain(&mut self.buffer);
-        }
-        let Some(batch) = self.stream.next_batch()? else {
-            return Ok(None);
-        };
-        buffer_rows(&batch, &mut self.buffer);
-        Ok(Some(self.buffer.rows()))
+    /// Adds a row as it stands.
+    pub fn push_row(&mut self, row: &RowRef<'_>) {
+        self.bytes.raw(row.bytes);
+        self.end_row(row.xmin, row.xmax);
+    }
+
+    /// Where the value count and the values of the next row are written, which
+    /// [`end_row`](Self::end_row) completes.
+    #[inline]
+    pub fn next_row(&mut self) -> &mut ByteWriter {
+        &mut self.bytes
+    }
+
+    /// Completes a row of the bytes written since the row before.
+    #[inline]
+    pub fn end_row(&mut self, xmin: u64, xmax: Option<u64>) {
+        self.versions.push(RowVersion {
+            start: self.versions.last().map_or(0, |last| last.end),
+            end: self.bytes.len(),
+            xmin,
+            xmax,
+        });
+    }
+
+    /// Takes back the bytes written since the last complete row.
+    pub fn abandon_row(&mut self) {
+        let end = self.versions.last().map_or(0, |last| last.end);
+        self.bytes.truncate(end);
+    }
+
+    /// The rows.
+    pub fn batch(&mut self) -> RowBatch<'_> {
+        RowBatch::new(self.bytes.as_slice(), &mut self.versions)
     }
 }
 
@@ -317,16 +347,20 @@ mod tests {
         ];
         for xmax in [None, Some(9)] {
             let mut w = ByteWriter::new();
-            let row = RowRef {
-                values: &values,
-                xmin: 5,
-                xmax,
-            };
+            let mut rows = RowBuffer::default();
+            rows.push(values, 5, xmax);
+            let batch = rows.batch();
+            let row = batch.rows().next().unwrap();
             encode_row(&mut w, &row);
             let whole = w.as_slice();
+            let quick_walk = |bytes: &[u8], arity| {
+                let (row, len) = quick_walk(bytes, arity)?;
+                Some((row.start, row.end, row.xmin, row.xmax, len))
+            };
+            let end = row.bytes.len();
             assert_eq!(
                 quick_walk(whole, values.len()),
-                Some((whole.len(), 5, xmax.is_none()))
+                Some((0, end, 5, xmax, whole.len()))
             );
             for len in 0..whole.len() {
                 let cut = whole.get(..len).unwrap();
@@ -340,17 +374,11 @@ mod tests {
                 let mut flipped = whole.to_vec();
                 flipped[at] ^= 0xff;
                 let mut careful = Cursor::new(&flipped);
-                let read = (|| {
-                    read_arity(&mut careful, values.len())?;
-                    for _ in 0..values.len() {
-                        read_plain_value(&mut careful)?;
-                    }
-                    Ok::<_, Flaw>((careful.u64()?, careful.option(Cursor::u64)?.is_none()))
-                })();
+                let read = walk_with_care(&mut careful, values.len());
                 let quick = quick_walk(&flipped, values.len());
                 let expected = read
                     .ok()
-                    .map(|(xmin, live)| (careful.position(), xmin, live));
+                    .map(|row| (row.start, row.end, row.xmin, row.xmax, careful.position()));
                 assert_eq!(quick, expected, "byte {at}");
             }
         }

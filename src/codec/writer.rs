@@ -32,17 +32,32 @@ impl ByteWriter {
         self.bytes.clear();
     }
 
+    /// Takes back what was written after the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// Writes eight bytes over those at an offset, which are there.
+    pub fn put_u64(&mut self, at: usize, value: u64) {
+        let there = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut());
+        if let Some(there) = there {
+            *there = value.to_le_bytes();
+        }
+    }
+
     /// Gives the buffer away.
     pub fn into_vec(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Bytes as they stand.
+    #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);
     }
@@ -105,6 +120,7 @@ impl ByteWriter {
     }
 
     /// An unsigned integer of 7 bits a byte, lowest first, in its shortest form.
+    #[inline]
     pub fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.u8((value & 0x7f) as u8 | 0x80);

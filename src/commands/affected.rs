@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::RowValues;
 use crate::error::Result;
 use crate::finding::Code;
 use crate::legacy::{LegacyDir, WalRecord};
@@ -22,7 +21,7 @@ const DATABASES_MAX: usize = 16;
 pub struct NamedValues<'v> {
     /// One a value, or none.
     pub columns: Vec<&'v str>,
-    /// The values.
+    /// In the order of the columns.
     pub values: Vec<ValueRef<'v>>,
 }
 
@@ -47,7 +46,7 @@ impl<T> Default for Affected<T> {
 /// A row that a record ends if the record is a database's.
 #[derive(Debug)]
 pub struct Ended<T> {
-    /// The database.
+    /// The database that the record is tried on.
     pub database: String,
     /// Position among the row versions of the table.
     pub index: u64,
@@ -350,7 +349,7 @@ fn read_rows<T>(
             if missing.remove(&position) {
                 let named = NamedValues {
                     columns: columns.clone(),
-                    values: row.values.to_vec(),
+                    values: row.values().collect(),
                 };
                 wanted.insert(position, Some(show(&named)));
             }

@@ -24,7 +24,7 @@ const ENDING_MAX: usize = 10_000;
 /// A decision file and what it says.
 #[derive(Debug)]
 pub struct DecisionFile {
-    /// Its text.
+    /// What is written: lines of decisions, with what is known in comments.
     pub text: String,
     /// Records of the tail by confidence.
     pub counts: Counts,

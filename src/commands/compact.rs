@@ -11,6 +11,7 @@ use super::{OpenOptions, Opened};
 use crate::engine::{Compaction, LiveStore, Store, StoreOptions};
 use crate::error::{Error, Result};
 use crate::file::{Disk, SourceFile};
+use crate::finding::Finding;
 use crate::model::RowSource;
 
 /// What a compaction did; each pair is before and after.
@@ -22,16 +23,19 @@ pub struct CompactReport {
     pub bytes: (u64, u64),
     /// Row versions of all tables.
     pub rows: (u64, u64),
-    /// Bytes of the log.
+    /// Bytes of all segments of the log.
     pub log_bytes: (u64, u64),
     /// Whether any file was replaced.
     pub changed: bool,
+    /// What was lost with catalogs that were written anew.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
 }
 
 /// What became of one table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct CompactTable {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,
@@ -54,6 +58,7 @@ impl CompactReport {
             tables,
             log_bytes,
             changed,
+            findings: Vec::new(),
         }
     }
 }
@@ -80,7 +85,10 @@ pub fn compact(dir: &Path, open: &OpenOptions) -> Result<CompactReport> {
         rows: table.rows,
         bytes: table.len,
     });
-    Ok(CompactReport::new(tables.collect(), log_len, changed))
+    let report = CompactReport::new(tables.collect(), log_len, changed);
+    let findings = store.findings().findings().to_vec();
+    store.close()?;
+    Ok(CompactReport { findings, ..report })
 }
 
 /// Compacts a directory into a new one of the same layout, and leaves it as it

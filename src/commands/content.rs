@@ -20,7 +20,7 @@ pub use hashing::{HashingRows, RowHashes, read_table, read_through};
 /// The hashes of one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableContent {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,

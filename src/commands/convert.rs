@@ -4,6 +4,7 @@
 mod numeric_count;
 mod server_rows;
 
+use crate::codec::RowBuffer;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::Family;
@@ -192,12 +193,16 @@ impl PassThrough for ConvertedRows<'_> {
         rows: Box<dyn RowStream + 'r>,
     ) -> Result<Box<dyn RowStream + 'r>> {
         let rows = match self.live_counts {
-            Some(_) => Box::new(VisibleRows::new(rows)),
+            Some(_) => Box::new(VisibleRows(rows)),
             None => rows,
         };
         Ok(match self.numeric {
             Numeric::Keep => rows,
-            numeric => Box::new(ConvertedStream { rows, numeric }),
+            numeric => Box::new(ConvertedStream {
+                rows,
+                numeric,
+                converted: RowBuffer::default(),
+            }),
         })
     }
 
@@ -211,6 +216,7 @@ impl PassThrough for ConvertedRows<'_> {
 struct ConvertedStream<'s> {
     rows: Box<dyn RowStream + 's>,
     numeric: Numeric,
+    converted: RowBuffer,
 }
 
 impl RowStream for ConvertedStream<'_> {
@@ -218,14 +224,12 @@ impl RowStream for ConvertedStream<'_> {
         let Some(batch) = self.rows.next_batch()? else {
             return Ok(None);
         };
-        let mut changed = RowBatch::new();
-        for (values, xmin, xmax) in batch.into_rows() {
-            values
-                .into_iter()
-                .for_each(|value| changed.push_value(convert(value, self.numeric)));
-            changed.end_row(xmin, xmax);
+        self.converted.clear();
+        for row in batch.rows() {
+            let values = row.values().map(|value| convert(value, self.numeric));
+            self.converted.push(values, row.xmin, row.xmax);
         }
-        Ok(Some(changed))
+        Ok(Some(self.converted.batch()))
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Selection {
 /// One table chosen.
 #[derive(Debug, Clone, Copy)]
 pub struct Chosen<'c> {
-    /// Its database.
+    /// The database that the table belongs to.
     pub database: &'c Database,
     /// Itself.
     pub table: &'c Table,

@@ -73,9 +73,9 @@ pub struct Info {
 /// What strict decoding of a database file under one family said.
 #[derive(Debug, Serialize)]
 pub struct Evidence {
-    /// The file.
+    /// The path of the database file.
     pub file: String,
-    /// The family.
+    /// The family that it was decoded as, such as `1.4`.
     pub family: String,
     /// Whether the whole file is valid under it.
     pub fits: bool,
@@ -90,7 +90,7 @@ pub struct Evidence {
     pub detail: Option<String>,
 }
 
-/// One database.
+/// What a database holds, without its rows.
 #[derive(Debug, Serialize)]
 pub struct DatabaseInfo {
     /// Its name.
@@ -106,7 +106,7 @@ pub struct DatabaseInfo {
     pub tables: Vec<TableInfo>,
 }
 
-/// One table.
+/// How much a table holds, and its schema.
 #[derive(Debug, Serialize)]
 pub struct TableInfo {
     /// Its name.
@@ -125,11 +125,11 @@ pub struct TableInfo {
 /// Sums over all databases.
 #[derive(Debug, Default, Serialize)]
 pub struct Totals {
-    /// Databases.
+    /// How many databases there are, empty ones too.
     pub databases: u64,
-    /// Tables.
+    /// How many tables they have.
     pub tables: u64,
-    /// Columns.
+    /// How many columns those have.
     pub columns: u64,
     /// Visible row versions.
     pub live: u64,

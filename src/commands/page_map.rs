@@ -47,7 +47,7 @@ pub struct PageCell {
     pub first: u64,
     /// Number of the last.
     pub last: u64,
-    /// How many there are.
+    /// How many pages, records or blocks the cell stands for.
     pub pages: u64,
     /// Their bytes.
     pub bytes: u64,

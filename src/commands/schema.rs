@@ -8,10 +8,10 @@ use crate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, PrivilegeMap, Role, Table, User,
 };
 
-/// One column.
+/// A column as it was declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ColumnSchema {
-    /// Its name.
+    /// Unique in its table.
     pub name: String,
     /// Its declared type, as SQL.
     #[serde(rename = "type")]
@@ -21,9 +21,9 @@ pub struct ColumnSchema {
     pub labels: Option<Vec<String>>,
     /// False for NOT NULL.
     pub nullable: bool,
-    /// PRIMARY KEY.
+    /// Whether it was declared PRIMARY KEY.
     pub primary_key: bool,
-    /// UNIQUE.
+    /// Whether it was declared UNIQUE; a primary key need not be.
     pub unique: bool,
     /// REFERENCES, as `[table, column]`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub struct UserSchema {
     pub roles: Vec<String>,
 }
 
-/// One role.
+/// A role, and how it stands to others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoleSchema {
     /// Its name.
@@ -79,7 +79,7 @@ pub struct RoleSchema {
 /// Owner and grants of a database or table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GrantSchema {
-    /// The owner.
+    /// The user who made it, or was given it.
     pub owner: String,
     /// Privileges by user.
     pub privileges: BTreeMap<String, Vec<&'static str>>,

@@ -29,7 +29,7 @@ pub enum Level {
 /// What a verification found.
 #[derive(Debug)]
 pub struct Verification {
-    /// What it is.
+    /// What kind of directory it is, and of which release or layout.
     pub identity: Identity,
     /// Which bytes were checked.
     pub coverage: Coverage,

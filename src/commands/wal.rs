@@ -19,7 +19,7 @@ use super::{Backend, Look, OpenOptions};
 /// A log, as far as its bytes and the snapshot beside it tell.
 #[derive(Debug)]
 pub enum Log {
-    /// Of a directory.
+    /// The log of a data directory, with what stands beside it.
     Directory {
         /// Its files.
         legacy: Box<LegacyDir>,
@@ -39,7 +39,7 @@ pub enum Log {
 
 /// One record, or bytes that hold none.
 #[derive(Debug, Clone, Copy)]
-pub enum Entry<'l> {
+pub enum LogItem<'l> {
     /// A record, by its position in the log.
     Record(usize, &'l WalRecord),
     /// Bytes without a readable record.
@@ -85,12 +85,12 @@ pub struct LogSummary {
     pub attribution: Option<Counts>,
 }
 
-/// One segment.
+/// How much a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SegmentSummary {
     /// Its name.
     pub segment: String,
-    /// Its bytes.
+    /// The length of its file.
     pub bytes: u64,
     /// Its readable records; those that count in another segment are left out.
     pub records: usize,
@@ -99,7 +99,7 @@ pub struct SegmentSummary {
 /// Bytes of a segment that hold no readable record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadableRange {
-    /// The segment.
+    /// The file name of the segment.
     pub segment: String,
     /// Where they start.
     pub offset: u64,
@@ -217,15 +217,17 @@ impl Log {
     }
 
     /// Records and unreadable ranges, in file order.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn entries(&self) -> impl Iterator<Item = LogItem<'_>> {
         let wal = self.wal();
         let mut bad = wal.bad.iter().peekable();
         let mut records = wal.records.iter().enumerate().peekable();
         std::iter::from_fn(move || {
             let next = records.peek().map_or(usize::MAX, |(position, _)| *position);
             match bad.next_if(|bad| bad.records_before <= next) {
-                Some(bad) => Some(Entry::Bad(bad)),
-                None => records.next().map(|(at, record)| Entry::Record(at, record)),
+                Some(bad) => Some(LogItem::Bad(bad)),
+                None => records
+                    .next()
+                    .map(|(at, record)| LogItem::Record(at, record)),
             }
         })
     }

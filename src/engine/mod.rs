@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn the_format_page_has_the_constants_of_the_source() {
         use super::layouts::{append, paged, per_table};
-        use super::pages::{file_header, frame, sealed};
+        use super::pages::{address, file_header, frame, sealed};
         use super::rows::{codec, packed_time};
         use super::store::control;
         use super::tree;
@@ -70,7 +70,7 @@ mod tests {
             ("KIND_METADATA", sealed::KIND_METADATA.into()),
             ("KIND_TABLE", sealed::KIND_TABLE.into()),
             ("COPY_ALIGN", sealed::COPY_ALIGN as u64),
-            ("LSN_LIMIT", control::LSN_LIMIT),
+            ("LSN_LIMIT", address::LSN_LIMIT),
             ("NO_DATABASE", sealed::NO_DATABASE.into()),
             ("FILE_HEADER_LEN", file_header::FILE_HEADER_LEN as u64),
             ("BLOCK_HEADER_LEN", block_header as u64),

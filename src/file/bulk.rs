@@ -68,7 +68,7 @@ impl BulkWriter {
         }
     }
 
-    /// The file.
+    /// What it writes to.
     pub fn file(&self) -> &Arc<dyn DiskFile> {
         self.out.file()
     }

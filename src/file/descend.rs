@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// One entry of a directory. Links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// Its name.
+    /// Without the directory; any bytes but `/`.
     pub name: OsString,
     /// Whether it is a directory.
     pub is_dir: bool,

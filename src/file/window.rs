@@ -51,7 +51,7 @@ impl Window {
         }
     }
 
-    /// The file.
+    /// What it reads.
     pub fn file(&self) -> &Arc<SourceFile> {
         &self.file
     }

@@ -7,8 +7,8 @@ use super::Family;
 use crate::codec::{Cursor, Flaw, MIN_PLAIN_ROW_LEN, MIN_PLAIN_VALUE_LEN, read_plain_value};
 use crate::finding::Code;
 use crate::model::{
-    Column, DataType, DatabaseGrants, ForeignKey, Operation, PackedRow, PlainRow, Privilege,
-    PrivilegeMap, Role, Row, Table, TableGrants, User,
+    Column, DataType, DatabaseGrants, ForeignKey, Operation, PackedRow, Privilege, PrivilegeMap,
+    Role, RowRef, Table, TableGrants, User,
 };
 
 type Read<T> = Result<T, Flaw>;
@@ -18,24 +18,13 @@ const MIN_STR_LEN: usize = 8;
 /// Fewest bytes of an encoded column: name, type, two booleans, option.
 const MIN_COLUMN_LEN: usize = MIN_STR_LEN + 4 + 2 + 1;
 
-/// One row of any arity.
-pub(super) fn row(c: &mut Cursor<'_>) -> Read<Row> {
-    Ok(Row {
-        values: c.vec(MIN_PLAIN_VALUE_LEN, |c| {
-            read_plain_value(c).map(|v| v.to_owned())
-        })?,
-        xmin: c.u64()?,
-        xmax: c.option(Cursor::u64)?,
-    })
-}
-
 /// One row of any arity, packed.
 pub(super) fn packed_row(c: &mut Cursor<'_>) -> Read<PackedRow> {
     let bytes = c.rest();
     c.vec(MIN_PLAIN_VALUE_LEN, |c| read_plain_value(c).map(|_| ()))?;
     let len = bytes.len() - c.remaining();
-    Ok(PackedRow::of_plain(&PlainRow {
-        values: bytes.get(..len).unwrap_or_default(),
+    Ok(PackedRow::of(&RowRef {
+        bytes: bytes.get(..len).unwrap_or_default(),
         xmin: c.u64()?,
         xmax: c.option(Cursor::u64)?,
     }))
@@ -84,7 +73,6 @@ fn data_type(c: &mut Cursor<'_>) -> Read<DataType> {
     })
 }
 
-/// One column.
 pub(super) fn column(c: &mut Cursor<'_>, family: Family) -> Read<Column> {
     Ok(Column {
         name: string(c)?,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::Family;
-use crate::codec::{ByteWriter, PlainReader};
+use crate::codec::{ByteWriter, encode_row};
 use crate::error::{Error, Result};
 use crate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, Form, Privilege, PrivilegeMap, Role,
@@ -226,10 +226,12 @@ impl<'o> SnapshotEncoder<'o> {
         let announced = rows.row_count(database, index);
         self.buffer.u64(announced);
         let mut written = 0;
-        let mut stream = PlainReader::new(rows.open_rows(database, index)?);
-        while let Some(rows) = stream.next_rows()? {
-            written += rows.len() as u64;
-            self.buffer.raw(rows.bytes());
+        let mut stream = rows.open_rows(database, index)?;
+        while let Some(batch) = stream.next_batch()? {
+            written += batch.len() as u64;
+            batch
+                .rows()
+                .for_each(|row| encode_row(&mut self.buffer, &row));
             self.flush(FLUSH_LEN)?;
         }
         if written != announced {

@@ -11,6 +11,7 @@ mod page_view;
 mod resume;
 mod rows;
 mod salvage;
+mod segments;
 mod snapshot;
 mod wal;
 mod wal_order;
@@ -18,7 +19,6 @@ mod wal_report;
 mod walk;
 mod zeros;
 
-pub use crate::codec::{encode_row, encode_value};
 pub use directory::{LegacyDir, SNAPSHOT_NAME, SnapshotFiles, WAL_DIR_NAME, read_wal_by_family};
 pub use encode::{SnapshotEncoder, encode_column};
 pub use family::{Family, Release};
@@ -26,7 +26,6 @@ pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, Pag
 pub use page_view::LegacyPageViews;
 pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
+pub use segments::read_wal;
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
-pub use wal::{
-    BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
-};
+pub use wal::{BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record};

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode;
-use crate::codec::{Cursor, Flaw};
+use crate::codec::{Cursor, Flaw, RowBuffer};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceDir, SourceEntry, SourceFile};
 use crate::finding::Code;
-use crate::model::{Row, RowBatch, RowStream};
+use crate::model::{PackedRow, RowBatch, RowStream};
 
 /// Bytes of a page's data area.
 pub const PAGE_DATA_LEN: usize = 8192;
@@ -27,7 +27,7 @@ const MAX_SLOTS: usize = PAGE_DATA_LEN;
 pub(super) const MAX_PAGE_FILE_LEN: u64 =
     (HEADER_LEN + SLOT_COUNT_LEN + MAX_SLOTS * SLOT_LEN + DATA_LEN_LEN + PAGE_DATA_LEN) as u64;
 
-/// The header of a legacy page.
+/// What a legacy page says of itself (format page, "Legacy page files").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegacyPageHeader {
     /// Counts CREATE TABLEs since the server started, over all databases.
@@ -60,9 +60,9 @@ pub struct LegacySlot {
 /// One page, as it stands in its file.
 #[derive(Debug, Clone)]
 pub struct LegacyPage {
-    /// Its header.
+    /// As read, whether it is true or not.
     pub header: LegacyPageHeader,
-    /// Its slots.
+    /// Used and unused ones, in the order of the file.
     pub slots: Vec<LegacySlot>,
     /// Its data area.
     pub data: Vec<u8>,
@@ -95,7 +95,7 @@ impl LegacyPage {
     ///
     /// # Errors
     /// The flaw, with its place in the slot's bytes.
-    pub fn row(&self, slot: &LegacySlot) -> Result<Option<Row>, Flaw> {
+    pub fn row(&self, slot: &LegacySlot) -> Result<Option<PackedRow>, Flaw> {
         if !slot.is_used {
             return Ok(None);
         }
@@ -105,7 +105,7 @@ impl LegacyPage {
             return Cursor::bad(start, Code::BadLength, end as u64, "a slot inside the page");
         };
         let mut cursor = Cursor::new(bytes);
-        let row = decode::row(&mut cursor)?;
+        let row = decode::packed_row(&mut cursor)?;
         match cursor.remaining() {
             0 => Ok(Some(row)),
             left => Cursor::bad(
@@ -225,7 +225,7 @@ impl PageDir {
     pub fn rows(&self) -> PageRows<'_> {
         PageRows {
             files: self.files.iter(),
-            page: Vec::new(),
+            page: RowBuffer::default(),
             lost: Vec::new(),
         }
     }
@@ -235,7 +235,7 @@ impl PageDir {
 #[derive(Debug)]
 pub struct PageRows<'d> {
     files: std::slice::Iter<'d, Arc<SourceFile>>,
-    page: Vec<Row>,
+    page: RowBuffer,
     lost: Vec<Damage>,
 }
 
@@ -257,7 +257,8 @@ impl PageRows<'_> {
         let data_start = HEADER_LEN + SLOT_COUNT_LEN + page.slots.len() * SLOT_LEN + DATA_LEN_LEN;
         for slot in &page.slots {
             match page.row(slot) {
-                Ok(row) => self.page.extend(row),
+                Ok(None) => {}
+                Ok(Some(row)) => self.page.push_row(&row.as_row()),
                 Err(flaw) => {
                     let damage = slot_damage(file.path(), data_start as u64, slot, &flaw);
                     self.lost.push(damage);
@@ -277,13 +278,6 @@ impl RowStream for PageRows<'_> {
             };
             self.read_page(file)?;
         }
-        let mut batch = RowBatch::new();
-        for row in &self.page {
-            row.values
-                .iter()
-                .for_each(|value| batch.push_value(value.as_ref()));
-            batch.end_row(row.xmin, row.xmax);
-        }
-        Ok(Some(batch))
+        Ok(Some(self.page.batch()))
     }
 }

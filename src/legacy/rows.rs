@@ -2,18 +2,13 @@
 //! or in parts.
 
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::decode;
-use super::walk::Walk;
-use crate::codec::{
-    ByteWriter, Cursor, Flaw, encode_plain_row, read_arity, read_plain_value, walk_plain_row,
-};
+use crate::codec::{Cursor, Flaw, walk_plain_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
-use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowStream};
-use crate::work::Threads;
+use crate::model::{PackedRow, RowBatch, RowStream, RowVersion};
 
 /// Bytes from one mark of an extent to the next, unless a row is wider: with
 /// that row they fit one window.
@@ -29,7 +24,7 @@ struct Mark {
 /// Where a table's rows lie in a file, and what a walk over them counted.
 #[derive(Debug, Clone)]
 pub struct RowExtent {
-    /// The file.
+    /// The snapshot, or what else holds the rows.
     pub file: Arc<SourceFile>,
     /// The bytes of all rows, after their count.
     pub range: Range<u64>,
@@ -88,7 +83,7 @@ impl RowExtent {
                     break None;
                 }
                 match walk_plain_row(&mut cursor, self.arity) {
-                    Ok((xmin, visible)) => {
+                    Ok(row) => {
                         if offset - marked >= MARK_LEN {
                             marked = offset;
                             let index = self.count;
@@ -96,8 +91,8 @@ impl RowExtent {
                         }
                         complete = cursor.position();
                         self.count += 1;
-                        self.live += u64::from(visible);
-                        self.max_xmin = self.max_xmin.max(xmin);
+                        self.live += u64::from(row.xmax.is_none());
+                        self.max_xmin = self.max_xmin.max(row.xmin);
                     }
                     Err(flaw) => break Some(flaw),
                 }
@@ -162,30 +157,6 @@ impl RowExtent {
         }
     }
 
-    /// The first `count` rows, walked again.
-    ///
-    /// # Errors
-    /// When the file changed since the walk.
-    pub fn first(&self, count: u64) -> Result<Self> {
-        let mut window = Window::new(self.file.clone(), self.range.clone());
-        Walk::on(Threads::ONE).rows(&mut window, count.min(self.count), self.arity)
-    }
-
-    /// Rows that no file holds, worked out from the file at `path`.
-    ///
-    /// # Errors
-    /// When a row has another number of values than `arity`.
-    pub fn of_rows(path: &Path, rows: &[PackedRow], arity: usize) -> Result<Self> {
-        let mut bytes = ByteWriter::new();
-        for row in rows {
-            encode_plain_row(&mut bytes, &row.plain());
-        }
-        let file = SourceFile::in_memory(path, bytes.into_vec());
-        let len = file.len();
-        let mut window = Window::new(file, 0..len);
-        Walk::on(Threads::ONE).rows(&mut window, rows.len() as u64, arity)
-    }
-
     /// Row versions that are not visible.
     pub fn dead(&self) -> u64 {
         self.count - self.live
@@ -230,30 +201,33 @@ pub struct RowReader {
     window: Window,
     left: u64,
     arity: usize,
-    /// Bytes of the batch that the caller may still borrow.
+    /// Bytes of the batch that the caller may still borrow, and its rows.
     handed_out: usize,
+    rows: Vec<RowVersion>,
 }
 
 impl RowReader {
+    fn over(window: Window, left: u64, arity: usize) -> Self {
+        RowReader {
+            window,
+            left,
+            arity,
+            handed_out: 0,
+            rows: Vec::new(),
+        }
+    }
+
     /// All rows of an extent.
     pub fn new(extent: &RowExtent) -> Self {
-        RowReader {
-            window: Window::new(extent.file.clone(), extent.range.clone()),
-            left: extent.count,
-            arity: extent.arity,
-            handed_out: 0,
-        }
+        let window = Window::new(extent.file.clone(), extent.range.clone());
+        RowReader::over(window, extent.count, extent.arity)
     }
 
     /// The rows of one part of an extent.
     pub fn of_part(extent: &RowExtent, part: usize) -> Self {
         let (start, end) = (extent.start_of(part), extent.start_of(part + 1));
-        RowReader {
-            window: Window::new(extent.file.clone(), start.offset..end.offset),
-            left: end.index - start.index,
-            arity: extent.arity,
-            handed_out: 0,
-        }
+        let window = Window::new(extent.file.clone(), start.offset..end.offset);
+        RowReader::over(window, end.index - start.index, extent.arity)
     }
 
     /// The rows of an extent from `index` on; the rows between the mark before
@@ -268,86 +242,39 @@ impl RowReader {
         for _ in mark.index..index {
             window.parse(|c| walk_plain_row(c, extent.arity))?;
         }
-        Ok(RowReader {
-            window,
-            left: extent.count - index,
-            arity: extent.arity,
-            handed_out: 0,
-        })
-    }
-}
-
-impl RowReader {
-    /// Gives up what was handed out, and takes in at least one whole row;
-    /// false after the last one.
-    fn advance(&mut self) -> Result<bool> {
-        self.window.consume(self.handed_out);
-        self.handed_out = 0;
-        if self.left == 0 {
-            return Ok(false);
-        }
-        loop {
-            let mut cursor = Cursor::new(self.window.buffered());
-            match walk_plain_row(&mut cursor, self.arity) {
-                Ok(_) => return Ok(true),
-                Err(Flaw::Short { need }) => self.window.fill_more(need)?,
-                Err(flaw) => return Err(self.window.damage(flaw).into()),
-            }
-        }
+        Ok(RowReader::over(window, extent.count - index, extent.arity))
     }
 }
 
 impl RowStream for RowReader {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let mut batch = RowBatch::new();
-        let mut cursor = Cursor::new(self.window.buffered());
-        while self.left > 0 {
+        self.window.consume(self.handed_out);
+        self.handed_out = 0;
+        self.rows.clear();
+        loop {
+            let mut cursor = Cursor::new(self.window.buffered());
+            let flaw = loop {
+                if self.left == 0 {
+                    break None;
+                }
+                match walk_plain_row(&mut cursor, self.arity) {
+                    Ok(row) => self.rows.push(row),
+                    Err(flaw) => break Some(flaw),
+                }
+                self.handed_out = cursor.position();
+                self.left -= 1;
+            };
             // A row that falls short, or is damaged, is met again as the first
             // row of the next batch, where it is refilled or reported.
-            if push_row(&mut cursor, self.arity, &mut batch).is_err() {
-                batch.abandon_row();
-                break;
+            match flaw {
+                _ if !self.rows.is_empty() => break,
+                None => return Ok(None),
+                Some(Flaw::Short { need }) => self.window.fill_more(need)?,
+                Some(flaw) => return Err(self.window.damage(flaw).into()),
             }
-            self.handed_out = cursor.position();
-            self.left -= 1;
         }
-        Ok(Some(batch))
+        Ok(Some(RowBatch::new(self.window.buffered(), &mut self.rows)))
     }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let mut cursor = Cursor::new(self.window.buffered());
-        while self.left > 0 {
-            let Ok((_, visible)) = walk_plain_row(&mut cursor, self.arity) else {
-                break;
-            };
-            self.handed_out = cursor.position();
-            buffer.end_row(self.handed_out, visible);
-            self.left -= 1;
-        }
-        let bytes = self.window.buffered();
-        let bytes = bytes.get(..self.handed_out).unwrap_or_default();
-        Ok(Some(PlainRows::of(bytes, buffer)))
-    }
-}
-
-fn push_row<'a>(c: &mut Cursor<'a>, arity: usize, batch: &mut RowBatch<'a>) -> Result<(), Flaw> {
-    read_arity(c, arity)?;
-    for _ in 0..arity {
-        batch.push_value(read_plain_value(c)?);
-    }
-    let xmin = c.u64()?;
-    batch.end_row(xmin, c.option(Cursor::u64)?);
-    Ok(())
 }
 
 /// Reads the rows at some indexes, in ascending order, and gives each to `sink`.

@@ -32,7 +32,7 @@ pub struct Snapshot {
 /// What strict decoding under one family said.
 #[derive(Debug, Clone)]
 pub struct FamilyEvidence {
-    /// The family.
+    /// The family that the file was decoded as.
     pub family: Family,
     /// The first thing wrong, or `None` when the whole file is valid.
     pub refused: Option<Damage>,

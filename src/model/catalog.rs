@@ -45,9 +45,9 @@ impl Database {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseGrants {
-    /// The database.
+    /// The name of the database.
     pub database: String,
-    /// Its owner.
+    /// The name of the user whose it is.
     pub owner: String,
     /// Who may do what.
     pub privileges: PrivilegeMap,
@@ -57,9 +57,9 @@ pub struct DatabaseGrants {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableGrants {
-    /// The table.
+    /// The name of the table.
     pub table: String,
-    /// Its owner.
+    /// The name of the user whose it is.
     pub owner: String,
     /// Who may do what.
     pub privileges: PrivilegeMap,
@@ -98,7 +98,7 @@ pub struct User {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
-    /// Its name.
+    /// Unique among roles.
     pub name: String,
     /// Whether its members skip every check.
     pub is_superuser: bool,

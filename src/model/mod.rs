@@ -9,6 +9,7 @@ mod pass_through;
 mod privilege;
 mod row;
 mod schema;
+mod summed_rows;
 mod value;
 mod visible_rows;
 
@@ -20,9 +21,8 @@ pub use page_view::{
 };
 pub use pass_through::PassThrough;
 pub use privilege::{Privilege, PrivilegeMap};
-pub use row::{
-    PlainBuffer, PlainRow, PlainRows, Row, RowBatch, RowPart, RowRef, RowSource, RowStream,
-};
+pub use row::{Row, RowBatch, RowPart, RowRef, RowSource, RowStream, RowVersion};
 pub use schema::{Column, DataType, ForeignKey, Table};
+pub use summed_rows::{SummedRows, sum_of};
 pub use value::{Value, ValueRef};
 pub use visible_rows::VisibleRows;

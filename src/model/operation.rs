@@ -12,7 +12,7 @@ pub enum Operation {
     CreateTable {
         /// The table's name.
         table: Arc<str>,
-        /// Its schema.
+        /// Its columns, and its sequences at their start.
         schema: Box<Table>,
         /// Its rows; a server logs none.
         rows: Vec<PackedRow>,
@@ -26,7 +26,7 @@ pub enum Operation {
     Insert {
         /// The table's name.
         table: Arc<str>,
-        /// The row.
+        /// The row version that was pushed.
         row: PackedRow,
     },
     /// One updated row.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::PlainRow;
+use super::RowRef;
 
 /// One version of a row that owns its values as plain bytes: it takes little
 /// room, and copies share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedRow {
-    /// See [`PlainRow::values`].
-    values: Arc<[u8]>,
+    /// See [`RowRef::bytes`].
+    bytes: Arc<[u8]>,
     /// See [`Row::xmin`](super::Row::xmin).
     pub xmin: u64,
     /// See [`Row::xmax`](super::Row::xmax).
@@ -18,18 +18,18 @@ pub struct PackedRow {
 
 impl PackedRow {
     /// Copies a row whose bytes were checked.
-    pub fn of_plain(row: &PlainRow<'_>) -> Self {
+    pub fn of(row: &RowRef<'_>) -> Self {
         PackedRow {
-            values: row.values.into(),
+            bytes: row.bytes.into(),
             xmin: row.xmin,
             xmax: row.xmax,
         }
     }
 
     /// Borrows the row.
-    pub fn plain(&self) -> PlainRow<'_> {
-        PlainRow {
-            values: &self.values,
+    pub fn as_row(&self) -> RowRef<'_> {
+        RowRef {
+            bytes: &self.bytes,
             xmin: self.xmin,
             xmax: self.xmax,
         }
@@ -37,8 +37,7 @@ impl PackedRow {
 
     /// How many values there are.
     pub fn arity(&self) -> usize {
-        let count = self.values.first_chunk().copied().map(u64::from_le_bytes);
-        count.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))
+        self.as_row().arity()
     }
 
     /// Whether a user sees this version.

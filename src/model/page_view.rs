@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::Row;
+use super::PackedRow;
 use crate::error::{Damage, Result};
 
 /// Which of the pages of a table are shown, and what of them.
@@ -72,7 +72,7 @@ impl FieldSpec {
 /// A field of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name.
+    /// As the format page calls it.
     pub name: &'static str,
     /// Bytes from the start of the page.
     pub at: usize,
@@ -115,7 +115,7 @@ pub struct PageRow {
     /// Whether a user sees it.
     pub visible: bool,
     /// Its values, if they were asked for.
-    pub row: Option<Row>,
+    pub row: Option<PackedRow>,
 }
 
 /// The end of a version that stands elsewhere.
@@ -134,7 +134,7 @@ pub struct PageView {
     pub number: u64,
     /// What kind of page it says it is.
     pub kind: String,
-    /// The file.
+    /// The path of the file that it lies in.
     pub file: PathBuf,
     /// Bytes from the file's start.
     pub offset: u64,

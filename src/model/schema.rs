@@ -19,31 +19,31 @@ pub enum DataType {
         /// Number of digits after the point.
         scale: u8,
     },
-    /// SERIAL.
+    /// SERIAL: an Integer whose default is drawn from a sequence.
     Serial,
     /// BIGSERIAL.
     BigSerial,
-    /// TEXT.
+    /// TEXT, of any length.
     Text,
     /// VARCHAR(length), in characters.
     Varchar(u64),
     /// CHAR(length), in characters.
     Char(u64),
-    /// BOOLEAN.
+    /// BOOLEAN: true or false.
     Boolean,
-    /// DATE.
+    /// DATE: a day, kept as text.
     Date,
-    /// TIMESTAMP.
+    /// TIMESTAMP: a moment without a time zone, kept as text.
     Timestamp,
     /// TIMESTAMP WITH TIME ZONE.
     TimestampTz,
-    /// UUID.
+    /// UUID: 16 bytes.
     Uuid,
-    /// JSON.
+    /// JSON, kept as text.
     Json,
-    /// JSONB.
+    /// JSONB, whose values are kept as those of JSON are.
     Jsonb,
-    /// BYTEA.
+    /// BYTEA: bytes, any number of them.
     Bytea,
     /// An enum type, with its labels as they were when the column was made.
     Enum {
@@ -100,7 +100,7 @@ pub struct ForeignKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Its name.
+    /// Unique in its table.
     pub name: String,
     /// Its declared type; the values' tags may differ.
     pub data_type: DataType,

@@ -51,27 +51,27 @@ pub enum PgType {
     Double,
     /// numeric, with precision and scale or without a bound.
     Numeric(Option<(u8, u8)>),
-    /// text.
+    /// text, of any length.
     Text,
     /// varchar(n).
     Varchar(u64),
     /// char(n).
     Char(u64),
-    /// boolean.
+    /// boolean: true or false.
     Boolean,
-    /// date.
+    /// date: a day.
     Date,
-    /// timestamp.
+    /// timestamp, without a time zone.
     Timestamp,
     /// timestamp with time zone.
     TimestampTz,
-    /// uuid.
+    /// uuid: 16 bytes.
     Uuid,
-    /// json.
+    /// json: text that is checked.
     Json,
-    /// jsonb.
+    /// jsonb: parsed, so that each key is there once.
     Jsonb,
-    /// bytea.
+    /// bytea: bytes, any number of them.
     Bytea,
     /// An enum type.
     Enum(Arc<EnumType>),

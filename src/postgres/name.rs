@@ -9,16 +9,16 @@ const MAX_NAME_LEN: usize = 63;
 /// Bytes of `_` and eight hexadecimal digits.
 const SUFFIX_LEN: usize = 9;
 
-/// What a name is for.
+/// What is named, which decides what the name must differ from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameRules {
-    /// A database.
+    /// A database; differs from those of the cluster.
     Database,
     /// A user or role.
     Role,
     /// A table, sequence or type: one space of names.
     Relation,
-    /// A column.
+    /// A column; differs from those of its table.
     Column,
     /// A table or a column of SQLite, which ignores case.
     Sqlite,

@@ -45,11 +45,11 @@ impl Script {
 /// A user or role.
 #[derive(Debug)]
 pub struct RolePlan {
-    /// Its name.
+    /// As PostgreSQL takes it.
     pub name: String,
     /// Whether it is a user.
     pub login: bool,
-    /// SUPERUSER.
+    /// SUPERUSER: whether every check is skipped.
     pub superuser: bool,
     /// CREATEDB.
     pub create_db: bool,
@@ -68,10 +68,10 @@ pub struct AccessPlan {
     pub grants: Vec<(String, Vec<Privilege>)>,
 }
 
-/// One database.
+/// A database as it will be in PostgreSQL.
 #[derive(Debug)]
 pub struct DatabasePlan {
-    /// Its name.
+    /// As PostgreSQL takes it; differs from the others.
     pub name: String,
     /// Who may do what, unless accounts are left out.
     pub access: Option<AccessPlan>,
@@ -85,12 +85,12 @@ pub struct DatabasePlan {
     pub notes: Vec<Finding>,
 }
 
-/// One table.
+/// A table as it will be in PostgreSQL.
 #[derive(Debug)]
 pub struct TablePlan {
     /// Its positions in the catalog.
     pub at: (usize, usize),
-    /// Its name.
+    /// As PostgreSQL takes it; differs from the others of its database.
     pub name: String,
     /// Its columns; of a table that is too wide, the names only matter.
     pub columns: Vec<ColumnPlan>,
@@ -107,12 +107,12 @@ pub struct TablePlan {
     pub notes: Vec<Finding>,
 }
 
-/// One column.
+/// A column as it will be in PostgreSQL.
 #[derive(Debug)]
 pub struct ColumnPlan {
     /// Its name in the source.
     pub source: String,
-    /// Its name.
+    /// As PostgreSQL takes it; differs from the others of its table.
     pub name: String,
     /// Its type.
     pub of: PgType,
@@ -131,7 +131,7 @@ pub struct ColumnPlan {
 /// The sequence of a SERIAL column.
 #[derive(Debug)]
 pub struct SequencePlan {
-    /// Its name.
+    /// As PostgreSQL takes it; shares the names of tables.
     pub name: String,
     /// The value that it hands out next, behind all that its column holds; `None`
     /// where the highest of all is taken.

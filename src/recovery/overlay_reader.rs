@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use crate::codec::{RowValues, buffer_packed, pack_row};
+use crate::codec::RowBuffer;
 use crate::error::{Error, Result};
-use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowPart, RowStream, ValueRef};
+use crate::model::{RowBatch, RowPart, RowStream};
 
 use super::replay::{TableState, now};
 use super::stored::Piece;
@@ -48,6 +48,8 @@ pub(super) struct OverlayReader<'o> {
     pieces: &'o [Piece],
     parts: std::vec::IntoIter<RowPart>,
     current: Option<Reading<'o>>,
+    /// Rows with the columns of now.
+    changed: RowBuffer,
 }
 
 /// A part that is being read.
@@ -56,10 +58,9 @@ enum Reading<'o> {
         rows: Box<dyn RowStream + 'o>,
         next_index: u64,
         end: u64,
-        unchanged: bool,
-        /// Rows that were read and do not fit into a batch yet, as they are now
-        /// but for their columns.
-        waiting: Vec<PackedRow>,
+        /// Rows with the columns that were stored, which came at once and are too
+        /// many to be given the columns of now at once.
+        waiting: RowBuffer,
         /// How many of them were handed out.
         handed_out: usize,
     },
@@ -89,6 +90,7 @@ impl<'o> OverlayReader<'o> {
             pieces,
             parts: parts.into_iter(),
             current: None,
+            changed: RowBuffer::default(),
         }
     }
 
@@ -110,14 +112,11 @@ impl<'o> OverlayReader<'o> {
             return Reading::Appended(index(part.from).min(end)..end);
         };
         let (rows, indexes) = piece.rows.open_part(index(part.from));
-        let range = piece.first_index.saturating_add(indexes.start)
-            ..piece.first_index.saturating_add(indexes.end);
         Reading::Stored {
             rows,
-            next_index: range.start,
-            end: range.end,
-            unchanged: self.state.is_unchanged(range),
-            waiting: Vec::new(),
+            next_index: piece.first_index.saturating_add(indexes.start),
+            end: piece.first_index.saturating_add(indexes.end),
+            waiting: RowBuffer::default(),
             handed_out: 0,
         }
     }
@@ -130,131 +129,69 @@ fn too_few() -> Error {
 impl RowStream for OverlayReader<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         self.advance();
-        let state = self.state;
+        let (state, changed) = (self.state, &mut self.changed);
+        changed.clear();
         match &mut self.current {
-            None => Ok(None),
+            None => return Ok(None),
             Some(Reading::Stored {
                 rows,
                 next_index,
-                unchanged,
                 waiting,
                 handed_out,
                 ..
             }) => {
-                if *handed_out < waiting.len() {
-                    return Ok(Some(state.widened(waiting, handed_out)));
+                if *handed_out == waiting.len() {
+                    let mut batch = rows.next_batch()?.ok_or_else(too_few)?;
+                    let first = *next_index;
+                    *next_index = first.saturating_add(batch.len() as u64);
+                    state.end_versions(&mut batch, first..*next_index);
+                    if state.has_stored_columns() {
+                        return Ok(Some(batch));
+                    }
+                    waiting.clear();
+                    batch.rows().for_each(|row| waiting.push_row(&row));
+                    *handed_out = 0;
                 }
-                let batch = rows.next_batch()?.ok_or_else(too_few)?;
-                let first = *next_index;
-                *next_index = first.saturating_add(batch.len() as u64);
-                if *unchanged {
-                    return Ok(Some(batch));
+                let most = state.rows_a_batch();
+                for row in waiting.batch().rows().skip(*handed_out).take(most) {
+                    let values = now(&state.column_ids, (0..).zip(row.values()));
+                    changed.push(values, row.xmin, row.xmax);
                 }
-                let width = state.column_ids.len();
-                if width <= state.stored_columns
-                    || batch.len().saturating_mul(width) <= MAX_BATCH_VALUES
-                {
-                    return Ok(Some(state.changed(batch, first)));
-                }
-                let packed = (first..).zip(batch.rows()).map(|(index, row)| {
-                    let xmax = state.dead.get(&index).copied().or(row.xmax);
-                    pack_row(row.values.iter().copied(), row.xmin, xmax)
-                });
-                *waiting = packed.collect();
-                *handed_out = 0;
-                Ok(Some(state.widened(waiting, handed_out)))
+                *handed_out += changed.len();
             }
             Some(Reading::Appended(rows)) => {
-                let mut batch = RowBatch::new();
-                for at in state.next_appended(rows) {
-                    state
-                        .values_now(at)
-                        .for_each(|value| batch.push_value(value));
+                for at in rows.by_ref().take(state.rows_a_batch()) {
                     if let Some(row) = state.appended.get(at) {
-                        batch.end_row(row.xmin, row.xmax);
+                        changed.push(state.values_now(at), row.xmin, row.xmax);
                     }
                 }
-                Ok(Some(batch))
             }
         }
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        self.advance();
-        match &mut self.current {
-            Some(Reading::Stored {
-                rows, unchanged, ..
-            }) => Ok(*unchanged && rows.offers_plain()?),
-            Some(Reading::Appended(_)) => Ok(true),
-            // At the end both ways say so.
-            None => Ok(false),
-        }
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        match &mut self.current {
-            None => Ok(None),
-            Some(Reading::Stored {
-                rows, next_index, ..
-            }) => {
-                let rows = rows.next_plain(buffer)?.ok_or_else(too_few)?;
-                *next_index = next_index.saturating_add(rows.len() as u64);
-                Ok(Some(rows))
-            }
-            Some(Reading::Appended(rows)) => {
-                let state = self.state;
-                for at in state.next_appended(rows) {
-                    let row = state.row_now(at);
-                    buffer_packed(row.as_slice(), buffer);
-                }
-                Ok(Some(buffer.rows()))
-            }
-        }
+        Ok(Some(changed.batch()))
     }
 }
 
 impl TableState {
-    /// Whether stored rows of some indexes pass through as they stand.
-    fn is_unchanged(&self, indexes: Range<u64>) -> bool {
+    /// Whether the columns are those that were stored.
+    fn has_stored_columns(&self) -> bool {
         // A column that was dropped leaves fewer than were stored.
         let complete = self.column_ids.len() == self.stored_columns;
-        let mut ids = self.column_ids.iter().enumerate();
-        complete && ids.all(|(at, id)| at == *id) && self.dead.range(indexes).next().is_none()
+        complete && self.column_ids.iter().enumerate().all(|(at, id)| at == *id)
     }
 
-    /// Takes positions of as many appended rows as fit into a batch, one at least.
-    fn next_appended(&self, rows: &mut Range<usize>) -> Range<usize> {
-        let end = rows.end.min(rows.start.saturating_add(self.rows_a_batch()));
-        std::mem::replace(&mut rows.start, end)..end
+    /// Marks the versions of a batch dead that the tail ended, also those that the
+    /// snapshot has as dead: the last one to write counts.
+    fn end_versions(&self, batch: &mut RowBatch<'_>, indexes: Range<u64>) {
+        for (index, xmax) in self.dead.range(indexes.clone()) {
+            let position = usize::try_from(index - indexes.start).ok();
+            let version = position.and_then(|at| batch.versions_mut().get_mut(at));
+            if let Some(version) = version {
+                version.xmax = Some(*xmax);
+            }
+        }
     }
 
     fn rows_a_batch(&self) -> usize {
         (MAX_BATCH_VALUES / self.column_ids.len().max(1)).max(1)
-    }
-
-    /// The next of the rows that wait, as many as fit, with the columns of now.
-    fn widened<'b>(&self, waiting: &'b [PackedRow], handed_out: &mut usize) -> RowBatch<'b> {
-        let from = *handed_out;
-        *handed_out = waiting.len().min(from.saturating_add(self.rows_a_batch()));
-        let mut batch = RowBatch::new();
-        for row in waiting.get(from..*handed_out).unwrap_or_default() {
-            let stored = (0..).zip(row.values());
-            now(&self.column_ids, stored).for_each(|value| batch.push_value(value));
-            batch.end_row(row.xmin, row.xmax);
-        }
-        batch
-    }
-
-    /// Snapshot rows as they are now: columns moved, versions marked dead.
-    fn changed<'b>(&self, batch: RowBatch<'b>, first: u64) -> RowBatch<'b> {
-        let mut changed = RowBatch::new();
-        for (index, (values, xmin, xmax)) in (first..).zip(batch.into_rows()) {
-            for id in &self.column_ids {
-                let stored = values.get(*id).copied();
-                changed.push_value(stored.unwrap_or(ValueRef::Null));
-            }
-            changed.end_row(xmin, self.dead.get(&index).copied().or(xmax));
-        }
-        changed
     }
 }

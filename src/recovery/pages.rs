@@ -14,7 +14,7 @@ use crate::model::RowStream;
 use crate::report::Report;
 
 use super::cut::{row_hash, row_hash_owned};
-use super::salvage::{Ground, inserted};
+use super::ground::{Ground, inserted};
 use super::stored::StoredRows;
 
 /// What one pass over a directory of pages found.
@@ -96,7 +96,7 @@ fn survey(
         for row in batch.rows() {
             surveyed.count += 1;
             surveyed.live += u64::from(row.is_visible());
-            surveyed.arity.get_or_insert(row.values.len());
+            surveyed.arity.get_or_insert(row.arity());
             let hash = row_hash(&row);
             if let Some(table) = logged.get(&hash) {
                 *surveyed.logged.entry((table.clone(), hash)).or_insert(0) += 1;

@@ -30,7 +30,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::RowValues;
 use crate::model::{Operation, PackedRow};
 
 use super::TableState;

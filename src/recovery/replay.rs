@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::codec::{RowValues, pack_row};
+use crate::codec::pack_row;
 use crate::model::{Column, PackedRow, Table, ValueRef};
 
 /// A table of the snapshot, or one created after it.
@@ -168,7 +168,7 @@ impl TableState {
     pub fn values_now(&self, at: usize) -> impl Iterator<Item = ValueRef<'_>> {
         let former = self.former_of(at);
         let ids = former.map_or(&self.column_ids, |former| &former.column_ids);
-        let values = self.appended.get(at).map(RowValues::values);
+        let values = self.appended.get(at).map(PackedRow::values);
         let known = ids.iter().copied().zip(values.into_iter().flatten());
         let columns = self.appended.get(at).map_or(&[][..], |_| &self.column_ids);
         now(columns, known)

@@ -5,7 +5,6 @@
 //! database comes first, whether the snapshot held it already or not, and
 //! checkpoints the result.
 
-use crate::codec::RowValues;
 use crate::legacy::Wal;
 use crate::model::{Operation, PackedRow, ValueRef};
 
@@ -76,7 +75,7 @@ pub(super) fn is_complete(wal: &Wal, before: usize) -> bool {
 /// it does not understand.
 pub(super) fn is_read_back(operation: &Operation) -> bool {
     let row = operation.pushed_row();
-    let mut values = row.into_iter().flat_map(RowValues::values);
+    let mut values = row.into_iter().flat_map(PackedRow::values);
     !values.any(|value| matches!(value, ValueRef::Numeric(_)))
 }
 

@@ -33,14 +33,14 @@ impl CsvRows {
 
     /// Appends one line.
     pub fn push(&self, out: &mut Vec<u8>, row: &RowRef<'_>) {
-        for (index, value) in row.values.iter().enumerate() {
+        for (index, value) in row.values().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            self.push_field(out, value);
+            self.push_field(out, &value);
         }
         if self.options.versions {
-            if !row.values.is_empty() {
+            if row.arity() > 0 {
                 out.push(b',');
             }
             push_number(out, &row.xmin);
@@ -95,6 +95,7 @@ fn push_quoted(out: &mut Vec<u8>, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::pack_row;
 
     #[test]
     fn null_and_the_empty_string_differ() {
@@ -104,17 +105,13 @@ mod tests {
             ValueRef::Text("a,\"b\"\nc"),
             ValueRef::Integer(7),
         ];
-        let row = RowRef {
-            values: &values,
-            xmin: 3,
-            xmax: None,
-        };
+        let row = pack_row(values, 3, None);
         let options = RowOptions {
             versions: true,
             ..RowOptions::default()
         };
         let mut out = Vec::new();
-        CsvRows::new(options).push(&mut out, &row);
+        CsvRows::new(options).push(&mut out, &row.as_row());
         assert_eq!(out, b",\"\",\"a,\"\"b\"\"\nc\",7,3,\n");
     }
 

@@ -1,6 +1,6 @@
 //! Rows as JSON lines.
 
-use crate::model::{RowRef, Table, ValueRef};
+use crate::model::{RowRef, Table};
 
 use super::columns::distinct_names;
 use super::json::{push_redacted_value, push_string, push_value};
@@ -55,17 +55,17 @@ impl JsonRows {
     /// Appends one line.
     pub fn push(&self, out: &mut Vec<u8>, row: &RowRef<'_>) {
         out.extend_from_slice(&self.head);
-        for (key, value) in self.keys.iter().zip(row.values) {
+        for (key, value) in self.keys.iter().zip(row.values()) {
             out.extend_from_slice(key);
             if self.options.redact {
-                push_redacted_value(out, value);
+                push_redacted_value(out, &value);
             } else {
-                push_value(out, value);
+                push_value(out, &value);
             }
         }
         out.push(b'}');
         if self.options.typed {
-            self.push_types(out, row.values);
+            self.push_types(out, row);
         }
         if self.options.versions {
             out.extend_from_slice(b",\"xmin\":");
@@ -76,9 +76,9 @@ impl JsonRows {
         out.extend_from_slice(b"}\n");
     }
 
-    fn push_types(&self, out: &mut Vec<u8>, values: &[ValueRef<'_>]) {
+    fn push_types(&self, out: &mut Vec<u8>, row: &RowRef<'_>) {
         out.extend_from_slice(b",\"types\":{");
-        for (key, value) in self.keys.iter().zip(values) {
+        for (key, value) in self.keys.iter().zip(row.values()) {
             out.extend_from_slice(key);
             out.push(b'"');
             out.extend_from_slice(value.tag_name().as_bytes());

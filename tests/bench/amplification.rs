@@ -16,12 +16,11 @@
 use std::io;
 use std::time::Instant;
 
-use rustdb_migrate::codec::ByteWriter;
+use rustdb_migrate::codec::{ByteWriter, RowBuffer, encode_row, pack_row};
 use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
 use rustdb_migrate::error::Result;
-use rustdb_migrate::legacy::encode_row;
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowRef, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
 };
 
 const INSERTS: u64 = 10_000;
@@ -61,14 +60,14 @@ fn catalog() -> Catalog {
 /// So many rows in each table.
 struct Rows(u64);
 
-struct Stream(std::ops::Range<u64>);
+struct Stream(std::ops::Range<u64>, RowBuffer);
 
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         self.0
     }
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(0..self.0)))
+        Ok(Box::new(Stream(0..self.0, RowBuffer::default())))
     }
 }
 
@@ -78,28 +77,18 @@ fn values(id: u64) -> [ValueRef<'static>; 2] {
 
 impl RowStream for Stream {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let mut batch = RowBatch::new();
+        self.1.clear();
         for id in self.0.by_ref().take(1000) {
-            values(id)
-                .into_iter()
-                .for_each(|value| batch.push_value(value));
-            batch.end_row(1, None);
+            self.1.push(values(id), 1, None);
         }
-        Ok((!batch.is_empty()).then_some(batch))
+        Ok((!self.1.is_empty()).then(|| self.1.batch()))
     }
 }
 
 /// Bytes of a row in a snapshot.
 fn legacy_row_len() -> u64 {
     let mut w = ByteWriter::new();
-    encode_row(
-        &mut w,
-        &RowRef {
-            values: &values(1),
-            xmin: 1,
-            xmax: None,
-        },
-    );
+    encode_row(&mut w, &pack_row(values(1), 1, None).as_row());
     w.len() as u64
 }
 

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use rustdb_migrate::codec::ByteWriter;
+use rustdb_migrate::codec::{ByteWriter, RowBuffer, encode_row, pack_row};
 use rustdb_migrate::error::Result;
-use rustdb_migrate::legacy::{Family, SnapshotEncoder, encode_row};
+use rustdb_migrate::legacy::{Family, SnapshotEncoder};
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, RowBatch, RowRef, RowSource, RowStream, Table, ValueRef,
+    Catalog, Column, DataType, Database, RowBatch, RowSource, RowStream, Table, ValueRef,
 };
 
 /// Records of the tail.
@@ -78,7 +78,8 @@ pub fn csv(path: &Path, shape: Shape, rows: u64) {
     let mut stream = source.open_rows(0, 0).unwrap();
     while let Some(batch) = stream.next_batch().unwrap() {
         for row in batch.rows() {
-            let [id, name, age, joined] = row.values else {
+            let values: Vec<_> = row.values().collect();
+            let [id, name, age, joined] = values.as_slice() else {
                 panic!("no narrow row");
             };
             let ValueRef::Integer(id) = id else {
@@ -112,13 +113,7 @@ fn tail(dir: &Path, rows: u64) {
             ValueRef::SmallInt(7),
             ValueRef::Date("2025-01-02"),
         ];
-        let (xmin, xmax) = (1, None);
-        let row = RowRef {
-            values: &values,
-            xmin,
-            xmax,
-        };
-        encode_row(&mut record, &row);
+        encode_row(&mut record, &pack_row(values, 1, None).as_row());
         segment.u32(u32::try_from(record.len()).unwrap());
         segment.raw(record.as_slice());
         if segment.len() >= 1 << 20 || sequence == TAIL_RECORDS {
@@ -181,7 +176,7 @@ impl RowSource for Rows {
             dead: self.shape == Shape::Dead,
             next: 0,
             end: self.row_count(database, table),
-            names: Vec::new(),
+            rows: RowBuffer::default(),
         }))
     }
 }
@@ -191,7 +186,7 @@ struct Stream {
     dead: bool,
     next: u64,
     end: u64,
-    names: Vec<(String, String)>,
+    rows: RowBuffer,
 }
 
 impl RowStream for Stream {
@@ -210,19 +205,22 @@ impl RowStream for Stream {
             let number = id.wrapping_mul(2_654_435_761) % 99_991;
             format!("name {number} of person {id}")
         };
-        self.names = (first..last).map(|id| (name(id), day(id))).collect();
-        let mut batch = RowBatch::new();
-        for (id, (name, day)) in (first..last).zip(&self.names) {
-            batch.push_value(ValueRef::Integer(id.cast_signed() + 1));
-            batch.push_value(ValueRef::Text(name));
-            batch.push_value(ValueRef::SmallInt(i16::try_from(id % 100).unwrap()));
-            batch.push_value(ValueRef::Date(day));
-            for _ in 4..=if self.wide { WIDE_COLUMNS } else { 3 } {
-                batch.push_value(ValueRef::Text(name));
-            }
+        self.rows.clear();
+        for id in first..last {
+            let (name, day) = (name(id), day(id));
+            let narrow = [
+                ValueRef::Integer(id.cast_signed() + 1),
+                ValueRef::Text(&name),
+                ValueRef::SmallInt(i16::try_from(id % 100).unwrap()),
+                ValueRef::Date(&day),
+            ];
+            let more = 4..=if self.wide { WIDE_COLUMNS } else { 3 };
+            let values = narrow.into_iter();
+            let values = values.chain(more.map(|_| ValueRef::Text(&name)));
             // Their ids are multiples of ten: peers delete by that.
-            batch.end_row(1, (self.dead && id % 10 == 9).then_some(1));
+            let xmax = (self.dead && id % 10 == 9).then_some(1);
+            self.rows.push(values, 1, xmax);
         }
-        Ok(Some(batch))
+        Ok(Some(self.rows.batch()))
     }
 }

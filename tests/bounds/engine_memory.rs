@@ -2,6 +2,7 @@
 //!
 //! In a process of its own: the kernel's high-water mark is of the whole process.
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
@@ -17,6 +18,7 @@ struct Rows(u64);
 struct Stream {
     next: u64,
     end: u64,
+    rows: RowBuffer,
 }
 
 impl RowSource for Rows {
@@ -26,7 +28,8 @@ impl RowSource for Rows {
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
         let (next, end) = (0, self.0);
-        Ok(Box::new(Stream { next, end }))
+        let rows = RowBuffer::default();
+        Ok(Box::new(Stream { next, end, rows }))
     }
 }
 
@@ -37,12 +40,12 @@ impl RowStream for Stream {
         }
         let first = self.next;
         self.next = self.end.min(first + 1000);
-        let mut batch = RowBatch::new();
+        self.rows.clear();
         for number in first..self.next {
-            batch.push_value(ValueRef::Integer(number.cast_signed()));
-            batch.end_row(1, None);
+            let value = ValueRef::Integer(number.cast_signed());
+            self.rows.push([value], 1, None);
         }
-        Ok(Some(batch))
+        Ok(Some(self.rows.batch()))
     }
 }
 

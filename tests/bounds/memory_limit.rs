@@ -8,6 +8,7 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::process::Command;
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::error::Result;
 use rustdb_migrate::legacy::{Family, SnapshotEncoder};
 use rustdb_migrate::model::{
@@ -31,6 +32,7 @@ struct Stream {
     next: u64,
     end: u64,
     text: String,
+    rows: RowBuffer,
 }
 
 impl RowSource for Rows {
@@ -43,6 +45,7 @@ impl RowSource for Rows {
             next: 0,
             end: self.count,
             text: "x".repeat(TEXT_LEN),
+            rows: RowBuffer::default(),
         }))
     }
 }
@@ -54,13 +57,15 @@ impl RowStream for Stream {
         }
         let first = self.next;
         self.next = self.end.min(first + 1000);
-        let mut batch = RowBatch::new();
+        self.rows.clear();
         for id in first..self.next {
-            batch.push_value(ValueRef::Integer(id.cast_signed()));
-            batch.push_value(ValueRef::Text(&self.text));
-            batch.end_row(1, (id % 10 == 9).then_some(2));
+            let values = [
+                ValueRef::Integer(id.cast_signed()),
+                ValueRef::Text(&self.text),
+            ];
+            self.rows.push(values, 1, (id % 10 == 9).then_some(2));
         }
-        Ok(Some(batch))
+        Ok(Some(self.rows.batch()))
     }
 }
 

@@ -8,7 +8,7 @@ use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::bytes::{crc, seed, u32_at, u64_at};
+use crate::bytes::{crc, page_crc, seed, u32_at, u64_at};
 use crate::sample::{
     Rows, catalog, database, full, one_table, origin, read_all, read_back, row, row_of_len, same,
     table, verified, write_as,
@@ -45,23 +45,24 @@ pub fn entries_of(index: &[u8], data_len: usize) -> Vec<(u128, u64)> {
     let page = |number: usize| &index[number * 8192..][..8192];
     let count = index.len() / 8192;
     for number in 0..count {
-        let parts = [&seed(0, 0, 1 << 32 | number), &page(number)[4..]];
-        assert_eq!(u32_at(page(number), 0), crc(&parts));
-        assert_eq!(u32_at(page(number), 24) as usize, number);
-        assert_eq!(page(number)[30..32], [0, 0x20]);
+        let crc = page_crc(&seed(0, 0, 1 << 32 | number), page(number));
+        assert_eq!(&page(number)[..12], b"RDBXINDX\x01\0\0\0");
+        assert_eq!(u32_at(page(number), 12), crc);
+        assert_eq!(u32_at(page(number), 32) as usize, number);
+        assert_eq!(page(number)[42..44], [0, 0x20]);
     }
     let first = page(0);
-    assert_eq!((first[4], first[5]), (1, 3));
-    assert_eq!(u32_at(first, 40) as usize, count);
-    assert_eq!(u64_at(first, 56), data_len as u64);
-    let (root, levels) = (u32_at(first, 32) as usize, u32_at(first, 36));
+    assert_eq!(first[36], 3);
+    assert_eq!(u32_at(first, 52) as usize, count);
+    assert_eq!(u64_at(first, 68), data_len as u64);
+    let (root, levels) = (u32_at(first, 44) as usize, u32_at(first, 48));
     assert_eq!(root, count - 1);
-    let lower = |page: &[u8]| usize::from(u16::from_le_bytes([page[28], page[29]]));
+    let lower = |page: &[u8]| usize::from(u16::from_le_bytes([page[40], page[41]]));
     let leaves: Vec<_> = match levels {
         1 => vec![root],
         _ => {
             let root = page(root);
-            let children = root[32..lower(root)].chunks(28);
+            let children = root[44..lower(root)].chunks(28);
             children.map(|child| u32_at(child, 24) as usize).collect()
         }
     };
@@ -69,11 +70,11 @@ pub fn entries_of(index: &[u8], data_len: usize) -> Vec<(u128, u64)> {
     let mut entries = Vec::new();
     for leaf in leaves {
         let leaf = page(leaf);
-        assert_eq!((leaf[5], leaf[59]), (6, 0));
-        let [skip, key_len, value_len] = [56, 57, 58].map(|at| usize::from(leaf[at]));
-        for stored in leaf[60..lower(leaf)].chunks(key_len + value_len) {
+        assert_eq!((leaf[36], leaf[71]), (6, 0));
+        let [skip, key_len, value_len] = [68, 69, 70].map(|at| usize::from(leaf[at]));
+        for stored in leaf[72..lower(leaf)].chunks(key_len + value_len) {
             // What entries have in common, and what this one has itself.
-            let mut entry: [u8; 24] = leaf[32..56].try_into().unwrap();
+            let mut entry: [u8; 24] = leaf[44..68].try_into().unwrap();
             entry[skip..skip + key_len].copy_from_slice(&stored[..key_len]);
             entry[16..16 + value_len].copy_from_slice(&stored[key_len..]);
             let key = u128::from_le_bytes(entry[..16].try_into().unwrap());
@@ -81,7 +82,7 @@ pub fn entries_of(index: &[u8], data_len: usize) -> Vec<(u128, u64)> {
         }
         assert!(leaf[lower(leaf)..].iter().all(|byte| *byte == 0));
     }
-    assert_eq!(u64_at(first, 48), entries.len() as u64);
+    assert_eq!(u64_at(first, 60), entries.len() as u64);
     assert!(entries.is_sorted());
     entries
 }

@@ -12,7 +12,7 @@ use rustdb_migrate::model::Value;
 use tempfile::TempDir;
 
 use crate::append::{entries_of, files_of, records_of};
-use crate::bytes::{crc, seed};
+use crate::bytes::{crc, page_crc, seed};
 use crate::forged::{both_say, forge};
 use crate::sample::{
     Rows, catalog, database, one_table, read_all, row, row_of_len, table, verified, write_as,
@@ -95,6 +95,8 @@ fn records_that_no_writer_produces_are_refused() {
 fn ends_that_no_writer_produces_are_refused() {
     // The last record becomes one of ends: of a row that is not there.
     let level = Level::Structure;
+    // Of a record that the log never had.
+    forged(Level::Checksums, 0, 16, &[9], Code::WrongPlace, 0);
     forged(Level::Checksums, 2, 12, &[2], Code::BadLength, 8);
     let ends = |bytes: &[u8]| {
         let dir = directory();
@@ -242,8 +244,8 @@ fn with_index(change: impl FnOnce(&mut Vec<u8>)) -> Vec<(Code, Option<u64>)> {
     assert_eq!(entries_of(&index, data.len()).len(), 4);
     change(&mut index);
     for (number, page) in index.chunks_mut(8192).enumerate() {
-        let crc = crc(&[&seed(0, 0, 1 << 32 | number), &page[4..]]).to_le_bytes();
-        page[..4].copy_from_slice(&crc);
+        let crc = page_crc(&seed(0, 0, 1 << 32 | number), page).to_le_bytes();
+        page[12..16].copy_from_slice(&crc);
     }
     fs::write(dir.path().join("db_d/t.index"), index).unwrap();
     let rows = Store::open(dir.path()).and_then(|store| read_all(&store));
@@ -261,9 +263,9 @@ fn indexes_that_no_writer_produces_are_found_and_stop_no_reader() {
     const LEN: usize = 15 + 4;
     /// Offset of an entry of the only leaf.
     const fn entry(at: usize) -> usize {
-        8192 + 60 + LEN * at
+        8192 + 72 + LEN * at
     }
-    let lens = |index: &mut Vec<u8>| assert_eq!(index[8192 + 56..8192 + 60], [0, 15, 4, 0]);
+    let lens = |index: &mut Vec<u8>| assert_eq!(index[8192 + 68..8192 + 72], [0, 15, 4, 0]);
     assert_eq!(with_index(lens), []);
     let differs = [(Code::DerivedDiffers, Some(0))];
     // To another row, to another record, beyond the end.
@@ -273,40 +275,40 @@ fn indexes_that_no_writer_produces_are_found_and_stop_no_reader() {
     // Another key.
     assert_eq!(with_index(|index| index[entry(3)] ^= 1), differs);
     // Other bytes in common: of the keys, and of the values.
-    assert_eq!(with_index(|index| index[8192 + 47] ^= 1), differs);
-    assert_eq!(with_index(|index| index[8192 + 55] ^= 0x80), differs);
+    assert_eq!(with_index(|index| index[8192 + 59] ^= 1), differs);
+    assert_eq!(with_index(|index| index[8192 + 67] ^= 0x80), differs);
     // Bytes in common that each entry has itself, and lengths of no entry.
-    let found = with_index(|index| index[8192 + 32] = 1);
-    assert_eq!(found, [(Code::BadPage, Some(8192 + 32))]);
-    let found = with_index(|index| index[8192 + 56] = 2);
-    assert_eq!(found, [(Code::OutOfRange, Some(8192 + 56))]);
+    let found = with_index(|index| index[8192 + 44] = 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 44))]);
+    let found = with_index(|index| index[8192 + 68] = 2);
+    assert_eq!(found, [(Code::OutOfRange, Some(8192 + 68))]);
     // An entry less.
     let less = |index: &mut Vec<u8>| {
-        index[8192 + 28] -= u8::try_from(LEN).unwrap();
+        index[8192 + 40] -= u8::try_from(LEN).unwrap();
         index[entry(3)..entry(4)].fill(0);
     };
     assert_eq!(with_index(less), [(Code::CountMismatch, Some(0))]);
     let less_in_all = |index: &mut Vec<u8>| {
         less(index);
-        index[48] = 3;
+        index[60] = 3;
     };
     assert_eq!(with_index(less_in_all), differs);
-    let more = with_index(|index| index[48] = 5);
+    let more = with_index(|index| index[60] = 5);
     assert_eq!(more, [(Code::CountMismatch, Some(0))]);
     // Not in order.
     let swapped = |index: &mut Vec<u8>| index[entry(0)..entry(2)].rotate_left(LEN);
     assert_eq!(with_index(swapped), [(Code::BadPage, Some(8192))]);
     // Of other data.
-    assert_eq!(with_index(|index| index[56] ^= 1), differs);
+    assert_eq!(with_index(|index| index[68] ^= 1), differs);
     // Bounds and zeros.
-    let found = with_index(|index| index[8192 + 28] -= 1);
-    assert_eq!(found, [(Code::BadPage, Some(8192 + 28))]);
-    let found = with_index(|index| index[8192 + 31] -= 1);
-    assert_eq!(found, [(Code::BadPage, Some(8192 + 28))]);
+    let found = with_index(|index| index[8192 + 40] -= 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 40))]);
+    let found = with_index(|index| index[8192 + 43] -= 1);
+    assert_eq!(found, [(Code::BadPage, Some(8192 + 40))]);
     let found = with_index(|index| index[8192 + 4000] = 1);
     assert_eq!(found, [(Code::BadPage, Some(8192 + 4000))]);
-    let found = with_index(|index| index[44] = 1);
-    assert_eq!(found, [(Code::BadPage, Some(44))]);
+    let found = with_index(|index| index[56] = 1);
+    assert_eq!(found, [(Code::BadPage, Some(56))]);
 }
 
 #[test]

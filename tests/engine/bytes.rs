@@ -36,6 +36,11 @@ pub fn seed(database: u32, table: u32, offset: usize) -> Vec<u8> {
     seed
 }
 
+/// The checksum of a page: of all bytes but its own.
+pub fn page_crc(seed: &[u8], page: &[u8]) -> u32 {
+    crc(&[seed, &page[..12], &page[16..]])
+}
+
 pub struct Block {
     pub offset: usize,
     pub payload_len: u32,

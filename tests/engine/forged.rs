@@ -13,7 +13,7 @@ use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
 
-use crate::bytes::{crc, seed};
+use crate::bytes::{crc, seed, u64_at};
 use crate::sample::{
     Rows, catalog, database, full, one_table, read_all, row, table, verified, write,
 };
@@ -272,8 +272,10 @@ fn patch_slots(dir: &Path, at: usize, with: &[u8]) {
 
 #[test]
 fn control_slots_that_no_writer_produces_are_refused() {
-    let cases: [(usize, &[u8], Code); 11] = [
+    let cases: [(usize, &[u8], Code); 13] = [
         (44, &[1], Code::OutOfRange),
+        (4051, &[1], Code::OutOfRange),
+        (4059, &[0x80], Code::OutOfRange),
         (4067, &[1], Code::OutOfRange),
         (4079, &[1], Code::UnsupportedVersion),
         (4087, &[1], Code::OutOfRange),
@@ -296,6 +298,36 @@ fn control_slots_that_no_writer_produces_are_refused() {
         };
         assert_eq!(damage.code, code);
     }
+}
+
+#[test]
+fn files_of_a_state_that_the_log_never_had_are_refused() {
+    for layout in [Layout::PerTable, Layout::Append] {
+        for lsn in [1, 1 << 63, u64::MAX] {
+            let dir = one_table(layout, vec![row(vec![Value::Null])]);
+            let name = match layout {
+                Layout::Append => "db_d/t.dat",
+                _ => "db_d/t.db",
+            };
+            let path = dir.path().join(name);
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[36..44].copy_from_slice(&u64::to_le_bytes(lsn));
+            let crc = crc(&[&bytes[..44]]).to_le_bytes();
+            bytes[44..48].copy_from_slice(&crc);
+            fs::write(path, bytes).unwrap();
+            both_say(dir.path(), Level::Checksums, Code::WrongPlace);
+        }
+    }
+    let dir = one_table(Layout::PerTable, vec![row(vec![Value::Null])]);
+    let path = dir.path().join("db_d/t.table");
+    let mut copy = fs::read(&path).unwrap()[..4096].to_vec();
+    let at = copy.windows(14).position(|w| w == br#""checkpoint":0"#);
+    copy[at.unwrap() + 13] = b'7';
+    let end = 44 + usize::try_from(u64_at(&copy, 36)).unwrap();
+    let crc = crc(&[&copy[..end]]).to_le_bytes();
+    copy[end..end + 4].copy_from_slice(&crc);
+    fs::write(path, [&copy[..], &copy].concat()).unwrap();
+    both_say(dir.path(), Level::Checksums, Code::WrongPlace);
 }
 
 #[test]

@@ -10,9 +10,15 @@ mod append;
 mod append_damage;
 mod bytes;
 mod damage;
+mod example;
 mod forged;
+mod magic;
 mod paged;
 mod paged_damage;
 mod paged_forged;
+#[path = "../support/peer.rs"]
+mod peer;
 mod round_trip;
 mod sample;
+#[path = "../support/skip.rs"]
+mod skip;

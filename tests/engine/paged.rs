@@ -9,7 +9,7 @@ use rustdb_migrate::error::Error;
 use rustdb_migrate::model::Value;
 use tempfile::TempDir;
 
-use crate::bytes::{crc, seed, u32_at, u64_at};
+use crate::bytes::{crc, page_crc, seed, u32_at, u64_at};
 use crate::sample::{
     Rows, catalog, database, every_value, files_below, full, one_table, origin, paged, read_all,
     read_back, row, row_of_len, same, table, verified, write_as,
@@ -30,8 +30,8 @@ pub fn pages_of(dir: &TempDir) -> Vec<Vec<u8>> {
     let bytes: Vec<u8> = files.flat_map(|(_, bytes)| bytes).collect();
     let pages: Vec<_> = bytes.chunks(8192).map(<[u8]>::to_vec).collect();
     for (number, page) in pages.iter().enumerate() {
-        let parts = [&seed(0, 0, number), &page[4..]];
-        assert_eq!(u32_at(page, 0), crc(&parts), "page {number}");
+        let crc = page_crc(&seed(0, 0, number), page);
+        assert_eq!(u32_at(page, 12), crc, "page {number}");
     }
     pages
 }
@@ -42,7 +42,7 @@ fn u16_at(bytes: &[u8], at: usize) -> usize {
 
 /// State, offset and length of each line pointer.
 fn slots_of(page: &[u8]) -> Vec<(usize, usize, usize)> {
-    let slots = page[32..u16_at(page, 28)].chunks(4);
+    let slots = page[44..u16_at(page, 40)].chunks(4);
     let slot = |s: &[u8]| (u16_at(s, 2) >> 13, u16_at(s, 0), u16_at(s, 2) & 0x1fff);
     slots.map(slot).collect()
 }
@@ -78,15 +78,17 @@ fn a_heap_page_is_that_of_the_format_page() {
     let pages = pages_of(&dir);
     assert_eq!(pages.len(), 1);
     let mut expected = vec![0; 8192];
-    expected[4..8].copy_from_slice(&[1, 1, 0, 0]);
-    // No LSN, database 0, table 0, page 0.
-    expected[28..30].copy_from_slice(&40u16.to_le_bytes());
-    expected[30..32].copy_from_slice(&8180u16.to_le_bytes());
-    expected[32..36].copy_from_slice(&[0xfa, 0x1f, 5, 0x20]);
-    expected[36..40].copy_from_slice(&[0xf4, 0x1f, 5, 0x20]);
+    expected[..12].copy_from_slice(b"RDBXPAGE\x01\0\0\0");
+    expected[12..16].copy_from_slice(&pages[0][12..16]);
+    // No LSN, database 0, table 0, page 0; a heap page.
+    expected[36] = 1;
+    expected[40..42].copy_from_slice(&52u16.to_le_bytes());
+    expected[42..44].copy_from_slice(&8180u16.to_le_bytes());
+    expected[44..48].copy_from_slice(&[0xfa, 0x1f, 5, 0x20]);
+    expected[48..52].copy_from_slice(&[0xf4, 0x1f, 5, 0x20]);
     expected[8186..8191].copy_from_slice(&[0, 1, 1, 2, 10]);
     expected[8180..8185].copy_from_slice(&[1, 1, 7, 1, 0]);
-    assert_eq!(pages[0][4..], expected[4..]);
+    assert_eq!(pages[0], expected);
 }
 
 #[test]
@@ -101,10 +103,10 @@ fn a_page_names_its_table_and_its_number() {
     assert_eq!((files[1].1.len(), files[2].1.len()), (16384, 8192));
     let page = &files[2].1;
     assert_eq!(
-        (u32_at(page, 16), u32_at(page, 20), u32_at(page, 24)),
+        (u32_at(page, 24), u32_at(page, 28), u32_at(page, 32)),
         (1, 1, 2)
     );
-    assert_eq!(u32_at(page, 0), crc(&[&seed(1, 1, 2), &page[4..]]));
+    assert_eq!(u32_at(page, 12), page_crc(&seed(1, 1, 2), page));
 }
 
 #[test]
@@ -136,26 +138,26 @@ fn pages_per_file_out_of_range_are_a_usage_error() {
 }
 
 #[test]
-fn a_row_of_8156_bytes_fills_a_page_and_a_wider_one_overflows() {
-    let lens = [8156, 8157];
+fn a_row_of_8144_bytes_fills_a_page_and_a_wider_one_overflows() {
+    let lens = [8144, 8145];
     let rows: Vec<_> = lens.iter().map(|len| row_of_len(*len)).collect();
     let dir = one_table(Layout::Paged, rows.clone());
     let pages = pages_of(&dir);
     assert_eq!(pages.len(), 3);
-    assert_eq!((u16_at(&pages[0], 28), u16_at(&pages[0], 30)), (36, 36));
-    assert_eq!(slots_of(&pages[0]), [(1, 36, 8156)]);
-    // 8157 = 29 in the head + 8128 in the only overflow page.
+    assert_eq!((u16_at(&pages[0], 40), u16_at(&pages[0], 42)), (48, 48));
+    assert_eq!(slots_of(&pages[0]), [(1, 48, 8144)]);
+    // 8145 = 29 in the head + 8116 in the only overflow page.
     assert_eq!(slots_of(&pages[1]), [(2, 8192 - 37, 37)]);
-    assert_eq!(u32_at(&pages[1], 8192 - 37), 8157);
+    assert_eq!(u32_at(&pages[1], 8192 - 37), 8145);
     assert_eq!(u32_at(&pages[1], 8192 - 33), 2);
     let overflow = &pages[2];
-    assert_eq!(overflow[5], 2);
-    assert_eq!((u16_at(overflow, 28), u16_at(overflow, 30)), (64, 64));
-    assert_eq!((u32_at(overflow, 32), u32_at(overflow, 36)), (1, 0));
-    assert_eq!((u32_at(overflow, 40), u32_at(overflow, 44)), (0, u32::MAX));
-    assert_eq!(u32_at(overflow, 48), 8157);
-    assert!(overflow[52..64].iter().all(|byte| *byte == 0));
-    assert!(overflow[64..].iter().all(|byte| *byte == b'x'));
+    assert_eq!(overflow[36], 2);
+    assert_eq!((u16_at(overflow, 40), u16_at(overflow, 42)), (76, 76));
+    assert_eq!((u32_at(overflow, 44), u32_at(overflow, 48)), (1, 0));
+    assert_eq!((u32_at(overflow, 52), u32_at(overflow, 56)), (0, u32::MAX));
+    assert_eq!(u32_at(overflow, 60), 8145);
+    assert!(overflow[64..76].iter().all(|byte| *byte == 0));
+    assert!(overflow[76..].iter().all(|byte| *byte == b'x'));
     assert_eq!(
         read_back(&Store::open(dir.path()).unwrap(), 0, 0).unwrap(),
         rows
@@ -165,8 +167,8 @@ fn a_row_of_8156_bytes_fills_a_page_and_a_wider_one_overflows() {
 
 #[test]
 fn the_first_11_bytes_of_a_wide_row_stay_in_its_heap_page() {
-    // Twice 8128 and 10 would leave 10 for the head: one overflow page less.
-    for (len, inline, pages) in [(16_265, 8137, 2), (16_266, 8138, 2), (16_267, 11, 3)] {
+    // Twice 8116 and 10 would leave 10 for the head: one overflow page less.
+    for (len, inline, pages) in [(16_241, 8125, 2), (16_242, 8126, 2), (16_243, 11, 3)] {
         let dir = one_table(Layout::Paged, vec![row_of_len(len)]);
         let all = pages_of(&dir);
         assert_eq!(all.len(), pages, "{len}");
@@ -181,8 +183,8 @@ fn short_rows_share_pages_and_take_at_least_6_bytes() {
     let catalog = catalog(vec![database("d", vec![table("t", 0)])]);
     let dir = write_as(Layout::Paged, &catalog, &Rows(vec![vec![rows.clone()]]));
     let pages = pages_of(&dir);
-    // 10 bytes each of the 8160.
-    assert_eq!(slots_of(&pages[0]).len(), 816);
+    // 10 bytes each of the 8148.
+    assert_eq!(slots_of(&pages[0]).len(), 814);
     assert_eq!(slots_of(&pages[0])[..2], [(1, 8186, 3), (1, 8180, 3)]);
     assert_eq!(pages.len(), 3);
     assert_eq!(
@@ -246,7 +248,7 @@ fn batches_that_print_much_text_are_cut_and_lose_nothing() {
 
 #[test]
 fn the_free_space_map_has_a_byte_a_page() {
-    let lens = [8156, 8157, 8000, 200];
+    let lens = [8144, 8145, 8000, 200];
     let rows: Vec<_> = lens.iter().map(|len| row_of_len(*len)).collect();
     let dir = one_table(paged(1), rows);
     let (name, map) = files_of(&dir).remove(0);
@@ -258,7 +260,7 @@ fn the_free_space_map_has_a_byte_a_page() {
     assert_eq!(u32_at(&map, 44), crc(&[&map[..44]]));
     // Full; head and the row of 8000 bytes; its overflow page; the last row.
     assert_eq!(map[48..52], [0, 3, 0, 248]);
-    let free = 8192 - 36 - 37 - 4 - 8000;
+    let free = 8192 - 48 - 37 - 4 - 8000;
     assert_eq!(free / 32, 3);
     assert_eq!(u32_at(&map, 52), crc(&[&seed(0, 0, 48), &map[48..52]]));
     assert_eq!(map.len(), 56);
@@ -267,7 +269,7 @@ fn the_free_space_map_has_a_byte_a_page() {
 #[test]
 fn the_map_has_blocks_of_4092_pages() {
     // A row of 4092 overflow pages and its head.
-    let len = 4092 * 8128 + 100;
+    let len = 4092 * 8116 + 100;
     let dir = one_table(Layout::Paged, vec![row(vec![Value::Text("w".repeat(len))])]);
     let (_, map) = files_of(&dir).remove(0);
     assert_eq!(map.len(), 48 + 4092 + 4 + 1 + 4);

@@ -10,7 +10,7 @@ use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::Value;
 use rustdb_migrate::report::Report;
 
-use crate::bytes::{crc, seed};
+use crate::bytes::{page_crc, seed};
 use crate::paged_forged::{codes, directory};
 use crate::sample::{
     Rows, catalog, database, one_table, paged, read_all, row, row_of_len, table, verified, write_as,
@@ -68,8 +68,8 @@ fn a_page_of_another_directory_is_found() {
         let mut page = fs::read(&path).unwrap();
         let mut seed = seed(0, 0, 4);
         seed[0] ^= 1;
-        let crc = crc(&[&seed, &page[4..]]);
-        page[..4].copy_from_slice(&crc.to_le_bytes());
+        let crc = page_crc(&seed, &page);
+        page[12..16].copy_from_slice(&crc.to_le_bytes());
         fs::write(path, page).unwrap();
     });
     assert_eq!((codes, unchecked), (vec![Code::ChecksumMismatch], 8192));

@@ -10,13 +10,13 @@ use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::Value;
 use tempfile::TempDir;
 
-use crate::bytes::{crc, seed};
+use crate::bytes::{crc, page_crc, seed};
 use crate::forged::both_say;
 use crate::sample::{one_table, paged, read_all, row, row_of_len, verified};
 
 /// One heap page with rows of 200 and 300 bytes and the heads of two rows of
 /// 20007, whose overflow pages are 1 and 2, 3 and 4. Line pointers lead to 7992,
-/// 7692, 3933 and 174.
+/// 7692, 3909 and 126.
 pub fn directory() -> TempDir {
     let wide = row(vec![Value::Text("w".repeat(20_000))]);
     let rows = vec![row_of_len(200), row_of_len(300), wide.clone(), wide];
@@ -37,8 +37,8 @@ fn patch(dir: &TempDir, page: usize, changes: &[(usize, &[u8])]) {
     for (at, with) in changes {
         of_page[*at..at + with.len()].copy_from_slice(with);
     }
-    let crc = crc(&[&seed(0, 0, page), &of_page[4..]]);
-    of_page[..4].copy_from_slice(&crc.to_le_bytes());
+    let crc = page_crc(&seed(0, 0, page), of_page);
+    of_page[12..16].copy_from_slice(&crc.to_le_bytes());
     fs::write(path, bytes).unwrap();
 }
 
@@ -59,7 +59,8 @@ fn forged(changes: &[(usize, usize, &[u8])], code: Code, (page, at): (usize, usi
     assert_eq!(report.findings()[0].file.as_ref(), Some(&path));
     assert_eq!(report.findings()[0].offset, Some((start + at) as u64));
     let of_checksums = codes(dir.path(), Level::Checksums);
-    let expected = (code == Code::UnsupportedVersion || code == Code::WrongPlace).then_some(code);
+    let of_header = [Code::BadMagic, Code::UnsupportedVersion, Code::WrongPlace];
+    let expected = of_header.contains(&code).then_some(code);
     assert_eq!(of_checksums, Vec::from_iter(expected));
 }
 
@@ -74,24 +75,30 @@ fn the_forger_leaves_a_whole_directory() {
 
 #[test]
 fn headers_that_no_writer_produces_are_refused() {
-    forged(&[(0, 4, &[2])], Code::UnsupportedVersion, (0, 4));
-    forged(&[(0, 5, &[0])], Code::BadTag, (0, 5));
-    forged(&[(0, 5, &[3])], Code::BadTag, (0, 5));
-    forged(&[(0, 7, &[0x80])], Code::OutOfRange, (0, 6));
-    forged(&[(0, 16, &[1])], Code::WrongPlace, (0, 16));
-    forged(&[(0, 20, &[1])], Code::WrongPlace, (0, 16));
-    forged(&[(3, 24, &[4])], Code::WrongPlace, (3, 16));
+    forged(&[(0, 0, b"X")], Code::BadMagic, (0, 0));
+    forged(&[(0, 0, b"RDBXINDX")], Code::BadMagic, (0, 0));
+    forged(&[(0, 8, &[2])], Code::UnsupportedVersion, (0, 8));
+    forged(&[(0, 36, &[0])], Code::BadTag, (0, 36));
+    forged(&[(0, 36, &[3])], Code::BadTag, (0, 36));
+    forged(&[(0, 37, &[1])], Code::BadTag, (0, 36));
+    forged(&[(0, 39, &[0x80])], Code::OutOfRange, (0, 38));
+    forged(&[(0, 24, &[1])], Code::WrongPlace, (0, 24));
+    forged(&[(0, 28, &[1])], Code::WrongPlace, (0, 24));
+    forged(&[(3, 32, &[4])], Code::WrongPlace, (3, 24));
+    // Of a state that this directory never had.
+    forged(&[(3, 16, &[1])], Code::WrongPlace, (3, 16));
+    forged(&[(0, 23, &[0x80])], Code::WrongPlace, (0, 16));
 }
 
 #[test]
 fn bounds_that_no_writer_produces_are_refused() {
     let of = |position: u16| position.to_le_bytes();
-    forged(&[(0, 28, &of(175))], Code::BadPage, (0, 28));
-    forged(&[(0, 28, &of(28))], Code::BadPage, (0, 28));
-    forged(&[(0, 28, &of(50))], Code::BadPage, (0, 28));
-    forged(&[(0, 30, &of(8193))], Code::BadPage, (0, 28));
-    forged(&[(0, 30, &of(170))], Code::BadPage, (0, 30));
-    forged(&[(0, 28, &of(44))], Code::BadPage, (0, 44));
+    forged(&[(0, 40, &of(127))], Code::BadPage, (0, 40));
+    forged(&[(0, 40, &of(40))], Code::BadPage, (0, 40));
+    forged(&[(0, 40, &of(62))], Code::BadPage, (0, 40));
+    forged(&[(0, 42, &of(8193))], Code::BadPage, (0, 40));
+    forged(&[(0, 42, &of(122))], Code::BadPage, (0, 42));
+    forged(&[(0, 40, &of(56))], Code::BadPage, (0, 56));
     forged(&[(0, 100, &[1])], Code::BadPage, (0, 100));
 }
 
@@ -103,21 +110,21 @@ fn line_pointers_that_no_writer_produces_are_refused() {
         [a, b, c, d]
     };
     // Overlaps the tuple before; stands in free space; ends outside.
-    forged(&[(0, 36, &to(7693, 1, 300))], Code::BadPage, (0, 36));
-    forged(&[(0, 36, &to(7992, 1, 200))], Code::BadPage, (0, 36));
-    forged(&[(0, 36, &to(173, 1, 300))], Code::BadPage, (0, 36));
-    forged(&[(0, 32, &to(7992, 1, 201))], Code::BadPage, (0, 32));
-    forged(&[(0, 32, &to(65535, 1, 200))], Code::BadPage, (0, 32));
-    forged(&[(0, 32, &to(8190, 1, 2))], Code::BadPage, (0, 32));
+    forged(&[(0, 48, &to(7693, 1, 300))], Code::BadPage, (0, 48));
+    forged(&[(0, 48, &to(7992, 1, 200))], Code::BadPage, (0, 48));
+    forged(&[(0, 48, &to(125, 1, 300))], Code::BadPage, (0, 48));
+    forged(&[(0, 44, &to(7992, 1, 201))], Code::BadPage, (0, 44));
+    forged(&[(0, 44, &to(65535, 1, 200))], Code::BadPage, (0, 44));
+    forged(&[(0, 44, &to(8190, 1, 2))], Code::BadPage, (0, 44));
     // A place of another length, and states that stand for nothing.
-    forged(&[(0, 32, &to(7992, 3, 200))], Code::BadPage, (0, 32));
+    forged(&[(0, 44, &to(7992, 3, 200))], Code::BadPage, (0, 44));
     for state in 6..8 {
-        forged(&[(0, 32, &to(7992, state, 200))], Code::BadTag, (0, 32));
+        forged(&[(0, 44, &to(7992, state, 200))], Code::BadTag, (0, 44));
     }
-    forged(&[(0, 32, &to(7992, 0, 200))], Code::BadPage, (0, 32));
+    forged(&[(0, 44, &to(7992, 0, 200))], Code::BadPage, (0, 44));
     // Unused, but its tuple is still there; shorter than its tuple.
-    forged(&[(0, 32, &[0; 4])], Code::BadPage, (0, 7993));
-    forged(&[(0, 32, &to(7992, 1, 199))], Code::BadPage, (0, 8191));
+    forged(&[(0, 44, &[0; 4])], Code::BadPage, (0, 7993));
+    forged(&[(0, 44, &to(7992, 1, 199))], Code::BadPage, (0, 8191));
 }
 
 #[test]
@@ -128,17 +135,17 @@ fn rows_that_no_writer_produces_are_found() {
     forged(&[(0, 7996, &[0xc1])], Code::TrailingBytes, (0, 8191));
     forged(&[(0, 7996, &[0xc3])], Code::BadLength, (0, 7992));
     // In a wide row: at its head, wherever the byte stands.
-    forged(&[(2, 100, &[0xff])], Code::BadUtf8, (0, 3933));
+    forged(&[(2, 100, &[0xff])], Code::BadUtf8, (0, 3909));
 }
 
 #[test]
 fn heads_that_no_writer_produces_are_refused() {
     let of = |number: u32| number.to_le_bytes();
-    let head = 3933;
-    for row_len in [0, 3751, (1 << 30) + 1, u32::MAX] {
+    let head = 3909;
+    for row_len in [0, 3775, (1 << 30) + 1, u32::MAX] {
         forged(&[(0, head, &of(row_len))], Code::BadLength, (0, head));
     }
-    forged(&[(0, head, &of(20_008))], Code::BrokenChain, (1, 48));
+    forged(&[(0, head, &of(20_008))], Code::BrokenChain, (1, 60));
     for first in [0, 5, 6, 99, u32::MAX] {
         forged(
             &[(0, head + 4, &of(first))],
@@ -147,36 +154,36 @@ fn heads_that_no_writer_produces_are_refused() {
         );
     }
     // The chain of the other row; its own from the second page on.
-    forged(&[(0, head + 4, &of(3))], Code::BrokenChain, (3, 32));
-    forged(&[(0, head + 4, &of(2))], Code::BrokenChain, (2, 40));
+    forged(&[(0, head + 4, &of(3))], Code::BrokenChain, (3, 44));
+    forged(&[(0, head + 4, &of(2))], Code::BrokenChain, (2, 52));
 }
 
 #[test]
 fn chains_that_no_writer_produces_are_refused() {
     let of = |number: u32| number.to_le_bytes();
     // In a circle, shared, cut, and beyond its end.
-    forged(&[(1, 44, &of(1))], Code::BrokenChain, (1, 40));
-    forged(&[(1, 44, &of(4))], Code::BrokenChain, (4, 32));
-    forged(&[(1, 44, &of(u32::MAX))], Code::BrokenChain, (1, 44));
-    forged(&[(2, 44, &of(1))], Code::BrokenChain, (2, 44));
-    forged(&[(1, 44, &of(0))], Code::BrokenChain, (0, 3937));
+    forged(&[(1, 56, &of(1))], Code::BrokenChain, (1, 52));
+    forged(&[(1, 56, &of(4))], Code::BrokenChain, (4, 44));
+    forged(&[(1, 56, &of(u32::MAX))], Code::BrokenChain, (1, 56));
+    forged(&[(2, 56, &of(1))], Code::BrokenChain, (2, 56));
+    forged(&[(1, 56, &of(0))], Code::BrokenChain, (0, 3913));
     // Another owner, position or length.
-    forged(&[(1, 32, &[1])], Code::BrokenChain, (1, 32));
-    forged(&[(1, 36, &[3])], Code::BrokenChain, (1, 32));
-    forged(&[(1, 40, &[1])], Code::BrokenChain, (1, 40));
-    forged(&[(1, 48, &[0])], Code::BrokenChain, (1, 48));
+    forged(&[(1, 44, &[1])], Code::BrokenChain, (1, 44));
+    forged(&[(1, 48, &[3])], Code::BrokenChain, (1, 44));
+    forged(&[(1, 52, &[1])], Code::BrokenChain, (1, 52));
+    forged(&[(1, 60, &[0])], Code::BrokenChain, (1, 60));
     // A byte less than a whole part.
-    forged(&[(1, 30, &[65]), (1, 64, &[0])], Code::BrokenChain, (1, 30));
+    forged(&[(1, 42, &[77]), (1, 76, &[0])], Code::BrokenChain, (1, 42));
 }
 
 #[test]
 fn overflow_pages_that_no_writer_produces_are_refused() {
-    forged(&[(2, 28, &[60])], Code::BadPage, (2, 28));
-    forged(&[(2, 38, &[1])], Code::BadPage, (2, 38));
-    forged(&[(2, 63, &[1])], Code::BadPage, (2, 63));
+    forged(&[(2, 40, &[72])], Code::BadPage, (2, 40));
+    forged(&[(2, 50, &[1])], Code::BadPage, (2, 50));
+    forged(&[(2, 75, &[1])], Code::BadPage, (2, 75));
     // As a heap page it is nothing either.
     let dir = directory();
-    patch(&dir, 2, &[(5, &[1])]);
+    patch(&dir, 2, &[(36, &[1])]);
     let expected = [Code::BrokenChain, Code::BadPage];
     assert_eq!(codes(dir.path(), Level::Structure), expected);
 }
@@ -185,12 +192,12 @@ fn overflow_pages_that_no_writer_produces_are_refused() {
 fn overflow_pages_that_no_row_leads_to_are_found() {
     let dir = directory();
     // The last row, its line pointer and its tuple.
-    let tuple = vec![0; 3933 - 174];
-    let upper = 3933u16.to_le_bytes();
+    let tuple = vec![0; 3909 - 126];
+    let upper = 3909u16.to_le_bytes();
     patch(
         &dir,
         0,
-        &[(44, &[0; 4]), (28, &[44]), (30, &upper), (174, &tuple)],
+        &[(56, &[0; 4]), (40, &[56]), (42, &upper), (126, &tuple)],
     );
     let report = verified(dir.path(), Level::Structure);
     let found: Vec<_> = report
@@ -218,7 +225,7 @@ fn a_map_that_differs_from_its_pages_is_found_and_stops_no_reader() {
     let path = dir.path().join("db_d/t/free_space.map");
     let mut map = fs::read(&path).unwrap();
     assert_eq!(map.len(), 48 + 5 + 4);
-    assert_eq!(map[48..53], [3, 0, 0, 0, 0]);
+    assert_eq!(map[48..53], [2, 0, 0, 0, 0]);
     map[50..52].copy_from_slice(&[1, 2]);
     let crc = crc(&[&seed(0, 0, 48), &map[48..53]]).to_le_bytes();
     map[53..].copy_from_slice(&crc);
@@ -255,9 +262,9 @@ proptest! {
 /// Offsets of headers, line pointers, heads and rows; few of the bytes between.
 fn at_a_field() -> impl Strategy<Value = usize> {
     prop_oneof![
-        4..70usize,
-        170..190usize,
-        3930..3950usize,
+        0..82usize,
+        120..142usize,
+        3905..3925usize,
         7690..7700usize,
         0..8190usize
     ]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::engine::{CreateOptions, Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
@@ -16,18 +17,19 @@ use tempfile::TempDir;
 /// Rows in memory, by database and table.
 pub struct Rows(pub Vec<Vec<Vec<Row>>>);
 
-struct RowsIn<'a>(std::slice::Chunks<'a, Row>);
+struct RowsIn<'a>(std::slice::Chunks<'a, Row>, RowBuffer);
 
 impl RowStream for RowsIn<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        Ok(self.0.next().map(|rows| {
-            let mut batch = RowBatch::new();
-            for row in rows {
-                row.values.iter().for_each(|v| batch.push_value(v.as_ref()));
-                batch.end_row(row.xmin, row.xmax);
-            }
-            batch
-        }))
+        let Some(rows) = self.0.next() else {
+            return Ok(None);
+        };
+        self.1.clear();
+        for row in rows {
+            let values = row.values.iter().map(Value::as_ref);
+            self.1.push(values, row.xmin, row.xmax);
+        }
+        Ok(Some(self.1.batch()))
     }
 }
 
@@ -37,7 +39,8 @@ impl RowSource for Rows {
     }
 
     fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(RowsIn(self.0[database][table].chunks(100))))
+        let rows = self.0[database][table].chunks(100);
+        Ok(Box::new(RowsIn(rows, RowBuffer::default())))
     }
 }
 

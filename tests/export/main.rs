@@ -7,7 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../histories/random.rs"]
+#[path = "../support/random.rs"]
 mod random;
 
 mod csv;

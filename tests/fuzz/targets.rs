@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::commands::content::{Content, hash_content};
 use rustdb_migrate::engine::{
     CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on, verify_on,
@@ -125,7 +126,7 @@ fn root() -> &'static Path {
 /// Rows of one table: a number and a text, one of them wide, one dead.
 struct Rows(u64);
 
-struct Stream(std::ops::Range<u64>, String);
+struct Stream(std::ops::Range<u64>, RowBuffer);
 
 impl RowSource for Rows {
     fn row_count(&self, _: usize, _: usize) -> u64 {
@@ -133,7 +134,7 @@ impl RowSource for Rows {
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(0..self.0, String::new())))
+        Ok(Box::new(Stream(0..self.0, RowBuffer::default())))
     }
 }
 
@@ -142,12 +143,11 @@ impl RowStream for Stream {
         let Some(id) = self.0.next() else {
             return Ok(None);
         };
-        self.1 = "w".repeat(if id == 3 { 9_000 } else { 9 });
-        let mut batch = RowBatch::new();
-        batch.push_value(ValueRef::Integer(id.cast_signed()));
-        batch.push_value(ValueRef::Text(&self.1));
-        batch.end_row(1, (id == 1).then_some(2));
-        Ok(Some(batch))
+        let text = "w".repeat(if id == 3 { 9_000 } else { 9 });
+        let values = [ValueRef::Integer(id.cast_signed()), ValueRef::Text(&text)];
+        self.1.clear();
+        self.1.push(values, 1, (id == 1).then_some(2));
+        Ok(Some(self.1.batch()))
     }
 }
 
@@ -258,8 +258,8 @@ fn forge(name: &str, bytes: &mut [u8]) {
         }
     } else if name.starts_with("page_") {
         for (number, page) in bytes.chunks_exact_mut(8192).enumerate() {
-            let sum = crc(&[&seed(number), &page[4..]]);
-            page[..4].copy_from_slice(&sum);
+            let sum = crc(&[&seed(number), &page[..12], &page[16..]]);
+            page[12..16].copy_from_slice(&sum);
         }
     } else if matches!(name, "global.db" | "metadata.db") && bytes.len() > 4 {
         let end = bytes.len() - 4;

@@ -129,8 +129,8 @@ fn rows_read(recovery: &Recovery) -> Rows {
             let mut kept = Vec::new();
             let mut stream = recovery.overlay.open_rows(d, t).unwrap();
             while let Some(batch) = stream.next_batch().unwrap() {
-                for (values, _, _) in batch.into_rows().filter(|(_, _, end)| end.is_none()) {
-                    let values: Vec<String> = values.into_iter().map(word_read).collect();
+                for row in batch.rows().filter(|row| row.is_visible()) {
+                    let values: Vec<String> = row.values().map(word_read).collect();
                     kept.push(values.join("|"));
                 }
             }

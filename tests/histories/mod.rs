@@ -16,6 +16,7 @@
 pub mod bytes;
 pub mod clients;
 pub mod measure;
+#[path = "../support/random.rs"]
 pub mod random;
 pub mod search;
 pub mod seeds;

@@ -45,6 +45,7 @@ fn written(layout: Layout) -> (SimDisk, Model) {
     store.update(&table, rows[5], &values_of(5), 4).unwrap();
     store.sync().unwrap();
     let model = of_live(&store);
+    store.close().unwrap();
     (disk, model)
 }
 
@@ -97,23 +98,21 @@ fn each_byte(layout: Layout) {
         }
     }
     assert!(disk.files() == files);
-    let checkpoint = checkpoint(&files[&root().join("control")]);
     for (path, bytes) in &files {
+        // The control file says how far the log was on disk: no record is cut off in
+        // silence, not even the last one.
         let in_log = path.starts_with(root().join("wal"));
-        // A log may end after any whole record behind the checkpoint: nobody
-        // knows of a later one.
         let ends = match in_log {
             true => ends_of_records(bytes),
             false => Vec::new(),
         };
-        let may_end = |len: &usize| *len >= checkpoint;
         let step = if in_log { 13 } else { 911 };
         let borders = ends.iter().copied();
         for len in (0..bytes.len()).step_by(step).chain(borders) {
             let what = format!("{}: cut at {len}", path.display());
             disk.put(path, &bytes[..len]);
             let found = codes(&disk, Level::Structure);
-            let whole = len == bytes.len() || (ends.contains(&len) && may_end(&len));
+            let whole = len == bytes.len();
             assert_eq!(found.is_empty(), whole, "{what}: {found:?}");
             if !whole {
                 read(&disk, &model, &what);
@@ -123,14 +122,7 @@ fn each_byte(layout: Layout) {
     }
 }
 
-/// Where the files end by the control file: its slot of the higher generation.
-fn checkpoint(control: &[u8]) -> usize {
-    let number = |at: usize| u64::from_le_bytes(control[at..at + 8].try_into().unwrap());
-    let slot = [0, 4096].into_iter().max_by_key(|slot| number(slot + 28));
-    number(slot.unwrap() + 36) as usize
-}
-
-/// Where the head and the records of a segment that starts at 0 end.
+/// Where the head and the records of a segment end.
 fn ends_of_records(segment: &[u8]) -> Vec<usize> {
     let mut ends = vec![48];
     while let Some(len) = segment.get(ends[ends.len() - 1]..ends[ends.len() - 1] + 4) {
@@ -177,10 +169,84 @@ fn damage_before_a_synced_record_is_no_torn_tail() {
     assert!(matches!(opened, Err(Error::Damage(_))));
     assert_eq!(codes(&disk, Level::Checksums), [Code::ChecksumMismatch]);
     disk.patch(&path, insert.unwrap(), b'i');
-    // What nothing stands behind is one.
+    // All of it was on disk when the store was closed.
     disk.patch(&path, bytes.len() - 1, !bytes[bytes.len() - 1]);
+    let opened = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default());
+    assert!(matches!(opened, Err(Error::Damage(_))));
+    assert_eq!(codes(&disk, Level::Checksums), [Code::ChecksumMismatch]);
+    // Where a crash kept it from being closed, what nothing stands behind is one.
+    let control = root().join("control");
+    disk.put(&control, &unmarked(&disk.files()[&control]));
     let view = Store::open_on(&disk.shared(), root()).unwrap();
     assert!(view.findings().has(Code::TornTail));
+}
+
+/// A control file without what the store marked when it was closed: its older
+/// slot, and the newer one as it would be of the same state.
+fn unmarked(control: &[u8]) -> Vec<u8> {
+    let number = |at: usize| u64::from_le_bytes(control[at..at + 8].try_into().unwrap());
+    let [old, new] = match number(28) < number(4096 + 28) {
+        true => [0, 4096],
+        false => [4096, 0],
+    };
+    let mut bytes = control.to_vec();
+    bytes.copy_within(old..old + 4092, new);
+    bytes[new + 28..new + 36].copy_from_slice(&number(new + 28).to_le_bytes());
+    let crc = crc32fast::hash(&bytes[new..new + 4092]).to_le_bytes();
+    bytes[new + 4092..new + 4096].copy_from_slice(&crc);
+    bytes
+}
+
+#[test]
+fn a_log_that_is_lost_as_a_whole_is_found() {
+    let (disk, _) = written(Layout::Append);
+    disk.forget(&segment(&disk));
+    assert_eq!(codes(&disk, Level::Checksums), [Code::MissingFile]);
+    let opened = Store::open_on(&disk.shared(), root());
+    assert!(matches!(opened, Err(Error::Damage(_))));
+}
+
+/// Two copies of one directory that were changed in the same way, each by
+/// itself: whatever comes from the other one is found.
+fn apart(layout: Layout) {
+    let (disk, model) = written(layout);
+    let (copy, _) = written(layout);
+    let (files, others) = (disk.files(), copy.files());
+    let mut found_in = 0;
+    for (path, bytes) in &files {
+        let Some(other) = others.get(path).filter(|other| *other != bytes) else {
+            continue;
+        };
+        disk.put(path, other);
+        let what = path.display();
+        assert_ne!(codes(&disk, Level::Structure), [], "{what}");
+        let is_derived = path
+            .extension()
+            .is_some_and(|suffix| suffix == "index" || suffix == "map");
+        if !is_derived {
+            let read = Store::open_on(&disk.shared(), root()).and_then(|view| read_view(&view));
+            assert!(read.is_err(), "{what}: read as {model:?}");
+            found_in += 1;
+        }
+        disk.put(path, bytes);
+    }
+    // Control, the rows, and their descriptor.
+    assert!(found_in >= 3, "{found_in} files");
+    // A whole table, that agrees with itself.
+    let of_table = |path: &&PathBuf| path.to_string_lossy().contains("users");
+    for path in others.keys().filter(of_table) {
+        disk.put(path, &others[path]);
+    }
+    assert_ne!(codes(&disk, Level::Structure), []);
+    let read = Store::open_on(&disk.shared(), root()).and_then(|view| read_view(&view));
+    assert!(read.is_err());
+}
+
+#[test]
+fn copies_that_were_changed_apart_are_told_apart() {
+    for layout in [Layout::Paged, Layout::Append, Layout::PerTable] {
+        apart(layout);
+    }
 }
 
 #[test]
@@ -199,7 +265,7 @@ fn a_log_of_another_directory_or_without_its_segment_is_refused() {
     };
     assert_eq!(code(&disk), Code::WrongPlace);
     disk.put(&path, &bytes);
-    let elsewhere: &Path = &root().join("wal/00000000000fffff.log");
+    let elsewhere: &Path = &root().join("wal/7fffffffffffffff.log");
     disk.put(elsewhere, &bytes);
     disk.forget(&path);
     assert_eq!(code(&disk), Code::MissingFile);

@@ -11,10 +11,16 @@
 
 mod crashes;
 mod damage;
+mod independent;
 mod large;
+mod many;
 mod model;
+#[path = "../support/peer.rs"]
+mod peer;
 #[path = "../support/random.rs"]
 mod random;
 #[path = "../support/sim_disk.rs"]
 mod sim_disk;
+#[path = "../support/skip.rs"]
+mod skip;
 mod workload;

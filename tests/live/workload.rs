@@ -128,7 +128,7 @@ impl Run {
         let mut rows = reader.rows()?;
         while let Some(batch) = rows.next_batch()? {
             let visible = batch.rows().filter(|row| row.is_visible());
-            keys.extend(visible.map(|row| row.values[0].to_owned()));
+            keys.extend(visible.map(|row| row.value(0).unwrap().to_owned()));
         }
         if keys.is_empty() {
             return Ok(None);

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustdb_migrate::codec::RowValues;
 use rustdb_migrate::error::Result;
 use rustdb_migrate::file::SourceFile;
 use rustdb_migrate::legacy::{self, RowReader, Snapshot, WalRecord, scan_snapshot};

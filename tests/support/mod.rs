@@ -17,6 +17,7 @@ pub mod disk;
 pub mod hostile;
 pub mod model;
 pub mod pages;
+pub mod peer;
 pub mod repaired;
 pub mod restart;
 pub mod run;

@@ -37,6 +37,7 @@ struct State {
     pending: Vec<NameChange>,
     /// Changes made so far, and which one fails.
     changes: u64,
+    written: u64,
     fail_at: Option<u64>,
     /// Whether those after it go well again.
     once: bool,
@@ -286,6 +287,11 @@ impl SimDisk {
     /// Changes made so far.
     pub fn changes(&self) -> u64 {
         self.state.lock().unwrap().changes
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.state.lock().unwrap().written
     }
 
     /// Lets everything go well again.
@@ -631,6 +637,7 @@ impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let most = self.disk.state.lock().unwrap().hindered(bytes.len())?;
         self.write(Write::Bytes(offset as usize, bytes[..most].to_vec()))?;
+        self.disk.state.lock().unwrap().written += most as u64;
         Ok(most)
     }
 

@@ -123,3 +123,53 @@ fn a_directory_that_is_being_written_is_refused_and_nobody_hangs() {
     drop(store);
     migrate(["compact", &dir]).exits(0);
 }
+
+/// Files below a directory whose names end so.
+fn named(dir: &str, suffix: &str) -> Vec<std::path::PathBuf> {
+    let files = tree(Path::new(dir)).into_keys();
+    let files = files.map(|path| Path::new(dir).join(path));
+    files
+        .filter(|path| path.to_string_lossy().ends_with(suffix))
+        .collect()
+}
+
+#[test]
+fn lost_catalogs_are_written_anew_and_what_is_lost_with_them_is_said() {
+    for layout in LAYOUTS {
+        let (_scratch, dir) = upgraded(layout);
+        let before = dump(&dir, &[]);
+        for path in named(&dir, "global.db")
+            .into_iter()
+            .chain(named(&dir, "metadata.db"))
+        {
+            std::fs::remove_file(path).unwrap();
+        }
+        let said = migrate(["compact", &dir]).exits(1).stderr;
+        for word in ["accounts-lost", "bytes-lost"] {
+            assert!(said.contains(word), "{layout}: {said}");
+        }
+        inspect(["verify", &dir, "--level", "structure"]).exits(0);
+        assert_eq!(dump(&dir, &[]), before, "{layout}");
+        migrate(["compact", &dir]).exits(0);
+    }
+}
+
+#[test]
+fn a_wrong_count_is_found_before_and_after() {
+    for layout in LAYOUTS {
+        let (_scratch, dir) = upgraded(layout);
+        let path = named(&dir, ".table").remove(0);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut copy = bytes[..bytes.len() / 2].to_vec();
+        let at = copy.windows(7).position(|window| window == br#""rows":"#);
+        copy[at.unwrap() + 7] ^= 1;
+        let len = u64::from_le_bytes(copy[36..44].try_into().unwrap());
+        let end = 44 + usize::try_from(len).unwrap();
+        let crc = crc32fast::hash(&copy[..end]).to_le_bytes();
+        copy[end..end + 4].copy_from_slice(&crc);
+        std::fs::write(&path, [&copy[..], &copy].concat()).unwrap();
+        inspect(["verify", &dir]).exits(1);
+        migrate(["compact", &dir]).exits(1);
+        inspect(["verify", &dir]).exits(1);
+    }
+}

@@ -8,6 +8,7 @@
 )]
 
 mod compact;
+mod independent;
 mod outputs;
 mod refuses;
 mod salvage_ours;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::run::{inspect, migrate};
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
@@ -22,19 +23,18 @@ const ROWS: i64 = 2000;
 
 struct Rows(Vec<Vec<Vec<Row>>>);
 
-struct Stream<'r>(Option<&'r [Row]>);
+struct Stream<'r>(Option<&'r [Row]>, RowBuffer);
 
 impl RowStream for Stream<'_> {
     fn next_batch(&mut self) -> rustdb_migrate::error::Result<Option<RowBatch<'_>>> {
-        Ok(self.0.take().map(|rows| {
-            let mut batch = RowBatch::new();
-            for row in rows {
-                let values = row.values.iter();
-                values.for_each(|value| batch.push_value(value.as_ref()));
-                batch.end_row(row.xmin, row.xmax);
-            }
-            batch
-        }))
+        let Some(rows) = self.0.take() else {
+            return Ok(None);
+        };
+        for row in rows {
+            let values = row.values.iter().map(Value::as_ref);
+            self.1.push(values, row.xmin, row.xmax);
+        }
+        Ok(Some(self.1.batch()))
     }
 }
 
@@ -48,7 +48,8 @@ impl RowSource for Rows {
         database: usize,
         table: usize,
     ) -> rustdb_migrate::error::Result<Box<dyn RowStream + '_>> {
-        Ok(Box::new(Stream(Some(&self.0[database][table]))))
+        let rows = Some(&self.0[database][table][..]);
+        Ok(Box::new(Stream(rows, RowBuffer::default())))
     }
 }
 
@@ -278,4 +279,171 @@ fn a_damaged_database_hides_no_other() {
     migrate(["upgrade", "--salvage", name, target]).exits(1);
     let (found, _) = salvaged(Path::new(target));
     assert!(found == truth());
+}
+
+/// Rows of the directory that is damaged block by block: few, or with
+/// `RUSTDB_TRUST=full` as many as a shop has.
+fn many() -> i64 {
+    match std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full") {
+        true => 200_000,
+        false => 3_000,
+    }
+}
+
+/// A directory of one table of short rows.
+fn large(layout: Layout) -> TempDir {
+    let columns = vec![
+        Column::key("id", DataType::Integer),
+        Column::new("name", DataType::Text),
+    ];
+    let database = Database {
+        tables: vec![Table::new("people", columns)],
+        ..Database::empty("shop")
+    };
+    let catalog = Catalog {
+        databases: vec![database],
+        ..Catalog::default()
+    };
+    let rows = (0..many()).map(|n| Row {
+        values: vec![Value::Integer(n), Value::Text(name_of(n))],
+        xmin: 1,
+        xmax: None,
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Origin {
+        family: "1.4".into(),
+        cluster_id: 7,
+    };
+    let rows = Rows(vec![vec![rows.collect()]]);
+    create(dir.path(), layout, &catalog, &rows, &origin).unwrap();
+    dir
+}
+
+fn name_of(n: i64) -> String {
+    format!("p{n}")
+}
+
+/// Where the units of a file with rows start and end, and how many rows each has,
+/// by the offsets of the format page.
+fn units(layout: Layout, bytes: &[u8]) -> Vec<(usize, usize, u64)> {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut units = Vec::new();
+    if layout == Layout::Paged {
+        for start in (0..bytes.len()).step_by(8192) {
+            let slots = (number(start + 40) & 0xffff) - 44;
+            units.push((start, start + 8192, u64::from(slots / 4)));
+        }
+        return units;
+    }
+    let (mut at, head_len, end) = match layout {
+        Layout::Append => (48, 36, bytes.len()),
+        _ => (48, 24, bytes.len() - 48),
+    };
+    while at < end {
+        let next = at + head_len + number(at + 4) as usize;
+        units.push((at, next, u64::from(number(at + 8))));
+        at = next;
+    }
+    units
+}
+
+/// What salvage keeps of the rows, each of which must be one that was there.
+fn kept(dir: &Path) -> (u64, bool) {
+    let store = Store::salvage_on(&LocalDisk::shared(), dir).unwrap();
+    let (mut kept, mut last) = (0, -1);
+    let mut stream = store.open_rows(0, 0).unwrap();
+    while let Some(batch) = stream.next_batch().unwrap() {
+        for row in batch.rows() {
+            let row = row.to_owned();
+            let [Value::Integer(n), Value::Text(name)] = &row.values[..] else {
+                panic!("a row that was not there: {row:?}");
+            };
+            assert!(*n > last && *name == name_of(*n), "{row:?} after {last}");
+            last = *n;
+            kept += 1;
+        }
+    }
+    (kept, store.findings().has_errors())
+}
+
+/// One line of the table: how often, and the least part of the rows in whole
+/// units that was kept.
+#[derive(Default)]
+struct Kept {
+    tried: u64,
+    least: Option<f64>,
+    silent: u64,
+}
+
+impl Kept {
+    fn add(&mut self, dir: &Path, in_whole_units: u64) {
+        let (kept, said) = kept(dir);
+        let part = kept as f64 / in_whole_units.max(1) as f64;
+        self.tried += 1;
+        self.least = Some(self.least.map_or(part, |least| least.min(part)));
+        self.silent += u64::from(kept < many().unsigned_abs() && !said);
+    }
+}
+
+/// Damages a directory in every way, and gives the lines of the table.
+fn damaged(layout: Layout) -> Vec<(&'static str, Kept)> {
+    let dir = large(layout);
+    let all = many().unsigned_abs();
+    let [mut of_rows, mut of_others, mut lost] = [(); 3].map(|()| Kept::default());
+    for path in files(dir.path()) {
+        let whole = fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let holds_rows = name.starts_with("page_") || ["people.db", "people.dat"].contains(&&*name);
+        let units = match holds_rows {
+            true => units(layout, &whole),
+            false => Vec::new(),
+        };
+        for at in (0..whole.len()).step_by(BLOCK) {
+            let mut bytes = whole.clone();
+            let end = bytes.len().min(at + BLOCK);
+            bytes[at..end].fill(0);
+            fs::write(&path, &bytes).unwrap();
+            let hit = units
+                .iter()
+                .filter(|(start, stop, _)| *start < end && at < *stop);
+            let in_hit: u64 = hit.map(|(_, _, rows)| rows).sum();
+            match holds_rows {
+                true => of_rows.add(dir.path(), all - in_hit),
+                false => of_others.add(dir.path(), all),
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        if !holds_rows {
+            lost.add(dir.path(), all);
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    vec![
+        ("4 KiB of zeros in a file of rows", of_rows),
+        ("4 KiB of zeros in any other file", of_others),
+        ("a file lost that is not of rows", lost),
+    ]
+}
+
+#[test]
+fn every_row_of_a_whole_unit_is_kept() {
+    let lines = std::thread::scope(|scope| {
+        let runs = Layout::ALL.map(|layout| scope.spawn(move || (layout, damaged(layout))));
+        runs.map(|run| run.join().unwrap())
+    });
+    println!(
+        "| what was done to {} rows | layout | times | kept, at least | in silence |",
+        many()
+    );
+    for (layout, lines) in &lines {
+        for (what, kept) in lines {
+            let least = kept.least.unwrap();
+            let Kept { tried, silent, .. } = kept;
+            println!(
+                "| {what} | {layout} | {tried} | {:.2} % | {silent} |",
+                least * 100.0
+            );
+            assert!(least >= 0.99 && *silent == 0, "{layout}: {what}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustdb_migrate::codec::RowBuffer;
 use rustdb_migrate::error::Result;
 use rustdb_migrate::legacy::{Family, SnapshotEncoder};
 use rustdb_migrate::model::{
@@ -62,7 +63,7 @@ impl RowSource for Rows {
             wide: (database, table) == (0, 1),
             next: 0,
             end: self.row_count(database, table),
-            text: String::new(),
+            rows: RowBuffer::default(),
         }))
     }
 }
@@ -71,7 +72,7 @@ struct Stream {
     wide: bool,
     next: u64,
     end: u64,
-    text: String,
+    rows: RowBuffer,
 }
 
 impl RowStream for Stream {
@@ -85,17 +86,20 @@ impl RowStream for Stream {
             true => id * 40_009,
             false => id * 37 % 211,
         };
-        self.text = "ü,\"x\n".repeat(usize::try_from(width / 6).unwrap());
-        let mut batch = RowBatch::new();
-        batch.push_value(ValueRef::Integer(id.cast_signed() / 2 - 5));
-        batch.push_value(ValueRef::Text(&self.text));
-        batch.push_value(match id % 3 {
-            0 => ValueRef::Null,
-            1 => ValueRef::Date("2025-02-30"),
-            _ => ValueRef::Text("soon"),
-        });
-        batch.end_row(1 + id % 5, (id % 7 == 3).then_some(9));
-        Ok(Some(batch))
+        let text = "ü,\"x\n".repeat(usize::try_from(width / 6).unwrap());
+        let values = [
+            ValueRef::Integer(id.cast_signed() / 2 - 5),
+            ValueRef::Text(&text),
+            match id % 3 {
+                0 => ValueRef::Null,
+                1 => ValueRef::Date("2025-02-30"),
+                _ => ValueRef::Text("soon"),
+            },
+        ];
+        self.rows.clear();
+        self.rows
+            .push(values, 1 + id % 5, (id % 7 == 3).then_some(9));
+        Ok(Some(self.rows.batch()))
     }
 }
 

@@ -9,10 +9,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::codec::{ByteWriter, ContentHash, sortable};
+use crate::codec::{ByteWriter, ContentHash, encode_value, sortable};
 use crate::engine::{Entry, Sorter};
 use crate::error::Result;
-use crate::legacy::encode_value;
 use crate::model::{RowSource, ValueRef};
 use crate::work::Threads;
 
@@ -113,7 +112,7 @@ fn rise(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<bool>> {
 }
 
 fn repeated_of_any_order(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<Tally>> {
-    let places = Places::of(columns.len());
+    let places = CellNumbers::of(columns.len());
     let mut sorter = Sorter::in_scratch();
     each_hash(rows, columns, |column, row, key| {
         let value = places.value(column, row);
@@ -138,13 +137,13 @@ fn repeated_of_any_order(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Resu
 
 /// A column's number and a row's in one number.
 #[derive(Clone, Copy)]
-struct Places {
+struct CellNumbers {
     columns: u64,
 }
 
-impl Places {
+impl CellNumbers {
     fn of(columns: usize) -> Self {
-        Places {
+        CellNumbers {
             columns: (columns as u64).max(1),
         }
     }
@@ -267,7 +266,7 @@ fn missing_of_sorted(
     numbers: &[usize],
     tallies: &mut [Tally],
 ) -> Result<()> {
-    let places = Places::of(references.len());
+    let places = CellNumbers::of(references.len());
     let mut sorter = Sorter::in_scratch();
     // Of a hash, what is referred to comes before the rows that refer to it.
     let of = |number: &usize| references.get(*number);
@@ -338,12 +337,15 @@ fn each_key(
     let mut key = Vec::new();
     let mut index = 0_u64;
     while let Some(batch) = stream.next_batch()? {
+        let mut values = Vec::new();
         for (row, index) in batch.rows().zip(index..) {
             if !row.is_visible() {
                 continue;
             }
+            values.clear();
+            values.extend(row.values());
             for (number, column) in columns.iter().enumerate() {
-                let value = row.values.get(column.column);
+                let value = values.get(column.column);
                 key.clear();
                 if value.is_some_and(|value| (column.key)(&mut key, value))
                     && each(number, index, &key)?.is_break()
@@ -364,12 +366,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::RowBuffer;
     use crate::model::{RowBatch, RowStream};
 
     /// A table of one column for each list, whose rows end with some lists.
     struct Columns([Vec<Option<i64>>; 2]);
 
-    struct Batches<'c>(std::slice::Chunks<'c, Option<i64>>);
+    struct Batches<'c>(std::slice::Chunks<'c, Option<i64>>, RowBuffer);
 
     impl RowSource for Columns {
         fn row_count(&self, _: usize, table: usize) -> u64 {
@@ -377,22 +380,26 @@ mod tests {
         }
 
         fn open_rows(&self, _: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
-            Ok(Box::new(Batches(self.0[table].chunks(7))))
+            Ok(Box::new(Batches(
+                self.0[table].chunks(7),
+                RowBuffer::default(),
+            )))
         }
     }
 
     impl RowStream for Batches<'_> {
         fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-            Ok(self.0.next().map(|values| {
-                let mut batch = RowBatch::new();
-                for value in values {
-                    batch.push_value(value.map_or(ValueRef::Null, ValueRef::Integer));
-                    // Those of a number that 10 divides were deleted.
-                    let deleted = value.is_some_and(|value| value % 10 == 0);
-                    batch.end_row(1, deleted.then_some(2));
-                }
-                batch
-            }))
+            let Some(values) = self.0.next() else {
+                return Ok(None);
+            };
+            self.1.clear();
+            for value in values {
+                // Those of a number that 10 divides were deleted.
+                let deleted = value.is_some_and(|value| value % 10 == 0);
+                let value = value.map_or(ValueRef::Null, ValueRef::Integer);
+                self.1.push([value], 1, deleted.then_some(2));
+            }
+            Ok(Some(self.1.batch()))
         }
     }
 

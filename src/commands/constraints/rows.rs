@@ -42,8 +42,8 @@ pub(super) fn check(
     while let Some(batch) = stream.next_batch()? {
         for row in batch.rows() {
             if row.is_visible() {
-                for (check, value) in checks.iter_mut().zip(row.values) {
-                    check.value(index, value);
+                for (check, value) in checks.iter_mut().zip(row.values()) {
+                    check.value(index, &value);
                 }
             }
             index = index.saturating_add(1);

@@ -1,11 +1,12 @@
 //! Hashes rows on their way, on as many threads as read them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::AddAssign;
+use std::sync::Mutex;
 
-use crate::codec::{ContentHash, MultisetHash, PlainReader, buffer_rows};
+use crate::codec::{ContentHash, MultisetHash};
 use crate::error::{Error, Result};
 use crate::model::{
-    Catalog, Database, PassThrough, PlainBuffer, PlainRows, RowBatch, RowSource, RowStream,
+    Catalog, Database, PassThrough, RowBatch, RowSource, RowStream, SummedRows, sum_of,
 };
 use crate::work::{Threads, in_order};
 
@@ -20,9 +21,9 @@ pub struct RowHashes {
 
 impl RowHashes {
     /// Adds rows.
-    pub fn add(&mut self, rows: &PlainRows<'_>) {
-        for row in rows.iter() {
-            let values = ContentHash::of(row.values);
+    pub fn add(&mut self, batch: &RowBatch<'_>) {
+        for row in batch.rows() {
+            let values = ContentHash::of(row.bytes);
             let written = values.with(row.xmin);
             self.versions.add_hash(match row.xmax {
                 None => {
@@ -33,9 +34,10 @@ impl RowHashes {
             });
         }
     }
+}
 
-    /// Adds what others hold.
-    fn merge(&mut self, other: &RowHashes) {
+impl AddAssign for RowHashes {
+    fn add_assign(&mut self, other: Self) {
         self.visible.merge(other.visible);
         self.versions.merge(other.versions);
     }
@@ -73,8 +75,8 @@ fn read_tables(
         let Some((d, t, part)) = parts.get(job) else {
             return Ok(());
         };
-        let mut reader = PlainReader::new(rows.open_part(*d, *t, part)?);
-        while reader.next_rows()?.is_some() {}
+        let mut stream = rows.open_part(*d, *t, part)?;
+        while stream.next_batch()?.is_some() {}
         Ok(())
     };
     in_order(threads, parts.len(), read, |_, _| Ok(()))
@@ -103,7 +105,7 @@ impl<'s> HashingRows<'s> {
         let tables = self.hashes.get(database);
         let hashes = tables.and_then(|tables| tables.get(table));
         hashes.map_or_else(RowHashes::default, |hashes| {
-            std::mem::take(&mut *locked(hashes))
+            std::mem::take(&mut *sum_of(hashes))
         })
     }
 
@@ -112,14 +114,9 @@ impl<'s> HashingRows<'s> {
         let databases = self.hashes.iter().enumerate();
         databases.flat_map(|(d, tables)| {
             let tables = tables.iter().enumerate();
-            tables.map(move |(t, hashes)| ((d, t), *locked(hashes)))
+            tables.map(move |(t, hashes)| ((d, t), *sum_of(hashes)))
         })
     }
-}
-
-/// A panic elsewhere leaves whole sums.
-fn locked(hashes: &Mutex<RowHashes>) -> MutexGuard<'_, RowHashes> {
-    hashes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl PassThrough for HashingRows<'_> {
@@ -135,48 +132,7 @@ impl PassThrough for HashingRows<'_> {
         let tables = self.hashes.get(database);
         let total = tables.and_then(|tables| tables.get(table));
         let total = total.ok_or_else(|| Error::Usage("internal: no such table".into()))?;
-        Ok(Box::new(HashingStream {
-            rows,
-            hashes: RowHashes::default(),
-            total,
-            buffer: PlainBuffer::default(),
-        }))
-    }
-}
-
-struct HashingStream<'s> {
-    rows: Box<dyn RowStream + 's>,
-    /// Of the rows of this stream.
-    hashes: RowHashes,
-    /// Of the table.
-    total: &'s Mutex<RowHashes>,
-    buffer: PlainBuffer,
-}
-
-impl RowStream for HashingStream<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let batch = self.rows.next_batch()?;
-        match &batch {
-            Some(batch) => {
-                self.buffer.clear();
-                buffer_rows(batch, &mut self.buffer);
-                self.hashes.add(&self.buffer.rows());
-            }
-            None => locked(self.total).merge(&std::mem::take(&mut self.hashes)),
-        }
-        Ok(batch)
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        self.rows.offers_plain()
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        let rows = self.rows.next_plain(buffer)?;
-        match &rows {
-            Some(rows) => self.hashes.add(rows),
-            None => locked(self.total).merge(&std::mem::take(&mut self.hashes)),
-        }
-        Ok(rows)
+        let add = |hashes: &mut RowHashes, batch: &mut RowBatch<'_>| hashes.add(batch);
+        Ok(Box::new(SummedRows::new(rows, total, add)))
     }
 }

@@ -1,10 +1,10 @@
 //! Counts Numeric values, which no release can read back.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::AddAssign;
+use std::sync::Mutex;
 
-use crate::codec::{Cursor, read_plain_value};
 use crate::error::Result;
-use crate::model::{PassThrough, PlainBuffer, PlainRows, RowBatch, RowSource, RowStream, ValueRef};
+use crate::model::{PassThrough, RowBatch, RowSource, RowStream, SummedRows, ValueRef, sum_of};
 
 /// What Numeric values a source holds, by one pass over its rows.
 #[derive(Debug, Default, Clone, Copy)]
@@ -21,6 +21,13 @@ impl NumericCount {
             self.values += 1;
             self.inexact += u64::from(!is_exact_double(text));
         }
+    }
+}
+
+impl AddAssign for NumericCount {
+    fn add_assign(&mut self, other: Self) {
+        self.values += other.values;
+        self.inexact += other.inexact;
     }
 }
 
@@ -42,7 +49,7 @@ impl<'s> CountingRows<'s> {
 
     /// What passed so far.
     pub fn count(&self) -> NumericCount {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        *sum_of(&self.count)
     }
 }
 
@@ -56,63 +63,12 @@ impl PassThrough for CountingRows<'_> {
         _: (usize, usize),
         rows: Box<dyn RowStream + 'r>,
     ) -> Result<Box<dyn RowStream + 'r>> {
-        Ok(Box::new(CountingStream {
-            rows,
-            count: NumericCount::default(),
-            total: &self.count,
-        }))
-    }
-}
-
-struct CountingStream<'s> {
-    rows: Box<dyn RowStream + 's>,
-    count: NumericCount,
-    total: &'s Mutex<NumericCount>,
-}
-
-impl RowStream for CountingStream<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let batch = self.rows.next_batch()?;
-        match &batch {
-            None => {
-                merge(self.total, std::mem::take(&mut self.count));
-            }
-            Some(batch) => {
-                let rows = batch.rows();
-                let values = rows.flat_map(|row| row.values.iter());
-                values.for_each(|value| self.count.add(value));
-            }
-        }
-        Ok(batch)
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        self.rows.offers_plain()
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        let rows = self.rows.next_plain(buffer)?;
-        let Some(plain) = &rows else {
-            merge(self.total, std::mem::take(&mut self.count));
-            return Ok(rows);
+        let add = |count: &mut NumericCount, batch: &mut RowBatch<'_>| {
+            let values = batch.rows().flat_map(|row| row.values());
+            values.for_each(|value| count.add(&value));
         };
-        for row in plain.iter() {
-            let mut values = Cursor::new(row.values);
-            // The rows were checked: what ends the loop is their end.
-            if values.u64().is_ok() {
-                while let Ok(value) = read_plain_value(&mut values) {
-                    self.count.add(&value);
-                }
-            }
-        }
-        Ok(rows)
+        Ok(Box::new(SummedRows::new(rows, &self.count, add)))
     }
-}
-
-fn merge(total: &Mutex<NumericCount>, count: NumericCount) {
-    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-    total.values += count.values;
-    total.inexact += count.inexact;
 }
 
 /// Whether the nearest double prints back as the same digits, leading signs and

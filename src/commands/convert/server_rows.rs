@@ -1,10 +1,11 @@
 //! Rows as a server shows them that starts on a snapshot: it counts
 //! transactions from 1 (format page, "Server rules", 8).
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::AddAssign;
+use std::sync::Mutex;
 
 use crate::error::Result;
-use crate::model::{PassThrough, RowBatch, RowSource, RowStream};
+use crate::model::{PassThrough, RowBatch, RowSource, RowStream, SummedRows, sum_of};
 
 /// The transaction that a server starts with.
 const FIRST: u64 = 1;
@@ -29,6 +30,14 @@ impl StartCount {
     }
 }
 
+impl AddAssign for StartCount {
+    fn add_assign(&mut self, other: Self) {
+        self.hidden += other.hidden;
+        self.back += other.back;
+        self.other += other.other;
+    }
+}
+
 /// Counts what a started server would not show as it stands, or writes rows so
 /// that it does. A stream adds its rows when it ends.
 pub struct ServerRows<'s> {
@@ -50,7 +59,7 @@ impl<'s> ServerRows<'s> {
 
     /// What passed so far, as it came.
     pub fn count(&self) -> StartCount {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        *sum_of(&self.count)
     }
 }
 
@@ -64,45 +73,16 @@ impl PassThrough for ServerRows<'_> {
         _: (usize, usize),
         rows: Box<dyn RowStream + 'r>,
     ) -> Result<Box<dyn RowStream + 'r>> {
-        Ok(Box::new(ServerStream {
-            rows,
-            renumber: self.renumber,
-            count: StartCount::default(),
-            total: &self.count,
-        }))
-    }
-}
-
-struct ServerStream<'s> {
-    rows: Box<dyn RowStream + 's>,
-    renumber: bool,
-    count: StartCount,
-    total: &'s Mutex<StartCount>,
-}
-
-impl RowStream for ServerStream<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let Some(batch) = self.rows.next_batch()? else {
-            let count = std::mem::take(&mut self.count);
-            let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-            total.hidden += count.hidden;
-            total.back += count.back;
-            total.other += count.other;
-            return Ok(None);
+        let renumber = self.renumber;
+        let add = move |count: &mut StartCount, batch: &mut RowBatch<'_>| {
+            for version in batch.versions_mut() {
+                count.add(version.xmin, version.xmax);
+                if renumber {
+                    version.xmin = FIRST;
+                    version.xmax = version.xmax.map(|_| FIRST);
+                }
+            }
         };
-        for row in batch.rows() {
-            self.count.add(row.xmin, row.xmax);
-        }
-        if !self.renumber {
-            return Ok(Some(batch));
-        }
-        let mut renumbered = RowBatch::new();
-        for (values, _, xmax) in batch.into_rows() {
-            values
-                .into_iter()
-                .for_each(|value| renumbered.push_value(value));
-            renumbered.end_row(FIRST, xmax.map(|_| FIRST));
-        }
-        Ok(Some(renumbered))
+        Ok(Box::new(SummedRows::new(rows, &self.count, add)))
     }
 }

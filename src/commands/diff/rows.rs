@@ -4,12 +4,19 @@
 //! side are held; larger tables are read several times, each time for another
 //! part of the hashes.
 
-use crate::codec::{ByteWriter, ContentHash};
+use crate::codec::ContentHash;
 use crate::error::Result;
-use crate::legacy::encode_row;
 use crate::model::{Row, RowRef, RowSource};
 
-use super::DiffOptions;
+/// How to compare.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffOptions {
+    /// Compare every row version with its xmin and xmax, not only what a user
+    /// sees.
+    pub versions: bool,
+    /// Example rows a table and side.
+    pub examples: usize,
+}
 
 /// Hashes held at once a side: 32 MiB.
 const MAX_ROWS: u64 = 2 * 1024 * 1024;
@@ -39,7 +46,7 @@ pub struct RowDiff {
 pub struct Example {
     /// Its position among all row versions of the table, from 0.
     pub index: u64,
-    /// The row.
+    /// As it is stored, with xmin and xmax.
     pub row: Row,
 }
 
@@ -58,18 +65,18 @@ pub(super) fn diff_rows(
     let parts = count(a).max(count(b)).div_ceil(MAX_ROWS).max(1);
     let mut diff = RowDiff::default();
     for part in 0..parts {
-        let reading = Reading {
+        let share = HashShare {
             versions: options.versions,
             part,
             parts,
         };
-        let (in_a, in_b) = (reading.hashes(a)?, reading.hashes(b)?);
+        let (in_a, in_b) = (share.hashes(a)?, share.hashes(b)?);
         let (only_a, only_b) = (excess(&in_a, &in_b), excess(&in_b, &in_a));
         drop((in_a, in_b));
         diff.only_in_a += total(&only_a);
         diff.only_in_b += total(&only_b);
-        reading.examples(a, only_a, options.examples, &mut diff.examples_a)?;
-        reading.examples(b, only_b, options.examples, &mut diff.examples_b)?;
+        share.examples(a, only_a, options.examples, &mut diff.examples_a)?;
+        share.examples(b, only_b, options.examples, &mut diff.examples_b)?;
     }
     Ok(diff)
 }
@@ -98,13 +105,14 @@ fn excess(left: &[u128], right: &[u128]) -> Excess {
     excess
 }
 
-struct Reading {
+/// Which rows are compared at a time: those of a share of all hashes.
+struct HashShare {
     versions: bool,
     part: u64,
     parts: u64,
 }
 
-impl Reading {
+impl HashShare {
     fn hashes(&self, side: Option<TableRows<'_>>) -> Result<Vec<u128>> {
         let mut hashes = Vec::new();
         self.each(side, |_, hash, _| {
@@ -150,7 +158,6 @@ impl Reading {
         mut each: impl FnMut(u64, u128, &RowRef<'_>) -> bool,
     ) -> Result<()> {
         let Some(side) = side else { return Ok(()) };
-        let mut scratch = ByteWriter::new();
         let mut stream = side.rows.open_rows(side.at.0, side.at.1)?;
         let mut index = 0_u64;
         while let Some(batch) = stream.next_batch()? {
@@ -160,7 +167,7 @@ impl Reading {
                 if !self.versions && !row.is_visible() {
                     continue;
                 }
-                let hash = self.hash(&row, &mut scratch);
+                let hash = self.hash(&row);
                 let covered = hash % u128::from(self.parts) == u128::from(self.part);
                 if covered && !each(position, hash, &row) {
                     return Ok(());
@@ -170,19 +177,14 @@ impl Reading {
         Ok(())
     }
 
-    fn hash(&self, row: &RowRef<'_>, scratch: &mut ByteWriter) -> u128 {
-        scratch.clear();
-        let row = match self.versions {
-            true => *row,
-            // What a user sees has no transaction.
-            false => RowRef {
-                xmin: 0,
-                xmax: None,
-                ..*row
-            },
-        };
-        encode_row(scratch, &row);
-        ContentHash::of(scratch.as_slice()).0
+    fn hash(&self, row: &RowRef<'_>) -> u128 {
+        let values = ContentHash::of(row.bytes);
+        // What a user sees has no transaction.
+        if !self.versions {
+            return values.0;
+        }
+        let written = values.with(row.xmin);
+        row.xmax.map_or(written, |xmax| written.with(xmax)).0
     }
 }
 

@@ -292,10 +292,10 @@ fn pass(
         dialect,
         too_long: None,
     };
-    let look = |part: usize, found: &mut Part| {
-        *found = Part {
+    let look = |part: usize, found: &mut PartSurvey| {
+        *found = PartSurvey {
             columns: columns(),
-            ..Part::default()
+            ..PartSurvey::default()
         };
         parts.get(part).map_or(Ok(()), |part| {
             found.read(&mut *rows.open_part(at.0, at.1, part)?, table, dialect)
@@ -318,7 +318,7 @@ fn pass(
 
 /// What was found in some rows, which are counted from 0.
 #[derive(Default)]
-struct Part {
+struct PartSurvey {
     columns: Vec<ColumnSurvey>,
     too_wide: bool,
     rows: u64,
@@ -326,7 +326,7 @@ struct Part {
     too_long: Option<(u64, usize)>,
 }
 
-impl Part {
+impl PartSurvey {
     fn read(&mut self, stream: &mut dyn RowStream, table: &Table, dialect: Dialect) -> Result<()> {
         let head_len = row_head_len(table.columns.len());
         let may_be_wide = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));
@@ -336,8 +336,8 @@ impl Part {
                 if !row.is_visible() {
                     continue;
                 }
-                let values = self.columns.iter_mut().zip(row.values);
-                let lens = values.map(|(column, value)| column.value(index, value));
+                let values = self.columns.iter_mut().zip(row.values());
+                let lens = values.map(|(column, value)| column.value(index, &value));
                 let len = lens.fold(0_usize, usize::saturating_add);
                 if self.too_long.is_none() && len > SURELY_READ {
                     self.too_long = line_too_long(&row, dialect).map(|len| (index, len));
@@ -363,11 +363,11 @@ fn len_of(value: &ValueRef<'_>) -> usize {
 
 /// A bound of what the values take in their page.
 fn inline_len(row: &RowRef<'_>) -> usize {
-    let of_value = |value: &ValueRef<'_>| match value {
+    let of_value = |value: ValueRef<'_>| match value {
         ValueRef::Null => 0,
-        value => len_of(value).saturating_add(8).min(INLINE_LEN),
+        value => len_of(&value).saturating_add(8).min(INLINE_LEN),
     };
-    row.values.iter().map(of_value).sum()
+    row.values().map(of_value).sum()
 }
 
 /// Bytes of the longest line that a server reads.
@@ -382,13 +382,13 @@ fn longest_line(dialect: Dialect) -> u64 {
 fn line_too_long(row: &RowRef<'_>, dialect: Dialect) -> Option<usize> {
     let most = longest_line(dialect);
     let is_more = |len: usize| u64::try_from(len).map_or(true, |len| len > most);
-    let exact = row.values.iter().fold(0_usize, |sum, value| {
+    let exact = row.values().fold(0_usize, |sum, value| {
         let len = match (value.as_text(), dialect) {
             // What holds a NUL becomes digits.
             (Some(text), _) if text.contains('\0') => text.len().saturating_mul(2),
             (Some(text), Dialect::Postgres) => copy_len(text.as_bytes()),
             (Some(text), Dialect::Sqlite) => sqlite_len(text),
-            (None, _) => len_of(value),
+            (None, _) => len_of(&value),
         };
         sum.saturating_add(len).saturating_add(8)
     });

@@ -15,7 +15,8 @@ use crate::report::Report;
 use super::info::table_bytes;
 use super::{Backend, Directory, Identity, OpenOptions};
 
-pub use writes::{LeftOut, Records, Run, Writes};
+pub use replay::RecordTotals;
+pub use writes::{LeftOut, WriterTotals, Writes};
 
 /// Widest rows that are named.
 const WIDEST: usize = 3;
@@ -42,7 +43,7 @@ pub struct Stats {
 /// The space of one table.
 #[derive(Debug, Default, Serialize)]
 pub struct TableStats {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,
@@ -60,7 +61,7 @@ pub struct TableStats {
 /// What the pages, records or blocks of a table hold.
 #[derive(Debug, Default, Serialize)]
 pub struct Space {
-    /// How many there are.
+    /// How many pages, records or blocks there are.
     pub pages: u64,
     /// Their bytes.
     pub page_bytes: u64,
@@ -85,7 +86,7 @@ pub struct Space {
 /// A row version by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct WideRow {
-    /// Bytes.
+    /// Its length, overflow pages included.
     pub bytes: u64,
     /// Number of the page, record or block.
     pub page: u64,

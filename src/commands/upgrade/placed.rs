@@ -23,7 +23,7 @@ const MAX_LEN: u64 = 1 << 30;
 /// How many records were placed by likelihood, and how sure the least sure is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Likelihood {
-    /// Records.
+    /// How many records were placed so.
     pub records: usize,
     /// The lowest share of all likelihood that a database they went to has, 0 to 1.
     pub lowest_weight: f64,

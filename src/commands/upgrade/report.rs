@@ -34,7 +34,7 @@ pub enum Outcome {
     Done,
 }
 
-/// The report of one upgrade.
+/// How an upgrade ended, what it read and what it wrote.
 #[derive(Debug, Serialize)]
 pub struct UpgradeReport {
     /// Version of this shape.
@@ -89,7 +89,7 @@ pub struct SourceSummary {
 pub struct TargetSummary {
     /// The directory.
     pub path: String,
-    /// Its layout.
+    /// The layout that was written, or `snapshot`.
     pub layout: String,
     /// With a snapshot: the family written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub struct TargetSummary {
 /// One table written.
 #[derive(Debug, Clone, Serialize)]
 pub struct TableSummary {
-    /// Its database.
+    /// The database that it belongs to.
     pub database: String,
     /// Its name.
     pub table: String,

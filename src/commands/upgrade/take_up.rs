@@ -7,15 +7,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::Flaw;
-use crate::codec::RowValues;
+use crate::codec::{Flaw, RowBuffer};
 use crate::commands::decided::Names;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, decode_record};
-use crate::model::{Catalog, Operation, PackedRow, RowBatch, RowPart, RowSource, RowStream};
+use crate::model::{
+    Catalog, Operation, PackedRow, RowBatch, RowPart, RowRef, RowSource, RowStream,
+};
 use crate::recovery::attribution::Decision;
 use crate::recovery::{Decisions, advance_sequences};
 use crate::report::Report;
@@ -27,14 +28,14 @@ pub(super) struct TakenUp<'d> {
     directory: &'d Directory,
     /// Its catalog, sequences advanced.
     pub catalog: Catalog,
-    tables: BTreeMap<(usize, usize), Changes>,
+    tables: BTreeMap<(usize, usize), TakenRows>,
     /// Records that stay in quarantine.
     pub left: Vec<Quarantined>,
 }
 
 /// What records that were taken up do to a table.
 #[derive(Debug, Clone, Default)]
-struct Changes {
+struct TakenRows {
     /// Row versions with the index at which they stand in the end.
     pushed: Vec<(u64, PackedRow)>,
     /// Versions that end, by index in the end.
@@ -250,6 +251,7 @@ impl RowSource for TakenUp<'_> {
                 dead: &changes.dead,
                 pushed: changes.pushed.iter().peekable(),
                 index: 0,
+                merged: RowBuffer::default(),
             })),
         }
     }
@@ -289,30 +291,29 @@ struct Merged<'s> {
     dead: &'s BTreeMap<u64, u64>,
     pushed: std::iter::Peekable<std::slice::Iter<'s, (u64, PackedRow)>>,
     index: u64,
+    merged: RowBuffer,
 }
 
 impl RowStream for Merged<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         let stored = self.rows.next_batch()?;
         let ended = stored.is_none();
-        let mut merged = RowBatch::new();
-        let mut stored = stored.into_iter().flat_map(RowBatch::into_rows);
+        let mut stored = stored.iter().flat_map(RowBatch::rows);
+        self.merged.clear();
         loop {
             let index = self.index;
             let xmax = self.dead.get(&index).copied();
-            if let Some((_, row)) = self.pushed.next_if(|(at, _)| ended || *at <= index) {
-                row.values().for_each(|value| merged.push_value(value));
-                merged.end_row(row.xmin, xmax.or(row.xmax));
-            } else if let Some((values, xmin, old)) = stored.next() {
-                values
-                    .into_iter()
-                    .for_each(|value| merged.push_value(value));
-                merged.end_row(xmin, xmax.or(old));
-            } else {
+            let pushed = self.pushed.next_if(|(at, _)| ended || *at <= index);
+            let row = pushed.map(|(_, row)| row.as_row());
+            let Some(row) = row.or_else(|| stored.next()) else {
                 break;
-            }
+            };
+            self.merged.push_row(&RowRef {
+                xmax: xmax.or(row.xmax),
+                ..row
+            });
             self.index += 1;
         }
-        Ok((!merged.is_empty()).then_some(merged))
+        Ok((!self.merged.is_empty()).then(|| self.merged.batch()))
     }
 }

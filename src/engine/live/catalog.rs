@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::handle::TableHandle;
 use super::unopened::Unopened;
 use crate::engine::log::Owner;
+use crate::engine::pages::address::Lsns;
 use crate::engine::pages::paths::database_dir;
 use crate::engine::store::catalog_file::{Global, Metadata, TableEntry};
 use crate::engine::store::control::Control;
@@ -59,15 +60,17 @@ impl LiveCatalog {
         control: &Control,
         access: &Access,
     ) -> Result<Self> {
-        let cluster_id = control.origin.cluster_id;
+        // Files go on to states that the log does not have yet.
+        let cluster = control.cluster(Lsns::ANY.last);
+        let cluster_id = cluster.id;
         let global = Global::read(&**disk, root, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), BTreeMap::new());
         for entry in &global.databases {
             let dir = database_dir(root, &entry.name, entry.id);
             let mut metadata = Metadata::read(&**disk, &dir, cluster_id, entry)?;
-            metadata.describe(disk, &dir, cluster_id, entry.id)?;
+            metadata.describe(disk, &dir, cluster, entry.id)?;
             for table in &metadata.tables {
-                let place = table.place(disk, &dir, cluster_id, entry.id);
+                let place = table.place(disk, &dir, cluster, entry.id);
                 let counts = table.counts;
                 let owner = Owner {
                     database: entry.id,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::handle::{TableHandle, TableState};
 use super::store::{LiveStore, Writer};
-use crate::codec::ByteWriter;
+use crate::codec::{ByteWriter, pack_row};
 use crate::engine::log::{EndedVersion, Entry, Inserted};
 use crate::engine::pages::address::RowId;
-use crate::engine::rows::codec::{MAX_ROW_LEN, encode_row, encode_value};
+use crate::engine::rows::codec::{MAX_ROW_LEN, encode_row};
 use crate::engine::table::Ended;
 use crate::error::{Error, Result};
-use crate::model::{RowRef, ValueRef};
+use crate::model::ValueRef;
 
 /// A row as it is stored, and its key.
 struct Encoded {
@@ -30,13 +30,12 @@ impl Encoded {
                 table.schema().columns.len()
             )));
         }
+        let plain = pack_row(values.iter().copied(), transaction, None);
         let mut row = ByteWriter::new();
-        let version = RowRef {
-            values,
-            xmin: transaction,
-            xmax: None,
-        };
-        encode_row(&mut row, &version);
+        let has_value = |at: &usize| values.get(*at).is_some_and(|key| !key.is_null());
+        let key = table.place.key.filter(has_value);
+        let of_key = encode_row(&mut row, &plain.as_row(), key);
+        let row = row.into_vec();
         // Ending it must not make it too long.
         if row.len() as u64 + 10 > MAX_ROW_LEN {
             return Err(Error::Usage(format!(
@@ -44,16 +43,9 @@ impl Encoded {
                 row.len()
             )));
         }
-        let key = table.place.key.and_then(|key| values.get(key));
-        let key = key.filter(|key| **key != ValueRef::Null);
-        Ok(Encoded {
-            row: row.into_vec(),
-            key: key.map(|key| {
-                let mut bytes = ByteWriter::new();
-                encode_value(&mut bytes, key);
-                bytes.into_vec()
-            }),
-        })
+        let key = of_key.filter(|_| key.is_some());
+        let key = key.and_then(|key| row.get(key)).map(<[u8]>::to_vec);
+        Ok(Encoded { row, key })
     }
 
     /// Refuses a key that another visible row has.

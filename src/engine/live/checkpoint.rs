@@ -7,7 +7,7 @@ use std::path::Path;
 use super::catalog::LiveCatalog;
 use super::store::{LiveStore, Writer};
 use crate::engine::log::{Batch, Entry, Owner};
-use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::address::{Lsn, Lsns, TableAddress};
 use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME, encode};
 use crate::engine::store::carry_out::CarryOut;
 use crate::engine::store::control::Control;
@@ -136,6 +136,7 @@ impl LiveCatalog {
         };
         let address = TableAddress {
             cluster_id: control.origin.cluster_id,
+            lsns: Lsns::ANY,
             database: owner.database,
             table: owner.table,
         };

@@ -7,9 +7,11 @@ use super::store::{LiveStore, Writer};
 use super::unopened::Unopened;
 use super::visible::VisibleTable;
 use crate::engine::log::{Batch, LOG_DIR, Owner, SegmentFile};
+use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::create::create_table;
+use crate::engine::store::descriptor;
 use crate::engine::table::LiveTable;
 use crate::error::Result;
 use crate::file::{Disk, Progress, SourceFile};
@@ -78,7 +80,7 @@ impl LiveStore {
     }
 
     /// Closes the files of a table without changes.
-    fn close(
+    fn unload(
         &self,
         writer: &Writer,
         place: &TablePlace,
@@ -105,16 +107,28 @@ impl LiveStore {
             progress,
         };
         let (files, threads) = (&*self.files, self.options.threads);
-        let staged = self.stage_by(&handle.place, |new| {
-            create_table(files, &rows, new, threads)
-        });
-        let staged = staged.inspect_err(|_| {
-            // No record names them yet. Once one does, they must stay: whoever
-            // opens the directory next puts them in their place.
-            let _ = clear_leftovers(&*self.disk, &self.root);
-        })?;
-        let (new_len, old_len) = staged.lens(&*self.disk)?;
+        let stage = |place: &TablePlace| {
+            let staged = self.stage_by(place, |new| create_table(files, &rows, new, threads));
+            staged.inspect_err(|_| {
+                // No record names them yet. Once one does, they must stay: whoever
+                // opens the directory next puts them in their place.
+                let _ = clear_leftovers(&*self.disk, &self.root);
+            })
+        };
+        // Of a table that was never changed, the files may be as they were made.
+        let is_new =
+            before.rows == before.live && descriptor::read(&handle.place)?.document.checkpoint == 0;
+        let mut as_made = handle.place.clone();
+        if is_new {
+            as_made.address.lsns.first = Lsn::default();
+        }
+        let mut staged = stage(&as_made)?;
         let changed = !staged.is_same(&*self.disk)?;
+        if changed && is_new {
+            clear_leftovers(&*self.disk, &self.root)?;
+            staged = stage(&handle.place)?;
+        }
+        let (new_len, old_len) = staged.lens(&*self.disk)?;
         if changed {
             let mut batch = Batch::new();
             staged.install(&handle.place, &mut batch);
@@ -127,9 +141,9 @@ impl LiveStore {
             }
             let done = self.carry_out(&mut writer, batch);
             writer.need(done)?;
-            self.close(&writer, &handle.place, counts, &mut state.live);
+            self.unload(&writer, &handle.place, counts, &mut state.live);
         } else if !state.changed {
-            self.close(&writer, &handle.place, before, &mut state.live);
+            self.unload(&writer, &handle.place, before, &mut state.live);
         }
         drop(state);
         clear_leftovers(&*self.disk, &self.root)?;

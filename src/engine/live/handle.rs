@@ -4,16 +4,16 @@
 use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::codec::{ByteWriter, Cursor};
+use crate::codec::{ByteWriter, Cursor, RowBuffer};
 use crate::engine::log::Owner;
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
-use crate::engine::rows::codec::{TextArena, decode_row, encode_value, walk_row};
+use crate::engine::rows::codec::{decode_row, encode_value};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::LiveTable;
 use crate::error::{Error, Result};
-use crate::model::{Row, RowBatch, RowStream, Table, ValueRef};
+use crate::model::{Row, RowStream, Table, ValueRef};
 
 /// A table of a [`LiveStore`](super::LiveStore).
 #[derive(Debug)]
@@ -157,12 +157,9 @@ fn decode(place: &TablePlace, bytes: &[u8]) -> Result<Row> {
         offset: 0,
         bytes,
     };
-    let walked = walk_row(&mut Cursor::new(bytes), place.arity);
-    let mut arena = vec![0; walked.map_err(|flaw| piece.flaw(flaw))?.text_len];
-    let mut batch = RowBatch::new();
-    let mut arena = TextArena::new(&mut arena);
-    let mut c = Cursor::new(bytes);
-    decode_row(&mut c, place.arity, &mut arena, &mut batch).map_err(|flaw| piece.flaw(flaw))?;
-    let row = batch.rows().next().map(|row| row.to_owned());
+    let mut rows = RowBuffer::default();
+    let decoded = decode_row(&mut Cursor::new(bytes), place.arity, &mut rows);
+    decoded.map_err(|flaw| piece.flaw(flaw))?;
+    let row = rows.batch().rows().next().map(|row| row.to_owned());
     row.ok_or_else(|| Error::Usage("internal: a row that cannot be decoded".into()))
 }

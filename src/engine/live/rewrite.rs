@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::store::LiveStore;
 use crate::engine::log::Batch;
-use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::batch_check::STAGING_DIR;
@@ -31,7 +30,9 @@ pub(super) struct Staged {
 impl LiveStore {
     /// Writes the files of a table with other rows, and syncs them.
     pub(super) fn stage(&self, place: &TablePlace, rows: &mut dyn RowStream) -> Result<Staged> {
-        self.stage_by(place, |new| self.files.write(new, Lsn::default(), rows))
+        self.stage_by(place, |new| {
+            self.files.write(new, new.address.lsns.first, rows)
+        })
     }
 
     /// As [`stage`](Self::stage), by what writes them.

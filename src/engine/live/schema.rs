@@ -9,13 +9,14 @@ use super::dropped::Dropped;
 use super::handle::TableHandle;
 use super::leftovers::clear_leftovers;
 use super::store::{LiveStore, Writer};
+use crate::codec::RowBuffer;
 use crate::engine::log::{Batch, Owner};
 use crate::engine::pages::paths::{METADATA_NAME, database_dir};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::catalog_file::{DatabaseEntry, Metadata, TableEntry};
 use crate::engine::store::descriptor;
 use crate::error::{Error, Result};
-use crate::model::{Row, RowBatch, RowStream, Table, ValueRef};
+use crate::model::{RowBatch, RowStream, Table};
 
 impl LiveStore {
     /// Adds an empty database.
@@ -148,7 +149,7 @@ impl LiveStore {
                 let mut rows = Changed {
                     rows: reader.rows()?,
                     change: &mut change,
-                    batch: Vec::new(),
+                    changed: RowBuffer::default(),
                 };
                 self.stage(&place, &mut rows)?
             };
@@ -268,7 +269,7 @@ impl RowStream for NoRows {
 struct Changed<'r, F> {
     rows: Box<dyn RowStream + 'r>,
     change: &'r mut F,
-    batch: Vec<Row>,
+    changed: RowBuffer,
 }
 
 impl<F: FnMut(Vec<crate::model::Value>) -> Vec<crate::model::Value>> RowStream for Changed<'_, F> {
@@ -276,16 +277,12 @@ impl<F: FnMut(Vec<crate::model::Value>) -> Vec<crate::model::Value>> RowStream f
         let Some(batch) = self.rows.next_batch()? else {
             return Ok(None);
         };
-        self.batch = batch.rows().map(|row| row.to_owned()).collect();
-        for row in &mut self.batch {
-            row.values = (self.change)(std::mem::take(&mut row.values));
+        self.changed.clear();
+        for row in batch.rows() {
+            let values = (self.change)(row.to_owned().values);
+            let values = values.iter().map(|value| value.as_ref());
+            self.changed.push(values, row.xmin, row.xmax);
         }
-        let mut changed = RowBatch::new();
-        for row in &self.batch {
-            let values = row.values.iter().map(|value| value.as_ref());
-            values.for_each(|value: ValueRef<'_>| changed.push_value(value));
-            changed.end_row(row.xmin, row.xmax);
-        }
-        Ok(Some(changed))
+        Ok(Some(self.changed.batch()))
     }
 }

@@ -7,8 +7,8 @@ use super::catalog::{LiveCatalog, LiveDatabase};
 use super::handle::TableHandle;
 use super::leftovers::clear_leftovers;
 use crate::engine::layouts::{CreateOptions, Layout};
-use crate::engine::log::{LogWriter, Owner};
-use crate::engine::pages::address::TableAddress;
+use crate::engine::log::{LogWriter, Owner, SegmentFile};
+use crate::engine::pages::address::{Lsn, Lsns, TableAddress};
 use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
@@ -16,10 +16,12 @@ use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
 use crate::engine::store::recovery::{Mode, Replayed, no_table, recover, replay};
+use crate::engine::store::salvage::rebuild_catalogs;
 use crate::engine::table::{Access, LiveTable, TableFiles};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, LocalDisk};
 use crate::model::{Catalog, RowSource, RowStream, Table};
+use crate::report::Report;
 use crate::work::Threads;
 
 /// How a store works.
@@ -97,6 +99,9 @@ pub struct LiveStore {
     pub(super) root: PathBuf,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) options: StoreOptions,
+    findings: Report,
+    /// States that its files may be of.
+    lsns: Lsns,
     pub(super) access: Access,
     catalog: RwLock<LiveCatalog>,
     writer: Mutex<Writer>,
@@ -149,7 +154,9 @@ impl LiveStore {
         Self::open_on(disk, dir, options)
     }
 
-    /// Opens a directory, and brings its files to its last record.
+    /// Opens a directory, and brings its files to its last record. Catalogs that
+    /// are gone are written anew from the tables; see
+    /// [`findings`](Self::findings).
     ///
     /// # Errors
     /// `NeedsDecision` when another process has it open; damage; I/O errors.
@@ -163,8 +170,13 @@ impl LiveStore {
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
         let lock = lock_for_changes(&**disk, dir)?;
-        let recovered = recover(disk, dir, Mode::Write)?;
+        let mut recovered = recover(disk, dir, Mode::Write)?;
+        if recovered.control.first == Lsn::default() && SegmentFile::list(&**disk, dir)?.is_empty()
+        {
+            recovered.control.first = Lsns::random_first();
+        }
         clear_leftovers(&**disk, dir)?;
+        let findings = rebuild_catalogs(&recovered, dir)?;
         let control = &recovered.control;
         let files = control.shape.tables();
         let access = Access {
@@ -201,12 +213,14 @@ impl LiveStore {
                 expected,
             ));
         }
-        let log = LogWriter::open(disk, dir, control.origin.cluster_id, end)?;
+        let log = LogWriter::open(disk, dir, (control.origin.cluster_id, control.first), end)?;
         let store = LiveStore {
             disk: disk.clone(),
             root: dir.to_owned(),
             files,
             options,
+            findings,
+            lsns: recovered.cluster().lsns.open_ended(),
             access,
             catalog: RwLock::new(catalog),
             writer: Mutex::new(Writer {
@@ -218,6 +232,31 @@ impl LiveStore {
             _lock: lock,
         };
         Ok(store)
+    }
+
+    /// What was lost with files that opening it wrote anew.
+    pub fn findings(&self) -> &Report {
+        &self.findings
+    }
+
+    /// Makes every change durable, marks how far the log is on disk, and lets go of
+    /// the directory: damage before the mark is then never taken for what a crash
+    /// left. A store that is dropped instead leaves the mark of its last checkpoint.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn close(self) -> Result<()> {
+        let mut writer = self.writer()?;
+        writer.log.sync()?;
+        let durable = writer.log.durable();
+        if writer.log.has_begun() && durable > writer.control.synced {
+            writer.control.synced = durable;
+            let checkpoint = writer.control.checkpoint;
+            writer.control = writer
+                .control
+                .advance(&*self.disk, &self.root, checkpoint)?;
+        }
+        Ok(())
     }
 
     /// How its tables lie in files.
@@ -292,6 +331,7 @@ impl LiveStore {
     ) -> TablePlace {
         let address = TableAddress {
             cluster_id,
+            lsns: self.lsns,
             database: owner.database,
             table: owner.table,
         };

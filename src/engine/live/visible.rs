@@ -7,7 +7,7 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::table::TableFiles;
 use crate::error::{Error, Result};
 use crate::file::{Progress, Watch};
-use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowSource, RowStream, VisibleRows};
+use crate::model::{RowBatch, RowPart, RowSource, RowStream, VisibleRows};
 
 /// The visible rows of one table, until the work is to stop. They come from its
 /// files in parts, unless some of its changes are in no file yet.
@@ -21,7 +21,7 @@ pub(super) struct VisibleTable<'t> {
 impl VisibleTable<'_> {
     fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
         Box::new(UntilStopped {
-            rows: VisibleRows::new(rows),
+            rows: VisibleRows(rows),
             path: &self.place.dir,
             progress: self.progress,
         })
@@ -60,25 +60,10 @@ struct UntilStopped<'r> {
     progress: &'r Progress,
 }
 
-impl UntilStopped<'_> {
-    fn go_on(&self) -> Result<()> {
-        let go_on = self.progress.go_on();
-        go_on.map_err(|error| Error::io("compact", self.path, error))
-    }
-}
-
 impl RowStream for UntilStopped<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        self.go_on()?;
+        let go_on = self.progress.go_on();
+        go_on.map_err(|error| Error::io("compact", self.path, error))?;
         self.rows.next_batch()
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        self.rows.offers_plain()
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        self.go_on()?;
-        self.rows.next_plain(buffer)
     }
 }

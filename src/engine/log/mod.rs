@@ -10,7 +10,7 @@ mod writer;
 
 pub(in crate::engine) use batch::Batch;
 pub(in crate::engine) use change::Change;
-pub(in crate::engine) use reader::{LogEnd, LogReader};
+pub(in crate::engine) use reader::{LogEnd, LogFacts, LogReader};
 pub(in crate::engine) use record::{EndedVersion, Entry, Inserted, Owner};
 pub use segment::LOG_DIR;
 pub(in crate::engine) use segment::{SEGMENT_HEAD_LEN, SegmentFile};

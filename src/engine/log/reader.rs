@@ -12,6 +12,15 @@ use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, Window};
 use crate::finding::{Code, Finding};
 
+/// What a directory says of its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct LogFacts {
+    /// Of the directory.
+    pub cluster_id: u128,
+    /// The log was on disk up to here: no crash tears what is before.
+    pub synced: Lsn,
+}
+
 /// What stands behind the last whole record: a crash leaves this, and nothing
 /// that was synced is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +66,7 @@ pub(in crate::engine) struct LogEnd {
 #[derive(Debug)]
 pub(in crate::engine) struct LogReader {
     disk: Arc<dyn Disk>,
-    cluster_id: u128,
+    facts: LogFacts,
     /// Segments that were not opened yet, the next one last.
     rest: Vec<SegmentFile>,
     open: Option<(SegmentFile, Window)>,
@@ -76,7 +85,7 @@ impl LogReader {
     pub(in crate::engine) fn open(
         disk: &Arc<dyn Disk>,
         root: &Path,
-        cluster_id: u128,
+        facts: LogFacts,
         from: LogPosition,
     ) -> Result<Self> {
         let mut segments = SegmentFile::list(&**disk, root)?;
@@ -88,11 +97,17 @@ impl LogReader {
                 segments.drain(..first);
             }
             // A directory that was never written to has no log.
-            None if segments.is_empty() && from.at == Lsn::default() => {}
+            None if segments.is_empty() && from.at.max(facts.synced) == Lsn::default() => {}
+            // Before the first checkpoint it begins wherever its first segment does.
+            None if !segments.is_empty() && from.at == Lsn::default() => {}
             None => {
-                let missing = SegmentFile::new(root, from.at).path;
+                let needed = match from.at {
+                    Lsn(0) => facts.synced,
+                    at => at,
+                };
+                let missing = SegmentFile::new(root, needed).path;
                 let found = "no segment of the log that reaches back to the last checkpoint";
-                let expected = format!("one that starts at or before position {}", from.at.0);
+                let expected = format!("one that starts at or before position {}", needed.0);
                 return Err(Error::damage(
                     &missing,
                     0,
@@ -105,7 +120,7 @@ impl LogReader {
         segments.reverse();
         let mut reader = LogReader {
             disk: disk.clone(),
-            cluster_id,
+            facts,
             rest: segments,
             open: None,
             position: from,
@@ -133,7 +148,7 @@ impl LogReader {
             };
             let offset = self.position.at.0.saturating_sub(segment.start.0);
             window.seek(offset);
-            match whole_record(window, self.cluster_id, self.position, true)? {
+            match whole_record(window, self.facts.cluster_id, self.position, true)? {
                 Ok(head) => {
                     self.head = Some(head);
                     return Ok(Some(head));
@@ -165,7 +180,7 @@ impl LogReader {
         if let Some((segment, window)) = &mut self.open {
             let offset = self.position.at.0.saturating_sub(segment.start.0);
             let after = offset.saturating_add(1);
-            if let Some(head) = next_whole(window, self.cluster_id, segment.start, after)? {
+            if let Some(head) = next_whole(window, self.facts.cluster_id, segment.start, after)? {
                 self.position = LogPosition {
                     at: head.lsn,
                     last: head.previous,
@@ -236,10 +251,15 @@ impl LogReader {
             return Ok(());
         };
         let file = SourceFile::open_on(&*self.disk, &segment.path)?;
-        match segment.head(&file, self.cluster_id)? {
+        match segment.head(&file, self.facts.cluster_id)? {
             Ok(head) => {
+                if self.position == LogPosition::default() && head.previous != Lsn::default() {
+                    let found = format!("the record before at {}", head.previous.0);
+                    let (path, code) = (&segment.path, Code::WrongPlace);
+                    let expected = "none, since no segment is before this one";
+                    return Err(Error::damage(path, 0, code, found, expected));
+                }
                 let behind_head = segment.start.0.saturating_add(SEGMENT_HEAD_LEN as u64);
-                // Segments of a directory without checkpoint begin at 0.
                 if self.position.at.0 < behind_head {
                     self.position = LogPosition {
                         at: Lsn(behind_head),
@@ -250,7 +270,12 @@ impl LogReader {
                 self.open = Some((segment, Window::new(file, 0..len)));
                 Ok(())
             }
-            Err(_) if self.rest.is_empty() && segment.start == self.position.at => {
+            Err(_)
+                if self.rest.is_empty()
+                    && self.facts.synced <= segment.start
+                    && [segment.start, Lsn::default()].contains(&self.position.at) =>
+            {
+                self.position.at = segment.start;
                 self.end = Some(LogEnd {
                     position: self.position,
                     segment: None,
@@ -278,17 +303,22 @@ impl LogReader {
             return Err(damage.into());
         }
         let len = window.remaining();
-        let mut whole = 0;
+        let (mut whole, mut synced) = (0, Lsn::default());
         if !ends {
-            let synced;
-            (whole, synced) = whole_beyond(window, self.cluster_id, segment.start)?;
-            if synced > self.position.at {
-                let found = format!(
+            (whole, synced) = whole_beyond(window, self.facts.cluster_id, segment.start)?;
+        }
+        if synced.max(self.facts.synced) > self.position.at {
+            let found = match synced > self.position.at {
+                true => format!(
                     "{}; {whole} whole records beyond it say that it was on disk",
                     damage.found
-                );
-                return Err(Damage { found, ..damage }.into());
-            }
+                ),
+                false => format!(
+                    "{}; the control file says that the log was on disk up to position {}",
+                    damage.found, self.facts.synced.0
+                ),
+            };
+            return Err(Damage { found, ..damage }.into());
         }
         let tail = Tail {
             segment: segment.clone(),
@@ -350,6 +380,11 @@ fn whole_record(
             found.into(),
             expected.into(),
         )));
+    }
+    if head.durable > head.lsn {
+        let found = format!("a log that was on disk up to {}", head.durable.0);
+        let expected = format!("at most up to the record at {}", head.lsn.0);
+        return Ok(Err(damage(window, Code::OutOfRange, found, expected)));
     }
     if chained && last != head.previous {
         let found = format!("the record before at {}", head.previous.0);

@@ -32,7 +32,7 @@ pub(in crate::engine) struct LogWriter {
 }
 
 impl LogWriter {
-    /// Goes on at the end of a log, and cuts off what a crash left there.
+    /// Goes on at the end of a log, or begins one at `first`, and cuts off what a crash left there.
     /// Nothing is written when there is nothing to cut.
     ///
     /// # Errors
@@ -40,9 +40,12 @@ impl LogWriter {
     pub(in crate::engine) fn open(
         disk: &Arc<dyn Disk>,
         root: &Path,
-        cluster_id: u128,
-        end: LogEnd,
+        (cluster_id, first): (u128, Lsn),
+        mut end: LogEnd,
     ) -> Result<Self> {
+        if end.segment.is_none() && end.tail.is_none() && end.position == LogPosition::default() {
+            end.position.at = first;
+        }
         let segment = match &end.segment {
             Some(segment) => Some((segment.clone(), disk.open_write(&segment.path)?)),
             None => None,
@@ -164,6 +167,16 @@ impl LogWriter {
         let segments = SegmentFile::list(&*self.disk, &self.root)?;
         let mut ends = segments.iter().skip(1).map(|next| next.start);
         Ok(ends.any(|end| end <= checkpoint))
+    }
+
+    /// Everything before this position is on disk.
+    pub(in crate::engine) fn durable(&self) -> Lsn {
+        self.durable
+    }
+
+    /// Whether there is a log.
+    pub(in crate::engine) fn has_begun(&self) -> bool {
+        self.segment.is_some()
     }
 
     /// Writes the head of a segment that a crash has torn.

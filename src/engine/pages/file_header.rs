@@ -47,7 +47,9 @@ impl FileHeader {
         fields.expect("cluster", address.cluster_id, Cursor::u128)?;
         fields.expect("database", address.database, Cursor::u32)?;
         fields.expect("table", address.table, Cursor::u32)?;
+        let at = fields.position();
         let lsn = Lsn(fields.read(Cursor::u64)?);
+        piece.check_lsn(at, lsn, address.lsns)?;
         Ok(FileHeader { address, lsn })
     }
 

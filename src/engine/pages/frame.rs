@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crc32fast::Hasher;
 
+use super::address::{Lsn, Lsns};
 use crate::codec::{ByteWriter, Cursor, Flaw};
 use crate::error::Damage;
 use crate::file::SourceFile;
@@ -62,6 +63,25 @@ impl<'a> Piece<'a> {
             piece: *self,
             cursor: Cursor::new(fields),
         })
+    }
+
+    /// Checks that the state stated at `at` is one of the directory's own: of no
+    /// later one, and of no copy that was changed by itself.
+    ///
+    /// # Errors
+    /// `WrongPlace`.
+    pub(in crate::engine) fn check_lsn(
+        &self,
+        at: usize,
+        lsn: Lsn,
+        Lsns { first, last }: Lsns,
+    ) -> Result<(), Damage> {
+        if lsn == Lsn::default() || (first..=last).contains(&lsn) {
+            return Ok(());
+        }
+        let found = format!("a state at position {} of a log", lsn.0);
+        let expected = format!("0, or one of this log, {} to {}", first.0, last.0);
+        Err(self.damage(at, Code::WrongPlace, found, expected))
     }
 
     /// Damage at an offset inside the piece.

@@ -2,38 +2,40 @@
 //! "Page files").
 
 use super::address::{Lsn, TableAddress};
-use super::frame::{CRC_LEN, FORMAT_VERSION, Piece, check_crc};
+use super::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, check_crc};
 use crate::codec::{Cursor, Flaw};
 use crate::error::Damage;
 use crate::file::Window;
 use crate::finding::Code;
 use crate::model::FieldSpec;
-use crate::model::FieldStyle::{Hex, Number};
+use crate::model::FieldStyle::{Hex, Letters, Number};
 
 pub(in crate::engine) use super::buffer_pool::PAGE_LEN;
 
-const VERSION_OFFSET: usize = CRC_LEN;
-pub(in crate::engine) const KIND_OFFSET: usize = VERSION_OFFSET + 1;
-const FLAGS_OFFSET: usize = KIND_OFFSET + 1;
-const LSN_OFFSET: usize = FLAGS_OFFSET + 2;
+const VERSION_OFFSET: usize = MAGIC_LEN;
+const CRC_OFFSET: usize = VERSION_OFFSET + 4;
+const LSN_OFFSET: usize = CRC_OFFSET + CRC_LEN;
 const DATABASE_OFFSET: usize = LSN_OFFSET + 8;
-const TABLE_OFFSET: usize = DATABASE_OFFSET + 4;
+pub(in crate::engine) const TABLE_OFFSET: usize = DATABASE_OFFSET + 4;
 const NUMBER_OFFSET: usize = TABLE_OFFSET + 4;
-pub(in crate::engine) const LOWER_OFFSET: usize = NUMBER_OFFSET + 4;
+pub(in crate::engine) const KIND_OFFSET: usize = NUMBER_OFFSET + 4;
+const FLAGS_OFFSET: usize = KIND_OFFSET + 2;
+pub(in crate::engine) const LOWER_OFFSET: usize = FLAGS_OFFSET + 2;
 pub(in crate::engine) const UPPER_OFFSET: usize = LOWER_OFFSET + 2;
 /// Bytes of the header of every page.
 pub(in crate::engine) const PAGE_HEADER_LEN: usize = UPPER_OFFSET + 2;
 
 /// The fields of the header.
-pub(in crate::engine) const HEADER: [FieldSpec; 10] = [
-    FieldSpec::new("checksum", 0, CRC_LEN, Hex),
-    FieldSpec::new("version", VERSION_OFFSET, 1, Number),
-    FieldSpec::new("kind", KIND_OFFSET, 1, Number),
-    FieldSpec::new("flags", FLAGS_OFFSET, 2, Hex),
+pub(in crate::engine) const HEADER: [FieldSpec; 11] = [
+    FieldSpec::new("magic", 0, MAGIC_LEN, Letters),
+    FieldSpec::new("version", VERSION_OFFSET, 4, Number),
+    FieldSpec::new("checksum", CRC_OFFSET, CRC_LEN, Hex),
     FieldSpec::new("lsn", LSN_OFFSET, 8, Number),
     FieldSpec::new("database", DATABASE_OFFSET, 4, Number),
     FieldSpec::new("table", TABLE_OFFSET, 4, Number),
     FieldSpec::new("page", NUMBER_OFFSET, 4, Number),
+    FieldSpec::new("kind", KIND_OFFSET, 2, Number),
+    FieldSpec::new("flags", FLAGS_OFFSET, 2, Hex),
     FieldSpec::new("lower", LOWER_OFFSET, 2, Number),
     FieldSpec::new("upper", UPPER_OFFSET, 2, Number),
 ];
@@ -63,16 +65,28 @@ pub(in crate::engine) enum PageSet {
 }
 
 impl PageSet {
-    /// The checksum of a page of this number, before its bytes.
-    fn seed(self, address: &TableAddress, number: u32) -> crc32fast::Hasher {
+    /// First bytes of each of its pages.
+    fn magic(self) -> &'static [u8; MAGIC_LEN] {
+        match self {
+            PageSet::Table => b"RDBXPAGE",
+            PageSet::Index => b"RDBXINDX",
+        }
+    }
+
+    /// The checksum of a page of this number: of all bytes but its own.
+    fn checksum(self, address: &TableAddress, number: u32, page: &[u8]) -> crc32fast::Hasher {
         let above = match self {
             PageSet::Table => 0,
             PageSet::Index => 1 << 32,
         };
-        address.seed(above | u64::from(number))
+        let mut crc = address.seed(above | u64::from(number));
+        let (before, rest) = page.split_at(CRC_OFFSET.min(page.len()));
+        crc.update(before);
+        crc.update(rest.get(CRC_LEN..).unwrap_or_default());
+        crc
     }
 
-    fn kind(self, tag: u8) -> Option<PageKind> {
+    fn kind(self, tag: u16) -> Option<PageKind> {
         Some(match (self, tag) {
             (PageSet::Table, 1) => PageKind::Heap,
             (PageSet::Table, 2) => PageKind::Overflow,
@@ -105,7 +119,7 @@ impl PageKind {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct PageHeader {
     set: PageSet,
-    kind: u8,
+    kind: u16,
     flags: u16,
     lower: u16,
     upper: u16,
@@ -149,11 +163,9 @@ impl PageHeader {
         number: u32,
     ) -> Result<Self, Damage> {
         let stated = Stated::read(page, set).map_err(|flaw| page.flaw(flaw))?;
-        let covered = page.bytes.get(CRC_LEN..).unwrap_or_default();
-        let mut crc = set.seed(address, number);
-        crc.update(covered);
+        let crc = set.checksum(address, number, page.bytes);
         let here = (address.database, address.table, number);
-        if let Err(damage) = check_crc(page, 0, crc, stated.crc) {
+        if let Err(damage) = check_crc(page, CRC_OFFSET, crc, stated.crc) {
             // Whole, but at home elsewhere?
             let (database, table, home) = stated.place;
             let owner = TableAddress {
@@ -161,16 +173,21 @@ impl PageHeader {
                 table,
                 ..*address
             };
-            let mut crc = set.seed(&owner, home);
-            crc.update(covered);
-            let elsewhere = stated.place != here && crc.finalize() == stated.crc;
+            let elsewhere = stated.place != here
+                && set.checksum(&owner, home, page.bytes).finalize() == stated.crc;
             return Err(if elsewhere {
                 stated.misplaced(page, here)
             } else {
                 damage
             });
         }
-        if u32::from(stated.version) != FORMAT_VERSION {
+        if !page.bytes.starts_with(set.magic()) {
+            let found = page.bytes.get(..MAGIC_LEN).unwrap_or_default();
+            let found = format!("\"{}\"", found.escape_ascii());
+            let expected = format!("\"{}\"", set.magic().escape_ascii());
+            return Err(page.damage(0, Code::BadMagic, found, expected));
+        }
+        if stated.version != FORMAT_VERSION {
             let found = format!("version {}", stated.version);
             let expected = format!("version {FORMAT_VERSION}");
             let code = Code::UnsupportedVersion;
@@ -179,6 +196,7 @@ impl PageHeader {
         if stated.place != here {
             return Err(stated.misplaced(page, here));
         }
+        page.check_lsn(LSN_OFFSET, stated.header.lsn, address.lsns)?;
         Ok(stated.header)
     }
 
@@ -229,7 +247,7 @@ pub(in crate::engine) fn check_zero(
 /// Everything that the header states.
 struct Stated {
     crc: u32,
-    version: u8,
+    version: u32,
     /// Database, table and page number.
     place: (u32, u32, u32),
     header: PageHeader,
@@ -238,9 +256,11 @@ struct Stated {
 impl Stated {
     fn read(page: &Piece<'_>, set: PageSet) -> Result<Self, Flaw> {
         let mut c = Cursor::new(page.bytes);
-        let (crc, version, kind, flags) = (c.u32()?, c.u8()?, c.u8()?, c.u16()?);
+        c.take(MAGIC_LEN)?;
+        let (version, crc) = (c.u32()?, c.u32()?);
         let lsn = Lsn(c.u64()?);
         let place = (c.u32()?, c.u32()?, c.u32()?);
+        let (kind, flags) = (c.u16()?, c.u16()?);
         let (lower, upper) = (c.u16()?, c.u16()?);
         let header = PageHeader {
             set,
@@ -283,20 +303,21 @@ pub(in crate::engine) fn seal_page(
     PagePos { number, lsn }: PagePos,
     bounds: Bounds,
 ) {
-    put(page, VERSION_OFFSET, &FORMAT_VERSION.to_le_bytes()[..1]);
+    let set = bounds.kind.set();
+    put(page, 0, set.magic());
+    put(page, VERSION_OFFSET, &FORMAT_VERSION.to_le_bytes());
     put(page, LSN_OFFSET, &lsn.0.to_le_bytes());
     put(page, DATABASE_OFFSET, &address.database.to_le_bytes());
     put(page, TABLE_OFFSET, &address.table.to_le_bytes());
     put(page, NUMBER_OFFSET, &number.to_le_bytes());
     set_bounds(page, bounds);
-    let mut crc = bounds.kind.set().seed(address, number);
-    crc.update(page.get(CRC_LEN..).unwrap_or_default());
-    put(page, 0, &crc.finalize().to_le_bytes());
+    let crc = set.checksum(address, number, page).finalize();
+    put(page, CRC_OFFSET, &crc.to_le_bytes());
 }
 
 /// Writes kind and bounds of a page that is being built.
 pub(in crate::engine) fn set_bounds(page: &mut [u8], bounds: Bounds) {
-    put(page, KIND_OFFSET, &[bounds.kind as u8]);
+    put(page, KIND_OFFSET, &(bounds.kind as u16).to_le_bytes());
     put(page, LOWER_OFFSET, &narrow(bounds.lower).to_le_bytes());
     put(page, UPPER_OFFSET, &narrow(bounds.upper).to_le_bytes());
 }
@@ -314,7 +335,7 @@ pub(in crate::engine) fn page_in(window: &Window) -> Piece<'_> {
 pub(in crate::engine) fn bounds_of(page: &[u8]) -> Bounds {
     let at = |at: usize| page.get(at).copied().unwrap_or(0);
     let position = |from: usize| usize::from(u16::from_le_bytes([at(from), at(from + 1)]));
-    let tag = at(KIND_OFFSET);
+    let tag = u16::from_le_bytes([at(KIND_OFFSET), at(KIND_OFFSET + 1)]);
     let of_index = || PageSet::Index.kind(tag);
     Bounds {
         kind: PageSet::Table

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
 use super::descriptor;
-use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::address::{Cluster, TableAddress};
 use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME, TablePlace, check_dir};
 use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA, NO_DATABASE, Seal};
 use crate::engine::rows::counts::TableCounts;
@@ -313,12 +313,12 @@ impl<'a> Metadata<'a> {
         &mut self,
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        cluster_id: u128,
+        cluster: Cluster,
         database: u32,
     ) -> Result<()> {
         let name = self.name.clone().into_owned();
         for table in &mut self.tables {
-            let place = table.place(disk, dir, cluster_id, database);
+            let place = table.place(disk, dir, cluster, database);
             table.describe(&place, &name)?;
         }
         Ok(())
@@ -379,11 +379,12 @@ impl TableEntry<'_> {
         &self,
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        cluster_id: u128,
+        cluster: Cluster,
         database: u32,
     ) -> TablePlace {
         let address = TableAddress {
-            cluster_id,
+            cluster_id: cluster.id,
+            lsns: cluster.lsns,
             database,
             table: self.id,
         };

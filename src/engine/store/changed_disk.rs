@@ -14,12 +14,12 @@ use crate::file::{Disk, DiskFile, EntryKind, Lock, SourceEntry};
 #[derive(Debug)]
 pub(in crate::engine) struct ChangedDisk {
     base: Arc<dyn Disk>,
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: BTreeMap<PathBuf, PathState>,
 }
 
 /// What a changed path is.
 #[derive(Debug, Clone)]
-enum Entry {
+enum PathState {
     Gone,
     Dir,
     File(Patched),
@@ -74,15 +74,15 @@ impl ChangedDisk {
                 let (from, to) = (root.join(from), root.join(to));
                 if self.kind(&from)?.is_some() {
                     let file = self.file(&from)?;
-                    self.entries.insert(to, Entry::File(file));
-                    self.entries.insert(from, Entry::Gone);
+                    self.entries.insert(to, PathState::File(file));
+                    self.entries.insert(from, PathState::Gone);
                 }
             }
             Change::Remove { path } | Change::RemoveDir { path } => {
-                self.entries.insert(root.join(path), Entry::Gone);
+                self.entries.insert(root.join(path), PathState::Gone);
             }
             Change::CreateDir { path } => {
-                self.entries.insert(root.join(path), Entry::Dir);
+                self.entries.insert(root.join(path), PathState::Dir);
             }
         }
         Ok(())
@@ -94,14 +94,14 @@ impl ChangedDisk {
             Some(_) => self.file(path)?,
         };
         change(&mut file);
-        self.entries.insert(path.to_owned(), Entry::File(file));
+        self.entries.insert(path.to_owned(), PathState::File(file));
         Ok(())
     }
 
     /// A file as it is with the changes so far.
     fn file(&self, path: &Path) -> Result<Patched> {
         match self.entries.get(path) {
-            Some(Entry::File(file)) => Ok(file.clone()),
+            Some(PathState::File(file)) => Ok(file.clone()),
             Some(_) => Err(Error::io("open", path, ErrorKind::NotFound.into())),
             None => {
                 let base = self.base.open(path)?;
@@ -181,9 +181,9 @@ impl Disk for ChangedDisk {
             is_dir: !is_file,
         };
         let added = changed.iter().filter_map(|(path, entry)| match entry {
-            Entry::Gone => None,
-            Entry::Dir => Some(named(path, false)),
-            Entry::File(_) => Some(named(path, true)),
+            PathState::Gone => None,
+            PathState::Dir => Some(named(path, false)),
+            PathState::File(_) => Some(named(path, true)),
         });
         let mut entries: Vec<_> = kept.chain(added).collect();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -193,9 +193,9 @@ impl Disk for ChangedDisk {
     fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
         match self.entries.get(path) {
             None => self.base.kind(path),
-            Some(Entry::Gone) => Ok(None),
-            Some(Entry::Dir) => Ok(Some(EntryKind::Dir)),
-            Some(Entry::File(_)) => Ok(Some(EntryKind::File)),
+            Some(PathState::Gone) => Ok(None),
+            Some(PathState::Dir) => Ok(Some(EntryKind::Dir)),
+            Some(PathState::File(_)) => Ok(Some(EntryKind::File)),
         }
     }
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::codec::{ByteWriter, Cursor};
 use crate::engine::layouts::{Layout, Shape};
-use crate::engine::pages::address::{LogPosition, Lsn};
+use crate::engine::log::LogFacts;
+use crate::engine::pages::address::{Cluster, LSN_LIMIT, LogPosition, Lsn, Lsns};
 use crate::engine::pages::frame::{CRC_LEN, FORMAT_VERSION, Fields, MAGIC_LEN, Piece, seal};
 use crate::engine::pages::paths::CONTROL_NAME;
 use crate::error::{Damage, Error, Result};
@@ -33,8 +34,10 @@ const LAST_RECORD_OFFSET: usize = PAGES_PER_FILE_OFFSET - 8;
 
 /// Offset in a slot of the three sets of feature bits.
 const FEATURES_OFFSET: usize = LAST_RECORD_OFFSET - 12;
-/// Positions in the log are below: a number from here on has no room to grow.
-pub(in crate::engine) const LSN_LIMIT: u64 = 1 << 63;
+/// Offset in a slot of where the log began.
+const FIRST_OFFSET: usize = FEATURES_OFFSET - 8;
+/// Offset in a slot of how far the log is on disk.
+const SYNCED_OFFSET: usize = FIRST_OFFSET - 8;
 
 /// What a directory was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +76,11 @@ pub(in crate::engine) struct Control {
     pub origin: Origin,
     /// The files hold what was before, and nothing of what is behind it.
     pub checkpoint: LogPosition,
+    /// Where the log began; 0 where nothing was written to it yet. Chosen at
+    /// random, so that copies that were changed apart are told apart.
+    pub first: Lsn,
+    /// The log was on disk up to here when the slot was written.
+    pub synced: Lsn,
     /// Features of later versions that every reader and writer may ignore.
     pub compatible: u32,
     /// Features of later versions that a reader may ignore and a writer not.
@@ -91,7 +99,9 @@ impl Control {
         w.u8(self.shape.layout.tag());
         w.u8(self.origin.family.len().to_le_bytes()[0]);
         w.raw(self.origin.family.as_bytes());
-        w.raw(&vec![0; FEATURES_OFFSET.saturating_sub(w.len())]);
+        w.raw(&vec![0; SYNCED_OFFSET.saturating_sub(w.len())]);
+        w.u64(self.synced.0);
+        w.u64(self.first.0);
         w.u32(self.compatible);
         w.u32(self.read_only);
         w.u32(0);
@@ -126,9 +136,22 @@ impl Control {
         };
         let family = read_family(&mut fields)?;
         let at = fields.position();
-        let padding = fields.read(|c| c.take(FEATURES_OFFSET.saturating_sub(at)))?;
+        let padding = fields.read(|c| c.take(SYNCED_OFFSET.saturating_sub(at)))?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err(fields.damage(at, Code::OutOfRange, "padding in use", "zeros"));
+        }
+        let synced = Lsn(fields.read(Cursor::u64)?);
+        let first = Lsn(fields.read(Cursor::u64)?);
+        if synced.0 >= LSN_LIMIT {
+            let found = format!("a log on disk up to {}", synced.0);
+            let expected = format!("one that ends before {LSN_LIMIT}");
+            return Err(fields.damage(SYNCED_OFFSET, Code::OutOfRange, found, expected));
+        }
+        let began = checkpoint_at == Lsn::default() || checkpoint_at >= first;
+        if !began || synced < first {
+            let found = format!("a log that began at {}", first.0);
+            let expected = "one that began before what it has";
+            return Err(fields.damage(FIRST_OFFSET, Code::OutOfRange, found, expected));
         }
         let compatible = fields.read(Cursor::u32)?;
         let read_only = fields.read(Cursor::u32)?;
@@ -160,6 +183,8 @@ impl Control {
                 at: checkpoint_at,
                 last,
             },
+            first,
+            synced,
             compatible,
             read_only,
         })
@@ -176,9 +201,17 @@ impl Control {
         root: &Path,
         checkpoint: LogPosition,
     ) -> Result<Self> {
+        let synced = self.synced.max(checkpoint.at);
         let next = Control {
             generation: self.generation.saturating_add(1),
             checkpoint,
+            // Where a log began that may not be on disk is not known yet.
+            first: if synced < self.first {
+                Lsn::default()
+            } else {
+                self.first
+            },
+            synced,
             ..self.clone()
         };
         let path = path(root);
@@ -191,6 +224,25 @@ impl Control {
         Ok(next)
     }
 
+    /// What it says of the log.
+    pub(in crate::engine) fn log(&self) -> LogFacts {
+        LogFacts {
+            cluster_id: self.origin.cluster_id,
+            synced: self.synced,
+        }
+    }
+
+    /// The directory, whose files may be of states of its log up to `last`.
+    pub(in crate::engine) fn cluster(&self, last: Lsn) -> Cluster {
+        Cluster {
+            id: self.origin.cluster_id,
+            lsns: Lsns {
+                first: self.first,
+                last,
+            },
+        }
+    }
+
     /// What the control file of a new directory says.
     pub(in crate::engine) fn new(shape: Shape, origin: &Origin) -> Self {
         Control {
@@ -198,6 +250,8 @@ impl Control {
             shape,
             origin: origin.clone(),
             checkpoint: LogPosition::default(),
+            first: Lsn::default(),
+            synced: Lsn::default(),
             compatible: 0,
             read_only: 0,
         }

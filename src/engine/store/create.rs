@@ -7,9 +7,8 @@ use std::sync::Arc;
 use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
 use super::descriptor::{self, Descriptor};
-use crate::codec::PlainReader;
 use crate::engine::layouts::CreateOptions;
-use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::address::{Lsns, TableAddress};
 use crate::engine::pages::paths::{TablePlace, database_dir};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::encoded::EncodedRows;
@@ -75,6 +74,7 @@ pub fn create_on(
         for (position, table) in database.tables.iter().enumerate() {
             let address = TableAddress {
                 cluster_id: origin.cluster_id,
+                lsns: Lsns::ANY,
                 database: id,
                 table: id_at(position)?,
             };
@@ -187,7 +187,7 @@ impl<'p> Writing<'p> {
                     Some(writer) => writer,
                     none => {
                         let place = &job.place.1;
-                        let started = self.tables.start(place, Lsn::default(), threads);
+                        let started = self.tables.start(place, place.address.lsns.first, threads);
                         none.insert(started?)
                     }
                 };
@@ -214,8 +214,11 @@ impl<'p> Writing<'p> {
             return Ok(());
         };
         let ((database, table), place) = job.place;
-        let stream = self.rows.open_part(*database, *table, &job.part)?;
-        encoded.read(stream, place, self.tables.indexed(place))
+        let mut stream = self.rows.open_part(*database, *table, &job.part)?;
+        while let Some(batch) = stream.next_batch()? {
+            encoded.add(&batch, place, self.tables.indexed(place))?;
+        }
+        Ok(())
     }
 
     fn stream(
@@ -225,10 +228,10 @@ impl<'p> Writing<'p> {
         writer: &mut dyn TableWriter,
     ) -> Result<()> {
         let ((database, table), place) = job.place;
-        let mut reader = PlainReader::new(self.rows.open_rows(*database, *table)?);
-        while let Some(rows) = reader.next_rows()? {
+        let mut stream = self.rows.open_rows(*database, *table)?;
+        while let Some(batch) = stream.next_batch()? {
             encoded.clear();
-            encoded.add(&rows, place, self.tables.indexed(place))?;
+            encoded.add(&batch, place, self.tables.indexed(place))?;
             writer.push(encoded)?;
         }
         Ok(())

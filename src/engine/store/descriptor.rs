@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::control::Control;
-use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::address::{Lsn, TableAddress};
+use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::pages::sealed::{self, KIND_TABLE, Seal, Twice};
 use crate::engine::rows::counts::TableCounts;
@@ -98,6 +99,13 @@ pub(in crate::engine) fn read(place: &TablePlace) -> Result<Twice<Descriptor<'st
         return Err(wrong(&path, Code::WrongPlace, found, format!("table {expected}")).into());
     }
     check_counts(&path, found.document.counts)?;
+    let whole = Piece {
+        path: &path,
+        offset: 0,
+        bytes: &[],
+    };
+    let checkpoint = Lsn(found.document.checkpoint);
+    whole.check_lsn(sealed::HEAD_LEN, checkpoint, place.address.lsns)?;
     Ok(found)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::log::{LOG_DIR, LogEnd, LogReader, SEGMENT_HEAD_LEN, SegmentFile};
+use crate::engine::log::{LOG_DIR, LogEnd, LogFacts, LogReader, SEGMENT_HEAD_LEN, SegmentFile};
 use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::engine::table::{Coverage, absorb};
 use crate::error::Result;
@@ -30,7 +30,7 @@ impl LogCheck<'_> {
     /// I/O errors.
     pub(in crate::engine) fn run(
         &mut self,
-        cluster_id: u128,
+        facts: LogFacts,
         checkpoint: Lsn,
     ) -> Result<(bool, Lsn)> {
         let listed = SegmentFile::list(&**self.disk, self.dir);
@@ -44,7 +44,7 @@ impl LogCheck<'_> {
         };
         // Whole records of a segment, to their end.
         let mut checked: BTreeMap<PathBuf, u64> = BTreeMap::new();
-        let walked = self.walk(cluster_id, first.start, &mut checked);
+        let walked = self.walk(facts, first.start, &mut checked);
         let end = absorb(walked, &first.path, self.report)?;
         let mut is_whole = end.is_some();
         // What a damaged log once reached is not known.
@@ -82,7 +82,7 @@ impl LogCheck<'_> {
 
     fn walk(
         &self,
-        cluster_id: u128,
+        facts: LogFacts,
         start: Lsn,
         checked: &mut BTreeMap<PathBuf, u64>,
     ) -> Result<LogEnd> {
@@ -91,7 +91,7 @@ impl LogCheck<'_> {
             at: start,
             ..LogPosition::default()
         };
-        let mut reader = LogReader::open(self.disk, self.dir, cluster_id, from)?;
+        let mut reader = LogReader::open(self.disk, self.dir, facts, from)?;
         loop {
             let Some(record) = reader.advance()? else {
                 // Of a segment without records, its head.

@@ -13,7 +13,7 @@ pub(in crate::engine) mod lock;
 mod log_check;
 mod read;
 pub(in crate::engine) mod recovery;
-mod salvage;
+pub(in crate::engine) mod salvage;
 mod seal_beside;
 mod verify;
 

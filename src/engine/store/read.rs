@@ -141,7 +141,8 @@ impl Store {
         let lock = lock(&**disk, dir, Lock::Shared)?;
         let recovered = recover(disk, dir, Mode::Read)?;
         let disk = &recovered.disk;
-        let cluster_id = recovered.control.origin.cluster_id;
+        let cluster = recovered.cluster();
+        let cluster_id = cluster.id;
         let global = Global::read(&**disk, dir, cluster_id)?;
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
         let mut findings = Report::new();
@@ -161,7 +162,7 @@ impl Store {
             };
             let mut stored = Vec::new();
             for (t, table) in metadata.tables.iter_mut().enumerate() {
-                let place = table.place(disk, &path, cluster_id, entry.id);
+                let place = table.place(disk, &path, cluster, entry.id);
                 let described = table.describe(&place, &entry.name);
                 let described = match described {
                     Err(error) if !strict => Err(as_damage(error, &descriptor::path(&place))),

@@ -10,8 +10,10 @@ use super::batch_check::BatchCheck;
 use super::carry_out::CarryOut;
 use super::changed_disk::ChangedDisk;
 use super::control::{self, Control, ControlFile};
-use crate::engine::log::{Change, EndedVersion, Entry, Inserted, LogEnd, LogReader, Owner};
-use crate::engine::pages::address::LogPosition;
+use crate::engine::log::{
+    Change, EndedVersion, Entry, Inserted, LogEnd, LogReader, Owner, SegmentFile,
+};
+use crate::engine::pages::address::{Cluster, LogPosition};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::table::row_changes::key_of;
@@ -29,6 +31,13 @@ pub(in crate::engine) struct Recovered {
     pub control: Control,
     /// Records from here on are not in the files.
     pub from: LogPosition,
+}
+
+impl Recovered {
+    /// The directory, whose files are of no state behind the last batch.
+    pub(in crate::engine) fn cluster(&self) -> Cluster {
+        self.control.cluster(self.from.at)
+    }
 }
 
 /// Whether files may be written.
@@ -80,10 +89,16 @@ pub(in crate::engine) fn recover_from(
     disk: &Arc<dyn Disk>,
     root: &Path,
     mode: Mode,
-    (control, torn): (Control, bool),
+    (mut control, torn): (Control, bool),
 ) -> Result<Recovered> {
-    let cluster_id = control.origin.cluster_id;
-    let reader = LogReader::open(disk, root, cluster_id, control.checkpoint)?;
+    let log = control.log();
+    let reader = LogReader::open(disk, root, log, control.checkpoint)?;
+    // Before its first checkpoint only the log says where it began.
+    if control.checkpoint == LogPosition::default()
+        && let Some(segment) = SegmentFile::list(&**disk, root)?.first()
+    {
+        control.first = segment.start;
+    }
     // Batches before the last one were carried out before it was written.
     let Some(batch) = last_batch(reader)? else {
         let control = match mode {
@@ -98,12 +113,12 @@ pub(in crate::engine) fn recover_from(
         });
     };
     let mut check = BatchCheck::new(&**disk, root);
-    let mut reader = LogReader::open(disk, root, cluster_id, batch.first)?;
+    let mut reader = LogReader::open(disk, root, log, batch.first)?;
     each_change(&mut reader, batch.changes, |change, place| {
         check.change(&change, place)
     })?;
     check.finish(reader.place().unwrap_or((root, 0)))?;
-    let mut reader = LogReader::open(disk, root, cluster_id, batch.first)?;
+    let mut reader = LogReader::open(disk, root, log, batch.first)?;
     match mode {
         Mode::Write => {
             let mut carry_out = CarryOut::new(&**disk, root);
@@ -207,8 +222,8 @@ pub(in crate::engine) fn replay(
     recovered: &Recovered,
     mut apply: impl FnMut(Owner, Entry, (&Path, u64)) -> Result<()>,
 ) -> Result<LogEnd> {
-    let cluster_id = recovered.control.origin.cluster_id;
-    let mut reader = LogReader::open(disk, root, cluster_id, recovered.from)?;
+    let log = recovered.control.log();
+    let mut reader = LogReader::open(disk, root, log, recovered.from)?;
     while let Some(head) = reader.advance()? {
         // Changes without their end: the checkpoint did not come to pass.
         if !head.is_change()

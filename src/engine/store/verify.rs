@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalog_file::{Global, Metadata, TableEntry};
-use super::control::{self, CONTROL_LEN, ControlFile, SLOT_LEN};
+use super::control::{self, CONTROL_LEN, Control, ControlFile, SLOT_LEN};
 use super::descriptor;
 use super::log_check::LogCheck;
 use super::recovery::{Mode, recover};
-use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::{
     ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace, check_dir,
     database_dir,
 };
-use crate::engine::table::{Coverage, Level, TableCheck, TableFiles, absorb};
+use crate::engine::table::{Coverage, Level, TableCheck, absorb};
 use crate::error::Result;
 use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile};
 use crate::finding::{Code, Finding};
@@ -90,12 +89,9 @@ struct Run<'v> {
     unexplained: Vec<PathBuf>,
 }
 
-/// Whose the other files must be: the cluster id, the layout, the checkpoint.
-type Controlled = (u128, Box<dyn TableFiles>, Lsn);
-
 impl Run<'_> {
     fn directory(&mut self) -> Result<()> {
-        let Some((cluster_id, tables, checkpoint)) = self.control()? else {
+        let Some(control) = self.control()? else {
             self.unexplained.push(self.dir.to_owned());
             return Ok(());
         };
@@ -106,12 +102,17 @@ impl Run<'_> {
             coverage: &mut self.coverage,
             known: &mut self.known,
         };
-        let (log_is_whole, newest) = log.run(cluster_id, checkpoint)?;
+        let (log_is_whole, newest) = log.run(control.log(), control.checkpoint.at)?;
+        let (mut cluster, tables) = (control.cluster(newest), control.shape.tables());
+        let cluster_id = cluster.id;
         // Files are looked at as the last batch of the log leaves them.
         let recovered = recover(&self.disk, self.dir, Mode::Read);
         let mut found = Report::new();
         match absorb(recovered, self.dir, &mut found)? {
-            Some(recovered) => self.disk = recovered.disk,
+            Some(recovered) => {
+                cluster = recovered.control.cluster(newest);
+                self.disk = recovered.disk;
+            }
             // A log that is whole by itself may not reach to the checkpoint.
             None if log_is_whole => self.report.extend(found),
             None => {}
@@ -145,7 +146,7 @@ impl Run<'_> {
                 continue;
             };
             for table in &mut metadata.tables {
-                let place = table.place(&self.disk, &dir, cluster_id, entry.id);
+                let place = table.place(&self.disk, &dir, cluster, entry.id);
                 if !self.descriptor(&place, &entry.name, table)? {
                     self.unexplained.push(place.file(""));
                     continue;
@@ -160,7 +161,6 @@ impl Run<'_> {
                     known: &mut self.known,
                     database: &entry.name,
                     table: &table.schema.name,
-                    newest,
                     derived: false,
                 };
                 tables.verify(&place, counts, level, &mut check)?;
@@ -205,7 +205,7 @@ impl Run<'_> {
     }
 
     /// Checks the control file and says whose files the others must be.
-    fn control(&mut self) -> Result<Option<Controlled>> {
+    fn control(&mut self) -> Result<Option<Control>> {
         let path = control::path(self.dir);
         self.known.insert(path.clone());
         let Some(file) = absorb(ControlFile::read(&*self.disk, self.dir), &path, self.report)?
@@ -221,11 +221,7 @@ impl Run<'_> {
             self.report.add(damage.into());
         }
         match file.current() {
-            Ok(control) => Ok(Some((
-                control.origin.cluster_id,
-                control.shape.tables(),
-                control.checkpoint.at,
-            ))),
+            Ok(control) => Ok(Some(control.clone())),
             Err(_) => Ok(None),
         }
     }

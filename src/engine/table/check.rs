@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::coverage::Coverage;
-use crate::engine::pages::address::Lsn;
-use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::check_dir;
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, is_missing};
@@ -62,8 +60,6 @@ pub(in crate::engine) struct TableCheck<'v> {
     pub database: &'v str,
     /// The table.
     pub table: &'v str,
-    /// The position in the log that files may be of at most.
-    pub newest: Lsn,
     /// Whether what is looked at is derived from other files: no row is lost
     /// with it.
     pub derived: bool,
@@ -82,19 +78,6 @@ impl TableCheck<'_> {
         let done = run(self);
         self.derived = before;
         done
-    }
-
-    /// Checks that a structure is of no state that is to come.
-    ///
-    /// # Errors
-    /// `WrongPlace`.
-    pub(in crate::engine) fn not_newer(&self, piece: &Piece<'_>, lsn: Lsn) -> Result<(), Damage> {
-        if lsn <= self.newest {
-            return Ok(());
-        }
-        let found = format!("a state at position {} of the log", lsn.0);
-        let expected = format!("one up to {}, where the log ends", self.newest.0);
-        Err(piece.damage(0, Code::WrongPlace, found, expected))
     }
 
     /// Opens a file of the table; one that is missing or not regular is
@@ -216,7 +199,6 @@ pub(in crate::engine) fn check_table(run: impl FnOnce(&mut TableCheck<'_>)) -> V
         known: &mut BTreeSet::new(),
         database: "d",
         table: "t",
-        newest: Lsn(u64::MAX),
         derived: false,
     };
     run(&mut check);

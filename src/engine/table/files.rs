@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use super::check::{Level, TableCheck};
 use super::live::{Access, LiveTable};
 use super::whole_units::WholeUnits;
-use crate::codec::PlainReader;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
@@ -133,10 +132,9 @@ pub(in crate::engine) fn write_rows(
     rows: &mut dyn RowStream,
 ) -> Result<TableCounts> {
     let mut encoded = EncodedRows::default();
-    let mut reader = PlainReader::new(Box::new(rows));
-    while let Some(rows) = reader.next_rows()? {
+    while let Some(batch) = rows.next_batch()? {
         encoded.clear();
-        encoded.add(&rows, table, key)?;
+        encoded.add(&batch, table, key)?;
         writer.push(&encoded)?;
     }
     writer.finish()

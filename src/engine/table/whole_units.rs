@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::Cursor;
+use crate::codec::{Cursor, RowBuffer};
 use crate::engine::pages::frame::Piece;
 use crate::engine::rows::block::WholeRow;
-use crate::engine::rows::codec::{TextArena, decode_row, walk_row};
-use crate::engine::rows::row_run::reserve_text;
+use crate::engine::rows::codec::{decode_row, walk_row};
 use crate::error::{Damage, Result};
 use crate::model::{RowBatch, RowStream};
 
@@ -55,7 +54,7 @@ pub(in crate::engine) struct WholeRows<'t> {
     /// Whether the rows of the log were handed out.
     over: bool,
     rows: Vec<WholeRow>,
-    arena: Vec<u8>,
+    decoded: RowBuffer,
 }
 
 impl<'t> WholeRows<'t> {
@@ -71,7 +70,7 @@ impl<'t> WholeRows<'t> {
             arity,
             over: false,
             rows: Vec::new(),
-            arena: Vec::new(),
+            decoded: RowBuffer::default(),
         }
     }
 
@@ -112,25 +111,19 @@ impl<'t> WholeRows<'t> {
     /// # Errors
     /// Damage of a row that can be walked but not read.
     pub(in crate::engine) fn batch(&mut self) -> Result<RowBatch<'_>> {
-        let walk = |row: &WholeRow| walk_row(&mut Cursor::new(&row.bytes), self.arity);
-        let walked = self.rows.iter().filter_map(|row| walk(row).ok());
-        let text_len = walked.map(|walked| walked.text_len).sum();
-        reserve_text(&mut self.arena, text_len);
-        let mut arena = TextArena::new(&mut self.arena);
-        let mut batch = RowBatch::new();
-        for (position, row) in self.rows.iter().enumerate() {
+        self.decoded.clear();
+        for row in &self.rows {
             let piece = Piece {
                 path: std::path::Path::new(""),
                 offset: 0,
                 bytes: &row.bytes,
             };
-            let decoded = decode_row(
-                &mut Cursor::new(&row.bytes),
-                self.arity,
-                &mut arena,
-                &mut batch,
-            );
+            let mut c = Cursor::new(&row.bytes);
+            let decoded = decode_row(&mut c, self.arity, &mut self.decoded);
             decoded.map_err(|flaw| piece.flaw(flaw))?;
+        }
+        let mut batch = self.decoded.batch();
+        for (position, row) in self.rows.iter().enumerate() {
             if let Some(xmax) = row.xmax {
                 batch.end_version(position, xmax);
             }

@@ -97,6 +97,7 @@ mod tests {
             path: dir.path().join("t.index"),
             address: TableAddress {
                 cluster_id: 77,
+                lsns: crate::engine::pages::address::Lsns::ANY,
                 database: 1,
                 table: 2,
             },

@@ -23,6 +23,7 @@ pub(super) fn place(dir: &TempDir) -> TreePlace {
         path: dir.path().join("t.index"),
         address: TableAddress {
             cluster_id: 77,
+            lsns: crate::engine::pages::address::Lsns::ANY,
             database: 1,
             table: 2,
         },
@@ -99,20 +100,20 @@ fn decoded(bytes: &[u8], page: usize, level: u32, entries: &mut Vec<Entry>) {
     let u16_at = |at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let page = page * 8192;
-    let end = page + usize::from(u16_at(page + 28));
-    assert_eq!(bytes[page + 5], if level == 0 { 6 } else { 5 });
+    let end = page + usize::from(u16_at(page + 40));
+    assert_eq!(bytes[page + 36], if level == 0 { 6 } else { 5 });
     if level > 0 {
-        for at in (page + 32..end).step_by(28) {
+        for at in (page + 44..end).step_by(28) {
             decoded(bytes, u32_at(at + 24) as usize, level - 1, entries);
         }
         return;
     }
-    let [skip, key_len, value_len, 0] = bytes[page + 56..page + 60] else {
+    let [skip, key_len, value_len, 0] = bytes[page + 68..page + 72] else {
         panic!("no leaf");
     };
     let [skip, key_len, value_len] = [skip, key_len, value_len].map(usize::from);
-    for at in (page + 60..end).step_by(key_len + value_len) {
-        let mut whole: [u8; 24] = bytes[page + 32..page + 56].try_into().unwrap();
+    for at in (page + 72..end).step_by(key_len + value_len) {
+        let mut whole: [u8; 24] = bytes[page + 44..page + 68].try_into().unwrap();
         whole[skip..skip + key_len].copy_from_slice(&bytes[at..at + key_len]);
         let value = &bytes[at + key_len..at + key_len + value_len];
         whole[16..16 + value_len].copy_from_slice(value);
@@ -141,7 +142,7 @@ fn leaf_starts(entries: &[Entry]) -> Vec<u64> {
         };
         let value_len = with[16..].iter().rposition(|differs| *differs);
         let width = span(&with[..16]) + value_len.map_or(1, |last| last + 1);
-        if (at - first + 1) * width > 8192 - 60 {
+        if (at - first + 1) * width > 8192 - 72 {
             starts.push(at as u64);
             (first, with) = (at, [false; 24]);
         }
@@ -168,18 +169,18 @@ fn a_bulk_tree_is_that_of_the_format_page() {
             le[..len].copy_from_slice(&bytes[at..at + len]);
             u64::from_le_bytes(le)
         };
-        assert_eq!((bytes[5], number(28, 2), number(30, 2)), (3, 64, 8192));
-        assert_eq!((number(8, 8), number(16, 4), number(20, 4)), (3, 1, 2));
+        assert_eq!((bytes[36], number(40, 2), number(42, 2)), (3, 76, 8192));
+        assert_eq!((number(16, 8), number(24, 4), number(28, 4)), (3, 1, 2));
         let leaves = starts.partition_point(|start| *start < count).max(1) as u64;
         let inner = if leaves > 1 { leaves.div_ceil(291) } else { 0 };
         let top = u64::from(inner > 1);
         let pages = 1 + leaves + inner + top;
         let height = 1 + u64::from(inner > 0) + top;
-        assert_eq!((number(36, 4), number(40, 4)), (height, pages));
-        assert_eq!((number(48, 8), number(56, 8)), (count, 5));
+        assert_eq!((number(48, 4), number(52, 4)), (height, pages));
+        assert_eq!((number(60, 8), number(68, 8)), (count, 5));
         assert_eq!(bytes.len() as u64, pages * 8192);
         let mut found = Vec::new();
-        let root = usize::try_from(number(32, 4)).unwrap();
+        let root = usize::try_from(number(44, 4)).unwrap();
         decoded(&bytes, root, u32::try_from(height - 1).unwrap(), &mut found);
         assert!(found == entries);
         assert!(whole(&place) == entries);

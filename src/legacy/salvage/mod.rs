@@ -20,8 +20,6 @@ use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
 
-use search::Landmark;
-
 pub use shortfall::{Announced, Shortfall};
 
 /// The user that every server starts with.
@@ -161,6 +159,14 @@ struct Salvager {
     losses: Vec<Loss>,
     shortfalls: Vec<Shortfall>,
     missing_databases: u64,
+}
+
+/// What stands at an offset after damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Landmark {
+    Table,
+    Database,
+    End,
 }
 
 /// What could not be read, or the error that ends the reading.

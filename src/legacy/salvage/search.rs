@@ -1,6 +1,6 @@
 //! Finding the framing again after damage.
 
-use super::Salvager;
+use super::{Landmark, Salvager};
 use crate::codec::{Cursor, Flaw, walk_plain_row};
 use crate::error::{Damage, Result};
 use crate::finding::Code;
@@ -10,14 +10,6 @@ use crate::legacy::{Family, decode};
 const MAX_SOUGHT_NAME_LEN: u64 = 1024;
 /// Widest pair of rows, or table head, that is looked for after damage, in bytes.
 const MAX_SOUGHT_LEN: usize = 1024 * 1024;
-
-/// What stands at an offset after damage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Landmark {
-    Table,
-    Database,
-    End,
-}
 
 impl Salvager {
     /// The next offset where two rows, or a row and the table's end, stand.

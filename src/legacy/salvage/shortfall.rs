@@ -18,9 +18,9 @@ pub enum Announced {
     Types,
     /// Database grants.
     Grants,
-    /// Users.
+    /// Users of the server.
     Users,
-    /// Roles.
+    /// Roles of the server.
     Roles,
     /// Everything after the databases.
     Accounts,
@@ -54,7 +54,7 @@ impl Announced {
 pub struct Shortfall {
     /// The file that announces it.
     pub file: PathBuf,
-    /// Of what.
+    /// What there should have been more of.
     pub what: Announced,
     /// The database that it belongs to, if it belongs to one.
     pub database: Option<String>,

@@ -6,9 +6,9 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::{ByteWriter, encode_row};
+use crate::codec::{ByteWriter, encode_row, pack_row};
 use crate::legacy::RowReader;
-use crate::model::{RowRef, RowStream, ValueRef};
+use crate::model::{RowStream, ValueRef};
 
 /// A row of a number and a text; every seventh is dead.
 fn push_row(w: &mut ByteWriter, number: u64, text: &str) {
@@ -17,14 +17,7 @@ fn push_row(w: &mut ByteWriter, number: u64, text: &str) {
         ValueRef::Text(text),
     ];
     let xmax = (number % 7 == 3).then_some(number);
-    encode_row(
-        w,
-        &RowRef {
-            values: &values,
-            xmin: number / 3 + 1,
-            xmax,
-        },
-    );
+    encode_row(w, &pack_row(values, number / 3 + 1, xmax).as_row());
 }
 
 /// Rows that a text holds: whoever looks for rows finds them.
@@ -79,8 +72,8 @@ fn numbers(extent: &RowExtent) -> Vec<i64> {
     for part in 0..extent.part_count() {
         let mut reader = RowReader::of_part(extent, part);
         while let Some(batch) = reader.next_batch().unwrap() {
-            numbers.extend(batch.rows().map(|row| match row.values[0] {
-                ValueRef::Integer(number) => number,
+            numbers.extend(batch.rows().map(|row| match row.value(0) {
+                Some(ValueRef::Integer(number)) => number,
                 other => panic!("{other:?}"),
             }));
         }

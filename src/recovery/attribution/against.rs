@@ -1,6 +1,5 @@
 //! The facts against a database, as far as the bounds prove them.
 
-use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow};
 
 use super::bounds::{Bounds, Exists, View};

@@ -79,7 +79,6 @@ impl Beliefs {
 pub(super) struct Origin {
     /// The place it comes from.
     pub layer: u32,
-    /// The node there.
     pub node: u32,
     /// The database of the records between.
     pub slot: Slot,
@@ -97,7 +96,6 @@ pub(super) struct Done {
 
 /// Nodes of one place from which the way back starts.
 pub(super) struct Layer<'n> {
-    /// The place.
     pub place: usize,
     /// The ways to each node.
     pub origins: Vec<&'n [Origin]>,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::codec::{ByteWriter, RowValues};
+use crate::codec::ByteWriter;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
 use crate::model::{Operation, RowRef, RowStream, Table, ValueRef};
@@ -64,7 +64,7 @@ impl Standing {
 
 /// Where a value stands in a column.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct RowPlaces {
     /// Row index and what the row's marks say, ascending.
     pub rows: Vec<(u64, Standing)>,
     /// Whether there are more than are listed.
@@ -89,7 +89,7 @@ pub(super) struct BaseTable {
     /// Whether all rows were read: where not, nothing is known of places.
     pub streamed: bool,
     /// Places of the values that records ask for, by column and hash.
-    places: HashedMap<(usize, u64), Places>,
+    places: HashedMap<(usize, u64), RowPlaces>,
     /// Largest integer of each column, where there is one.
     pub largest: Vec<Option<i64>>,
     /// What tells this table from one of another database, as far as the tail
@@ -99,7 +99,7 @@ pub(super) struct BaseTable {
 
 impl BaseTable {
     /// Where a value stands.
-    pub fn places(&self, column: usize, value: u64) -> Option<&Places> {
+    pub fn places(&self, column: usize, value: u64) -> Option<&RowPlaces> {
         self.places.get(&(column, value))
     }
 }
@@ -221,7 +221,7 @@ impl BaseTable {
         while let Some(batch) = reader.next_batch()? {
             for row in batch.rows() {
                 values.clear();
-                values.extend(row.values.iter().map(|value| hash(&mut bytes, value)));
+                values.extend(row.values().map(|value| hash(&mut bytes, &value)));
                 self.note(at, &row, &values, questions, places_left);
                 at += 1;
             }
@@ -237,16 +237,16 @@ impl BaseTable {
         questions: &Questions,
         places_left: &mut usize,
     ) {
-        for (column, (value, hash)) in row.values.iter().zip(values).enumerate() {
+        for (column, (value, hash)) in row.values().zip(values).enumerate() {
             let number = match value {
-                ValueRef::SmallInt(n) => Some(i64::from(*n)),
-                ValueRef::Integer(n) => Some(*n),
+                ValueRef::SmallInt(n) => Some(i64::from(n)),
+                ValueRef::Integer(n) => Some(n),
                 _ => None,
             };
             if let (Some(largest), Some(_)) = (self.largest.get_mut(column), number) {
                 *largest = (*largest).max(number);
             }
-            if *value == ValueRef::Null || !questions.values.contains(hash) {
+            if value == ValueRef::Null || !questions.values.contains(hash) {
                 continue;
             }
             let places = self.places.entry((column, *hash)).or_default();

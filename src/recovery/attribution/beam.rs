@@ -21,7 +21,8 @@ use super::turn::{Side, Turn, Turns};
 const READINGS_MAX: usize = 1_500_000;
 /// Widest and narrowest beam.
 const WIDTHS: (usize, usize) = (256, 16);
-/// States less likely than the best by this much (as a logarithm) are left out.
+/// States less likely than the best by this much (as a logarithm) are left out:
+/// the widest beam full of them would have about the least share that is listed.
 const SPAN: f64 = 13.0;
 /// Databases, or classes of them, that one record is tried in from one state;
 /// the likeliest go first.
@@ -36,7 +37,7 @@ struct Node {
     /// The state it is reached from, or the state itself where nothing changed.
     state: Rc<State>,
     /// What is another in the state.
-    changed: Option<Change>,
+    changed: Option<Taker>,
     /// Logarithm of the likelihood of all ways here.
     total: f64,
     /// The same of the likeliest way, and its last step.
@@ -46,7 +47,7 @@ struct Node {
 }
 
 /// A database that took up a record.
-struct Change {
+struct Taker {
     class: Slot,
     /// Which of the changed databases it was.
     changed: Option<usize>,
@@ -337,7 +338,7 @@ impl Pending {
         }
         self.best = self.best.max(total);
         self.by_digest.insert(digest, self.nodes.len());
-        let change = changed.zip(step.side).map(|(now, side)| Change {
+        let change = changed.zip(step.side).map(|(now, side)| Taker {
             class: slot,
             changed: side.held.changed,
             now: now.clone(),

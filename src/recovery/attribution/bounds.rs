@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow};
 
 use super::base::{Base, BaseTable};

@@ -11,7 +11,7 @@ use crate::error::Result;
 
 use super::base::Base;
 use super::candidates::Candidates;
-use super::check::{Lookup, Outcome};
+use super::check::{Lookup, Trial};
 use super::component::Component;
 use super::hashed::HashedMap;
 use super::horizon::{Asks, Horizon};
@@ -166,12 +166,12 @@ fn make(
     // A database that no file names is free to do anything.
     let outcome = match slot < lookup.problem.snapshot_databases {
         true => lookup.check(database, record, keys_before),
-        false => Outcome::NoEffect,
+        false => Trial::NoEffect,
     };
     match outcome {
-        Outcome::Breaks(_) => None,
-        Outcome::NoEffect => Some((0, None)),
-        Outcome::Applies => {
+        Trial::Breaks(_) => None,
+        Trial::NoEffect => Some((0, None)),
+        Trial::Applies => {
             let (horizon, next) = (lookup.horizon, number(at + 1));
             let after = database.after(horizon, std::iter::once((at, record)));
             let before = database.digest(slot, horizon, next);

@@ -3,18 +3,19 @@
 
 use crate::error::Result;
 
-use super::evidence::{Model, Part};
+use super::evidence::{Clue, Model};
 use super::problem::Slot;
 use super::state::{Held, State};
 use super::statement::{Reading, Readings};
 
-/// Shares below which a database's evidence is not kept.
-const EXPLAINED: f64 = 0.0005;
+/// A share below which a database is not listed, nor its evidence kept: far below
+/// what a record is placed by, and still one in two thousand.
+pub(super) const LISTED: f64 = 0.0005;
 /// Databases whose evidence is kept for one record.
 const EXPLAINED_MAX: usize = 16;
 
 /// The evidence for and against one database.
-pub(super) type Weighed = (Slot, Vec<Part>);
+pub(super) type Weighed = (Slot, Vec<Clue>);
 
 /// What the likeliest assignment says of one record.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +63,7 @@ pub(super) fn weigh_along(
         for &class in open.into_iter().flat_map(|open| open.iter()) {
             let version = choice.home.filter(|(home, _)| *home == class);
             let chosen = version.is_some();
-            if !chosen && (share(place, class) < EXPLAINED || all.len() >= EXPLAINED_MAX) {
+            if !chosen && (share(place, class) < LISTED || all.len() >= EXPLAINED_MAX) {
                 continue;
             }
             state.held(class, horizon, readings.number(place), &mut held);
@@ -75,7 +76,7 @@ pub(super) fn weigh_along(
             }) else {
                 continue;
             };
-            all.push((class, reading.parts.clone()));
+            all.push((class, reading.clues.clone()));
             if chosen {
                 taken = Some((class, one.changed, reading));
             }

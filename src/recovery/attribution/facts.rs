@@ -12,7 +12,6 @@ pub(super) enum Fact {
     NoTable,
     /// The row index is not below the number of row versions.
     PastEnd {
-        /// The index.
         index: u64,
         /// The most row versions the table can have had.
         count: u64,

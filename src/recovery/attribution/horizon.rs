@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use crate::codec::RowValues;
 use crate::model::Operation;
 
 use super::base::Base;

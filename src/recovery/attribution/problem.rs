@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::codec::{ByteWriter, RowValues};
+use crate::codec::{ByteWriter, encode_value};
 use crate::finding::Code;
-use crate::legacy::{Family, Snapshot, Wal, encode_value};
+use crate::legacy::{Family, Snapshot, Wal};
 use crate::model::{Operation, ValueRef};
 use crate::recovery::RunMap;
 use crate::report::Report;
@@ -91,7 +91,7 @@ pub(super) fn pushed_hashes(wal: &Wal, tail: &[usize]) -> Vec<u64> {
         .iter()
         .filter_map(|position| wal.records.get(*position));
     let rows = records.filter_map(|record| record.operation.pushed_row());
-    let values = rows.flat_map(RowValues::values);
+    let values = rows.flat_map(|row| row.values());
     values.map(|value| hash(&mut bytes, &value)).collect()
 }
 

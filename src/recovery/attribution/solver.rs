@@ -13,7 +13,7 @@ use super::candidates::{self, Candidates};
 use super::check::{Lookup, insert_runs};
 use super::classes::{Classes, UNBOUNDED};
 use super::component::{Component, components};
-use super::evidence::{Model, Part};
+use super::evidence::{Clue, Model};
 use super::exact;
 use super::explain::{Along, Choice, Weighed, weigh_along};
 use super::facts::Fact;
@@ -46,9 +46,9 @@ pub(super) struct Solved {
 
 impl Solved {
     /// The evidence for and against a class.
-    pub fn evidence(&self, class: Slot) -> &[Part] {
+    pub fn evidence(&self, class: Slot) -> &[Clue] {
         let found = self.weighed.iter().find(|(weighed, _)| *weighed == class);
-        found.map_or(&[], |(_, parts)| parts)
+        found.map_or(&[], |(_, clues)| clues)
     }
 
     /// The share of a class.

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::ByteWriter;
-use crate::codec::RowValues;
 use crate::model::{Column, Operation, PackedRow, ValueRef};
 
 use super::base::{BaseTable, Standing};
@@ -35,7 +34,6 @@ pub(super) struct Pushed {
 pub(super) struct Key {
     /// The transaction that looks.
     pub transaction: u64,
-    /// The column.
     pub column: ColumnId,
     /// The value's hash.
     pub value: u64,

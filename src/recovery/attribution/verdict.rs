@@ -9,6 +9,7 @@ use crate::recovery::RunMap;
 use crate::report::Report;
 
 use super::assumed;
+use super::explain::LISTED;
 use super::problem::{Missing, Problem, Proof, Record, Slot, pushed_hashes};
 use super::solver::{Solution, Solved, solve};
 use super::{Attributed, Attribution, Candidate, Confidence, Decision, Decisions};
@@ -23,8 +24,6 @@ const PROBABLE: f64 = 0.97;
 const UNNAMED: f64 = 0.01;
 /// Candidates listed of a record, and as many ruled out.
 const LISTED_MAX: usize = 64;
-/// A weight below which a named database is not listed, unless few are.
-const LISTED: f64 = 0.0005;
 /// Candidates listed whatever they weigh.
 const LISTED_MIN: usize = 8;
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::{ByteWriter, ContentHash, encode_plain_row};
+use crate::codec::{ByteWriter, ContentHash, encode_row};
 use crate::error::Result;
-use crate::legacy::{Family, RowReader, Segment, Snapshot, Wal, WalRecord, encode_row};
-use crate::model::{Column, DataType, Operation, PackedRow, PlainRow, RowRef, RowStream};
+use crate::legacy::{Family, RowReader, Segment, Snapshot, Wal, WalRecord};
+use crate::model::{Column, DataType, Operation, PackedRow, RowRef, RowStream};
 
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
@@ -357,11 +357,5 @@ pub(in crate::recovery) fn row_hash(row: &RowRef<'_>) -> ContentHash {
 }
 
 pub(in crate::recovery) fn row_hash_owned(row: &PackedRow) -> ContentHash {
-    let mut bytes = ByteWriter::new();
-    let visible = PlainRow {
-        xmax: None,
-        ..row.plain()
-    };
-    encode_plain_row(&mut bytes, &visible);
-    ContentHash::of(bytes.as_slice())
+    row_hash(&row.as_row())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec::{ContentHash, pack_row};
+use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot};
 use crate::model::{PackedRow, RowStream};
@@ -103,10 +103,7 @@ pub(super) fn all_rows(extent: &RowExtent) -> Result<Vec<PackedRow>> {
     let mut rows = Vec::new();
     let mut reader = RowReader::new(extent);
     while let Some(batch) = reader.next_batch()? {
-        rows.extend(batch.rows().map(|row| {
-            let values = row.values.iter().copied();
-            pack_row(values, row.xmin, row.xmax)
-        }));
+        rows.extend(batch.rows().map(|row| PackedRow::of(&row)));
     }
     Ok(rows)
 }

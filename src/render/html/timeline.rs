@@ -40,7 +40,7 @@ pub enum Mark {
     Checkpoint,
     /// Bytes that hold no readable record.
     Damage,
-    /// Records.
+    /// A record, or several alike that follow one another.
     Record(RecordMark),
 }
 

@@ -70,8 +70,8 @@ impl ParquetBatch {
         if self.columns.len() != columns.len() {
             self.columns = columns.iter().map(ColumnValues::new).collect();
         }
-        let mut all = self.columns.iter_mut().zip(row.values);
-        self.refused = all.any(|(column, value)| column.push(value).is_none());
+        let mut all = self.columns.iter_mut().zip(row.values());
+        self.refused = all.any(|(column, value)| column.push(&value).is_none());
         self.rows = self.rows.saturating_add(1);
         !self.refused
     }
@@ -182,6 +182,7 @@ fn failed(error: ParquetError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::pack_row;
     use crate::model::ValueRef;
     use crate::postgres::PgType;
 
@@ -199,12 +200,7 @@ mod tests {
         for row in 0..rows {
             let text = text(row);
             let values = [ValueRef::Text(&text), ValueRef::Null];
-            let row = RowRef {
-                values: &values,
-                xmin: 1,
-                xmax: None,
-            };
-            assert!(batch.push(&columns, &row));
+            assert!(batch.push(&columns, &pack_row(values, 1, None).as_row()));
             if batch.len() == 3000 {
                 parquet.write(&batch, 0, batch.len()).unwrap();
                 batch.clear();
@@ -250,13 +246,8 @@ mod tests {
             distinct: false,
         };
         let takes = |column: &ParquetColumn, value| {
-            let values = [value];
-            let row = RowRef {
-                values: &values,
-                xmin: 1,
-                xmax: None,
-            };
-            ParquetBatch::default().push(std::slice::from_ref(column), &row)
+            let row = pack_row([value], 1, None);
+            ParquetBatch::default().push(std::slice::from_ref(column), &row.as_row())
         };
         assert!(takes(&column, ValueRef::Numeric("12.0")));
         assert!(!takes(&column, ValueRef::Numeric("12.5")) && !takes(&column, ValueRef::Null));

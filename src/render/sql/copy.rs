@@ -36,14 +36,14 @@ impl<'p> CopyRows<'p> {
             self.push_object(out, row);
             return;
         }
-        for (index, (value, column)) in row.values.iter().zip(&self.table.columns).enumerate() {
+        for (index, (value, column)) in row.values().zip(&self.table.columns).enumerate() {
             if index > 0 {
                 out.push(b'\t');
             }
             match value {
                 ValueRef::Null => out.extend_from_slice(b"\\N"),
-                _ if self.redact => push_redacted(out, value),
-                value => self.push_value(out, value, &column.of),
+                _ if self.redact => push_redacted(out, &value),
+                value => self.push_value(out, &value, &column.of),
             }
         }
         out.push(b'\n');
@@ -77,15 +77,15 @@ impl<'p> CopyRows<'p> {
         let mut object = std::mem::take(&mut self.text);
         object.clear();
         object.push(b'{');
-        for (index, (value, column)) in row.values.iter().zip(&self.table.columns).enumerate() {
+        for (index, (value, column)) in row.values().zip(&self.table.columns).enumerate() {
             if index > 0 {
                 object.push(b',');
             }
             push_string(&mut object, &column.name);
             object.push(b':');
             match self.redact {
-                true => push_redacted_value(&mut object, value),
-                false => push_value(&mut object, value),
+                true => push_redacted_value(&mut object, &value),
+                false => push_value(&mut object, &value),
             }
         }
         object.push(b'}');

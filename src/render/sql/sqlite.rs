@@ -160,7 +160,7 @@ impl<'p> InsertRows<'p> {
         if self.table.as_json.is_some() {
             self.push_object(out, row);
         } else {
-            for (index, (value, column)) in row.values.iter().zip(&self.table.columns).enumerate() {
+            for (index, (value, column)) in row.values().zip(&self.table.columns).enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
@@ -168,10 +168,10 @@ impl<'p> InsertRows<'p> {
                     ValueRef::Null => out.extend_from_slice(b"NULL"),
                     value if self.redact => {
                         out.push(b'\'');
-                        push_redacted(out, value);
+                        push_redacted(out, &value);
                         out.push(b'\'');
                     }
-                    value => push_sqlite(out, value, &column.of),
+                    value => push_sqlite(out, &value, &column.of),
                 }
             }
         }
@@ -180,15 +180,15 @@ impl<'p> InsertRows<'p> {
 
     fn push_object(&self, out: &mut Vec<u8>, row: &RowRef<'_>) {
         let mut object = vec![b'{'];
-        for (index, (value, column)) in row.values.iter().zip(&self.table.columns).enumerate() {
+        for (index, (value, column)) in row.values().zip(&self.table.columns).enumerate() {
             if index > 0 {
                 object.push(b',');
             }
             push_string(&mut object, &column.name);
             object.push(b':');
             match self.redact {
-                true => push_redacted_value(&mut object, value),
-                false => push_value(&mut object, value),
+                true => push_redacted_value(&mut object, &value),
+                false => push_value(&mut object, &value),
             }
         }
         object.push(b'}');

@@ -139,7 +139,7 @@ impl LiveAppend {
         for group in self.changes.groups() {
             for (position, index) in (0..).zip(group.first_row..).take(group.row_count()) {
                 let row = self.changes.row(index).unwrap_or_default();
-                let key = key_of(&Piece::of(&self.file, row), &self.place)?.bytes;
+                let key = key_of(&Piece::of(&self.file, row), &self.place)?.key;
                 if !self.is_ended(index) {
                     take(RowId(row_id(group.offset, position)), key);
                 }
@@ -225,7 +225,7 @@ impl LiveTable for LiveAppend {
         }
         self.counts.live = self.counts.live.saturating_sub(1);
         let index = row.index;
-        if let (Some(known), Some(key)) = (opened(&mut self.index), key.bytes) {
+        if let (Some(known), Some(key)) = (opened(&mut self.index), key.key) {
             known.end((key, id), End { index, xmax })?;
         }
         Ok(Ended::Yes { moved: None })
@@ -250,7 +250,7 @@ impl LiveTable for LiveAppend {
                 continue;
             };
             let of_row = key_of(&Piece::of(&self.file, &row.bytes), &self.place)?;
-            if of_row.visible && of_row.bytes == Some(key) && !self.is_ended(row.index) {
+            if of_row.visible && of_row.key == Some(key) && !self.is_ended(row.index) {
                 return Ok(Some(id));
             }
         }

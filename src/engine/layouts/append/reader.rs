@@ -5,18 +5,19 @@ use std::sync::Arc;
 use super::ends::{EndCursor, EndList, needless, read_ends};
 use super::record::{RecordHead, RecordKind};
 use super::{MAGIC, SUFFIX};
+use crate::codec::RowBuffer;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::{Block, BlockWalk, Head, block_parts};
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::rows::row_run::{RowRun, plain_run};
+use crate::engine::rows::row_run::decode_run;
 use crate::engine::tree::Sorter;
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
+use crate::model::{RowBatch, RowPart, RowStream};
 
 /// Opens the data of a table.
 ///
@@ -142,9 +143,7 @@ pub(super) struct TableReader {
     expected: TableCounts,
     counts: TableCounts,
     ends: EndCursor,
-    /// The record at hand, while it has rows that were not handed out.
-    record: Option<(Block<RecordHead>, RowRun)>,
-    arena: Vec<u8>,
+    rows: RowBuffer,
 }
 
 impl TableReader {
@@ -173,26 +172,22 @@ impl TableReader {
                 ..TableCounts::default()
             },
             ends: EndCursor::new(ends),
-            record: None,
-            arena: Vec::new(),
+            rows: RowBuffer::default(),
         })
     }
 
-    /// Goes to the next record of rows; false after the last one, when the
-    /// totals are right.
-    fn next_record(&mut self) -> Result<bool> {
+    /// The next record of rows; `None` after the last one, when the totals are
+    /// right.
+    fn next_record(&mut self) -> Result<Option<Block<RecordHead>>> {
         while let Some(record) = self.records.advance()? {
             let row_count = record.head.extent().row_count;
             match record.head.kind() {
                 RecordKind::Ends => self.counts.ends += u64::from(row_count),
-                RecordKind::Rows => {
-                    self.record = Some((record, RowRun::new(row_count)));
-                    return Ok(true);
-                }
+                RecordKind::Rows => return Ok(Some(record)),
             }
         }
         self.check_end()?;
-        Ok(false)
+        Ok(None)
     }
 
     fn check_end(&mut self) -> Result<()> {
@@ -250,36 +245,24 @@ pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPa
 
 impl RowStream for TableReader {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if self.record.is_none() && !self.next_record()? {
-            return Ok(None);
-        }
-        let Some((record, mut run)) = self.record.take() else {
+        let Some(record) = self.next_record()? else {
             return Ok(None);
         };
         let first = self.counts.rows;
-        let data = data_piece(self.records.file());
-        let rows = self.records.rows(&record);
-        let mut batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
-        let ended = end_versions(&mut batch, first, &mut self.ends, &data)?;
-        self.counts.live = self.counts.live.saturating_sub(ended);
-        self.record = (!run.is_over()).then_some((record, run));
-        Ok(Some(batch))
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        Ok(self.expected.ends == 0)
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        if !self.next_record()? {
-            return Ok(None);
-        }
-        let Some((record, _)) = self.record.take() else {
-            return Ok(None);
-        };
         let rows = self.records.rows(&record);
         let row_count = record.head.extent().row_count;
-        plain_run(&rows, row_count, self.arity, buffer, &mut self.counts)?;
-        Ok(Some(buffer.rows()))
+        self.rows.clear();
+        decode_run(
+            &rows,
+            row_count,
+            self.arity,
+            &mut self.rows,
+            &mut self.counts,
+        )?;
+        let mut batch = self.rows.batch();
+        let data = data_piece(self.records.file());
+        let ended = end_versions(&mut batch, first, &mut self.ends, &data)?;
+        self.counts.live = self.counts.live.saturating_sub(ended);
+        Ok(Some(batch))
     }
 }

@@ -110,6 +110,10 @@ impl Head for RecordHead {
         self.extent
     }
 
+    fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
     fn added_rows(&self) -> u32 {
         match self.kind {
             RecordKind::Rows => self.extent.row_count,

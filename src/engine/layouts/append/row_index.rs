@@ -50,7 +50,7 @@ impl RowIndex {
         let tree = match tree.filter(in_step) {
             Some(tree) => Some(tree),
             None => {
-                build(table, (file, counts), Lsn::default())?;
+                build(table, (file, counts), table.address.lsns.first)?;
                 Tree::open(index_place(table), pool)?
             }
         };

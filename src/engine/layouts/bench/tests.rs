@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::choice::{Layout, Shape};
-use crate::codec::ByteWriter;
+use crate::codec::{ByteWriter, RowBuffer, pack_row};
 use crate::engine::log::{Batch, Change};
 use crate::engine::pages::address::{Lsn, RowId, TableAddress};
 use crate::engine::pages::buffer_pool::BufferPool;
@@ -15,7 +15,7 @@ use crate::engine::table::{Access, Ended, Level, LiveTable, TableFiles, check_ta
 use crate::error::Result;
 use crate::file::LocalDisk;
 use crate::finding::Code;
-use crate::model::{Column, DataType, Row, RowBatch, RowRef, RowStream, Table, Value, ValueRef};
+use crate::model::{Column, DataType, Row, RowBatch, RowStream, Table, Value, ValueRef};
 
 /// Makes the changes of a batch, as a store does.
 pub(in crate::engine) fn carry_out(batch: &Batch) {
@@ -53,19 +53,20 @@ pub(in crate::engine) fn carry_out(batch: &Batch) {
     }
 }
 
-struct Rows<'a>(Option<&'a [Row]>);
+struct Rows<'a>(Option<&'a [Row]>, RowBuffer);
 
 impl RowStream for Rows<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         let rows = self.0.take().filter(|rows| !rows.is_empty());
-        Ok(rows.map(|rows| {
-            let mut batch = RowBatch::new();
-            for row in rows {
-                row.values.iter().for_each(|v| batch.push_value(v.as_ref()));
-                batch.end_row(row.xmin, row.xmax);
-            }
-            batch
-        }))
+        let Some(rows) = rows else {
+            return Ok(None);
+        };
+        self.1.clear();
+        for row in rows {
+            let values = row.values.iter().map(Value::as_ref);
+            self.1.push(values, row.xmin, row.xmax);
+        }
+        Ok(Some(self.1.batch()))
     }
 }
 
@@ -100,14 +101,10 @@ pub(in crate::engine) fn row(key: i64, text: &str) -> Row {
 }
 
 pub(in crate::engine) fn encoded(row: &Row) -> Vec<u8> {
-    let values: Vec<_> = row.values.iter().map(Value::as_ref).collect();
+    let values = row.values.iter().map(Value::as_ref);
     let mut w = ByteWriter::new();
-    let row = RowRef {
-        values: &values,
-        xmin: row.xmin,
-        xmax: row.xmax,
-    };
-    encode_row(&mut w, &row);
+    let row = pack_row(values, row.xmin, row.xmax);
+    encode_row(&mut w, &row.as_row(), None).unwrap();
     w.into_vec()
 }
 
@@ -143,13 +140,14 @@ impl Bench {
         };
         let address = TableAddress {
             cluster_id: 0xc1,
+            lsns: crate::engine::pages::address::Lsns::ANY,
             database: 2,
             table: 3,
         };
         let place = TablePlace::new(&LocalDisk::shared(), dir.path(), &table, address);
         let pages_per_file = if layout == Layout::Paged { 2 } else { 0 };
         let files = Shape::new(layout, pages_per_file).unwrap().tables();
-        let mut stream = Rows(Some(&rows));
+        let mut stream = Rows(Some(&rows), RowBuffer::default());
         let counts = files.write(&place, Lsn::default(), &mut stream).unwrap();
         let live = files.live(&place, counts, &access(true)).unwrap();
         let mut bench = Bench {

@@ -8,7 +8,6 @@ use super::heap::{RowPlace, State};
 use super::page_files::{PageFiles, PagePlace};
 use super::page_source::PageSource;
 use crate::codec::{ByteWriter, ContentHash};
-use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::key::key_digest;
@@ -140,7 +139,7 @@ fn open(
     };
     // One that damage of a row kept from being ended.
     place.disk.remove_if_there(&new)?;
-    let mut tree = TreeBuilder::create(index, Lsn::default(), &place.dir)?;
+    let mut tree = TreeBuilder::create(index, place.address.lsns.first, &place.dir)?;
     let pages = || PageFiles::new(place.clone());
     let sources = (pages(), pages());
     visible_rows(sources, table.arity, Some(key), |at, key| {
@@ -183,10 +182,10 @@ pub(super) fn visible_rows<S: PageSource>(
                 // Rows move when they end.
                 State::Moved | State::MovedRow | State::MovedHead => continue,
             };
-            let (walked, value) = walk_row_of(&tuple, row, arity, key)?;
+            let walked = walk_row_of(&tuple, row, arity, key)?;
             let slot = tuple.slot;
             if walked.visible {
-                take(RowPlace { page, slot }, value)?;
+                take(RowPlace { page, slot }, walked.key)?;
             }
         }
         page = page.saturating_add(1);

@@ -106,10 +106,10 @@ impl LivePaged {
             state: State::Row,
             piece,
         };
-        let (row, value) = walk_row_of(&tuple, chain.row(), self.table.arity, Some(key))?;
+        let row = walk_row_of(&tuple, chain.row(), self.table.arity, Some(key))?;
         let start = RowStart::read(&mut Cursor::new(chain.row()));
         let xmin = start.map_err(|flaw| piece.flaw(flaw))?.xmin;
-        let value = value.filter(|_| row.visible);
+        let value = row.key.filter(|_| row.visible);
         Ok(value.map(|value| (xmin, value.to_owned())))
     }
 }

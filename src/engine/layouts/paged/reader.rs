@@ -5,15 +5,15 @@ use super::heap::State;
 use super::overflow::NO_PAGE;
 use super::page_files::{PageFiles, PagePlace, check_len, whole_pages};
 use super::page_source::PageSource;
-use crate::codec::Cursor;
+use crate::codec::{Cursor, RowBuffer};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::check_dir;
-use crate::engine::rows::codec::{Decoded, TextArena, decode_plain, decode_row, walk_row};
+use crate::engine::rows::codec::decode_row;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::rows::row_run::{check_end, reserve_text};
+use crate::engine::rows::row_run::check_end;
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
-use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
+use crate::model::{RowBatch, RowPart, RowStream};
 
 /// Most pages whose rows share a batch.
 const BATCH_PAGES: usize = 8;
@@ -35,16 +35,7 @@ pub(super) struct TableReader<S> {
     end: u32,
     /// Whether all pages are read.
     whole: bool,
-    arena: Vec<u8>,
-}
-
-/// What the next batch is made of.
-enum Next {
-    /// Rows in pages.
-    Rows,
-    /// One row that was put together and checked.
-    Joined,
-    End,
+    rows: RowBuffer,
 }
 
 impl TableReader<PageFiles> {
@@ -82,40 +73,8 @@ impl<S: PageSource> TableReader<S> {
             slot: 0,
             end: NO_PAGE,
             whole: true,
-            arena: Vec::new(),
+            rows: RowBuffer::default(),
         }
-    }
-
-    /// Goes to the next tuple of a row, and makes room for its texts.
-    fn seek(&mut self) -> Result<Next> {
-        while self.page < self.end && self.pages.load(self.page)? {
-            let heap = self.pages.heap(self.pages.first(), self.page)?;
-            let mut after = self.slot;
-            let Some(tuple) = heap.and_then(|heap| heap.next(&mut after)) else {
-                self.page = self.page.saturating_add(1);
-                self.slot = 0;
-                continue;
-            };
-            match tuple.state {
-                State::Row => {
-                    let row = tuple.piece;
-                    let walked = walk_row(&mut Cursor::new(row.bytes), self.arity);
-                    let text_len = walked.map_err(|flaw| row.flaw(flaw))?.text_len;
-                    reserve_text(&mut self.arena, text_len);
-                    return Ok(Next::Rows);
-                }
-                State::Head | State::Moved => {
-                    self.chain.read_tuple(&tuple, self.page, |_| {})?;
-                    let (walked, _) = walk_row_of(&tuple, self.chain.row(), self.arity, None)?;
-                    reserve_text(&mut self.arena, walked.text_len);
-                    self.slot = after;
-                    return Ok(Next::Joined);
-                }
-                State::MovedRow | State::MovedHead => self.slot = after,
-            }
-        }
-        self.check_end()?;
-        Ok(Next::End)
     }
 
     fn check_end(&self) -> Result<()> {
@@ -129,77 +88,12 @@ impl<S: PageSource> TableReader<S> {
         }
         Ok(self.counts.check(self.expected, &place.dir, 0)?)
     }
-
-    /// Rows of the pages at hand, up to one that is put together or until their texts fill
-    /// the arena.
-    fn rows(&mut self) -> Result<RowBatch<'_>> {
-        let mut arena = TextArena::new(&mut self.arena);
-        let mut batch = RowBatch::new();
-        for page in self.pages.at_hand().take(pages_left(self.page, self.end)) {
-            let heap = self.pages.heap(page, self.page)?;
-            loop {
-                let before = self.slot;
-                let Some(tuple) = heap.and_then(|heap| heap.next(&mut self.slot)) else {
-                    break;
-                };
-                let row = match tuple.state {
-                    State::Row => tuple.piece,
-                    State::MovedRow | State::MovedHead => continue,
-                    State::Head | State::Moved => {
-                        self.slot = before;
-                        return Ok(batch);
-                    }
-                };
-                let mut c = Cursor::new(row.bytes);
-                let decoded = decode_row(&mut c, self.arity, &mut arena, &mut batch);
-                match decoded.map_err(|flaw| row.flaw(flaw))? {
-                    Decoded::Row { visible } => self.counts.add(visible),
-                    Decoded::NoRoom => {
-                        self.slot = before;
-                        return Ok(batch);
-                    }
-                }
-                check_end(&row, &c)?;
-            }
-            self.page = self.page.saturating_add(1);
-            self.slot = 0;
-        }
-        Ok(batch)
-    }
-
-    /// The row that was put together.
-    fn joined(&mut self) -> Result<RowBatch<'_>> {
-        let row = Piece {
-            path: &self.pages.place().dir,
-            offset: 0,
-            bytes: self.chain.row(),
-        };
-        let mut arena = TextArena::new(&mut self.arena);
-        let mut batch = RowBatch::new();
-        let mut c = Cursor::new(row.bytes);
-        let decoded = decode_row(&mut c, self.arity, &mut arena, &mut batch);
-        if let Decoded::Row { visible } = decoded.map_err(|flaw| row.flaw(flaw))? {
-            self.counts.add(visible);
-        }
-        Ok(batch)
-    }
 }
 
 impl<S: PageSource> RowStream for TableReader<S> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        match self.seek()? {
-            Next::Rows => self.rows().map(Some),
-            Next::Joined => self.joined().map(Some),
-            Next::End => Ok(None),
-        }
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        while buffer.is_empty() {
+        self.rows.clear();
+        while self.rows.is_empty() {
             if self.page >= self.end || !self.pages.load(self.page)? {
                 self.check_end()?;
                 return Ok(None);
@@ -220,7 +114,7 @@ impl<S: PageSource> RowStream for TableReader<S> {
                         }
                     };
                     let mut c = Cursor::new(row.bytes);
-                    let decoded = decode_plain(&mut c, self.arity, buffer);
+                    let decoded = decode_row(&mut c, self.arity, &mut self.rows);
                     let visible = decoded.map_err(|flaw| row.flaw(flaw))?;
                     check_end(&row, &c)?;
                     self.counts.add(visible);
@@ -229,7 +123,7 @@ impl<S: PageSource> RowStream for TableReader<S> {
                 self.slot = 0;
             }
         }
-        Ok(Some(buffer.rows()))
+        Ok(Some(self.rows.batch()))
     }
 }
 

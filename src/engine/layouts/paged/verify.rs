@@ -235,7 +235,6 @@ impl Scan<'_, '_> {
     }
 
     fn page(&mut self, page: &Piece<'_>, header: &PageHeader, number: u32) -> Result<()> {
-        self.check.not_newer(page, header.lsn)?;
         let bounds = header.bounds(page)?;
         self.against_map(number, entry_of_page(&bounds))?;
         match bounds.kind {
@@ -292,7 +291,7 @@ impl Scan<'_, '_> {
             }
         };
         let key = self.entries.as_ref().and(self.key);
-        let (walked, value) = walk_row_of(tuple, row, self.arity, key)?;
+        let walked = walk_row_of(tuple, row, self.arity, key)?;
         if walked.visible && tuple.state == State::Moved {
             let found = "a visible row that has moved";
             let expected = "a row that moved when it ended";
@@ -301,7 +300,8 @@ impl Scan<'_, '_> {
                 .damage(0, Code::BrokenChain, found, expected)
                 .into());
         }
-        if let (Some(entries), Some(value)) = (&mut self.entries, value.filter(|_| walked.visible))
+        if let (Some(entries), Some(value)) =
+            (&mut self.entries, walked.key.filter(|_| walked.visible))
         {
             let slot = tuple.slot;
             entries.add(&key_index::entry(value, RowPlace { page, slot }));

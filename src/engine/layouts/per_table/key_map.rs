@@ -46,9 +46,9 @@ impl KeyMap {
         let (mut index, mut bytes) = (0, ByteWriter::new());
         while let Some(batch) = rows.next_batch()? {
             for row in batch.rows() {
-                if let Some(value) = row.values.get(key).filter(|_| row.is_visible()) {
+                if let Some(value) = row.value(key).filter(|_| row.is_visible()) {
                     bytes.clear();
-                    encode_value(&mut bytes, value);
+                    encode_value(&mut bytes, &value);
                     map.insert(bytes.as_slice(), index);
                 }
                 index += 1;

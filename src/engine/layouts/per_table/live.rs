@@ -104,7 +104,7 @@ impl LiveTable for LivePerTable {
             return Ok(Ended::Not);
         }
         self.counts.live = self.counts.live.saturating_sub(1);
-        if let (Some(keys), Some(key)) = (self.keys.get_mut(), key.bytes) {
+        if let (Some(keys), Some(key)) = (self.keys.get_mut(), key.key) {
             keys.remove(key, id.0);
         }
         Ok(Ended::Yes { moved: None })
@@ -126,7 +126,7 @@ impl LiveTable for LivePerTable {
             let Some(row) = self.read(RowId(index))? else {
                 continue;
             };
-            if key_of(&Piece::of(&self.file, &row), &self.place)?.bytes == Some(key) {
+            if key_of(&Piece::of(&self.file, &row), &self.place)?.key == Some(key) {
                 return Ok(Some(RowId(index)));
             }
         }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use super::block::BlockHead;
 use super::trailer::{TRAILER_LEN, Trailer};
 use super::{MAGIC, SUFFIX};
+use crate::codec::RowBuffer;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::file_header::{FILE_HEADER_LEN, FileHeader};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::{Block, BlockWalk, Head, block_parts};
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::rows::row_run::{RowRun, plain_run};
+use crate::engine::rows::row_run::decode_run;
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
-use crate::model::{PlainBuffer, PlainRows, RowBatch, RowPart, RowStream};
+use crate::model::{RowBatch, RowPart, RowStream};
 
 /// Header and trailer of a file whose blocks were not read yet.
 pub(super) struct Ends {
@@ -115,11 +116,9 @@ pub(super) struct TableReader {
     /// Whether all blocks are read.
     whole: bool,
     arity: usize,
-    /// The block at hand, while it has rows that were not handed out.
-    block: Option<(Block<BlockHead>, RowRun)>,
     /// Rows handed out.
     counts: TableCounts,
-    arena: Vec<u8>,
+    rows: RowBuffer,
 }
 
 impl TableReader {
@@ -138,24 +137,9 @@ impl TableReader {
             file,
             whole,
             arity: table.arity,
-            block: None,
             counts: TableCounts::default(),
-            arena: Vec::new(),
+            rows: RowBuffer::default(),
         })
-    }
-
-    /// Takes in the next block. At the end of the file, checks the totals.
-    fn next_block(&mut self) -> Result<bool> {
-        if let Some(block) = self.blocks.advance()? {
-            self.block = Some((block, RowRun::new(block.head.extent().row_count)));
-            return Ok(true);
-        }
-        if !self.whole {
-            return Ok(false);
-        }
-        self.blocks.totals.counts.live = self.counts.live;
-        self.file.check(&self.blocks.totals)?;
-        Ok(false)
     }
 }
 
@@ -217,32 +201,23 @@ pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPa
 
 impl RowStream for TableReader {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        if self.block.is_none() && !self.next_block()? {
-            return Ok(None);
-        }
-        let Some((block, mut run)) = self.block.take() else {
-            return Ok(None);
-        };
-        let rows = self.blocks.walk.rows(&block);
-        let batch = run.next_batch(rows, self.arity, &mut self.arena, &mut self.counts)?;
-        self.block = (!run.is_over()).then_some((block, run));
-        Ok(Some(batch))
-    }
-
-    fn offers_plain(&mut self) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
-        if !self.next_block()? {
-            return Ok(None);
-        }
-        let Some((block, _)) = self.block.take() else {
+        let Some(block) = self.blocks.advance()? else {
+            if self.whole {
+                self.blocks.totals.counts.live = self.counts.live;
+                self.file.check(&self.blocks.totals)?;
+            }
             return Ok(None);
         };
         let rows = self.blocks.walk.rows(&block);
         let row_count = block.head.extent().row_count;
-        plain_run(&rows, row_count, self.arity, buffer, &mut self.counts)?;
-        Ok(Some(buffer.rows()))
+        self.rows.clear();
+        decode_run(
+            &rows,
+            row_count,
+            self.arity,
+            &mut self.rows,
+            &mut self.counts,
+        )?;
+        Ok(Some(self.rows.batch()))
     }
 }

@@ -63,6 +63,11 @@ pub(in crate::engine) trait Head: Copy {
         MIN_ROW_LEN..=Self::MAX_ROW_LEN
     }
 
+    /// State of the log that the block is of, where blocks say so.
+    fn lsn(&self) -> Lsn {
+        Lsn::default()
+    }
+
     /// Appends the fields before the checksum.
     fn encode(&self, w: &mut ByteWriter);
 
@@ -147,7 +152,8 @@ impl<H: Head> Block<H> {
     /// Checks the checksum of the block that `piece` holds.
     ///
     /// # Errors
-    /// `ChecksumMismatch`: damage, or a block of another table or place.
+    /// `ChecksumMismatch`: damage, or a block of another table or place;
+    /// `WrongPlace` for one of another log.
     pub(in crate::engine) fn check(
         &self,
         piece: &Piece<'_>,
@@ -157,6 +163,7 @@ impl<H: Head> Block<H> {
         let mut crc = address.seed(piece.offset);
         crc.update(head.get(..H::LEN - CRC_LEN).unwrap_or_default());
         crc.update(rows);
-        check_crc(piece, H::LEN - CRC_LEN, crc, self.crc)
+        check_crc(piece, H::LEN - CRC_LEN, crc, self.crc)?;
+        piece.check_lsn(0, self.head.lsn(), address.lsns)
     }
 }

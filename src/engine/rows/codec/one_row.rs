@@ -1,10 +1,8 @@
-//! Single rows as bytes: ended, and decoded.
+//! What is done to the bytes of a single row without its values.
 
-use super::walk::walk_row;
-use super::{HAS_XMAX, Read, TextArena, decode_row};
+use super::{HAS_XMAX, Read};
 use crate::codec::{ByteWriter, Cursor};
 use crate::finding::Code;
-use crate::model::{Row, RowBatch};
 
 /// Appends a visible row as the version that `xmax` ended.
 ///
@@ -53,14 +51,4 @@ impl RowStart {
             xmax_len: c.position() - at,
         })
     }
-}
-
-/// One row that has `bytes` for itself; `None` when they are no such row.
-pub(in crate::engine) fn decode_alone(bytes: &[u8], arity: usize) -> Option<Row> {
-    let text_len = walk_row(&mut Cursor::new(bytes), arity).ok()?.text_len;
-    let mut room = vec![0; text_len];
-    let mut batch = RowBatch::new();
-    let mut arena = TextArena::new(&mut room);
-    decode_row(&mut Cursor::new(bytes), arity, &mut arena, &mut batch).ok()?;
-    batch.rows().next().map(|row| row.to_owned())
 }

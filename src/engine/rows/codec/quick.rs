@@ -4,85 +4,70 @@
 use super::{HAS_XMAX, tag};
 use crate::codec::{is_ascii, unzigzag};
 use crate::engine::rows::packed_time::{
-    DATE_LEN, TIMESTAMP_LEN, TIMESTAMP_TZ_LEN, is_date, is_timestamp, unpack_date,
-    unpack_timestamp_tz,
+    TIMESTAMP_LEN, is_date, is_timestamp, unpack_date, unpack_timestamp_tz,
 };
 
 /// What is to be done with the values of a row. Tags are those of the legacy
-/// files, texts are UTF-8. `None` ends the quick way.
+/// files, texts are UTF-8. `None` is said of a number that no text packs to.
 pub(super) trait Values {
     /// NULL.
-    fn null(&mut self) -> Option<()>;
+    fn null(&mut self);
     /// A SmallInt.
-    fn small_int(&mut self, value: i16) -> Option<()>;
+    fn small_int(&mut self, value: i16);
     /// An Integer.
-    fn integer(&mut self, value: i64) -> Option<()>;
+    fn integer(&mut self, value: i64);
     /// The bytes of a Real.
-    fn real(&mut self, bytes: [u8; 8]) -> Option<()>;
+    fn real(&mut self, bytes: [u8; 8]);
     /// A Boolean.
-    fn boolean(&mut self, value: bool) -> Option<()>;
+    fn boolean(&mut self, value: bool);
     /// A text, or the bytes of a Bytea.
-    fn text(&mut self, tag: u8, text: &[u8]) -> Option<()>;
+    fn text(&mut self, tag: u8, text: &[u8]);
     /// A Date that is stored as a number.
     #[inline]
     fn date(&mut self, number: u64) -> Option<()> {
-        self.text(tag::DATE, &unpack_date(number)?)
+        self.text(tag::DATE, &unpack_date(number)?);
+        Some(())
     }
     /// A Timestamp that is stored as a number.
     #[inline]
     fn timestamp(&mut self, number: u64) -> Option<()> {
         let text = unpack_timestamp_tz(number)?;
-        self.text(tag::TIMESTAMP, text.get(..TIMESTAMP_LEN)?)
+        self.text(tag::TIMESTAMP, text.get(..TIMESTAMP_LEN)?);
+        Some(())
     }
     /// A TimestampTz that is stored as a number.
     #[inline]
     fn timestamp_tz(&mut self, number: u64) -> Option<()> {
-        self.text(tag::TIMESTAMP_TZ, &unpack_timestamp_tz(number)?)
+        self.text(tag::TIMESTAMP_TZ, &unpack_timestamp_tz(number)?);
+        Some(())
     }
     /// A Uuid.
-    fn uuid(&mut self, bytes: &[u8; 16]) -> Option<()>;
+    fn uuid(&mut self, bytes: &[u8; 16]);
     /// An enum value: name of its type, label.
-    fn label(&mut self, name: &[u8], label: &[u8]) -> Option<()>;
+    fn label(&mut self, name: &[u8], label: &[u8]);
 }
 
-/// Adds up the arena that a row needs, and looks at nothing else.
-#[derive(Debug, Default)]
-pub(super) struct TextLen(pub usize);
+/// Values that are checked and nothing else.
+pub(super) struct Checked;
 
-impl Values for TextLen {
-    fn null(&mut self) -> Option<()> {
-        Some(())
-    }
-    fn small_int(&mut self, _: i16) -> Option<()> {
-        Some(())
-    }
-    fn integer(&mut self, _: i64) -> Option<()> {
-        Some(())
-    }
-    fn real(&mut self, _: [u8; 8]) -> Option<()> {
-        Some(())
-    }
-    fn boolean(&mut self, _: bool) -> Option<()> {
-        Some(())
-    }
-    fn text(&mut self, _: u8, _: &[u8]) -> Option<()> {
-        Some(())
-    }
+impl Values for Checked {
+    fn null(&mut self) {}
+    fn small_int(&mut self, _: i16) {}
+    fn integer(&mut self, _: i64) {}
+    fn real(&mut self, _: [u8; 8]) {}
+    fn boolean(&mut self, _: bool) {}
+    fn text(&mut self, _: u8, _: &[u8]) {}
     fn date(&mut self, number: u64) -> Option<()> {
-        is_date(number).then(|| self.0 += DATE_LEN)
+        is_date(number).then_some(())
     }
     fn timestamp(&mut self, number: u64) -> Option<()> {
-        is_timestamp(number).then(|| self.0 += TIMESTAMP_LEN)
+        is_timestamp(number).then_some(())
     }
     fn timestamp_tz(&mut self, number: u64) -> Option<()> {
-        is_timestamp(number).then(|| self.0 += TIMESTAMP_TZ_LEN)
+        is_timestamp(number).then_some(())
     }
-    fn uuid(&mut self, _: &[u8; 16]) -> Option<()> {
-        Some(())
-    }
-    fn label(&mut self, _: &[u8], _: &[u8]) -> Option<()> {
-        Some(())
-    }
+    fn uuid(&mut self, _: &[u8; 16]) {}
+    fn label(&mut self, _: &[u8], _: &[u8]) {}
 }
 
 /// What stands around the values of a row.
@@ -141,36 +126,36 @@ fn quick_value<'a>(bytes: &'a [u8], values: &mut impl Values) -> Option<&'a [u8]
     let (tag, rest) = bytes.split_first()?;
     Some(match *tag {
         tag::NULL => {
-            values.null()?;
+            values.null();
             rest
         }
         tag::SMALL_INT => {
             let (number, rest) = varint(rest)?;
-            values.small_int(i16::try_from(unzigzag(number)).ok()?)?;
+            values.small_int(i16::try_from(unzigzag(number)).ok()?);
             rest
         }
         tag::INTEGER => {
             let (number, rest) = varint(rest)?;
-            values.integer(unzigzag(number))?;
+            values.integer(unzigzag(number));
             rest
         }
         tag::REAL => {
             let (real, rest) = rest.split_first_chunk()?;
-            values.real(*real)?;
+            values.real(*real);
             rest
         }
         tag::FALSE | tag::TRUE => {
-            values.boolean(*tag == tag::TRUE)?;
+            values.boolean(*tag == tag::TRUE);
             rest
         }
         tag::UUID => {
             let (uuid, rest) = rest.split_first_chunk()?;
-            values.uuid(uuid)?;
+            values.uuid(uuid);
             rest
         }
         tag::BYTEA => {
             let (bytes, rest) = counted(rest)?;
-            values.text(*tag, bytes)?;
+            values.text(*tag, bytes);
             rest
         }
         tag::NUMERIC
@@ -181,13 +166,13 @@ fn quick_value<'a>(bytes: &'a [u8], values: &mut impl Values) -> Option<&'a [u8]
         | tag::TIMESTAMP
         | tag::TIMESTAMP_TZ => {
             let (text, rest) = text(rest)?;
-            values.text(*tag, text)?;
+            values.text(*tag, text);
             rest
         }
         tag::ENUM => {
             let (name, rest) = text(rest)?;
             let (label, rest) = text(rest)?;
-            values.label(name, label)?;
+            values.label(name, label);
             rest
         }
         tag::PACKED_DATE => {

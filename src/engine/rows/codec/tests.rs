@@ -1,78 +1,45 @@
 use proptest::prelude::*;
 
-use super::one_row::end_row;
 use super::*;
-use crate::model::{Row, Value};
+use crate::codec::{Cursor, RowBuffer, pack_row};
+use crate::finding::Code;
+use crate::model::{PackedRow, Row, Value};
+
+fn packed(row: &Row) -> PackedRow {
+    pack_row(row.values.iter().map(Value::as_ref), row.xmin, row.xmax)
+}
 
 fn encoded(row: &Row) -> Vec<u8> {
-    let values: Vec<_> = row.values.iter().map(Value::as_ref).collect();
     let mut w = ByteWriter::new();
-    let row = RowRef {
-        values: &values,
-        xmin: row.xmin,
-        xmax: row.xmax,
-    };
-    encode_row(&mut w, &row);
-    assert_eq!(encoded_from_plain(&row), w.as_slice());
-    w.into_vec()
-}
-
-/// The same row, encoded from its plain bytes.
-fn encoded_from_plain(row: &RowRef<'_>) -> Vec<u8> {
-    let plain = plain(row);
-    let mut bytes = vec![0; plain.rows().bytes().len()];
-    let mut room = Room::new(&mut bytes);
-    let row = plain.rows().iter().next().unwrap();
-    let (before, after) = encode_plain(&mut room, &row, Some(0)).unwrap();
-    let left = room.len();
-    let len = bytes.len();
-    if let Some(value) = row_values(&row).first() {
-        let mut w = ByteWriter::new();
-        encode_value(&mut w, value);
-        assert_eq!(&bytes[len - before..len - after], w.as_slice());
-    }
-    bytes.truncate(len - left);
+    let key = encode_row(&mut w, &packed(row).as_row(), Some(0)).unwrap();
+    let bytes = w.into_vec();
+    let mut of_key = ByteWriter::new();
+    let first = row.values.first();
+    first
+        .into_iter()
+        .for_each(|value| encode_value(&mut of_key, &value.as_ref()));
+    assert_eq!(&bytes[key], of_key.as_slice());
     bytes
-}
-
-fn row_values<'a>(row: &crate::model::PlainRow<'a>) -> Vec<ValueRef<'a>> {
-    let mut c = Cursor::new(row.values);
-    let count = c.u64().unwrap();
-    let values = (0..count).map(|_| crate::codec::read_plain_value(&mut c).unwrap());
-    values.collect()
-}
-
-fn plain(row: &RowRef<'_>) -> crate::model::PlainBuffer {
-    let mut batch = RowBatch::new();
-    row.values.iter().for_each(|value| batch.push_value(*value));
-    batch.end_row(row.xmin, row.xmax);
-    let mut buffer = crate::model::PlainBuffer::default();
-    crate::codec::buffer_rows(&batch, &mut buffer);
-    buffer
 }
 
 /// One row and how many bytes it took; the walk must agree.
 fn decoded(bytes: &[u8], arity: usize) -> Read<(Row, usize)> {
     let mut walked = Cursor::new(bytes);
     let summary = walk_row(&mut walked, arity);
-    let mut room = vec![0; summary.map_or(1 << 16, |summary| summary.text_len)];
-    let mut batch = RowBatch::new();
     let mut c = Cursor::new(bytes);
-    let read = decode_row(&mut c, arity, &mut TextArena::new(&mut room), &mut batch);
-    let mut decoded = crate::model::PlainBuffer::default();
-    let mut after = Cursor::new(bytes);
-    let read_plain = decode_plain(&mut after, arity, &mut decoded);
-    assert_eq!(read.err(), summary.err());
-    assert_eq!(read_plain.err(), summary.err());
-    let visible = summary?.visible;
-    assert_eq!(read, Ok(Decoded::Row { visible }));
+    let mut rows = RowBuffer::default();
+    let read = decode_row(&mut c, arity, &mut rows);
+    assert_eq!(read, summary.map(|summary| summary.visible));
+    if read.is_err() {
+        assert!(rows.is_empty() && rows.next_row().is_empty());
+    }
+    let visible = read?;
     assert_eq!(c.position(), walked.position());
-    assert_eq!((read_plain, after.position()), (Ok(visible), c.position()));
-    let whole = batch.rows().next().unwrap();
-    assert_eq!(decoded.rows().bytes(), plain(&whole).rows().bytes());
-    let row = batch.rows().next().unwrap().to_owned();
+    let batch = rows.batch();
+    let row = batch.rows().next().unwrap();
+    assert_eq!(PackedRow::of(&row), packed(&row.to_owned()));
     assert_eq!(row.is_visible(), visible);
-    Ok((row, c.position()))
+    Ok((row.to_owned(), c.position()))
 }
 
 fn row(values: Vec<Value>) -> Row {
@@ -183,22 +150,6 @@ fn a_length_of_2_to_the_63_is_short_not_an_allocation() {
     bytes.extend([0x80; 9]);
     bytes.push(1);
     assert!(matches!(decoded(&bytes, 1), Err(Flaw::Short { .. })));
-}
-
-#[test]
-fn without_room_the_row_waits_and_nothing_else_changes() {
-    let date = Value::Date("2025-01-02".into());
-    let bytes = encoded(&row(vec![date.clone(), date])).repeat(2);
-    let mut room = [0; 2 * DATE_LEN + DATE_LEN];
-    let mut arena = TextArena::new(&mut room);
-    let (mut batch, mut c) = (RowBatch::new(), Cursor::new(&bytes));
-    let first = decode_row(&mut c, 2, &mut arena, &mut batch);
-    assert_eq!(first, Ok(Decoded::Row { visible: true }));
-    let second = decode_row(&mut c, 2, &mut arena, &mut batch);
-    assert_eq!(second, Ok(Decoded::NoRoom));
-    assert_eq!(c.position(), bytes.len() / 2);
-    assert_eq!(batch.len(), 1);
-    assert_eq!(batch.rows().count(), 1);
 }
 
 fn value() -> impl Strategy<Value = Value> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::engine::log::{Change, Entry, LogReader, Owner, SegmentFile};
+use crate::engine::log::{Change, Entry, LogFacts, LogReader, Owner, SegmentFile};
 use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::engine::store::batch_check::BatchCheck;
 use crate::engine::store::changed_disk::ChangedDisk;
@@ -57,12 +57,17 @@ pub(super) fn read_log(
         batch: None,
     };
     let from = control.checkpoint;
-    let reader = match LogReader::open(disk, dir, control.origin.cluster_id, from) {
+    // That its end is missing was said.
+    let log = LogFacts {
+        synced: Lsn::default(),
+        ..control.log()
+    };
+    let reader = match LogReader::open(disk, dir, log, from) {
         Err(Error::Damage(_)) => {
             let at = first.unwrap_or_default();
             let last = Lsn::default();
             let from = LogPosition { at, last };
-            LogReader::open(disk, dir, control.origin.cluster_id, from)
+            LogReader::open(disk, dir, log, from)
         }
         reader => reader,
     };
@@ -86,7 +91,7 @@ pub(super) fn read_log(
 
 /// What keeps whole records from being reached, if anything does.
 fn hole(disk: &Arc<dyn Disk>, dir: &Path, recovered: &Recovered) -> Result<Option<Finding>> {
-    let cluster_id = recovered.control.origin.cluster_id;
+    let log = recovered.control.log();
     let lost = |finding: &Finding| {
         let found = Finding::new(Code::RecordsLost);
         let found = found.detail(finding.detail.clone().unwrap_or_default());
@@ -95,7 +100,7 @@ fn hole(disk: &Arc<dyn Disk>, dir: &Path, recovered: &Recovered) -> Result<Optio
             None => found,
         }
     };
-    let read = LogReader::open(disk, dir, cluster_id, recovered.from);
+    let read = LogReader::open(disk, dir, log, recovered.from);
     let walked = read.and_then(|mut reader| {
         while reader.advance()?.is_some() {}
         Ok(reader

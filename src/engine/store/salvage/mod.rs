@@ -2,7 +2,10 @@
 //! whatever else is lost, and what is lost is said.
 
 mod log;
+mod rebuild;
 mod survey;
+
+pub(in crate::engine) use rebuild::rebuild_catalogs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +16,7 @@ use super::lock::lock;
 use super::read::{Rows, Store, StoredTable, WholeTable};
 use super::recovery::Recovered;
 use crate::engine::log::Owner;
-use crate::engine::pages::address::Lsn;
+use crate::engine::pages::address::Lsns;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Coverage, Level, Overlay, TableCheck, TableFiles};
 use crate::error::{Damage, Result};
@@ -43,13 +46,19 @@ impl Store {
         };
         let mut report = Report::new();
         let found = find_control(&**disk, dir, &mut report)?;
+        let is_known = found.is_known;
         let log = read_log(disk, dir, found, &mut report)?;
         let (recovered, overlays, replayed) = match log {
             Log::Whole(recovered) => (recovered, BTreeMap::new(), true),
             Log::Damaged(recovered, overlays) => (recovered, overlays, false),
         };
         let files = recovered.control.shape.tables();
-        let (global, databases) = find_catalog(&recovered, dir, &*files, &mut report)?;
+        let cluster = match is_known && replayed {
+            true => recovered.cluster(),
+            false => recovered.control.cluster(Lsns::ANY.last),
+        };
+        let found = (&recovered, cluster);
+        let (global, databases) = find_catalog(found, dir, &*files, &mut report)?;
         let mut store = Store {
             control: recovered.control.clone(),
             catalog: Catalog {
@@ -147,7 +156,6 @@ impl Store {
             known: &mut Default::default(),
             database,
             table,
-            newest: Lsn(u64::MAX),
             derived: false,
         };
         self.files

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::layouts::{Layout, MAX_PAGES_PER_FILE, Shape};
-use crate::engine::pages::address::TableAddress;
+use crate::engine::pages::address::{Cluster, TableAddress};
 use crate::engine::pages::buffer_pool::PAGE_LEN;
+use crate::engine::pages::page::TABLE_OFFSET;
 use crate::engine::pages::paths::{
     DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
 };
@@ -181,7 +182,7 @@ fn pages_per_file(disk: &dyn Disk, table: &Path) -> Result<u32> {
         .unwrap_or(MAX_PAGES_PER_FILE))
 }
 
-fn database_dirs(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn database_dirs(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = disk.entries(dir)?.into_iter();
     let dirs = entries.filter(|entry| entry.is_dir && entry.name.starts_with(DATABASE_PREFIX));
     Ok(dirs.map(|entry| entry.path).collect())
@@ -196,6 +197,9 @@ fn descriptors_in(disk: &dyn Disk, database: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.map(|file| file.path).collect())
 }
 
+/// Descriptors by where they are, each with the id of its database.
+type Described = BTreeMap<PathBuf, (u32, Descriptor<'static>)>;
+
 /// Databases, each with the tables that were found of it.
 type FoundDatabases = Vec<(Database, Vec<FoundTable>)>;
 
@@ -204,19 +208,19 @@ type FoundDatabases = Vec<(Database, Vec<FoundTable>)>;
 /// # Errors
 /// `UnsupportedVersion`; I/O errors.
 pub(super) fn find_catalog(
-    recovered: &Recovered,
+    (recovered, cluster): (&Recovered, Cluster),
     dir: &Path,
     files: &dyn TableFiles,
     report: &mut Report,
 ) -> Result<(Catalog, FoundDatabases)> {
     let survey = Survey {
         disk: &recovered.disk,
-        cluster_id: recovered.control.origin.cluster_id,
+        cluster,
         files,
     };
     let disk = &*recovered.disk;
     let path = dir.join(GLOBAL_NAME);
-    let (catalog, entries) = match or_damage(Global::read(disk, dir, survey.cluster_id), &path)? {
+    let (catalog, entries) = match or_damage(Global::read(disk, dir, survey.cluster.id), &path)? {
         Ok(mut global) => {
             let entries = std::mem::take(&mut global.databases);
             let dirs = entries.into_iter().map(|entry| {
@@ -251,13 +255,40 @@ pub(super) fn find_catalog(
     Ok((catalog, databases))
 }
 
-struct Survey<'s> {
-    disk: &'s Arc<dyn Disk>,
-    cluster_id: u128,
-    files: &'s dyn TableFiles,
+/// What is looked through, and whose files count.
+pub(super) struct Survey<'s> {
+    pub disk: &'s Arc<dyn Disk>,
+    pub cluster: Cluster,
+    pub files: &'s dyn TableFiles,
 }
 
 impl Survey<'_> {
+    /// The whole descriptors in the directory of a database.
+    pub(super) fn described(&self, dir: &Path) -> Result<Described> {
+        let disk = &**self.disk;
+        let mut described = Described::new();
+        for path in descriptors_in(disk, dir)? {
+            if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)?
+                && found.owner.cluster_id == self.cluster.id
+            {
+                described.insert(path, (found.owner.database, found.document));
+            }
+        }
+        Ok(described)
+    }
+
+    /// The file names of tables in the directory of a database, without what
+    /// layouts add.
+    pub(super) fn stems(&self, dir: &Path) -> Result<BTreeSet<String>> {
+        let entries = self.disk.entries(dir)?.into_iter();
+        let stems = entries.filter_map(|entry| match entry.name.split_once('.') {
+            None if entry.is_dir => Some(entry.name.clone()),
+            Some((stem, "db" | "dat" | "table")) if stem != "metadata" => Some(stem.to_owned()),
+            _ => None,
+        });
+        Ok(stems.collect())
+    }
+
     /// One database; `None` where nothing says which one it is.
     fn database(
         &self,
@@ -267,14 +298,7 @@ impl Survey<'_> {
     ) -> Result<Option<(Database, Vec<FoundTable>)>> {
         let disk = &**self.disk;
         let path = dir.join(METADATA_NAME);
-        let mut described = BTreeMap::new();
-        for path in descriptors_in(disk, dir)? {
-            if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)?
-                && found.owner.cluster_id == self.cluster_id
-            {
-                described.insert(path, (found.owner.database, found.document));
-            }
-        }
+        let described = self.described(dir)?;
         let entry = match entry {
             Some(entry) => entry,
             None => match self.identify(dir, &described) {
@@ -287,7 +311,7 @@ impl Survey<'_> {
                 }
             },
         };
-        let read = Metadata::read(disk, dir, self.cluster_id, &entry);
+        let read = Metadata::read(disk, dir, self.cluster.id, &entry);
         let (listed, mut database) = match or_damage(read, &path)? {
             Ok(metadata) => {
                 let list = metadata.tables.iter().map(|table| {
@@ -297,7 +321,7 @@ impl Survey<'_> {
                 (list.collect::<Vec<_>>(), metadata.into_database())
             }
             Err(damage) => {
-                let what = "views, enum types and grants of tables are lost";
+                let what = "views, grants of tables, and enum types of no column are lost";
                 let finding = lost(Code::BytesLost, &damage, what);
                 report.add(finding.database(&entry.name));
                 (Vec::new(), Database::empty(&entry.name))
@@ -325,13 +349,20 @@ impl Survey<'_> {
                 }
             }
             self.unlisted((dir, &entry), &mut tables, report)?;
+            database.enums = enums_of(tables.iter().map(|table| &table.schema));
         }
         Ok(Some((database, tables)))
     }
 
-    fn place(&self, dir: &Path, schema: &Table, (database, table): (u32, u32)) -> TablePlace {
+    pub(super) fn place(
+        &self,
+        dir: &Path,
+        schema: &Table,
+        (database, table): (u32, u32),
+    ) -> TablePlace {
         let address = TableAddress {
-            cluster_id: self.cluster_id,
+            cluster_id: self.cluster.id,
+            lsns: self.cluster.lsns,
             database,
             table,
         };
@@ -339,15 +370,11 @@ impl Survey<'_> {
     }
 
     /// Which database a directory is of, by the files in it.
-    fn identify(
-        &self,
-        dir: &Path,
-        described: &BTreeMap<PathBuf, (u32, Descriptor<'static>)>,
-    ) -> Option<DatabaseEntry> {
+    pub(super) fn identify(&self, dir: &Path, described: &Described) -> Option<DatabaseEntry> {
         let path = dir.join(METADATA_NAME);
         let read = sealed::read_any::<Metadata<'static>>(&**self.disk, &path, KIND_METADATA);
         if let Ok((seal, metadata)) = read
-            && seal.cluster_id == self.cluster_id
+            && seal.cluster_id == self.cluster.id
         {
             return Some(DatabaseEntry {
                 id: seal.database,
@@ -398,17 +425,8 @@ impl Survey<'_> {
         report: &mut Report,
     ) -> Result<()> {
         let known: BTreeSet<String> = tables.iter().map(|t| t.place.stem.clone()).collect();
-        let mut stems = BTreeSet::new();
-        for entry in self.disk.entries(dir)? {
-            let stem = match entry.name.split_once('.') {
-                None if entry.is_dir => entry.name.as_str(),
-                Some((stem, "db" | "dat" | "table")) if stem != "metadata" => stem,
-                _ => continue,
-            };
-            if !known.contains(stem) {
-                stems.insert(stem.to_owned());
-            }
-        }
+        let mut stems = self.stems(dir)?;
+        stems.retain(|stem| !known.contains(stem));
         let used: BTreeSet<u32> = tables.iter().map(|t| t.place.address.table).collect();
         for stem in stems {
             let name = decode_name(&stem).unwrap_or_else(|| stem.clone());
@@ -449,7 +467,8 @@ impl Survey<'_> {
         }
         if disk.kind(start)? == Some(crate::file::EntryKind::Dir) {
             for file in disk.entries(start)?.into_iter().take(STATED_FILES) {
-                let pages = (0..STATED_PAGES).map(|page| page * PAGE_LEN as u64 + 20);
+                let pages =
+                    (0..STATED_PAGES).map(|page| page * PAGE_LEN as u64 + TABLE_OFFSET as u64);
                 places.extend(pages.map(|at| (file.path.clone(), at)));
             }
         }
@@ -480,16 +499,29 @@ impl Survey<'_> {
             },
         };
         let row = decode_alone(&row.bytes, arity_of(&row.bytes)?)?;
-        let values = row.values.iter().enumerate();
+        let values = row.values().enumerate();
         Some(
             values
                 .map(|(at, value)| {
                     let name = format!("column_{}", at + 1);
-                    Column::new(name, type_of(&value.as_ref()))
+                    Column::new(name, type_of(&value))
                 })
                 .collect(),
         )
     }
+}
+
+/// The enum types of columns, as tables name them.
+pub(super) fn enums_of<'t>(tables: impl Iterator<Item = &'t Table>) -> Vec<(String, Vec<String>)> {
+    let mut enums: Vec<(String, Vec<String>)> = Vec::new();
+    for column in tables.flat_map(|table| &table.columns) {
+        if let DataType::Enum { name, labels } = &column.data_type
+            && !enums.iter().any(|(known, _)| known == name)
+        {
+            enums.push((name.clone(), labels.clone()));
+        }
+    }
+    enums
 }
 
 /// A type that takes values of one kind.

@@ -1,8 +1,9 @@
 //! The rows of a table's file with the changes that it does not hold yet.
 
 use super::RowChanges;
+use crate::codec::RowBuffer;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::rows::row_run::RowRun;
+use crate::engine::rows::row_run::decode_run;
 use crate::error::Result;
 use crate::model::{RowBatch, RowStream};
 
@@ -15,10 +16,9 @@ pub(in crate::engine) struct MergedRows<'t> {
     changes: &'t RowChanges,
     /// Index of the row that comes next.
     next_row: u64,
-    /// The group at hand, and what of it was not handed out.
+    /// The group that comes next.
     group: usize,
-    run: Option<RowRun>,
-    arena: Vec<u8>,
+    rows: RowBuffer,
 }
 
 impl<'t> MergedRows<'t> {
@@ -36,8 +36,7 @@ impl<'t> MergedRows<'t> {
             changes,
             next_row: 0,
             group: 0,
-            run: None,
-            arena: Vec::new(),
+            rows: RowBuffer::default(),
         }
     }
 }
@@ -64,7 +63,7 @@ impl RowStream for MergedRows<'_> {
             end_versions(&mut batch, first, self.changes);
             return Ok(Some(batch));
         }
-        if self.group == 0 && self.run.is_none() {
+        if self.group == 0 {
             // Its totals are checked where it ends.
             self.file.next_batch()?;
         }
@@ -72,14 +71,12 @@ impl RowStream for MergedRows<'_> {
             return Ok(None);
         };
         let row_count = u32::try_from(group.row_count()).unwrap_or(u32::MAX);
-        let mut run = self.run.take().unwrap_or(RowRun::new(row_count));
         let rows = self.changes.piece(group.bytes());
         let mut counts = TableCounts::default();
-        let mut batch = run.next_batch(rows, self.arity, &mut self.arena, &mut counts)?;
-        match run.is_over() {
-            true => self.group += 1,
-            false => self.run = Some(run),
-        }
+        self.rows.clear();
+        decode_run(&rows, row_count, self.arity, &mut self.rows, &mut counts)?;
+        self.group += 1;
+        let mut batch = self.rows.batch();
         self.next_row = first.saturating_add(batch.len() as u64);
         end_versions(&mut batch, first, self.changes);
         Ok(Some(batch))

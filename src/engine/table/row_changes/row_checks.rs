@@ -6,7 +6,7 @@ use crate::codec::Cursor;
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
-use crate::engine::rows::codec::walk_row_key;
+use crate::engine::rows::codec::{RowSummary, walk_row_key};
 use crate::engine::rows::row_run::check_end;
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
@@ -24,8 +24,8 @@ pub(in crate::engine) fn checked_row<'a>(
         offset: 0,
         bytes: row,
     };
-    match key_of(&piece, table).map(|key| (key.visible, key.bytes)) {
-        Ok((true, key)) => Ok(key),
+    match key_of(&piece, table) {
+        Ok(row) if row.visible => Ok(row.key),
         _ => Err(Error::Usage(format!(
             "internal: a row for {} is none of {} values",
             table.file("").display(),
@@ -34,31 +34,19 @@ pub(in crate::engine) fn checked_row<'a>(
     }
 }
 
-/// The key of a row.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct RowKey<'a> {
-    /// Whether a user sees the row.
-    pub visible: bool,
-    /// The key in the row codec; `None` in a table without one.
-    pub bytes: Option<&'a [u8]>,
-}
-
-/// The key of a row of the table.
+/// The key of a row of the table, in the row codec, and whether a user sees it.
 ///
 /// # Errors
 /// When the bytes are no such row.
 pub(in crate::engine) fn key_of<'a>(
     row: &Piece<'a>,
     table: &TablePlace,
-) -> Result<RowKey<'a>, Damage> {
+) -> Result<RowSummary<'a>, Damage> {
     let mut c = Cursor::new(row.bytes);
     let walked = walk_row_key(&mut c, table.arity, table.key);
-    let (summary, bytes) = walked.map_err(|flaw| row.flaw(flaw))?;
+    let summary = walked.map_err(|flaw| row.flaw(flaw))?;
     check_end(row, &c)?;
-    Ok(RowKey {
-        visible: summary.visible,
-        bytes,
-    })
+    Ok(summary)
 }
 
 /// The damage that a place in the log means which is not where the row goes.

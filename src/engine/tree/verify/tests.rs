@@ -21,9 +21,10 @@ fn patch(place: &TreePlace, page: usize, at: usize, with: &[u8]) {
     let page_bytes = &mut bytes[page * 8192..][..8192];
     page_bytes[at..at + with.len()].copy_from_slice(with);
     let mut crc = place.address.seed(1 << 32 | page as u64);
-    crc.update(&page_bytes[4..]);
+    crc.update(&page_bytes[..12]);
+    crc.update(&page_bytes[16..]);
     let crc = crc.finalize().to_le_bytes();
-    page_bytes[..4].copy_from_slice(&crc);
+    page_bytes[12..16].copy_from_slice(&crc);
     fs::write(&place.path, bytes).unwrap();
 }
 
@@ -66,38 +67,38 @@ fn pages_in_the_wrong_place_and_links_that_lead_astray_are_found() {
         patch(&place, page, at, with);
         verified(&place, Level::Structure).0
     };
-    assert_eq!(found(1, 8, &[9]), []);
-    let child = |n: usize| 32 + 28 * n + 24;
+    assert_eq!(found(1, 16, &[9]), []);
+    let child = |n: usize| 44 + 28 * n + 24;
     // To itself, to another child, to the first page, to none.
     for to in [5u8, 3, 0, 6, 255] {
         assert_eq!(found(5, child(1), &[to]), [Code::BrokenChain], "{to}");
     }
     // A bound above and below what stands in the leaves.
-    assert_eq!(found(5, 32 + 28 + 12, &[1]), [Code::BadPage]);
-    assert_eq!(found(5, 32 + 28 + 12, &[0x72]), [Code::BadPage]);
-    assert_eq!(found(5, 32, &[1]), [Code::BadPage]);
+    assert_eq!(found(5, 44 + 28 + 12, &[1]), [Code::BadPage]);
+    assert_eq!(found(5, 44 + 28 + 12, &[0x72]), [Code::BadPage]);
+    assert_eq!(found(5, 44, &[1]), [Code::BadPage]);
     // A first entry that is above the next one, and what leaves have in common.
-    assert_eq!(found(2, 60 + 12, &[0xff, 0xff]), [Code::BadPage]);
-    assert_eq!(found(2, 32, &[0xff, 0xff]), [Code::BadPage]);
-    assert_eq!(found(2, 32 + 15, &[1]), [Code::BadPage]);
-    assert_eq!(found(2, 56, &[3]), [Code::OutOfRange]);
+    assert_eq!(found(2, 72 + 12, &[0xff, 0xff]), [Code::BadPage]);
+    assert_eq!(found(2, 44, &[0xff, 0xff]), [Code::BadPage]);
+    assert_eq!(found(2, 44 + 15, &[1]), [Code::BadPage]);
+    assert_eq!(found(2, 68, &[3]), [Code::OutOfRange]);
     // Counts, levels, root and kinds.
-    assert_eq!(found(0, 48, &[0xaf]), [Code::CountMismatch]);
-    assert_eq!(found(0, 36, &[1]), [Code::BrokenChain]);
-    assert_eq!(found(0, 36, &[3]), [Code::BrokenChain]);
-    assert_eq!(found(0, 36, &[9]), [Code::OutOfRange]);
-    assert_eq!(found(0, 32, &[6]), [Code::OutOfRange]);
-    assert_eq!(found(0, 40, &[5]), [Code::OutOfRange]);
-    assert_eq!(found(0, 40, &[7]), [Code::Truncated]);
-    assert_eq!(found(2, 5, &[1]), [Code::BadTag]);
-    assert_eq!(found(2, 28, &[33]), [Code::BadPage]);
+    assert_eq!(found(0, 60, &[0xaf]), [Code::CountMismatch]);
+    assert_eq!(found(0, 48, &[1]), [Code::BrokenChain]);
+    assert_eq!(found(0, 48, &[3]), [Code::BrokenChain]);
+    assert_eq!(found(0, 48, &[9]), [Code::OutOfRange]);
+    assert_eq!(found(0, 44, &[6]), [Code::OutOfRange]);
+    assert_eq!(found(0, 52, &[5]), [Code::OutOfRange]);
+    assert_eq!(found(0, 52, &[7]), [Code::Truncated]);
+    assert_eq!(found(2, 36, &[1]), [Code::BadTag]);
+    assert_eq!(found(2, 40, &[45]), [Code::BadPage]);
     // A root of one child: what the others hold is out of reach.
     let dir = tempfile::tempdir().unwrap();
     let place = place(&dir);
     bulk(&place, (0..400).map(wide), 0);
-    patch(&place, 0, 32, &[1]);
-    patch(&place, 0, 36, &[1]);
-    patch(&place, 0, 48, &369u16.to_le_bytes());
+    patch(&place, 0, 44, &[1]);
+    patch(&place, 0, 48, &[1]);
+    patch(&place, 0, 60, &369u16.to_le_bytes());
     assert_eq!(verified(&place, Level::Structure).0, [Code::OrphanPage]);
 }
 
@@ -121,7 +122,7 @@ proptest! {
     #[test]
     fn any_bytes_with_right_checksums_are_read_or_refused(
         page in 0..6usize,
-        at in prop_oneof![5..6usize, 28..64usize, 56..60usize, 32..400usize],
+        at in prop_oneof![36..38usize, 40..76usize, 68..72usize, 44..400usize],
         with in any::<[u8; 4]>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
