@@ -116,7 +116,6 @@ fn fits_bounded(value: &ValueRef<'_>, precision: u8, scale: u8) -> bool {
 
 /// A value of NUMERIC(precision, scale), whatever its tag, as an integer of the last
 /// place; `None` where it would be rounded. The precision is at most 38.
-#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub fn unscaled(value: &ValueRef<'_>, precision: u8, scale: u8) -> Option<i128> {
     with_decimal(value, |decimal| decimal.unscaled(precision, scale))?
 }

@@ -14,7 +14,6 @@ pub fn distinct_names(table: &Table) -> Vec<String> {
 
 /// As [`distinct_names`], with a sign in place of each NUL: for readers that take it
 /// for the end.
-#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub fn names_without_nul(table: &Table) -> Vec<String> {
     let names = table
         .columns
