@@ -13,7 +13,7 @@ use crate::render::{counted, cut_text, row_text};
 use crate::report::Report;
 
 use super::Exit;
-use super::document::{Head, Source, outcome};
+use super::document::{DirectoryShown, Head, outcome};
 use super::next_steps::{after_attribute, steps_text};
 use super::options::{Beyond, Common, Format, ReadArgs};
 use super::output::{Output, note, warn};
@@ -96,7 +96,7 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
             let identity = Identity::legacy(file.family);
             let head = Head {
                 command: "attribute",
-                source: Some(Source::known(&args.source, identity)),
+                source: Some(DirectoryShown::known(&args.source, identity)),
                 outcome: outcome(exit),
                 findings: &file.findings,
                 next: &steps,

@@ -10,7 +10,7 @@ use crate::commands::{Directory, Phase};
 use crate::error::Error;
 use crate::model::{RowBatch, RowSource};
 use crate::render::{
-    ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, distinct_names, parquet_type,
+    ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, names_without_nul, parquet_type,
 };
 use crate::report::Report;
 
@@ -62,6 +62,17 @@ pub(super) fn dump_parquet(
             continue;
         }
         note_names(one.database, one.table, common);
+        let names = names_without_nul(one.table);
+        for (column, name) in one.table.columns.iter().zip(&names) {
+            if column.name.contains('\0') {
+                let table = format!("{}.{}", one.database.name, one.table.name);
+                let (column, common) = (&column.name, export.common);
+                note(
+                    &format!("warning: {table}: column {column:?} is shown as {name:?}"),
+                    common,
+                );
+            }
+        }
         let declared = declared_columns(one, uuid_as_text);
         let declared = declared.filter(|_| !export.options.schema_only);
         let written = match declared {
@@ -94,7 +105,7 @@ fn write_table(
     typed: &[TypedColumn],
     compression: ParquetCompression,
 ) -> anyhow::Result<Option<()>> {
-    let names = distinct_names(one.table).into_iter();
+    let names = names_without_nul(one.table).into_iter();
     let columns = names.zip(typed).zip(&one.table.columns);
     let columns = columns.map(|((name, typed), column)| ParquetColumn {
         name,

@@ -1,6 +1,8 @@
 //! `rustdb-inspect dump --format sql`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::slice;
 
 use crate::commands::Directory;
 use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows};
@@ -29,6 +31,9 @@ pub(super) struct SqlOptions {
     /// What else.
     pub export: ExportOptions,
 }
+
+/// The chosen tables by their positions in the catalog.
+type Places<'c> = BTreeMap<(usize, usize), Chosen<'c>>;
 
 /// Writes the chosen tables as a script for psql. Everything is decided before
 /// the first line.
@@ -63,6 +68,7 @@ pub(super) fn dump_sql(
     let mut notes = Report::new();
     script.notes().for_each(|note| notes.add(note.clone()));
     warn(&notes, common);
+    let places: Places<'_> = chosen.iter().map(|one| (one.at, *one)).collect();
     let mut out = Output::new(common)?;
     let mut text = Vec::new();
     let missing: Vec<Finding> = directory
@@ -75,7 +81,13 @@ pub(super) fn dump_sql(
     if is_sqlite {
         push_sqlite_header(&mut text, &missing, options.export.redact);
         for database in &script.databases {
-            write_sqlite(&mut out, &mut text, directory, (chosen, database), &options)?;
+            write_sqlite(
+                &mut out,
+                &mut text,
+                directory,
+                (&places, database),
+                &options,
+            )?;
         }
         push_sqlite_end(&mut text);
         out.write_all(&text)?;
@@ -91,9 +103,8 @@ pub(super) fn dump_sql(
             if !options.schema_only {
                 out.write_all(&text)?;
                 text.clear();
-                let own = chosen.iter().filter(|one| one.at == table.at);
-                let own: Vec<Chosen<'_>> = own.copied().collect();
-                write_rows(&mut out, directory, (&own, table), options.export.redact)?;
+                let own = places.get(&table.at).map_or(&[][..], slice::from_ref);
+                write_rows(&mut out, directory, (own, table), options.export.redact)?;
             }
         }
         push_constraints(&mut text, database);
@@ -117,14 +128,13 @@ fn write_sqlite(
     out: &mut Output,
     text: &mut Vec<u8>,
     directory: &Directory,
-    (chosen, database): (&[Chosen<'_>], &DatabasePlan),
+    (places, database): (&Places<'_>, &DatabasePlan),
     options: &SqlOptions,
 ) -> anyhow::Result<()> {
     push_sqlite_database(text, database);
     for table in &database.tables {
-        let own = chosen.iter().filter(|one| one.at == table.at);
-        let own: Vec<Chosen<'_>> = own.copied().collect();
-        for one in &own {
+        let own = places.get(&table.at).map_or(&[][..], slice::from_ref);
+        for one in own {
             push_sqlite_table(text, table, one.table);
         }
         out.write_all(text)?;
@@ -136,7 +146,7 @@ fn write_sqlite(
                 visible.for_each(|row| rows.push(lines, &row));
             };
             let source = (directory as &dyn RowSource, directory.threads());
-            dump_rows(source, &own, render, &mut Lines(out))?;
+            dump_rows(source, own, render, &mut Lines(out))?;
         }
         push_sqlite_sequences(text, table);
     }

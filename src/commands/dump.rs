@@ -1,5 +1,7 @@
 //! `dump`: which tables, and their rows one after the other.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::model::{Catalog, Database, RowBatch, RowPart, RowSource, Table};
 use crate::work::{Threads, in_order};
@@ -36,14 +38,15 @@ impl Selection {
     /// `Usage` when a name is there for no database or table, with the nearest
     /// that is.
     pub fn choose<'c>(&self, catalog: &'c Catalog) -> Result<Vec<Chosen<'c>>> {
-        self.check(catalog)?;
+        let known = table_names(catalog).collect();
+        self.check(catalog, &known)?;
         let mut chosen = Vec::new();
         for (d, database) in databases_by_name(catalog) {
             if !self.wants_name(&database.name) {
                 continue;
             }
             for (t, table) in tables_by_name(database) {
-                if self.wants(catalog, &database.name, &table.name) {
+                if self.wants(&known, &database.name, &table.name) {
                     chosen.push(Chosen {
                         database,
                         table,
@@ -76,12 +79,12 @@ impl Selection {
         self.tables.is_empty() && self.databases.is_empty()
     }
 
-    fn wants(&self, catalog: &Catalog, database: &str, table: &str) -> bool {
+    fn wants(&self, known: &BTreeSet<&str>, database: &str, table: &str) -> bool {
         let mut names = self.tables.iter();
-        self.tables.is_empty() || names.any(|name| is_chosen_table(name, catalog, database, table))
+        self.tables.is_empty() || names.any(|name| is_chosen_table(name, known, database, table))
     }
 
-    fn check(&self, catalog: &Catalog) -> Result<()> {
+    fn check(&self, catalog: &Catalog, all: &BTreeSet<&str>) -> Result<()> {
         for name in &self.databases {
             if !database_names(catalog).any(|one| matches(name, one)) {
                 return Err(unknown("database", name, database_names(catalog)));
@@ -90,11 +93,10 @@ impl Selection {
         for name in &self.tables {
             let known = catalog.databases.iter().any(|database| {
                 let mut tables = database.tables.iter();
-                tables.any(|table| is_chosen_table(name, catalog, &database.name, &table.name))
+                tables.any(|table| is_chosen_table(name, all, &database.name, &table.name))
             });
             if !known {
-                let tables = catalog.databases.iter().flat_map(|d| &d.tables);
-                return Err(unknown("table", name, tables.map(|t| t.name.as_str())));
+                return Err(unknown("table", name, table_names(catalog)));
             }
         }
         Ok(())
@@ -110,15 +112,14 @@ fn database_names(catalog: &Catalog) -> impl Iterator<Item = &str> {
 
 /// Whether a name or pattern stands for a table, by itself or after its
 /// database and a dot.
-fn is_chosen_table(name: &str, catalog: &Catalog, database: &str, table: &str) -> bool {
-    let tables = catalog
-        .databases
-        .iter()
-        .flat_map(|database| &database.tables);
+fn is_chosen_table(name: &str, known: &BTreeSet<&str>, database: &str, table: &str) -> bool {
     let qualified = format!("{database}.{table}");
-    name == qualified
-        || is_chosen(name, table, tables.map(|table| table.name.as_str()))
-        || matches(name, &qualified)
+    name == qualified || is_chosen(name, table, known) || matches(name, &qualified)
+}
+
+fn table_names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let tables = catalog.databases.iter().flat_map(|d| &d.tables);
+    tables.map(|table| table.name.as_str())
 }
 
 fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Error {

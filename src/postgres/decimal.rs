@@ -79,6 +79,22 @@ impl<'t> Decimal<'t> {
         i64::try_from(if self.negative { -whole } else { whole }).ok()
     }
 
+    /// It as an integer of the last place of NUMERIC(precision, scale), if that holds
+    /// it without rounding; a precision of at most 38.
+    pub(super) fn unscaled(&self, precision: u8, scale: u8) -> Option<i128> {
+        if !self.fits(precision, scale) {
+            return None;
+        }
+        let places = usize::from(scale).checked_sub(self.fraction.len())?;
+        let digits = self.whole.bytes().chain(self.fraction.bytes());
+        let zeros = std::iter::repeat_n(b'0', places);
+        let number = digits.chain(zeros).try_fold(0_i128, |number, digit| {
+            let digit = i128::from(digit.checked_sub(b'0')?);
+            number.checked_mul(10)?.checked_add(digit)
+        })?;
+        Some(if self.negative { -number } else { number })
+    }
+
     /// Appends a form in which equal decimals have equal bytes.
     pub(super) fn push_canonical(&self, out: &mut Vec<u8>) {
         if self.negative && !self.is_zero() {
@@ -135,6 +151,17 @@ mod tests {
         let fits = |text, p, s| Decimal::parse(text).unwrap().fits(p, s);
         assert!(fits("12.50", 4, 2) && fits("99.99", 4, 2) && fits("0.500", 3, 1));
         assert!(!fits("100", 4, 2) && !fits("1.005", 4, 2));
+        let unscaled = |text, p, s| Decimal::parse(text).unwrap().unscaled(p, s);
+        assert_eq!(unscaled("12.5", 4, 2), Some(1250));
+        assert_eq!(unscaled("-0.05", 4, 2), Some(-5));
+        assert_eq!(unscaled("7.500", 4, 1), Some(75));
+        assert_eq!(unscaled("7.55", 4, 1), None);
+        let longest = "9".repeat(38);
+        assert_eq!(unscaled(&longest, 38, 0), longest.parse().ok());
+        assert_eq!(
+            unscaled(&format!("-0.{longest}"), 38, 38),
+            format!("-{longest}").parse().ok()
+        );
         let double = |text| Decimal::parse(text).unwrap().fits_double();
         assert!(double("-92199.3152") && double("0.000000000000000123456789012345"));
         assert!(double("123456789012345"));

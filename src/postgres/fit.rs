@@ -114,6 +114,12 @@ fn fits_bounded(value: &ValueRef<'_>, precision: u8, scale: u8) -> bool {
     with_decimal(value, |decimal| decimal.fits(precision, scale)) == Some(true)
 }
 
+/// A value of NUMERIC(precision, scale), whatever its tag, as an integer of the last
+/// place; `None` where it would be rounded. The precision is at most 38.
+pub fn unscaled(value: &ValueRef<'_>, precision: u8, scale: u8) -> Option<i128> {
+    with_decimal(value, |decimal| decimal.unscaled(precision, scale))?
+}
+
 /// Digits before and after the point of the decimal that a value is.
 pub fn decimal_digits(value: &ValueRef<'_>) -> Option<(usize, usize)> {
     with_decimal(value, |decimal| decimal.digits())

@@ -1,6 +1,7 @@
 //! JSON texts that jsonb keeps: it drops what stands twice in an object, takes
 //! no NUL, and reads every number as a numeric.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -80,6 +81,10 @@ fn numbers_are_short(text: &str) -> bool {
     true
 }
 
+/// A name of an object: of most the text itself.
+#[derive(serde::Deserialize)]
+struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
+
 /// A value without a NUL and without a name that stands twice in an object.
 struct Kept;
 
@@ -130,7 +135,7 @@ impl<'de> Visitor<'de> for Kept {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kept, A::Error> {
         let mut names = BTreeSet::new();
-        while let Some((name, _)) = entries.next_entry::<String, Kept>()? {
+        while let Some((Name(name), _)) = entries.next_entry::<Name<'_>, Kept>()? {
             if name.contains('\0') || !names.insert(name) {
                 return Err(A::Error::custom("a name with a NUL or twice"));
             }

@@ -17,7 +17,7 @@ mod sqlite;
 
 pub use column_type::{EnumType, PgType, candidates, sqlite_candidates};
 pub use copy::{copy_len, push_copy};
-pub use fit::{decimal_digits, fits, integer, moment};
+pub use fit::{decimal_digits, fits, integer, moment, unscaled};
 pub use key::{MAX_KEY_LEN, comparable, push_key};
 pub use moment::Moment;
 pub use name::{NameRules, assign_names, quote_ident, quote_literal};

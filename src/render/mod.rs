@@ -20,7 +20,7 @@ mod value;
 mod wrap;
 
 pub use crate::finding::counted;
-pub use columns::distinct_names;
+pub use columns::{distinct_names, names_without_nul};
 pub use csv::{CsvRows, push_csv_line};
 pub use escape::{escape, escape_lines};
 pub use findings::{Detail, findings_text};

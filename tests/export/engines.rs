@@ -122,3 +122,46 @@ fn the_old_servers_own_data_is_read_too() {
         read(&target);
     }
 }
+
+/// What the README says for an engine.
+fn line_of(engine: &str) -> String {
+    let readme = include_str!("../../README.md");
+    let start = format!("| {engine} | `");
+    let line = readme.lines().find_map(|line| line.strip_prefix(&start));
+    line.unwrap().strip_suffix("` |").unwrap().to_owned()
+}
+
+#[test]
+fn the_lines_of_the_readme_read_a_folder_as_a_table() {
+    let (source, scratch) = (many(), tempfile::tempdir().unwrap());
+    let target = scratch.path().join("tables");
+    let (directory, to) = (text(source.path()), text(&target));
+    let mut args = vec!["dump", &directory, "--format=parquet", "-q", "-o", &to];
+    args.extend(["--table=many", "--rows-per-file=1200"]);
+    inspect(args).exits(0);
+    let mut folders = walkdir::WalkDir::new(&target).into_iter().flatten();
+    let folder = folders.find(|entry| entry.file_name() == "many").unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5);
+    for (engine, count) in [
+        ("DuckDB", "len(duckdb.sql(line).fetchall())"),
+        ("polars", "len(eval(line))"),
+        (
+            "DataFusion",
+            "(c := datafusion.SessionContext(), c.sql(line), c.sql('SELECT * FROM orders').count())[2]",
+        ),
+    ] {
+        let module = engine.to_lowercase();
+        let line = line_of(engine).replace("tables/shop/orders", &text(folder.path()));
+        let script = format!("import sys, {module}; line = sys.argv[1]; print({count})");
+        for python in pythons() {
+            let run = |script: &str| Command::new(&python).args(["-c", script, &line]).output();
+            if !run(&format!("import {module}")).is_ok_and(|output| output.status.success()) {
+                skip(&format!("{python} has no {module}"));
+                continue;
+            }
+            let output = run(&script).unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.stdout, b"5000\n", "{engine}: {said}");
+        }
+    }
+}

@@ -61,15 +61,13 @@ pub(super) fn stored_key(out: &mut Vec<u8>, value: &ValueRef<'_>) -> bool {
     true
 }
 
-/// Visible rows whose value another visible row has too.
-pub(in crate::commands) fn repeated(rows: &dyn RowSource, at: ColumnAt<'_>) -> Result<Tally> {
-    let tallies = repeated_in(rows, &[at])?;
-    Ok(tallies.into_iter().next().unwrap_or_default())
-}
-
-/// As [`repeated`], for each of some columns of one table: all of them in the same
-/// passes, so that a table of very many keys is not read as often.
-pub(super) fn repeated_in(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<Tally>> {
+/// Visible rows whose value another visible row has too, for each of some columns of
+/// one table: all of them in the same passes, so that a table of very many keys is
+/// not read as often.
+pub(in crate::commands) fn repeated_in(
+    rows: &dyn RowSource,
+    columns: &[ColumnAt<'_>],
+) -> Result<Vec<Tally>> {
     let rise = rise(rows, columns)?;
     let mut tallies = vec![Tally::default(); columns.len()];
     let others = (0..).zip(columns).zip(&rise).filter(|(_, rise)| !**rise);
@@ -164,21 +162,15 @@ impl CellNumbers {
 }
 
 /// A column, and the one whose values its own must be among.
-pub(super) type Reference<'k> = (ColumnAt<'k>, ColumnAt<'k>);
+pub(in crate::commands) type Reference<'k> = (ColumnAt<'k>, ColumnAt<'k>);
 
-/// Visible rows whose value no visible row of the referenced column has.
-pub(in crate::commands) fn missing(
+/// Visible rows whose value no visible row of the referenced column has, for each of
+/// some references; all that lead to one column have the same key of it. Each table is
+/// read once for as many as their memory allows.
+pub(in crate::commands) fn missing_in(
     rows: &dyn RowSource,
-    at: ColumnAt<'_>,
-    referenced: ColumnAt<'_>,
-) -> Result<Tally> {
-    let tallies = missing_in(rows, &[(at, referenced)])?;
-    Ok(tallies.into_iter().next().unwrap_or_default())
-}
-
-/// As [`missing`], for each of some references; all that lead to one column have
-/// the same key of it. Each table is read once for as many as their memory allows.
-pub(super) fn missing_in(rows: &dyn RowSource, references: &[Reference<'_>]) -> Result<Vec<Tally>> {
+    references: &[Reference<'_>],
+) -> Result<Vec<Tally>> {
     let mut tallies = vec![Tally::default(); references.len()];
     let mut by_target: BTreeMap<((usize, usize), usize), Vec<usize>> = BTreeMap::new();
     for (number, (_, referenced)) in references.iter().enumerate() {
@@ -446,7 +438,7 @@ mod tests {
             let lost = visible(&from).filter(|(_, value)| !there.contains_key(value));
             let lost = tally(lost.map(|(row, _)| row));
             let rows = Columns([from, to]);
-            prop_assert_eq!(&repeated(&rows, column(0)).unwrap(), &shared);
+            prop_assert_eq!(&repeated_in(&rows, &[column(0)]).unwrap()[..], &[shared.clone()][..]);
             let any_order = repeated_of_any_order(&rows, &[column(0)]).unwrap();
             prop_assert_eq!(any_order, std::slice::from_ref(&shared));
             // The same twice, and what refers to itself between them.

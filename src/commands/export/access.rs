@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Code, Finding};
-use crate::model::{Catalog, Database, DatabaseGrants, PrivilegeMap, Table, User};
+use crate::model::{Catalog, Database, DatabaseGrants, PrivilegeMap, Table, TableGrants, User};
 use crate::postgres::plan::{AccessPlan, RolePlan, Script};
 use crate::postgres::{NameRules, assign_names};
 
@@ -126,16 +126,14 @@ impl Accounts {
         }
     }
 
-    /// Who may do what with a table; where a release knows no owner of tables,
-    /// that of the database.
+    /// Who may do what with a table, by what is said of it; where a release knows no
+    /// owner of tables, that of the database.
     pub(super) fn of_table(
         &self,
-        database: &Database,
-        table: &Table,
+        (database, table): (&Database, &Table),
+        grants: Option<&TableGrants>,
         notes: &mut Vec<Finding>,
     ) -> AccessPlan {
-        let mut all = database.table_grants.iter();
-        let grants = all.find(|grants| grants.table == table.name);
         let of_database = self.databases.get(&database.name);
         let owner = table
             .owner

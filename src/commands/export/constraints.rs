@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding};
-use crate::model::{Column, ForeignKey, ValueRef};
+use crate::model::{ForeignKey, ValueRef};
 use crate::postgres::plan::{
     ColumnPlan, DatabasePlan, Dialect, ForeignKeyPlan, KeyPlan, TablePlan,
 };
 use crate::postgres::{MAX_KEY_LEN, PgType, comparable, push_key};
 
 use super::super::Directory;
-use super::super::constraints::keys::{ColumnAt, missing, repeated};
+use super::super::constraints::Tally;
+use super::super::constraints::keys::{ColumnAt, missing_in, repeated_in};
 use super::super::dump::Chosen;
 use super::ExportOptions;
 
@@ -32,14 +33,7 @@ pub(super) fn plan(
     for (one, table) in chosen.iter().zip(&mut plan.tables) {
         keys(directory, one, table, options)?;
     }
-    let mut all = Vec::new();
-    // Of two tables of one name the first counts.
-    let known = chosen.iter().zip(&plan.tables).rev();
-    let known = known.map(|(one, table)| (one.table.name.as_str(), (*one, table)));
-    let known: Known<'_> = known.collect();
-    for (one, table) in chosen.iter().zip(&plan.tables) {
-        all.push(foreign_keys(directory, &known, one, table)?);
-    }
+    let all = foreign_keys(directory, chosen, plan)?;
     for (table, (keys, notes)) in plan.tables.iter_mut().zip(all) {
         table.foreign_keys = keys;
         table.notes.extend(notes);
@@ -65,25 +59,37 @@ fn keys(
     table: &mut TablePlan,
     options: ExportOptions,
 ) -> Result<()> {
-    for (position, column) in one.table.columns.iter().enumerate() {
-        let Some(target) = table.columns.get(position).filter(|_| column.is_key()) else {
-            continue;
-        };
+    let columns = one.table.columns.iter().zip(&table.columns).enumerate();
+    let keys = columns.filter(|(_, (column, _))| column.is_key());
+    let keys: Vec<_> = keys
+        .map(|(position, (column, target))| {
+            let why = refused(table, target, options.dialect);
+            (position, column, target.has_null, why)
+        })
+        .collect();
+    let mut repeated = repeated(
+        directory,
+        table,
+        keys.iter().map(|(position, ..)| *position),
+    )?;
+    for (position, column, has_null, why) in keys {
         let constraint = match column.primary_key {
             true => "PRIMARY KEY",
             false => "UNIQUE",
         };
-        if let Some(why) = refused(directory, (table, target), position, options.dialect)? {
+        let repeated = repeated.remove(&position).filter(|tally| tally.count > 0);
+        let repeated = repeated.map(|tally| tally.text("share their value with another"));
+        if let Some(why) = why.or(repeated) {
             let note = left_out(one, constraint, &column.name, &why);
             table.notes.push(note);
             continue;
         }
         let mut primary = column.primary_key;
-        let why = match target.has_null {
+        let why = match has_null {
             true => "a row holds NULL",
             false => "another column is the primary key",
         };
-        if primary && (target.has_null || table.keys.iter().any(|key| key.primary)) {
+        if primary && (has_null || table.keys.iter().any(|key| key.primary)) {
             primary = false;
             let note = left_out(
                 one,
@@ -101,120 +107,166 @@ fn keys(
     Ok(())
 }
 
-/// Why a key cannot be created.
-fn refused(
-    directory: &Directory,
-    (table, target): (&TablePlan, &ColumnPlan),
-    position: usize,
-    dialect: Dialect,
-) -> Result<Option<String>> {
+/// Why a key cannot be created, whatever the rows.
+fn refused(table: &TablePlan, target: &ColumnPlan, dialect: Dialect) -> Option<String> {
     if table.as_json.is_some() {
-        return Ok(Some("the table has one column".into()));
+        return Some("the table has one column".into());
     }
     if matches!(target.of, PgType::Json | PgType::Jsonb) {
-        return Ok(Some(format!("{} has no keys", target.of)));
+        return Some(format!("{} has no keys", target.of));
     }
-    if target.max_len > MAX_KEY_LEN && dialect == Dialect::Postgres {
-        return Ok(Some(format!(
+    let too_long = target.max_len > MAX_KEY_LEN && dialect == Dialect::Postgres;
+    too_long.then(|| {
+        format!(
             "found a value of {} bytes, expected at most {MAX_KEY_LEN}",
             target.max_len
-        )));
-    }
-    if target.rises {
-        return Ok(None);
-    }
-    let key = |out: &mut Vec<u8>, value: &ValueRef<'_>| push_key(out, value, &target.of);
-    let at = ColumnAt {
-        table: table.at,
-        column: position,
-        key: &key,
-    };
-    let repeated = repeated(directory, at)?;
-    Ok((repeated.count > 0).then(|| repeated.text("sharing their value with another")))
+        )
+    })
 }
 
-/// The foreign keys of one table that hold, and notes about the others.
+/// Rows that share their value with another, for each column whose values do not
+/// rise; the table is read for all of them at once.
+fn repeated(
+    directory: &Directory,
+    table: &TablePlan,
+    positions: impl Iterator<Item = usize>,
+) -> Result<BTreeMap<usize, Tally>> {
+    let columns = positions.filter_map(|position| Some((position, table.columns.get(position)?)));
+    let columns = columns.filter(|(_, target)| !target.rises);
+    let (positions, keys): (Vec<usize>, Vec<_>) = columns
+        .map(|(position, target)| (position, key_of(&target.of)))
+        .unzip();
+    let at = positions.iter().zip(&keys).map(|(column, key)| ColumnAt {
+        table: table.at,
+        column: *column,
+        key,
+    });
+    let at: Vec<ColumnAt<'_>> = at.collect();
+    let tallies = repeated_in(directory, &at)?;
+    Ok(positions.into_iter().zip(tallies).collect())
+}
+
+/// When two values of a column of this type are equal.
+fn key_of(of: &PgType) -> impl Fn(&mut Vec<u8>, &ValueRef<'_>) -> bool {
+    move |out, value| push_key(out, value, of)
+}
+
+/// The foreign keys of each table that hold, and notes about the others; all that
+/// could hold are looked at together.
 fn foreign_keys(
     directory: &Directory,
-    known: &Known<'_>,
-    one: &Chosen<'_>,
-    table: &TablePlan,
-) -> Result<(Vec<ForeignKeyPlan>, Vec<Finding>)> {
-    let (mut plans, mut notes) = (Vec::new(), Vec::new());
-    for (position, column) in one.table.columns.iter().enumerate() {
-        let Some(key) = &column.foreign_key else {
-            continue;
-        };
-        let check = ForeignKeyCheck {
-            directory,
-            known,
-            table,
-            column,
-            position,
-        };
-        match check.plan(key)? {
-            Ok(plan) => plans.push(plan),
-            Err(why) => notes.push(left_out(one, "FOREIGN KEY", &column.name, &why)),
+    chosen: &[&Chosen<'_>],
+    plan: &DatabasePlan,
+) -> Result<Vec<(Vec<ForeignKeyPlan>, Vec<Finding>)>> {
+    // Of two tables of one name the first counts.
+    let known = chosen.iter().zip(&plan.tables).rev();
+    let known = known.map(|(one, table)| (one.table.name.as_str(), (*one, table)));
+    let known: Known<'_> = known.collect();
+    let mut found = Vec::new();
+    for (number, (one, table)) in chosen.iter().zip(&plan.tables).enumerate() {
+        for (position, column) in one.table.columns.iter().enumerate() {
+            if let Some(key) = &column.foreign_key {
+                let reference = Reference::find(&known, (table, position), key);
+                found.push((number, &column.name, key, reference));
+            }
         }
     }
-    Ok((plans, notes))
+    let checked = found
+        .iter()
+        .filter_map(|(.., reference)| reference.as_ref().ok());
+    let keys = checked.map(|one| (one, key_of(&one.from.of), key_of(&one.target.of)));
+    let keys: Vec<_> = keys.collect();
+    let references = keys.iter().map(|(one, from_key, to_key)| {
+        let from = ColumnAt {
+            table: one.table.at,
+            column: one.position,
+            key: from_key,
+        };
+        let to = ColumnAt {
+            table: one.to.at,
+            column: one.referenced,
+            key: to_key,
+        };
+        (from, to)
+    });
+    let references: Vec<_> = references.collect();
+    let mut missing = missing_in(directory, &references)?.into_iter();
+    let mut all: Vec<_> = plan.tables.iter().map(|_| Default::default()).collect();
+    for (number, column, key, reference) in &found {
+        let reference = match reference {
+            Ok(reference) => match missing.next().filter(|missing| missing.count > 0) {
+                None => Ok(reference),
+                Some(missing) => {
+                    Err(missing.text(&format!("of {column:?} refer to no row of {:?}", key.table)))
+                }
+            },
+            Err(why) => Err(why.clone()),
+        };
+        let Some(((plans, notes), one)) = all.get_mut(*number).zip(chosen.get(*number)) else {
+            continue;
+        };
+        let (plans, notes): (&mut Vec<_>, &mut Vec<_>) = (plans, notes);
+        match reference {
+            Ok(reference) => plans.push(reference.plan()),
+            Err(why) => notes.push(left_out(one, "FOREIGN KEY", column, &why)),
+        }
+    }
+    Ok(all)
 }
 
-struct ForeignKeyCheck<'c> {
-    directory: &'c Directory,
-    known: &'c Known<'c>,
-    table: &'c TablePlan,
-    column: &'c Column,
+/// A column that refers to another, which is a key of a type like its own.
+struct Reference<'p> {
+    table: &'p TablePlan,
     position: usize,
+    from: &'p ColumnPlan,
+    to: &'p TablePlan,
+    referenced: usize,
+    target: &'p ColumnPlan,
 }
 
-impl ForeignKeyCheck<'_> {
-    /// The foreign key, or why it cannot be created.
-    fn plan(&self, key: &ForeignKey) -> Result<Result<ForeignKeyPlan, String>> {
-        let Some((other, to)) = self.known.get(key.table.as_str()) else {
-            return Ok(Err(format!("table {:?} is not in this dump", key.table)));
+impl<'p> Reference<'p> {
+    /// What a column refers to, or why no foreign key can be created, whatever the rows.
+    fn find(
+        known: &Known<'p>,
+        (table, position): (&'p TablePlan, usize),
+        key: &ForeignKey,
+    ) -> std::result::Result<Self, String> {
+        let Some((other, to)) = known.get(key.table.as_str()) else {
+            return Err(format!("table {:?} is not in this dump", key.table));
         };
         let found = other.table.column_index(&key.column);
         let Some((referenced, target)) = found.and_then(|at| Some((at, to.columns.get(at)?)))
         else {
-            let why = format!("{:?} has no column {:?}", key.table, key.column);
-            return Ok(Err(why));
+            return Err(format!("{:?} has no column {:?}", key.table, key.column));
         };
         if !to.keys.iter().any(|key| key.column == referenced) {
-            let why = format!("{:?}.{:?} is no key in this dump", key.table, key.column);
-            return Ok(Err(why));
+            return Err(format!(
+                "{:?}.{:?} is no key in this dump",
+                key.table, key.column
+            ));
         }
-        let from = self.table.columns.get(self.position);
-        let Some(from) = from.filter(|_| self.table.as_json.is_none()) else {
-            return Ok(Err("the table has one column".into()));
+        let from = table.columns.get(position);
+        let Some(from) = from.filter(|_| table.as_json.is_none()) else {
+            return Err("the table has one column".into());
         };
         if !comparable(&from.of, &target.of) {
-            return Ok(Err(format!("{} refers to {}", from.of, target.of)));
+            return Err(format!("{} refers to {}", from.of, target.of));
         }
-        let from_key = |out: &mut Vec<u8>, value: &ValueRef<'_>| push_key(out, value, &from.of);
-        let to_key = |out: &mut Vec<u8>, value: &ValueRef<'_>| push_key(out, value, &target.of);
-        let at = ColumnAt {
-            table: self.table.at,
+        Ok(Reference {
+            table,
+            position,
+            from,
+            to,
+            referenced,
+            target,
+        })
+    }
+
+    fn plan(&self) -> ForeignKeyPlan {
+        ForeignKeyPlan {
             column: self.position,
-            key: &from_key,
-        };
-        let referenced_at = ColumnAt {
-            table: to.at,
-            column: referenced,
-            key: &to_key,
-        };
-        let missing = missing(self.directory, at, referenced_at)?;
-        if missing.count > 0 {
-            let what = format!(
-                "of {:?} referring to no row of {:?}",
-                self.column.name, key.table
-            );
-            return Ok(Err(missing.text(&what)));
+            table: self.to.name.clone(),
+            referenced: self.target.name.clone(),
         }
-        Ok(Ok(ForeignKeyPlan {
-            column: self.position,
-            table: to.name.clone(),
-            referenced: target.name.clone(),
-        }))
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::model::{DataType, Database};
+use crate::model::{DataType, Database, TableGrants};
 use crate::postgres::plan::{DatabasePlan, Dialect, Script};
 use crate::postgres::{EnumType, NameRules, assign_names};
 
@@ -55,11 +55,13 @@ pub fn plan_script(
         .then_some(())
         .filter(|()| !options.no_roles && options.dialect == Dialect::Postgres)
         .map(|()| Accounts::plan(catalog, options, &mut script));
+    let mut tables: BTreeMap<usize, Vec<&Chosen<'_>>> = BTreeMap::new();
+    for one in chosen {
+        tables.entry(one.at.0).or_default().push(one);
+    }
     let wanted: Vec<(usize, &Database)> = databases_by_name(catalog)
         .into_iter()
-        .filter(|(d, database)| {
-            selection.wants_database(&database.name) || chosen.iter().any(|one| one.at.0 == *d)
-        })
+        .filter(|(d, database)| selection.wants_database(&database.name) || tables.contains_key(d))
         .collect();
     let names = wanted.iter().map(|(_, database)| database.name.as_str());
     let names = database_names(names.collect(), renames)?;
@@ -78,7 +80,7 @@ pub fn plan_script(
                 notes: Vec::new(),
             },
         };
-        let tables: Vec<&Chosen<'_>> = chosen.iter().filter(|one| one.at.0 == d).collect();
+        let tables = tables.remove(&d).unwrap_or_default();
         planner.plan(&tables, selection.wants_database(&database.name))?;
         script.databases.push(planner.plan);
     }
@@ -149,12 +151,17 @@ impl DatabasePlanner<'_> {
             true => BTreeMap::new(),
             false => self.enum_types(tables, whole, &mut used),
         };
+        // Of two of one table the first counts.
+        let grants = self.database.table_grants.iter().rev();
+        let grants = grants.map(|grants| (grants.table.as_str(), grants));
+        let grants: BTreeMap<&str, &TableGrants> = grants.collect();
         for (one, name) in tables.iter().zip(names) {
             let planner = TablePlanner {
                 directory: self.directory,
                 chosen: one,
                 enums: &enums,
                 accounts: self.accounts,
+                grants: grants.get(one.table.name.as_str()).copied(),
                 options: self.options,
                 used: &mut used,
                 notes: Vec::new(),

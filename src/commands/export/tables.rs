@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding};
-use crate::model::{Column, DataType, RowSource, Table};
+use crate::model::{Column, DataType, RowSource, Table, TableGrants};
 use crate::postgres::plan::{ColumnPlan, Dialect, SequencePlan, TablePlan};
 use crate::postgres::{
     EnumType, NameRules, PgType, assign_names, candidates, quote_ident, sqlite_candidates,
@@ -25,6 +25,8 @@ pub(super) struct TablePlanner<'p> {
     pub chosen: &'p Chosen<'p>,
     pub enums: &'p BTreeMap<String, Arc<EnumType>>,
     pub accounts: Option<&'p Accounts>,
+    /// What the source says of who owns the table and who may do what.
+    pub grants: Option<&'p TableGrants>,
     pub options: ExportOptions,
     /// Names of tables, types and sequences.
     pub used: &'p mut BTreeSet<String>,
@@ -57,9 +59,10 @@ impl TablePlanner<'_> {
             self.note(Some(Finding::new(Code::TableAsJson).detail(detail)));
         }
         self.other_sequences(table, found.too_wide);
+        let of = (self.chosen.database, table);
         let access = self
             .accounts
-            .map(|accounts| accounts.of_table(self.chosen.database, table, &mut self.notes));
+            .map(|accounts| accounts.of_table(of, self.grants, &mut self.notes));
         Ok(TablePlan {
             at: self.chosen.at,
             name,

@@ -1,6 +1,5 @@
 //! The values of one column, in the form of their physical type.
 
-use bytes::Bytes;
 use parquet::column::writer::{ColumnWriter, ColumnWriterImpl};
 use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use parquet::errors::{ParquetError, Result};
@@ -141,15 +140,19 @@ impl ColumnValues {
         Some(())
     }
 
-    /// Makes of the texts what the writer takes: parts of one allocation.
+    /// Makes of the texts what the writer takes: each an allocation of its own,
+    /// because the writer keeps the first of equal ones to the end of the row group.
     pub(super) fn seal(&mut self) {
         if let Values::Bytes(texts) = &mut self.values {
-            let bytes = Bytes::from(std::mem::take(&mut texts.bytes));
             let mut start = 0;
             texts.written = std::mem::take(&mut texts.ends)
                 .into_iter()
-                .map(|end| ByteArray::from(bytes.slice(std::mem::replace(&mut start, end)..end)))
+                .map(|end| {
+                    let text = texts.bytes.get(std::mem::replace(&mut start, end)..end);
+                    ByteArray::from(text.unwrap_or_default().to_vec())
+                })
                 .collect();
+            texts.bytes.clear();
         }
     }
 
