@@ -38,14 +38,27 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+impl Command {
+    /// Only what writes files, for the user or for its own work, has something to
+    /// remove.
+    fn writes_files(&self) -> bool {
+        match self {
+            Command::Dump(args) => args.writes_files(),
+            Command::Stats(_) => true,
+            #[cfg(feature = "report")]
+            Command::Report(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Runs `rustdb-inspect` on the process's arguments.
 pub fn run_inspect() -> ExitCode {
     let (InspectCli { common, command }, asked) = parse(Program::Inspect);
     let streams = matches!(command, Command::Dump(_) | Command::Wal(_));
-    // Only what writes files has something to remove.
-    let signals = match &command {
-        Command::Dump(args) if args.writes_files() => Signals::stop(&common.watch).map(Some),
-        _ => Ok(None),
+    let signals = match command.writes_files() {
+        true => Signals::stop(&common.watch).map(Some),
+        false => Ok(None),
     };
     let signals = match tolerate_file_size_limit().and(signals) {
         Ok(signals) => signals,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::resume::{MAX_RESUME_LEN, Search};
 use super::{Family, decode, wal_order, zeros};
 use crate::codec::{Cursor, Flaw};
-use crate::error::{Damage, Result};
+use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::Operation;
@@ -230,7 +230,7 @@ fn read_segment(
 ) -> Result<SegmentLog> {
     let mut log = SegmentLog::default();
     let mut window = Window::new(file.clone(), 0..file.len());
-    let mut budget = Search::budget(file.len());
+    let mut budget = Search::budget(file.held_len()?);
     let zeros = zeros::trailing(file)?;
     while window.remaining() > 0 {
         let offset = window.offset();
@@ -303,7 +303,10 @@ pub(super) fn read_record(
     };
     // Bounded by the bytes in the file, which framed_len checked. The frame
     // stays in the window too: a search goes on from the byte after it.
-    window.fill(usize::try_from(FRAME_LEN + len).unwrap_or(usize::MAX))?;
+    match window.fill(usize::try_from(FRAME_LEN + len).unwrap_or(usize::MAX)) {
+        Err(Error::Damage(damage)) => return Ok(Err(*damage)),
+        filled => filled?,
+    }
     window.seek(offset + FRAME_LEN);
     let bytes = window
         .buffered()
@@ -361,10 +364,11 @@ fn framed_len(window: &mut Window, offset: u64) -> Result<Option<u64>> {
     if window.remaining() < FRAME_LEN {
         return Ok(None);
     }
-    let len = u64::from(window.parse(|c| c.u32())?);
-    let whole = len <= window.remaining();
-    window.seek(offset);
-    Ok(whole.then_some(len))
+    let Ok(len) = window.peek(FRAME_LEN as usize, |c| c.u32())? else {
+        return Ok(None);
+    };
+    let len = u64::from(len);
+    Ok((FRAME_LEN + len <= window.remaining()).then_some(len))
 }
 
 /// Whether the bytes after the frame are one whole record although the frame

@@ -29,17 +29,10 @@ pub fn measure(command: &mut Command) -> Result<Figures, String> {
         .spawn()
         .map_err(|error| format!("{command:?}: {error}"))?;
     let status = format!("/proc/{}/status", child.id());
-    let stat = format!("/proc/{}/stat", child.id());
     let mut peak_kib = 0.0f64;
-    let mut ticks = 0.0f64;
+    let mut cpu = 0.0f64;
     let exit = loop {
-        if let Ok(text) = std::fs::read_to_string(&stat) {
-            // The 14th and 15th field; the second is the name, in parentheses.
-            let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-            let times = fields.split_whitespace().skip(11).take(2);
-            let spent: f64 = times.filter_map(|field| field.parse::<f64>().ok()).sum();
-            ticks = ticks.max(spent);
-        }
+        cpu = cpu.max(cpu_seconds(child.id()));
         if let Ok(text) = std::fs::read_to_string(&status) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
@@ -55,9 +48,19 @@ pub fn measure(command: &mut Command) -> Result<Figures, String> {
     }
     Ok(Figures {
         seconds: start.elapsed().as_secs_f64(),
-        cpu_seconds: ticks / TICKS_PER_SECOND,
+        cpu_seconds: cpu,
         peak_mib: peak_kib / 1024.0,
     })
+}
+
+/// The processor time that a process has used, 0 of one that is gone.
+pub fn cpu_seconds(process: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The 14th and 15th field; the second is the name, in parentheses.
+    let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: f64 = times.filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / TICKS_PER_SECOND
 }
 
 /// What `cp` of a file or a directory and a sync of every copy take.

@@ -32,7 +32,7 @@ struct Shape {
     make: fn(usize) -> (Instance, Vec<Operation>),
 }
 
-fn database(tables: Vec<Table>) -> Database {
+pub fn database(tables: Vec<Table>) -> Database {
     let named = |table: Table| (table.name.clone(), table);
     Database {
         name: "shop".into(),
@@ -43,14 +43,14 @@ fn database(tables: Vec<Table>) -> Database {
     }
 }
 
-fn of_databases(databases: Vec<Database>) -> Instance {
+pub fn of_databases(databases: Vec<Database>) -> Instance {
     let mut instance = fresh_instance();
     let named = |database: Database| (database.name.clone(), database);
     instance.databases = databases.into_iter().map(named).collect();
     instance
 }
 
-fn of_tables(tables: Vec<Table>) -> Instance {
+pub fn of_tables(tables: Vec<Table>) -> Instance {
     of_databases(vec![database(tables)])
 }
 
@@ -60,7 +60,7 @@ fn filled(mut table: Table, rows: impl Iterator<Item = Vec<Value>>) -> Table {
 }
 
 /// `t(id, name)` with rows from 0 on.
-fn people(count: usize) -> Table {
+pub fn people(count: usize) -> Table {
     let columns = vec![key("id", DataType::Integer), column("name", DataType::Text)];
     filled(
         table("t", columns),
@@ -297,18 +297,23 @@ const COMMANDS: [(&str, &str); 5] = [
 /// Writes a source; its bytes.
 fn write(dir: &Path, shape: &Shape, n: usize) -> u64 {
     let (instance, log) = (shape.make)(n);
+    write_source(dir, Family::V2_3, &instance, &log)
+}
+
+/// Writes a source of a snapshot and the log after its checkpoint; its bytes.
+pub fn write_source(dir: &Path, family: Family, instance: &Instance, log: &[Operation]) -> u64 {
     fs::create_dir_all(dir.join("wal")).unwrap();
-    let bytes = encode_instance(Family::V2_3, &instance);
+    let bytes = encode_instance(family, instance);
     fs::write(dir.join("server_instance.db"), &bytes).unwrap();
-    let checkpoint = std::iter::once(Operation::Checkpoint(1_700_000_000));
+    let checkpoint = Operation::Checkpoint(1_700_000_000);
     let mut segment = Vec::new();
-    for (operation, sequence) in checkpoint.chain(log).zip(1..) {
+    for (operation, sequence) in std::iter::once(&checkpoint).chain(log).zip(1..) {
         let entry = WalEntry {
             sequence,
             timestamp: 1_700_000_000,
-            operation,
+            operation: operation.clone(),
         };
-        segment.extend(frame(Family::V2_3, &entry));
+        segment.extend(frame(family, &entry));
     }
     fs::write(dir.join("wal/000000006553f100.wal"), &segment).unwrap();
     (bytes.len() + segment.len()) as u64

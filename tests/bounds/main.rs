@@ -16,5 +16,6 @@ mod growth;
 #[allow(dead_code)]
 mod measure;
 mod memory_limit;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;

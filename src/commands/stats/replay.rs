@@ -245,8 +245,8 @@ impl Replay {
         advanced.sequences = handle.read().sequences().to_vec();
         let before = advanced.sequences.clone();
         advance_sequences(&mut advanced, row);
-        for (column, next) in advanced.sequences {
-            let known = before.iter().find(|(name, _)| *name == column);
+        for (place, (column, next)) in advanced.sequences.into_iter().enumerate() {
+            let known = before.get(place);
             if known.map_or(1, |(_, next)| *next).checked_add(1) == Some(next) {
                 self.store.next_value(&handle, &column)?;
             }

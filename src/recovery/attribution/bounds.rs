@@ -311,7 +311,10 @@ impl<'p, 'w> Bounds<'p, 'w> {
                 let columns = Rc::make_mut(&mut view.columns);
                 match operation {
                     Operation::AddColumn { column, .. } => columns.push((**column).clone()),
-                    Operation::DropColumn { column, .. } => columns.retain(|c| c.name != *column),
+                    Operation::DropColumn { column, .. } => {
+                        let at = columns.iter().position(|c| c.name == *column);
+                        at.map(|at| columns.remove(at));
+                    }
                     Operation::RenameColumn { old, new, .. } => {
                         if let Some(column) = columns.iter_mut().find(|c| c.name == *old) {
                             column.name.clone_from(new);
