@@ -10,7 +10,7 @@ use crate::render::{counted, cut_text, row_text};
 use crate::report::Report;
 
 use super::Exit;
-use super::options::{Beyond, Common, Reading};
+use super::options::{Beyond, Common, ReadArgs};
 use super::output::{note, warn};
 
 /// Characters of a row in a comment.
@@ -38,7 +38,7 @@ pub struct AttributeArgs {
     #[arg(long)]
     redact: bool,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     #[command(flatten)]
     beyond: Beyond,
 }

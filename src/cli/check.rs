@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::commands::check::{Checked, Outcome, check, find_directories};
+use crate::commands::check::{Agreement, Checked, check, find_directories};
 use crate::render::escape;
 
 use super::Exit;
@@ -110,11 +110,11 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
 
 fn of_checked(checked: Checked) -> (Line, Exit) {
     let (outcome, exit, differences) = match checked.outcome {
-        Outcome::Same => ("same", Exit::Done, Vec::new()),
-        Outcome::Blessed => ("blessed", Exit::Done, Vec::new()),
-        Outcome::Missing => ("missing", Exit::Damage, Vec::new()),
-        Outcome::Foreign => ("foreign", Exit::Damage, Vec::new()),
-        Outcome::Differs(differences) => ("differs", Exit::Damage, differences),
+        Agreement::Same => ("same", Exit::Done, Vec::new()),
+        Agreement::Blessed => ("blessed", Exit::Done, Vec::new()),
+        Agreement::Missing => ("missing", Exit::Damage, Vec::new()),
+        Agreement::Foreign => ("foreign", Exit::Damage, Vec::new()),
+        Agreement::Differs(differences) => ("differs", Exit::Damage, differences),
     };
     let line = Line {
         directory: checked.directory.display().to_string(),

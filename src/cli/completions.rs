@@ -9,30 +9,12 @@ use clap_complete::Shell;
 use crate::commands::{OutputOptions, write_output};
 use crate::render::escape;
 
-use super::Exit;
-use super::man::{Program, man_page};
-use super::options::Common;
+use super::options::{Common, CompletionsArgs};
 use super::output::Output;
+use super::{Exit, Program, man_page};
 
 /// The page that is written by hand.
 const FORMAT_PAGE: &str = include_str!("../../man/rustdb-format.5");
-
-/// Writes what completes commands, options and values in a shell
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
---install writes the completions of both programs for bash, zsh and fish, and their man pages, where the shells and \
-man look for what belongs to one user, and says where. For one shell and one program alone:\n\
-bash: rustdb-inspect completions bash > ~/.local/share/bash-completion/completions/rustdb-inspect\n\
-zsh:  rustdb-inspect completions zsh > DIRECTORY_OF_FPATH/_rustdb-inspect\n\
-fish: rustdb-inspect completions fish > ~/.config/fish/completions/rustdb-inspect.fish")]
-pub struct CompletionsArgs {
-    /// bash, zsh or fish
-    #[arg(value_parser = ["bash", "zsh", "fish"], required_unless_present = "install")]
-    shell: Option<String>,
-    /// Put the completions and man pages of both programs where they are found
-    #[arg(long, conflicts_with = "shell")]
-    install: bool,
-}
 
 /// Runs the subcommand.
 pub(super) fn run(
@@ -69,7 +51,7 @@ fn whole_names(text: String, program: Program) -> String {
 
 /// Writes everything, each file whole, and says where.
 fn install(out: &mut Output) -> anyhow::Result<()> {
-    let places = Places::of_user()?;
+    let places = ShellDirs::of_user()?;
     for program in Program::ALL {
         let name = program.name();
         for (shell, dir, file) in [
@@ -112,14 +94,14 @@ fn write(out: &mut Output, dir: &Path, name: &str, text: &str) -> anyhow::Result
 }
 
 /// Where shells and `man` look.
-struct Places {
+struct ShellDirs {
     bash: PathBuf,
     zsh: PathBuf,
     fish: PathBuf,
     man: PathBuf,
 }
 
-impl Places {
+impl ShellDirs {
     fn of_user() -> anyhow::Result<Self> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let Some(home) = set("HOME").map(PathBuf::from) else {
@@ -133,7 +115,7 @@ impl Places {
         let beside = beside
             .and_then(Path::parent)
             .map(|dir| dir.join("share/man"));
-        Ok(Places {
+        Ok(ShellDirs {
             bash: data.join("bash-completion/completions"),
             zsh: data.join("zsh/site-functions"),
             fish: config.join("fish/completions"),

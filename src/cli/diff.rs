@@ -13,7 +13,7 @@ use crate::report::Report;
 
 use super::Exit;
 use super::document::{Head, Source};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, warn};
 
 /// Characters of a value that a line for people shows.
@@ -31,7 +31,7 @@ pub struct DiffArgs {
     /// The other
     b: PathBuf,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     /// Compare every row version with its xmin and xmax, not only what a user sees
     #[arg(long)]
     include_dead: bool,

@@ -27,7 +27,7 @@ struct Document<'d, C> {
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorPart>,
+    error: Option<ErrorObject>,
     findings: &'d [Finding],
     next: Vec<Vec<String>>,
     #[serde(flatten)]
@@ -137,7 +137,7 @@ pub(super) fn next(steps: &[Step]) -> Vec<Vec<String>> {
 
 /// Why nothing could be done.
 #[derive(Debug, Serialize)]
-pub(super) struct ErrorPart {
+pub(super) struct ErrorObject {
     code: &'static str,
     message: String,
     #[serde(flatten, serialize_with = "file_fields")]
@@ -146,9 +146,9 @@ pub(super) struct ErrorPart {
     offset: Option<u64>,
 }
 
-impl ErrorPart {
+impl ErrorObject {
     fn new(code: &'static str, message: &str) -> Self {
-        ErrorPart {
+        ErrorObject {
             code,
             message: message.to_owned(),
             file: None,
@@ -187,7 +187,7 @@ impl ErrorPart {
             other if other.class() == Class::NeedsDecision => ("needs-decision", None, None),
             _ => ("usage", None, None),
         };
-        ErrorPart {
+        ErrorObject {
             file: file.map(Path::to_owned),
             offset,
             ..Self::new(code, &message)
@@ -209,7 +209,7 @@ pub(super) fn error_findings(error: &anyhow::Error) -> Vec<Finding> {
 /// The document of a command that could not be carried out.
 pub(super) fn failure(
     asked: &Asked,
-    error: ErrorPart,
+    error: ErrorObject,
     findings: &[Finding],
     steps: &[Step],
 ) -> Vec<u8> {

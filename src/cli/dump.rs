@@ -8,19 +8,19 @@ use clap::ValueEnum;
 
 use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows as stream_rows};
 use crate::commands::export::ExportOptions;
-use crate::commands::manifest::DecisionEntry;
+use crate::commands::manifest::ManifestDecision;
 use crate::commands::{Directory, Phase};
-use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
+use crate::model::{RowBatch, RowRef, RowSource, RowStream};
 use crate::postgres::plan::Dialect;
-use crate::render::{CsvRows, JsonRows, RowOptions, distinct_names};
+use crate::render::{CsvRows, JsonRows, RowOptions};
 
 use super::Exit;
-use super::dump_files::{FileOptions, dump_csv};
+use super::dump_files::{FileOptions, dump_csv, note_names};
 use super::dump_options::{DialectOption, ParquetOptions, PartOptions, SqlDumpOptions};
 use super::dump_schema::{SchemaOptions, dump_schema};
 use super::dump_sql::{SqlOptions, dump_sql};
-use super::options::{Common, Reading, Salvaging};
-use super::output::{Output, note, warn};
+use super::options::{Common, ReadArgs, Salvaging};
+use super::output::{Output, warn};
 
 /// Writes rows or schemas to stdout
 #[derive(Debug, clap::Args)]
@@ -59,7 +59,7 @@ pub struct DumpArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     #[command(flatten)]
     salvaging: Salvaging,
     /// What to write
@@ -228,9 +228,9 @@ fn row_options(args: &DumpArgs) -> RowOptions {
 }
 
 /// What was decided, to be written down.
-fn decisions(reading: &Reading) -> DecisionEntry {
+fn decisions(reading: &ReadArgs) -> ManifestDecision {
     let file = reading.deciding.attribution.as_ref();
-    DecisionEntry {
+    ManifestDecision {
         assign: reading.deciding.assign.clone(),
         attribution: file.map(|path| path.display().to_string()),
         without_wal: reading.no_wal,
@@ -288,10 +288,31 @@ fn dump_rows(
     directory.begin(Phase::Writing);
     let mut writer = TextWriter { out, csv, common };
     let source = (directory as &dyn RowSource, directory.threads());
-    stream_rows(source, chosen, render, &mut writer)?;
+    if json.iter().all(|json| json.line_len() < LONG_LINE_LEN) || args.format == DumpFormat::Csv {
+        stream_rows(source, chosen, render, &mut writer)?;
+    } else {
+        // The lines of some rows are many times as long as the rows.
+        let mut line = Vec::new();
+        for (one, json) in chosen.iter().zip(&json) {
+            writer.table(one)?;
+            let mut rows = directory.open_rows(one.at.0, one.at.1)?;
+            while let Some(batch) = rows.next_batch()? {
+                for row in batch.rows() {
+                    if options.versions || row.is_visible() {
+                        line.clear();
+                        json.push(&mut line, &row);
+                        writer.rows(&mut line)?;
+                    }
+                }
+            }
+        }
+    }
     writer.out.finish()?;
     Ok(())
 }
+
+/// Bytes of names in a line of JSON from which rows are written one by one.
+const LONG_LINE_LEN: usize = 16 * 1024;
 
 struct TextWriter<'c> {
     out: Output,
@@ -316,19 +337,5 @@ impl RowSink<Vec<u8>, anyhow::Error> for TextWriter<'_> {
     fn rows(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         self.out.write_all(text)?;
         Ok(())
-    }
-}
-
-/// Says which columns are shown under another name.
-pub(super) fn note_names(database: &Database, table: &Table, common: &Common) {
-    let names = distinct_names(table);
-    for (column, name) in table.columns.iter().zip(&names) {
-        if column.name != *name {
-            let text = format!(
-                "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
-                database.name, table.name, column.name
-            );
-            note(&text, common);
-        }
     }
 }

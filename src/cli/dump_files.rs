@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use crate::commands::content::{ContentHash, HashingRows};
 use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
-use crate::commands::manifest::{DecisionEntry, FileEntry, Manifest, TableEntry};
+use crate::commands::manifest::{Manifest, ManifestDecision, ManifestFile, ManifestTable};
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
-use crate::model::{RowBatch, RowRef, RowSource};
+use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
 use crate::render::{CsvRows, RowOptions, counted, distinct_names, json_document};
 use crate::report::Report;
 
-use super::dump::note_names;
 use super::options::Common;
 use super::output::note;
 
@@ -27,7 +26,7 @@ pub(super) struct FileOptions {
     /// Files without rows.
     pub schema_only: bool,
     /// Decisions to be written down.
-    pub decisions: DecisionEntry,
+    pub decisions: ManifestDecision,
 }
 
 /// A directory under construction, and what its manifest will say.
@@ -38,7 +37,7 @@ pub(super) struct Export<'c> {
     pub hashing: HashingRows<'c>,
     pub options: FileOptions,
     pub common: &'c Common,
-    tables: Vec<TableEntry>,
+    tables: Vec<ManifestTable>,
 }
 
 impl<'c> Export<'c> {
@@ -69,11 +68,11 @@ impl<'c> Export<'c> {
         chosen: &Chosen<'_>,
         hash: ContentHash,
         columns: impl IntoIterator<Item = (String, String, bool)>,
-        files: Vec<FileEntry>,
+        files: Vec<ManifestFile>,
     ) {
         let hash = (!self.options.schema_only).then_some(hash);
         self.tables
-            .push(TableEntry::new(chosen, hash, columns, files));
+            .push(ManifestTable::new(chosen, hash, columns, files));
     }
 
     /// Writes the manifest and gives the directory its name.
@@ -198,7 +197,7 @@ struct CsvSink<'c> {
     shares: Shares,
     /// The one at hand.
     file: Option<TableFile>,
-    done: Vec<FileEntry>,
+    done: Vec<ManifestFile>,
 }
 
 impl CsvSink<'_> {
@@ -245,5 +244,19 @@ impl RowSink<Lines, anyhow::Error> for CsvSink<'_> {
             (text, ends, before) = (later, rest, end);
         }
         Ok(())
+    }
+}
+
+/// Says which columns are shown under another name.
+pub(super) fn note_names(database: &Database, table: &Table, common: &Common) {
+    let names = distinct_names(table);
+    for (column, name) in table.columns.iter().zip(&names) {
+        if column.name != *name {
+            let text = format!(
+                "warning: {}.{} has a second column {:?}; it is shown as {name:?}",
+                database.name, table.name, column.name
+            );
+            note(&text, common);
+        }
     }
 }

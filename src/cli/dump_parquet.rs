@@ -3,7 +3,7 @@
 use crate::commands::content::read_table;
 use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
 use crate::commands::export::{TypedColumn, TypedColumns, declared_columns, typed_columns};
-use crate::commands::manifest::FileEntry;
+use crate::commands::manifest::ManifestFile;
 use crate::commands::schema::TableSchema;
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
@@ -14,8 +14,7 @@ use crate::render::{
 };
 use crate::report::Report;
 
-use super::dump::note_names;
-use super::dump_files::{Export, FileOptions, Shares};
+use super::dump_files::{Export, FileOptions, Shares, note_names};
 use super::dump_options::{Compression, ParquetOptions, Uuids};
 use super::options::Common;
 use super::output::{note, warn};
@@ -214,7 +213,7 @@ struct ParquetSink<'c> {
     shares: Shares,
     /// The one at hand.
     file: Option<ParquetRows<TableFile>>,
-    done: Vec<FileEntry>,
+    done: Vec<ManifestFile>,
 }
 
 impl ParquetSink<'_> {

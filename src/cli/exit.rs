@@ -1,16 +1,10 @@
-//! Exit codes, and the last word on errors.
+//! Exit codes, and errors in words.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::error::{Class, Error};
 use crate::render::escape_lines;
 use crate::report::Report;
-
-use super::after_error::after_error;
-use super::asked::Asked;
-use super::document::{ErrorPart, error_findings, failure};
-use super::next_steps::steps_text;
 
 /// How a command ended; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,42 +76,4 @@ pub(super) fn error_text(error: &anyhow::Error) -> String {
         }
     }
     escape_lines(&text)
-}
-
-/// Turns the result of a command into its exit code; says on stderr why it
-/// could not be done and what to do, and as a document on stdout where one was
-/// asked for. A closed pipe ends quietly, as for any filter.
-pub(super) fn finish(asked: &Asked, result: anyhow::Result<Exit>) -> ExitCode {
-    let error = match result {
-        Ok(exit) => return exit.into(),
-        Err(error) => error,
-    };
-    if is_broken_pipe(&error) {
-        return Exit::Done.into();
-    }
-    let exit = Exit::of_error(&error);
-    let steps = after_error(
-        &asked.words,
-        (asked.source.as_deref(), asked.target.as_deref()),
-        &error,
-    );
-    if asked.json {
-        let part = ErrorPart::of(&error);
-        asked.print(&failure(asked, part, &error_findings(&error), &steps));
-    }
-    let mut text = format!("{}: {}\n", asked.program.name(), error_text(&error));
-    if !asked.quiet {
-        text.push_str(&steps_text(&steps));
-    }
-    // Nothing is left to do when stderr is closed too.
-    let _ = io::stderr().write_all(text.as_bytes());
-    exit.into()
-}
-
-/// Whether whoever read stdout went away.
-pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<io::Error>();
-        io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
-    })
 }

@@ -9,7 +9,7 @@ use crate::render::escape;
 
 use super::Exit;
 use super::document::{Head, Source};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, warn};
 
 /// Shows one content hash a table, database and directory
@@ -22,7 +22,7 @@ pub struct HashArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     /// Hash every row version with its xmin and xmax
     #[arg(long, alias = "versions")]
     include_dead: bool,

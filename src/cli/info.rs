@@ -13,7 +13,7 @@ use crate::render::{counted, utc_text};
 use super::Exit;
 use super::document::{Head, Source};
 use super::next_steps::{after_look, steps_text};
-use super::options::{Common, Format, Reading, Salvaging};
+use super::options::{Common, Format, ReadArgs, Salvaging};
 use super::output::{Output, word};
 
 /// Shows what a directory is: kind, release family, databases, tables, WAL, findings
@@ -22,7 +22,7 @@ pub struct InfoArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     #[command(flatten)]
     salvaging: Salvaging,
     /// Output for people or for programs

@@ -1,4 +1,4 @@
-//! The man pages, made from the definitions of the command line, so that they
+//! What each program takes, and the man pages, made from the definitions of the command line, so that they
 //! cannot say anything else.
 
 use std::io;
@@ -11,16 +11,7 @@ use crate::finding::Code;
 
 use super::examples::{self, ExampleText, with_examples};
 use super::words::{WORDS, Word};
-use super::{InspectCli, MigrateCli};
-
-/// A program with a man page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    /// `rustdb-migrate`.
-    Migrate,
-    /// `rustdb-inspect`.
-    Inspect,
-}
+use super::{InspectCli, MigrateCli, Program};
 
 const EXIT_STATUS: &[(&str, &str)] = &[
     (
@@ -43,17 +34,6 @@ const EXIT_STATUS: &[(&str, &str)] = &[
 ];
 
 impl Program {
-    /// Both, in name order.
-    pub const ALL: [Program; 2] = [Program::Inspect, Program::Migrate];
-
-    /// The name of the program.
-    pub fn name(self) -> &'static str {
-        match self {
-            Program::Migrate => "rustdb-migrate",
-            Program::Inspect => "rustdb-inspect",
-        }
-    }
-
     pub(super) fn command(self) -> Command {
         match self {
             Program::Migrate => MigrateCli::command(),

@@ -19,6 +19,7 @@ mod dump_sql;
 mod examples;
 mod exit;
 mod explain;
+mod finish;
 mod hash;
 mod info;
 mod inspect;
@@ -30,6 +31,8 @@ mod output;
 mod owner;
 mod page;
 mod page_json;
+mod parse;
+mod program;
 mod progress;
 #[cfg(feature = "report")]
 mod report;
@@ -39,6 +42,7 @@ mod report_pages;
 mod report_timeline;
 #[cfg(feature = "report")]
 mod report_writes;
+mod run;
 mod shell;
 mod signals;
 mod stats;
@@ -50,7 +54,9 @@ mod wal_line;
 mod words;
 
 pub use exit::Exit;
-pub use inspect::{InspectCli, run_inspect};
-pub use man::{Program, man_page};
-pub use migrate::{MigrateCli, run_migrate};
+pub use inspect::InspectCli;
+pub use man::man_page;
+pub use migrate::MigrateCli;
+pub use program::Program;
+pub use run::{run_inspect, run_migrate};
 pub use words::{WORDS, Word};

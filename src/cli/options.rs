@@ -11,8 +11,6 @@ use crate::legacy::Family;
 use crate::recovery::{Decisions, Request};
 use crate::work::Threads;
 
-use super::progress::ShowProgress;
-
 /// The legacy families, as the command line names them.
 pub(super) const FAMILIES: &[&str] = &["1.3", "1.4", "1.10", "2.3"];
 /// Most bytes of a decision file: some hundred thousand decisions with their
@@ -27,6 +25,18 @@ pub enum Format {
     Text,
     /// One JSON document.
     Json,
+}
+
+/// When to show how far things are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ShowProgress {
+    /// On a terminal, unless -q
+    #[default]
+    Auto,
+    /// Always; a line a second where there is no terminal
+    Always,
+    /// Never
+    Never,
 }
 
 /// Stands last in every help: what a command does comes first.
@@ -54,7 +64,7 @@ pub struct Common {
 
 /// How to read a data directory.
 #[derive(Debug, Clone, Args)]
-pub struct Reading {
+pub struct ReadArgs {
     /// Show the snapshot alone, without applying the WAL
     #[arg(long)]
     pub no_wal: bool,
@@ -106,7 +116,7 @@ pub struct Deciding {
     pub attribution: Option<PathBuf>,
 }
 
-impl Reading {
+impl ReadArgs {
     /// The options in the terms of the library.
     pub fn open_options(&self, common: &Common) -> anyhow::Result<OpenOptions> {
         let mut options = self.deciding.open_options()?;
@@ -145,6 +155,23 @@ impl Deciding {
             ..OpenOptions::default()
         })
     }
+}
+
+/// Writes what completes commands, options and values in a shell
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+--install writes the completions of both programs for bash, zsh and fish, and their man pages, where the shells and \
+man look for what belongs to one user, and says where. For one shell and one program alone:\n\
+bash: rustdb-inspect completions bash > ~/.local/share/bash-completion/completions/rustdb-inspect\n\
+zsh:  rustdb-inspect completions zsh > DIRECTORY_OF_FPATH/_rustdb-inspect\n\
+fish: rustdb-inspect completions fish > ~/.config/fish/completions/rustdb-inspect.fish")]
+pub struct CompletionsArgs {
+    /// bash, zsh or fish
+    #[arg(value_parser = ["bash", "zsh", "fish"], required_unless_present = "install")]
+    pub(super) shell: Option<String>,
+    /// Put the completions and man pages of both programs where they are found
+    #[arg(long, conflicts_with = "shell")]
+    pub(super) install: bool,
 }
 
 /// Parses one of a few words, which help and completions show.

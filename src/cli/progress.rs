@@ -5,12 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::commands::{Moment, Phase, Progress};
 
-use super::options::Common;
+use super::options::{Common, ShowProgress};
 use super::output::note;
 
 /// From one look to the next.
@@ -19,18 +18,6 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// From one line to the next where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// When to show how far things are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ShowProgress {
-    /// On a terminal, unless -q
-    #[default]
-    Auto,
-    /// Always; a line a second where there is no terminal
-    Always,
-    /// Never
-    Never,
-}
 
 /// Does the work, shows how far it is and, with `-v`, how long it took.
 pub(super) fn shown<T>(common: &Common, streams: bool, work: impl FnOnce() -> T) -> T {

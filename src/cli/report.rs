@@ -15,17 +15,17 @@ use crate::commands::wal::{Log, open_log};
 use crate::commands::{OutputFile, OutputOptions, write_output};
 use crate::finding::Severity;
 use crate::legacy::Family;
-use crate::render::html::{ColumnPart, DatabasePart, Page, TablePart, page_html};
+use crate::render::html::{ColumnLine, DatabaseSection, Page, TableSection, page_html};
 use crate::render::{grouped, utc_text};
 
 use super::Exit;
 use super::document::{Head, Source};
 use super::next_steps::{Obstacle, after_look};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, note, word};
 use super::report_pages::page_map;
 use super::report_timeline::timeline;
-use super::report_writes::writes_part;
+use super::report_writes::writes_section;
 
 /// Writes what a directory is and what was found into one HTML page
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
 }
 
 /// What was looked at before a page says that all is in order.
@@ -146,17 +146,17 @@ fn page(
         next: next(info, reading),
         facts: facts(info),
         databases: info.databases.as_ref().map(|databases| {
-            let part = |database: &DatabaseInfo| DatabasePart {
+            let section = |database: &DatabaseInfo| DatabaseSection {
                 name: database.database.clone(),
                 tables: database.tables.iter().map(table).collect(),
             };
-            databases.iter().map(part).collect()
+            databases.iter().map(section).collect()
         }),
         maps: maps.maps.iter().map(page_map).collect(),
         maps_left_out: maps.left_out,
         timeline: log.map(timeline),
         findings: info.findings().to_vec(),
-        writes: writes.map(writes_part),
+        writes: writes.map(writes_section),
     }
 }
 
@@ -202,8 +202,8 @@ fn next(info: &Info, reading: &[String]) -> Vec<(&'static str, Vec<String>)> {
     steps.map(|step| (step.purpose, step.commands)).collect()
 }
 
-fn table(table: &TableInfo) -> TablePart {
-    TablePart {
+fn table(table: &TableInfo) -> TableSection {
+    TableSection {
         name: table.table.clone(),
         columns: table
             .schema
@@ -218,12 +218,12 @@ fn table(table: &TableInfo) -> TablePart {
     }
 }
 
-fn column(table: &TableInfo, column: &ColumnSchema) -> ColumnPart {
+fn column(table: &TableInfo, column: &ColumnSchema) -> ColumnLine {
     let mut marks = column.constraints();
     if let Some(next) = table.schema.sequences.get(&column.name) {
         marks.push(format!("next value {next}"));
     }
-    ColumnPart {
+    ColumnLine {
         name: column.name.clone(),
         data_type: column.data_type.clone(),
         marks: marks.join(", "),

@@ -3,10 +3,10 @@
 use bytesize::ByteSize;
 
 use crate::commands::page_map::{PageCell, PageMap};
-use crate::render::html::{MapCell, PageMapPart};
+use crate::render::html::{MapCell, PageMapSection};
 
 /// The map of one table.
-pub(super) fn page_map(map: &PageMap) -> PageMapPart {
+pub(super) fn page_map(map: &PageMap) -> PageMapSection {
     let mut all = PageCell::default();
     map.cells.iter().for_each(|cell| all.join(cell));
     let plural = if all.pages == 1 { "" } else { "s" };
@@ -22,7 +22,7 @@ pub(super) fn page_map(map: &PageMap) -> PageMapPart {
     if all.damaged > 0 {
         says.push_str(&format!("; {} damaged", all.damaged));
     }
-    PageMapPart {
+    PageMapSection {
         name: map.name.clone(),
         says,
         cells: map.cells.iter().map(|one| cell(one, map.unit)).collect(),

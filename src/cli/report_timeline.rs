@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::commands::wal::{Entry, Log};
+use crate::commands::wal::{Log, LogItem};
 use crate::legacy::WalRecord;
 use crate::recovery::{Confidence, RecordState, RunMap};
 use crate::render::html::{Mark, RecordMark, Sureness, Timeline};
@@ -64,15 +64,15 @@ struct Signs<'l> {
 }
 
 impl Signs<'_> {
-    fn entry(&mut self, entry: Entry<'_>) {
+    fn entry(&mut self, entry: LogItem<'_>) {
         match entry {
-            Entry::Bad(bad) => {
+            LogItem::Bad(bad) => {
                 self.flush();
                 let what = if bad.torn { "torn tail" } else { "damage" };
                 let says = format!("{what}: {} bytes at offset {}", bad.len, bad.offset);
                 self.marks.push((Mark::Damage, says));
             }
-            Entry::Record(position, record) => {
+            LogItem::Record(position, record) => {
                 self.boundary(position, record);
                 match self.log.state(position, record) {
                     RecordState::Checkpoint | RecordState::Unreadable => {

@@ -2,13 +2,13 @@
 
 use bytesize::ByteSize;
 
-use crate::commands::stats::{Run, Writes};
-use crate::render::html::{WriteBar, WritesPart};
+use crate::commands::stats::{WriterTotals, Writes};
+use crate::render::html::{WriteBar, WritesSection};
 
 /// The bars of a legacy log.
-pub(super) fn writes_part(writes: &Writes) -> WritesPart {
+pub(super) fn writes_section(writes: &Writes) -> WritesSection {
     let (records, bytes) = (writes.replayed.records, ByteSize(writes.replayed.bytes));
-    WritesPart {
+    WritesSection {
         says: format!(
             "Bytes that each writer writes for {records} records ({bytes}) of the log that the snapshot does not hold. \
              Measured; `rustdb-inspect stats` says more."
@@ -17,7 +17,7 @@ pub(super) fn writes_part(writes: &Writes) -> WritesPart {
     }
 }
 
-fn bar(run: &Run) -> WriteBar {
+fn bar(run: &WriterTotals) -> WriteBar {
     let bytes = run.log_bytes.saturating_add(run.file_bytes);
     WriteBar {
         writer: format!(

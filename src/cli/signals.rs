@@ -10,8 +10,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use super::asked::Asked;
-use super::document::{ErrorPart, failure};
-use super::{Exit, exit};
+use super::document::{ErrorObject, failure};
+use super::{Exit, finish};
 use crate::commands::Progress;
 
 /// What is listened to, and its name.
@@ -51,7 +51,7 @@ impl Signals {
         Ok(Signals { came })
     }
 
-    /// As [`exit::finish`]; of a command that was stopped, says which signal came
+    /// As [`finish::finish`]; of a command that was stopped, says which signal came
     /// and what is left.
     pub(super) fn finish(
         &self,
@@ -69,12 +69,12 @@ impl Signals {
                 let program = asked.program.name();
                 let said = format!("stopped by {name}; {left}");
                 if asked.json {
-                    asked.print(&failure(asked, ErrorPart::stopped(&said), &[], &[]));
+                    asked.print(&failure(asked, ErrorObject::stopped(&said), &[], &[]));
                 }
                 let _ = writeln!(io::stderr(), "{program}: {said}");
                 ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
             }
-            _ => exit::finish(asked, result),
+            _ => finish::finish(asked, result),
         }
     }
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 
-use crate::commands::stats::{Records, Stats, TableStats, Writes, stats};
+use crate::commands::stats::{RecordTotals, Stats, TableStats, Writes, stats};
 use crate::render::counted;
 
 use super::Exit;
 use super::document::{Head, Source};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, ReadArgs};
 use super::output::{Output, warn};
 
 /// Shows how the space of each table is used
@@ -29,7 +29,7 @@ pub struct StatsArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -83,7 +83,7 @@ fn show(out: &mut Output, stats: &Stats) -> anyhow::Result<()> {
 }
 
 fn show_writes(out: &mut Output, writes: &Writes) -> anyhow::Result<()> {
-    let count = |records: &Records| {
+    let count = |records: &RecordTotals| {
         let (number, bytes) = (records.records, ByteSize(records.bytes));
         format!("{} ({bytes})", counted(number, "record"))
     };

@@ -19,7 +19,7 @@ use super::after_error::after_error;
 use super::document::{Head, Source, error_findings, outcome};
 use super::exit::error_text;
 use super::next_steps::{Step, steps_text};
-use super::options::{Common, Format, Reading};
+use super::options::{Common, Format, ReadArgs};
 use super::output::{FEW, Output};
 
 /// Checks every checksum, structure and constraint
@@ -32,7 +32,7 @@ pub struct VerifyArgs {
     #[arg(required = true)]
     dir: Vec<PathBuf>,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadArgs,
     /// How much to check; each level includes those before it
     #[arg(long, value_enum, default_value_t)]
     level: LevelArg,

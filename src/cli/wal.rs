@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::commands::wal::{Entry, KindStats, Log, LogSummary, kinds, open_log};
+use crate::commands::wal::{KindStats, Log, LogItem, LogSummary, kinds, open_log};
 use crate::commands::{Identity, nearest};
 use crate::error::Class;
 use crate::legacy::WalRecord;
@@ -20,7 +20,7 @@ use super::document::{Head, Source, outcome};
 use super::options::{Beyond, Common, Deciding};
 use super::output::{Output, warn, word};
 use super::wal_explain::{ExplainOptions, explain};
-use super::wal_line::{EntryLine, LineOptions};
+use super::wal_line::{LineOptions, LogLine};
 
 /// Shows the records of a legacy WAL, what became of each, and the log's verdict
 #[derive(Debug, clap::Args)]
@@ -89,7 +89,7 @@ struct Content<'d> {
     verdict: &'static str,
     wal: LogSummary,
     #[serde(skip_serializing_if = "Option::is_none")]
-    records: Option<Vec<EntryLine<'d>>>,
+    records: Option<Vec<LogLine<'d>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<Vec<KindStats>>,
 }
@@ -193,15 +193,15 @@ impl WalArgs {
         !self.table.is_empty() || !self.op.is_empty() || !self.database.is_empty()
     }
 
-    fn wants(&self, log: &Log, entry: &Entry<'_>) -> bool {
+    fn wants(&self, log: &Log, entry: &LogItem<'_>) -> bool {
         let inside = |sequence: u64| {
             self.from.is_none_or(|from| sequence >= from) && self.to.is_none_or(|to| sequence <= to)
         };
         match entry {
-            Entry::Record(position, record) => {
+            LogItem::Record(position, record) => {
                 inside(record.sequence) && self.wants_record(log, *position, record)
             }
-            Entry::Bad(bad) => {
+            LogItem::Bad(bad) => {
                 let records = &log.wal().records;
                 let before = bad
                     .records_before
@@ -234,24 +234,24 @@ impl WalArgs {
                 || attributed().is_some_and(|name| self.database.iter().any(|one| one == name)))
     }
 
-    fn entries<'l>(&'l self, log: &'l Log) -> impl Iterator<Item = Entry<'l>> {
+    fn entries<'l>(&'l self, log: &'l Log) -> impl Iterator<Item = LogItem<'l>> {
         log.entries()
             .filter(|entry| self.wants(log, entry))
             .take(self.limit.unwrap_or(usize::MAX))
     }
 
-    fn lines<'l>(&'l self, log: &'l Log) -> impl Iterator<Item = EntryLine<'l>> {
+    fn lines<'l>(&'l self, log: &'l Log) -> impl Iterator<Item = LogLine<'l>> {
         let options = LineOptions {
             attribute: self.attributes(),
         };
         self.entries(log)
-            .map(move |entry| EntryLine::new(log, &entry, options))
+            .map(move |entry| LogLine::new(log, &entry, options))
     }
 
     fn kinds(&self, log: &Log) -> Vec<KindStats> {
         kinds(self.entries(log).filter_map(|entry| match entry {
-            Entry::Record(_, record) => Some(record),
-            Entry::Bad(_) => None,
+            LogItem::Record(_, record) => Some(record),
+            LogItem::Bad(_) => None,
         }))
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::commands::affected::{Affected, Ended, NamedValues, affected};
-use crate::commands::wal::{Entry, Log};
+use crate::commands::wal::{Log, LogItem};
 use crate::error::Error;
 use crate::legacy::WalRecord;
 use crate::recovery::attribution::{Attributed, Candidate};
@@ -15,7 +15,7 @@ use crate::render::{cut_text, escape, row_text, utc_text};
 
 use super::document::Head;
 use super::output::{Output, word};
-use super::wal_line::{EntryLine, LineOptions, what};
+use super::wal_line::{LineOptions, LogLine, what};
 
 #[derive(Serialize)]
 struct Content<'l> {
@@ -26,7 +26,7 @@ struct Content<'l> {
 #[derive(Serialize)]
 struct Explained<'l> {
     #[serde(flatten)]
-    line: EntryLine<'l>,
+    line: LogLine<'l>,
     because: String,
     /// What it writes, by column.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub(super) fn explain(
     let found: Vec<(usize, &WalRecord)> = log
         .entries()
         .filter_map(|entry| match entry {
-            Entry::Record(at, record) if record.sequence == sequence => Some((at, record)),
+            LogItem::Record(at, record) if record.sequence == sequence => Some((at, record)),
             _ => None,
         })
         .collect();
@@ -92,9 +92,9 @@ pub(super) fn explain(
         let records = found.iter().map(|(at, record)| {
             let about = about.remove(at).unwrap_or_default();
             Explained {
-                line: EntryLine::new(
+                line: LogLine::new(
                     log,
-                    &Entry::Record(*at, record),
+                    &LogItem::Record(*at, record),
                     LineOptions { attribute: true },
                 ),
                 because: because(log, *at, record),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::commands::wal::{Entry, Log, unreadable};
+use crate::commands::wal::{Log, LogItem, unreadable};
 use crate::legacy::WalRecord;
 use crate::model::Operation;
 use crate::recovery::attribution::{Attributed, Candidate, Confidence};
@@ -17,7 +17,7 @@ pub(super) struct LineOptions {
 
 /// One record or unreadable range, in the shape that scripts rely on.
 #[derive(Debug, Serialize)]
-pub(super) struct EntryLine<'l> {
+pub(super) struct LogLine<'l> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
     segment: String,
@@ -52,19 +52,19 @@ struct Owner<'l> {
     candidates: Option<&'l [Candidate]>,
 }
 
-impl<'l> EntryLine<'l> {
+impl<'l> LogLine<'l> {
     /// The line of an entry.
-    pub(super) fn new(log: &'l Log, entry: &Entry<'l>, options: LineOptions) -> Self {
+    pub(super) fn new(log: &'l Log, entry: &LogItem<'l>, options: LineOptions) -> Self {
         match *entry {
-            Entry::Record(position, record) => Self::of_record(log, position, record, options),
-            Entry::Bad(bad) => {
+            LogItem::Record(position, record) => Self::of_record(log, position, record, options),
+            LogItem::Bad(bad) => {
                 let range = unreadable(log.wal(), bad);
                 let torn = if range.torn { "torn tail: " } else { "" };
                 let detail = format!(
                     "{torn}found {}, expected {}",
                     bad.damage.found, bad.damage.expected
                 );
-                EntryLine {
+                LogLine {
                     sequence: None,
                     segment: range.segment,
                     offset: range.offset,
@@ -89,7 +89,7 @@ impl<'l> EntryLine<'l> {
     ) -> Self {
         let segment = log.wal().segment_of(record);
         let attributed = log.attributed(position);
-        EntryLine {
+        LogLine {
             sequence: Some(record.sequence),
             segment: segment.map_or_else(String::new, |segment| segment.name.clone()),
             offset: record.offset,

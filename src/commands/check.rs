@@ -78,7 +78,7 @@ struct ExpectedTable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum Agreement {
     /// As expected.
     Same,
     /// Something else, in words.
@@ -99,7 +99,7 @@ pub struct Checked {
     /// The file beside it.
     pub expected: PathBuf,
     /// How they compare.
-    pub outcome: Outcome,
+    pub outcome: Agreement,
 }
 
 /// Data directories and exports at or below a path, sorted; links are not followed.
@@ -163,8 +163,8 @@ pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
             directory: directory.to_owned(),
             expected: directory.join(MANIFEST_NAME),
             outcome: match found.is_empty() {
-                true => Outcome::Same,
-                false => Outcome::Differs(found),
+                true => Agreement::Same,
+                false => Agreement::Differs(found),
             },
         });
     }
@@ -179,18 +179,18 @@ pub fn check(directory: &Path, bless: bool) -> Result<Checked> {
         serde_json::to_value(&now).map_err(|error| Error::io("encode", &expected, error.into()))?;
     let outcome = match &before {
         None if bless => write(&expected, &text, false)?,
-        None => Outcome::Missing,
+        None => Agreement::Missing,
         Some(_) if bless && !own => {
             return Err(Error::Usage(format!(
                 "{}: found a file that check did not write, expected none\nMove it away first.",
                 expected.display()
             )));
         }
-        Some(_) if !own => Outcome::Foreign,
+        Some(_) if !own => Agreement::Foreign,
         Some(before) => match differences(before, &value) {
-            found if found.is_empty() => Outcome::Same,
+            found if found.is_empty() => Agreement::Same,
             _ if bless => write(&expected, &text, true)?,
-            found => Outcome::Differs(found),
+            found => Agreement::Differs(found),
         },
     };
     Ok(Checked {
@@ -228,14 +228,14 @@ fn read(path: &Path, own_len: usize) -> Result<Option<Value>> {
     Ok(Some(serde_json::from_slice(&text).unwrap_or(Value::Null)))
 }
 
-fn write(path: &Path, text: &[u8], replace: bool) -> Result<Outcome> {
+fn write(path: &Path, text: &[u8], replace: bool) -> Result<Agreement> {
     let options = OutputOptions {
         replace,
         mode: 0o644,
         ..OutputOptions::default()
     };
     write_output(path, &options, text)?;
-    Ok(Outcome::Blessed)
+    Ok(Agreement::Blessed)
 }
 
 fn look(directory: &Path) -> Result<Expected> {

@@ -32,7 +32,7 @@ const MAX_TOLD: usize = 100;
 
 /// One file of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
+pub struct ManifestFile {
     /// Its path in the export.
     pub path: String,
     /// Its rows.
@@ -45,7 +45,7 @@ pub struct FileEntry {
 
 /// One column, as it was declared and as it is written.
 #[derive(Debug, Serialize)]
-pub struct ColumnEntry {
+pub struct ManifestColumn {
     /// Its name in the files.
     pub column: String,
     /// As it was declared.
@@ -59,19 +59,19 @@ pub struct ColumnEntry {
 
 /// One table.
 #[derive(Debug, Serialize)]
-pub struct TableEntry {
+pub struct ManifestTable {
     /// Its database.
     pub database: String,
     /// Its name.
     pub table: String,
     /// Its files, in the order of their rows; none for a table without columns.
-    pub files: Vec<FileEntry>,
+    pub files: Vec<ManifestFile>,
     /// Rows of all files.
     pub rows: u64,
     /// Bytes of all files.
     pub bytes: u64,
     /// Its columns, in order.
-    pub columns: Vec<ColumnEntry>,
+    pub columns: Vec<ManifestColumn>,
     /// Next values by column.
     pub sequences: BTreeMap<String, i64>,
     /// Its owner, where the release has one.
@@ -84,7 +84,7 @@ pub struct TableEntry {
 
 /// What was decided about what the files do not say.
 #[derive(Debug, Serialize)]
-pub struct DecisionEntry {
+pub struct ManifestDecision {
     /// Tables that were given to databases by hand, `TABLE=DATABASE`.
     pub assign: Vec<String>,
     /// The decision file.
@@ -103,22 +103,22 @@ pub struct Manifest<'m> {
     /// The release family of the source.
     pub source_family: String,
     /// What was decided.
-    pub decisions: DecisionEntry,
+    pub decisions: ManifestDecision,
     /// What was found while it was made.
     pub findings: &'m [Finding],
     /// Labels of enum types, by database and type.
     pub enums: BTreeMap<&'m str, BTreeMap<&'m str, &'m [String]>>,
     /// The tables.
-    pub tables: Vec<TableEntry>,
+    pub tables: Vec<ManifestTable>,
 }
 
 impl<'m> Manifest<'m> {
     /// One of these tables.
     pub fn new(
         (format, source_family): (&'static str, String),
-        decisions: DecisionEntry,
+        decisions: ManifestDecision,
         findings: &'m [Finding],
-        (catalog, tables): (&'m Catalog, Vec<TableEntry>),
+        (catalog, tables): (&'m Catalog, Vec<ManifestTable>),
     ) -> Self {
         let named: BTreeSet<&str> = tables.iter().map(|table| table.database.as_str()).collect();
         let named = |name: &str| named.contains(name);
@@ -142,25 +142,25 @@ impl<'m> Manifest<'m> {
     }
 }
 
-impl TableEntry {
+impl ManifestTable {
     /// A table of this content in these files; `columns` are the name and type of
     /// each in the files, and whether it refuses NULL.
     pub fn new(
         chosen: &Chosen<'_>,
         content_hash: Option<ContentHash>,
         columns: impl IntoIterator<Item = (String, String, bool)>,
-        files: Vec<FileEntry>,
+        files: Vec<ManifestFile>,
     ) -> Self {
         let (database, table) = (&chosen.database.name, chosen.table);
         let columns = table.columns.iter().zip(columns);
-        let columns = columns.map(|(column, (name, written_type, required))| ColumnEntry {
+        let columns = columns.map(|(column, (name, written_type, required))| ManifestColumn {
             column: name,
             declared: column.into(),
             written_type,
             required,
         });
-        let sum = |of: fn(&FileEntry) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
-        TableEntry {
+        let sum = |of: fn(&ManifestFile) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
+        ManifestTable {
             database: database.clone(),
             table: table.name.clone(),
             rows: sum(|file| file.rows),
@@ -188,7 +188,7 @@ struct ReadTable {
     table: String,
     rows: u64,
     bytes: u64,
-    files: Vec<FileEntry>,
+    files: Vec<ManifestFile>,
 }
 
 #[derive(Deserialize)]
@@ -240,10 +240,10 @@ pub fn check_export(dir: &Path, threads: Threads) -> Result<Vec<String>> {
         ));
         return Ok(told.finish());
     }
-    let mut files: BTreeMap<PathBuf, &FileEntry> = BTreeMap::new();
+    let mut files: BTreeMap<PathBuf, &ManifestFile> = BTreeMap::new();
     for table in &read.tables {
         let sum =
-            |of: fn(&FileEntry) -> u64| table.files.iter().map(of).fold(0, u64::saturating_add);
+            |of: fn(&ManifestFile) -> u64| table.files.iter().map(of).fold(0, u64::saturating_add);
         let sums = (sum(|file| file.rows), sum(|file| file.bytes));
         if sums != (table.rows, table.bytes) {
             told.add(format!(
@@ -285,7 +285,7 @@ pub fn check_export(dir: &Path, threads: Threads) -> Result<Vec<String>> {
 }
 
 /// How a file differs from what is said of it.
-fn difference(dir: &Path, path: &Path, expected: &FileEntry) -> Result<Option<String>> {
+fn difference(dir: &Path, path: &Path, expected: &ManifestFile) -> Result<Option<String>> {
     let mut whole = dir.to_owned();
     for part in path {
         if LocalDisk.kind(&whole)? != Some(EntryKind::Dir) {

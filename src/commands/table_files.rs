@@ -13,7 +13,7 @@ use crate::file::{DiskWriter, LocalDisk, Staging, export_names};
 use crate::model::Catalog;
 
 use super::dump::Chosen;
-use super::manifest::{FileEntry, MANIFEST_NAME};
+use super::manifest::{MANIFEST_NAME, ManifestFile};
 
 /// The directory under construction.
 #[derive(Debug)]
@@ -149,9 +149,9 @@ impl TableFile {
     ///
     /// # Errors
     /// When the rest cannot be written.
-    pub fn finish(mut self, rows: u64) -> io::Result<FileEntry> {
+    pub fn finish(mut self, rows: u64) -> io::Result<ManifestFile> {
         self.file.flush()?;
-        Ok(FileEntry {
+        Ok(ManifestFile {
             path: self.path.to_string_lossy().into_owned(),
             rows,
             bytes: self.len,

@@ -39,7 +39,7 @@ pub enum Log {
 
 /// One record, or bytes that hold none.
 #[derive(Debug, Clone, Copy)]
-pub enum Entry<'l> {
+pub enum LogItem<'l> {
     /// A record, by its position in the log.
     Record(usize, &'l WalRecord),
     /// Bytes without a readable record.
@@ -217,15 +217,17 @@ impl Log {
     }
 
     /// Records and unreadable ranges, in file order.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn entries(&self) -> impl Iterator<Item = LogItem<'_>> {
         let wal = self.wal();
         let mut bad = wal.bad.iter().peekable();
         let mut records = wal.records.iter().enumerate().peekable();
         std::iter::from_fn(move || {
             let next = records.peek().map_or(usize::MAX, |(position, _)| *position);
             match bad.next_if(|bad| bad.records_before <= next) {
-                Some(bad) => Some(Entry::Bad(bad)),
-                None => records.next().map(|(at, record)| Entry::Record(at, record)),
+                Some(bad) => Some(LogItem::Bad(bad)),
+                None => records
+                    .next()
+                    .map(|(at, record)| LogItem::Record(at, record)),
             }
         })
     }

@@ -7,8 +7,20 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::SourceEntry;
 use crate::error::{Error, Result};
+
+/// One entry of a directory.
+#[derive(Debug, Clone)]
+pub struct SourceEntry {
+    /// Its file name; names that are not UTF-8 are shown with replacements.
+    pub name: String,
+    /// Its full path.
+    pub path: PathBuf,
+    /// Whether it is a regular file (not a link to one).
+    pub is_file: bool,
+    /// Whether it is a directory (not a link to one).
+    pub is_dir: bool,
+}
 
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit};
 
-use super::source::open_regular;
-use super::{Disk, DiskFile, EntryKind, LocalDisk, Lock, Room, SourceEntry};
+use super::DiskFile;
+use super::regular::open_regular;
 use crate::error::{Error, Result};
 
 /// Open files where the system sets no limit, or one that is far away.
@@ -22,32 +22,19 @@ const MOST_OPEN: u64 = 512;
 /// The part of the limit that is left to all else: what is written, locked and sorted.
 const PART_LEFT: u64 = 2;
 
-/// The files of this machine; those that are only read are closed while they are
-/// not needed and too many are open, and opened again when they are.
-#[derive(Debug)]
-pub(super) struct FewFiles {
-    disk: LocalDisk,
-    open: Arc<OpenFiles>,
-}
-
-impl Default for FewFiles {
-    fn default() -> Self {
+/// Opens a regular file for reading; it is closed while it is not needed and too
+/// many are open, and opened again when it is.
+///
+/// # Errors
+/// When it is missing, or a link, a directory or a device.
+pub(super) fn open_to_read(path: &Path) -> Result<Arc<dyn DiskFile>> {
+    /// One for the process, as the system's limit is.
+    static OPEN: LazyLock<Arc<OpenFiles>> = LazyLock::new(|| {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(MOST_OPEN);
         let most = (limit / PART_LEFT).clamp(1, MOST_OPEN);
-        FewFiles::of(usize::try_from(most).unwrap_or(1))
-    }
-}
-
-impl FewFiles {
-    fn of(most: usize) -> Self {
-        FewFiles {
-            disk: LocalDisk,
-            open: Arc::new(OpenFiles {
-                most,
-                files: Mutex::default(),
-            }),
-        }
-    }
+        Arc::new(OpenFiles::of(usize::try_from(most).unwrap_or(1)))
+    });
+    Ok(ReadFile::new(path, &OPEN)?)
 }
 
 /// Those that are open now.
@@ -59,6 +46,13 @@ struct OpenFiles {
 }
 
 impl OpenFiles {
+    fn of(most: usize) -> Self {
+        OpenFiles {
+            most,
+            files: Mutex::default(),
+        }
+    }
+
     /// Closes what was not used lately until another file has room, and takes
     /// that one in. Files at work stay open.
     fn take_in(&self, file: Weak<ReadFile>) {
@@ -175,73 +169,6 @@ impl DiskFile for ReadFile {
     }
 }
 
-impl Disk for FewFiles {
-    fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        let file = ReadFile::new(path, &self.open)?;
-        Ok(file)
-    }
-
-    fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        self.disk.open_write(path)
-    }
-
-    fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        self.disk.create(path)
-    }
-
-    fn temporary(&self, dir: &Path) -> Result<Arc<dyn DiskFile>> {
-        self.disk.temporary(dir)
-    }
-
-    fn create_dir(&self, path: &Path) -> Result<()> {
-        self.disk.create_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> Result<()> {
-        self.disk.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> Result<()> {
-        self.disk.remove_dir(path)
-    }
-
-    fn entries(&self, dir: &Path) -> Result<Vec<SourceEntry>> {
-        self.disk.entries(dir)
-    }
-
-    fn kind(&self, path: &Path) -> Result<Option<EntryKind>> {
-        self.disk.kind(path)
-    }
-
-    fn len_of(&self, path: &Path) -> Result<u64> {
-        self.disk.len_of(path)
-    }
-
-    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
-        self.disk.real_path(dir)
-    }
-
-    fn room(&self, dir: &Path) -> Result<Room> {
-        self.disk.room(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        self.disk.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path, lock: Lock) -> Result<Option<Arc<dyn DiskFile>>> {
-        self.disk.lock(path, lock)
-    }
-
-    fn lock_dir(&self, dir: &Path) -> Result<Option<Arc<dyn DiskFile>>> {
-        self.disk.lock_dir(dir)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,12 +182,12 @@ mod tests {
     #[test]
     fn many_files_are_read_in_turn_and_few_are_open() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = FewFiles::of(3);
+        let few = Arc::new(OpenFiles::of(3));
         let files: Vec<_> = (0..20)
             .map(|at| {
                 let path = dir.path().join(at.to_string());
                 fs::write(&path, [at]).unwrap();
-                disk.open(&path).unwrap()
+                ReadFile::new(&path, &few).unwrap()
             })
             .collect();
         for turn in 0..3 {
@@ -269,19 +196,19 @@ mod tests {
                 assert_eq!(file.len().unwrap(), 1);
             }
         }
-        let open = disk.open.files.lock().unwrap();
+        let open = few.files.lock().unwrap();
         assert!(open.len() <= 4, "{}", open.len());
     }
 
     #[test]
     fn a_file_that_was_closed_is_never_taken_for_another() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = FewFiles::of(1);
+        let few = Arc::new(OpenFiles::of(1));
         let path = dir.path().join("a");
         fs::write(&path, "a").unwrap();
         fs::write(dir.path().join("b"), "b").unwrap();
-        let file = disk.open(&path).unwrap();
-        let other = disk.open(&dir.path().join("b")).unwrap();
+        let file = ReadFile::new(&path, &few).unwrap();
+        let other = ReadFile::new(&dir.path().join("b"), &few).unwrap();
         assert_eq!(read(&*other).unwrap(), b'b');
         fs::rename(dir.path().join("b"), &path).unwrap();
         assert!(read(&*file).is_err());

@@ -11,26 +11,25 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, SeekFrom, StatxAttributes, 
 use rustix::io::Errno;
 
 use super::disk::Room;
-use super::few_files::FewFiles;
-use super::source::open_regular;
+use super::few_files::open_to_read;
+use super::regular::open_regular;
 use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry, is_missing};
 use crate::error::{Error, Result};
 
-/// The files of this machine.
+/// The files of this machine; however many are read, few of them are open.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalDisk;
 
 impl LocalDisk {
-    /// As the engine shares it: however many files are read, few are open.
+    /// As the engine shares it.
     pub fn shared() -> Arc<dyn Disk> {
-        Arc::new(FewFiles::default())
+        Arc::new(LocalDisk)
     }
 }
 
 impl Disk for LocalDisk {
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
-        let file = open_regular(path, OFlags::RDONLY)?;
-        Ok(Arc::new(file))
+        open_to_read(path)
     }
 
     fn open_write(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {

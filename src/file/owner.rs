@@ -122,19 +122,19 @@ impl Ownership {
 }
 
 /// One line of /etc/passwd or /etc/group.
-struct Entry {
+struct Account {
     name: String,
     id: u32,
     /// Of a user: the number of its group.
     group: Option<u32>,
 }
 
-fn entries(file: &str) -> Vec<Entry> {
+fn entries(file: &str) -> Vec<Account> {
     let text: io::Result<String> = fs::read_to_string(file);
     let text = text.unwrap_or_default();
     let entry = |line: &str| {
         let mut fields = line.split(':');
-        Some(Entry {
+        Some(Account {
             name: fields.next()?.to_owned(),
             id: fields.nth(1)?.parse().ok()?,
             group: fields.next().and_then(|group| group.parse().ok()),

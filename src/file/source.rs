@@ -4,16 +4,12 @@
 //! and must be regular: a device could block or never end, a link could lead
 //! out of the directory that the user named.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
-
-use super::disk::{Disk, DiskFile, EntryKind};
+use super::disk::{Disk, DiskFile, EntryKind, SourceEntry};
 use crate::error::{Error, Result};
 use crate::finding::Code;
 
@@ -230,67 +226,11 @@ pub fn read_text(path: &Path, max_len: u64) -> Result<String> {
     })
 }
 
-/// Opens a file that must be regular, for reading at least.
-///
-/// # Errors
-/// When it cannot be opened, or is a link, a directory or a device.
-pub(super) fn open_regular(path: &Path, access: OFlags) -> Result<File> {
-    let io = |error: std::io::Error| Error::io("open", path, error);
-    let meta = path.symlink_metadata().map_err(io)?;
-    if !meta.file_type().is_file() {
-        return Err(not_regular(path, &meta.file_type()));
-    }
-    // NONBLOCK and NOFOLLOW: the path may have been swapped since.
-    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| io(e.into()))?;
-    let file = File::from(file);
-    let meta = file.metadata().map_err(io)?;
-    if !meta.is_file() {
-        return Err(not_regular(path, &meta.file_type()));
-    }
-    Ok(file)
-}
-
-fn not_regular(path: &Path, kind: &std::fs::FileType) -> Error {
-    let kind = if kind.is_symlink() {
-        "a symbolic link"
-    } else if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    };
-    Error::NotADataDirectory {
-        path: path.to_owned(),
-        why: format!(
-            "{}: found {kind}, expected a regular file\n{}",
-            Code::NotRegular,
-            Code::NotRegular.remedy()
-        ),
-    }
-}
-
 /// A directory that is only ever read.
 #[derive(Debug, Clone)]
 pub struct SourceDir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-}
-
-/// One entry of a [`SourceDir`].
-#[derive(Debug, Clone)]
-pub struct SourceEntry {
-    /// Its file name; names that are not UTF-8 are shown with replacements.
-    pub name: String,
-    /// Its full path.
-    pub path: PathBuf,
-    /// Whether it is a regular file (not a link to one).
-    pub is_file: bool,
-    /// Whether it is a directory (not a link to one).
-    pub is_dir: bool,
 }
 
 impl SourceDir {

@@ -32,7 +32,7 @@ pub struct Staging {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     target: PathBuf,
-    place: Place,
+    place: TargetPlace,
     /// What was moved into a target that is kept.
     moved: Vec<PathBuf>,
     published: bool,
@@ -42,7 +42,7 @@ pub struct Staging {
 
 /// Where a target is put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct TargetPlace {
     /// The directory that the hidden one is made in.
     pub parent: PathBuf,
     /// Whether that is the target itself.
@@ -203,7 +203,7 @@ fn remove_abandoned(disk: &dyn Disk, parent: &Path) {
 /// `NeedsDecision` when `target` is there and not empty; `Usage` when it lies
 /// inside `source`; I/O errors when its directory is missing or takes no new names,
 /// or cannot be synced.
-pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Result<Place> {
+pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Result<TargetPlace> {
     let parent = real_parent(&**disk, target)?;
     if lies_inside(&**disk, &parent, source) {
         return Err(Error::Usage(format!(
@@ -233,13 +233,13 @@ pub fn check_target(disk: &Arc<dyn Disk>, target: &Path, source: &Path) -> Resul
     place(&**disk, parent, false, beside)
 }
 
-fn place(disk: &dyn Disk, parent: PathBuf, inside: bool, room: Room) -> Result<Place> {
+fn place(disk: &dyn Disk, parent: PathBuf, inside: bool, room: Room) -> Result<TargetPlace> {
     if let Some(why) = room.refuses {
         let why = std::io::Error::from_raw_os_error(why);
         return Err(Error::io("create a directory in", &parent, why));
     }
     disk.sync_dir(&parent)?;
-    Ok(Place {
+    Ok(TargetPlace {
         parent,
         inside,
         free_len: room.free_len,

@@ -194,13 +194,13 @@ impl LegacyDir {
     }
 }
 
-struct Found {
+struct SortedEntries {
     files: SnapshotFiles,
     wal_dir: Option<SourceEntry>,
     page_dirs: Vec<SourceEntry>,
 }
 
-fn sort_entries(disk: &dyn Disk, dir: &SourceDir, report: &mut Report) -> Result<Found> {
+fn sort_entries(disk: &dyn Disk, dir: &SourceDir, report: &mut Report) -> Result<SortedEntries> {
     let mut instance = None;
     let mut single = Vec::new();
     let mut wal_dir = None;
@@ -238,7 +238,7 @@ fn sort_entries(disk: &dyn Disk, dir: &SourceDir, report: &mut Report) -> Result
             SnapshotFiles::Single(opened.collect::<Result<_>>()?)
         }
     };
-    Ok(Found {
+    Ok(SortedEntries {
         files,
         wal_dir,
         page_dirs,

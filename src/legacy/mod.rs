@@ -11,6 +11,7 @@ mod page_view;
 mod resume;
 mod rows;
 mod salvage;
+mod segments;
 mod snapshot;
 mod wal;
 mod wal_order;
@@ -26,7 +27,6 @@ pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, Pag
 pub use page_view::LegacyPageViews;
 pub use rows::{RowExtent, RowReader, read_rows_at};
 pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
+pub use segments::read_wal;
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
-pub use wal::{
-    BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record, read_wal,
-};
+pub use wal::{BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record};

@@ -2,18 +2,13 @@
 //! or in parts.
 
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::decode;
-use super::walk::Walk;
-use crate::codec::{
-    ByteWriter, Cursor, Flaw, encode_plain_row, read_arity, read_plain_value, walk_plain_row,
-};
+use crate::codec::{Cursor, Flaw, read_arity, read_plain_value, walk_plain_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::model::{PackedRow, PlainBuffer, PlainRows, RowBatch, RowStream};
-use crate::work::Threads;
 
 /// Bytes from one mark of an extent to the next, unless a row is wider: with
 /// that row they fit one window.
@@ -160,30 +155,6 @@ impl RowExtent {
             max_xmin: 0,
             marks: Vec::new(),
         }
-    }
-
-    /// The first `count` rows, walked again.
-    ///
-    /// # Errors
-    /// When the file changed since the walk.
-    pub fn first(&self, count: u64) -> Result<Self> {
-        let mut window = Window::new(self.file.clone(), self.range.clone());
-        Walk::on(Threads::ONE).rows(&mut window, count.min(self.count), self.arity)
-    }
-
-    /// Rows that no file holds, worked out from the file at `path`.
-    ///
-    /// # Errors
-    /// When a row has another number of values than `arity`.
-    pub fn of_rows(path: &Path, rows: &[PackedRow], arity: usize) -> Result<Self> {
-        let mut bytes = ByteWriter::new();
-        for row in rows {
-            encode_plain_row(&mut bytes, &row.plain());
-        }
-        let file = SourceFile::in_memory(path, bytes.into_vec());
-        let len = file.len();
-        let mut window = Window::new(file, 0..len);
-        Walk::on(Threads::ONE).rows(&mut window, rows.len() as u64, arity)
     }
 
     /// Row versions that are not visible.

@@ -138,7 +138,7 @@ impl Positions {
 
 /// Where a segment stands in the log.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct SegmentPlace {
     /// Where its first record stands.
     first: usize,
     /// How many records of the log stand before its end.
@@ -151,7 +151,7 @@ struct Place {
     holds_records: bool,
 }
 
-fn places(positions: &Positions, rest: &[Rest], segments: &[Segment]) -> Result<Vec<Place>> {
+fn places(positions: &Positions, rest: &[Rest], segments: &[Segment]) -> Result<Vec<SegmentPlace>> {
     // By segment: first position, end, whether a record of it counts.
     let mut spans: BTreeMap<usize, (usize, usize, bool)> = BTreeMap::new();
     for ((segment, _), (at, own)) in &positions.0 {
@@ -161,7 +161,7 @@ fn places(positions: &Positions, rest: &[Rest], segments: &[Segment]) -> Result<
         *counts |= own;
     }
     let all = spans.values().map(|(_, end, _)| *end).max().unwrap_or(0);
-    let mut places: Vec<Place> = Vec::with_capacity(segments.len());
+    let mut places: Vec<SegmentPlace> = Vec::with_capacity(segments.len());
     for (index, own) in rest.iter().enumerate() {
         let before = places.last().map_or(0, |place| place.end);
         let last = index + 1 == rest.len();
@@ -170,7 +170,7 @@ fn places(positions: &Positions, rest: &[Rest], segments: &[Segment]) -> Result<
                 // Of a record at its end that was cut no byte is known twice,
                 // but nothing else can have stood there.
                 let is_copy = !counts && own.bad.iter().all(|bad| bad.torn);
-                Place {
+                SegmentPlace {
                     first,
                     end,
                     is_copy,
@@ -182,7 +182,7 @@ fn places(positions: &Positions, rest: &[Rest], segments: &[Segment]) -> Result<
             None => {
                 let at = if last { all } else { before };
                 let beginning_of = beginning_of(index, segments)?;
-                Place {
+                SegmentPlace {
                     first: at,
                     end: at,
                     is_copy: beginning_of.is_some(),
@@ -220,7 +220,7 @@ fn ranges(
     records: &[WalRecord],
     rest: Vec<Rest>,
     positions: &Positions,
-    places: &[Place],
+    places: &[SegmentPlace],
 ) -> Vec<BadRange> {
     let indexed = places.iter().enumerate();
     let originals = indexed.filter(|(_, place)| !place.is_copy);
@@ -259,7 +259,11 @@ fn goes_on(records: &[WalRecord], at: usize) -> bool {
 }
 
 /// The ranges of copied records, each as long as it goes.
-fn copies(copied: &[(WalRecord, usize)], segments: &[Segment], places: &[Place]) -> Vec<Copied> {
+fn copies(
+    copied: &[(WalRecord, usize)],
+    segments: &[Segment],
+    places: &[SegmentPlace],
+) -> Vec<Copied> {
     let mut copies: Vec<Copied> = Vec::new();
     for (record, of) in copied {
         let len = FRAME_LEN + record.len;
@@ -301,11 +305,11 @@ fn copies(copied: &[(WalRecord, usize)], segments: &[Segment], places: &[Place])
 }
 
 /// Gives the segments their order, and everything that names one its position.
-fn renumber(wal: &mut Wal, segments: Vec<Segment>, places: &[Place]) {
+fn renumber(wal: &mut Wal, segments: Vec<Segment>, places: &[SegmentPlace]) {
     let mut order: Vec<(usize, Segment)> = segments.into_iter().enumerate().collect();
     order.sort_by_key(|(index, _)| {
         let place = places.get(*index);
-        let class = |place: &Place| (place.is_copy, place.holds_records);
+        let class = |place: &SegmentPlace| (place.is_copy, place.holds_records);
         (place.map(|place| (place.first, class(place))), *index)
     });
     let mut position = vec![0; order.len()];

@@ -8,14 +8,16 @@
 //! rows really are. So guesses cost time and change nothing: the result is that
 //! of one walk from the first row, and does not depend on the threads.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::rows::RowExtent;
-use crate::codec::{Cursor, Flaw, MIN_PLAIN_ROW_LEN, walk_plain_row};
+use crate::codec::{ByteWriter, Cursor, Flaw, MIN_PLAIN_ROW_LEN, encode_plain_row, walk_plain_row};
 use crate::error::{Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
+use crate::model::PackedRow;
 use crate::work::{Threads, in_order};
 
 /// Rows that have to follow one another where a stretch is said to start.
@@ -123,6 +125,32 @@ impl Walk {
             enough.store(extent.count == count, Ordering::Relaxed);
             Ok(())
         })
+    }
+}
+
+impl RowExtent {
+    /// The first `count` rows, walked again.
+    ///
+    /// # Errors
+    /// When the file changed since the walk.
+    pub fn first(&self, count: u64) -> Result<Self> {
+        let mut window = Window::new(self.file.clone(), self.range.clone());
+        Walk::on(Threads::ONE).rows(&mut window, count.min(self.count), self.arity)
+    }
+
+    /// Rows that no file holds, worked out from the file at `path`.
+    ///
+    /// # Errors
+    /// When a row has another number of values than `arity`.
+    pub fn of_rows(path: &Path, rows: &[PackedRow], arity: usize) -> Result<Self> {
+        let mut bytes = ByteWriter::new();
+        for row in rows {
+            encode_plain_row(&mut bytes, &row.plain());
+        }
+        let file = SourceFile::in_memory(path, bytes.into_vec());
+        let len = file.len();
+        let mut window = Window::new(file, 0..len);
+        Walk::on(Threads::ONE).rows(&mut window, rows.len() as u64, arity)
     }
 }
 

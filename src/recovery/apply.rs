@@ -60,7 +60,7 @@ pub(super) struct Applying<'a> {
 }
 
 /// What is left of a record once its row is looked for.
-enum Reading {
+enum Meaning {
     /// It means what it says.
     AsLogged,
     /// It means this.
@@ -152,10 +152,10 @@ impl<'a> Applying<'a> {
         }
         let database = self.overlay.database_or_new(&name);
         let realigned = match self.read(attributed, database, &name, record) {
-            Reading::AsLogged => None,
-            Reading::Realigned(other) => Some(other),
-            Reading::NoEffect => return,
-            Reading::Unproven => {
+            Meaning::AsLogged => None,
+            Meaning::Realigned(other) => Some(other),
+            Meaning::NoEffect => return,
+            Meaning::Unproven => {
                 let finding = finding(Code::Ambiguous)
                     .severity(self.undecided_severity())
                     .detail("its row index counts rows that were never logged, and nothing proves which row is meant");
@@ -217,20 +217,20 @@ impl<'a> Applying<'a> {
         database: usize,
         name: &str,
         record: &WalRecord,
-    ) -> Reading {
+    ) -> Meaning {
         let (table, index, new) = match &record.operation {
             Operation::Update { table, index, row } => (table, *index, Some(row)),
             Operation::Delete { table, index } => (table, *index, None),
-            _ => return Reading::AsLogged,
+            _ => return Meaning::AsLogged,
         };
         let state = self.overlay.table(database, table).map(|t| t.state());
         let fits = |columns: usize| new.is_none_or(|row| row.arity() == columns);
         let Some(state) = state.filter(|state| fits(state.schema.columns.len())) else {
-            return Reading::AsLogged;
+            return Meaning::AsLogged;
         };
         let suspect = attributed.record >= self.unlogged_from || index >= state.row_count();
         if attributed.past_logged || !suspect || self.unlogged_from == usize::MAX {
-            return Reading::AsLogged;
+            return Meaning::AsLogged;
         }
         let finding = Finding::new(Code::UnloggedRows)
             .database(name)
@@ -246,12 +246,12 @@ impl<'a> Applying<'a> {
             meant => (meant, "is"),
         };
         match (meant, new) {
-            (Meant::Row(meant), _) if meant == index => Reading::AsLogged,
+            (Meant::Row(meant), _) if meant == index => Meaning::AsLogged,
             (Meant::Row(meant), _) => {
                 attributed.add_evidence("realigned");
                 let detail = format!("row index {index} {how} that of the row known as {meant}");
                 self.report.add(finding.detail(detail));
-                Reading::Realigned(at_index(&record.operation, meant))
+                Meaning::Realigned(at_index(&record.operation, meant))
             }
             (Meant::Unlogged, new) => {
                 attributed.add_evidence("unlogged-row");
@@ -259,17 +259,17 @@ impl<'a> Applying<'a> {
                 self.report.add(finding.detail(detail));
                 match new {
                     // The new version is all that is known of the row.
-                    Some(row) => Reading::Realigned(Operation::Insert {
+                    Some(row) => Meaning::Realigned(Operation::Insert {
                         table: table.clone(),
                         row: row.clone(),
                     }),
                     None => {
                         attributed.no_effect = Some("the row it ended was never logged");
-                        Reading::NoEffect
+                        Meaning::NoEffect
                     }
                 }
             }
-            (Meant::Unproven(_), _) => Reading::Unproven,
+            (Meant::Unproven(_), _) => Meaning::Unproven,
         }
     }
 

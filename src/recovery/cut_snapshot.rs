@@ -18,7 +18,7 @@ use crate::report::Report;
 use super::cut::{
     CutReason, RECORDS_PER_CHECKPOINT, Sign, has_key, row_hash, row_hash_owned, signs,
 };
-use super::salvage::Ground;
+use super::ground::Ground;
 
 /// What is known of the damage.
 #[derive(Debug, Clone, Copy)]

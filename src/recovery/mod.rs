@@ -9,6 +9,7 @@ mod apply;
 pub mod attribution;
 mod cut;
 mod cut_snapshot;
+mod ground;
 mod overlay;
 mod overlay_reader;
 mod pages;

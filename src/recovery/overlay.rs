@@ -11,8 +11,7 @@ use crate::model::{
 
 use super::overlay_reader::{self, OverlayReader};
 use super::replay::{Effect, TableState};
-use super::salvage::Extra;
-use super::stored::{Piece, StoredRows};
+use super::stored::{Extra, Piece, StoredRows};
 
 /// One table of the overlay, with the stored rows where it has any.
 #[derive(Debug, Clone)]
@@ -123,11 +122,6 @@ impl Overlay {
         let index = self.tables.len() - 1;
         self.databases.insert(name.to_owned(), index);
         index
-    }
-
-    /// Whether a database has a table now.
-    pub fn has_table(&self, database: usize, name: &str) -> bool {
-        self.table(database, name).is_some()
     }
 
     /// A table of a database as it is now.

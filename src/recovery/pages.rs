@@ -14,7 +14,7 @@ use crate::model::RowStream;
 use crate::report::Report;
 
 use super::cut::{row_hash, row_hash_owned};
-use super::salvage::{Ground, inserted};
+use super::ground::{Ground, inserted};
 use super::stored::StoredRows;
 
 /// What one pass over a directory of pages found.

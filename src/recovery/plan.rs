@@ -8,9 +8,10 @@ use crate::report::Report;
 
 use super::apply::{Applied, Applying, SetAside};
 use super::attribution::{self, Attribution, OnAmbiguous};
+use super::ground::Ground;
 use super::repair;
 use super::request::Request;
-use super::salvage::{self, Ground};
+use super::salvage;
 use super::{Cut, Overlay, RunMap};
 
 /// What the server last had, as far as the files tell.

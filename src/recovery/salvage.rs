@@ -5,79 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::finding::{Code, Finding, Severity};
-use crate::legacy::{LegacyDir, Loss, RowExtent, Shortfall, Snapshot, WalRecord};
-use crate::model::{Catalog, Database, Operation};
+use crate::legacy::{LegacyDir, Loss, Shortfall, Snapshot, WalRecord};
+use crate::model::Catalog;
 use crate::report::Report;
 
+use super::Cut;
 use super::attribution::{Missing, OnAmbiguous};
 use super::cut::{CutReason, is_marker};
 use super::cut_snapshot::{self, Damaged};
+use super::ground::{Ground, add_database};
 use super::pages;
 use super::request::Request;
-use super::stored::StoredRows;
+use super::stored::{Extra, StoredRows};
 use super::unknown_tables;
-use super::{Cut, Overlay, find_cut};
 
 /// The database that every server starts with.
 const FIRST_DATABASE: &str = "postgres";
-
-/// What to stand on.
-pub(super) struct Ground {
-    /// The catalog and the rows that can be read.
-    pub snapshot: Snapshot,
-    /// What goes with the snapshot, by the positions of database and table.
-    pub extras: BTreeMap<(usize, usize), Extra>,
-    /// Which records to apply.
-    pub cut: Cut,
-    /// Whether the snapshot is what could be read of a damaged one.
-    pub is_patched: bool,
-    /// Databases that it no longer holds.
-    pub missing: Missing,
-}
-
-/// What a table has beside the rows that the snapshot gives it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Extra {
-    /// Rows that were announced, readable or not.
-    pub announced: u64,
-    /// Rows found elsewhere, in order.
-    pub found: Vec<StoredRows>,
-    /// Whether rows existed before the log begins, so that row indexes mean
-    /// nothing.
-    pub indexes_unknown: bool,
-}
-
-impl Ground {
-    /// A directory that is read as it stands.
-    pub(super) fn healthy(
-        legacy: &LegacyDir,
-        snapshot: &Snapshot,
-        report: &mut Report,
-    ) -> Result<Self> {
-        let cut = find_cut(legacy, snapshot, report)?;
-        Ok(Ground {
-            snapshot: snapshot.clone(),
-            extras: BTreeMap::new(),
-            cut,
-            is_patched: false,
-            missing: Missing::Nothing,
-        })
-    }
-
-    /// Whether it is the snapshot as it stands, and the tail as it was cut.
-    pub(super) fn is_whole(&self) -> bool {
-        self.extras.is_empty() && !self.is_patched && self.cut.reason != CutReason::Salvage
-    }
-
-    /// The overlay to apply the tail to.
-    pub(super) fn overlay(&self) -> Overlay {
-        let mut overlay = Overlay::new(&self.snapshot);
-        for (at, extra) in &self.extras {
-            overlay.add_extra(*at, extra.clone());
-        }
-        overlay
-    }
-}
 
 /// Finds what to stand on, whatever is wrong with the directory.
 ///
@@ -161,17 +104,6 @@ fn without_snapshot(legacy: &LegacyDir, request: &Request, report: &mut Report) 
     let cut = Cut::new(records, 0..records.len(), CutReason::Salvage);
     report.add(names_lost(legacy));
     whole_log(legacy, snapshot, (cut, Missing::Unknown), request, report)
-}
-
-/// Adds a database without tables to a catalog.
-pub(super) fn add_database(catalog: &mut Catalog, name: &str) {
-    catalog.databases.push(Database {
-        name: name.to_owned(),
-        tables: Vec::new(),
-        enums: Vec::new(),
-        views: Vec::new(),
-        table_grants: Vec::new(),
-    });
 }
 
 /// The ground when records are applied that no snapshot was made for: tables
@@ -292,20 +224,6 @@ fn report_loss(loss: &Loss, rows: u64, report: &mut Report) {
     finding.database = loss.database.as_deref().map(str::to_owned);
     finding.table = loss.table.as_deref().map(str::to_owned);
     report.add(finding);
-}
-
-/// An extent without rows, for a table that no snapshot holds.
-pub(super) fn no_rows(legacy: &LegacyDir, arity: usize) -> Option<RowExtent> {
-    let segment = legacy.wal.segments.first()?;
-    Some(RowExtent::empty(segment.file.clone(), 0, arity))
-}
-
-/// The table that an Insert writes to, with its row.
-pub(super) fn inserted(record: &WalRecord) -> Option<(&str, &crate::model::PackedRow)> {
-    match &record.operation {
-        Operation::Insert { table, row } => Some((table, row)),
-        _ => None,
-    }
 }
 
 /// Positions in the log before which records are missing or unreadable.

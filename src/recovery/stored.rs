@@ -31,6 +31,18 @@ pub enum StoredRows {
     },
 }
 
+/// What a table has beside the rows that the snapshot gives it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Extra {
+    /// Rows that were announced, readable or not.
+    pub announced: u64,
+    /// Rows found elsewhere, in order.
+    pub found: Vec<StoredRows>,
+    /// Whether rows existed before the log begins, so that row indexes mean
+    /// nothing.
+    pub indexes_unknown: bool,
+}
+
 impl StoredRows {
     /// Row versions.
     pub fn row_count(&self) -> u64 {

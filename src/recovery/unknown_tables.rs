@@ -11,8 +11,9 @@ use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};
 use crate::report::Report;
 
 use super::attribution::{Decision, Missing};
+use super::ground::{Ground, add_database, inserted, no_rows};
 use super::request::Request;
-use super::salvage::{Extra, Ground, add_database, inserted, no_rows};
+use super::stored::Extra;
 
 /// Adds the tables that the tail needs and nobody describes. With several
 /// databases only the user can say where such a table was.

@@ -1,4 +1,4 @@
-//! The bytes of a page, piece by piece, each with its name.
+//! The bytes of a page, field by field, each with its name.
 
 use std::fmt::Write;
 
@@ -9,8 +9,8 @@ const LINE_LEN: usize = 16;
 /// Fewest zeros that are not printed one by one.
 const MIN_ZEROS: usize = 32;
 
-/// A named piece of a page.
-struct Piece {
+/// A named field of a page.
+struct Field {
     at: usize,
     len: usize,
     name: String,
@@ -21,31 +21,31 @@ struct Piece {
 pub fn page_hex(view: &PageView) -> String {
     let mut text = String::new();
     let mut at = 0;
-    for piece in pieces(view) {
-        if piece.at < at {
-            // Of a damaged page, pieces may overlap.
+    for field in fields(view) {
+        if field.at < at {
+            // Of a damaged page, fields may overlap.
             continue;
         }
-        lines(&mut text, view, (at, piece.at), "");
-        at = piece.at.saturating_add(piece.len);
-        lines(&mut text, view, (piece.at, at), &piece.name);
+        lines(&mut text, view, (at, field.at), "");
+        at = field.at.saturating_add(field.len);
+        lines(&mut text, view, (field.at, at), &field.name);
     }
     lines(&mut text, view, (at, view.bytes.len()), "");
     text
 }
 
-fn pieces(view: &PageView) -> Vec<Piece> {
-    let fields = view.fields.iter().map(|field| Piece {
+fn fields(view: &PageView) -> Vec<Field> {
+    let fields = view.fields.iter().map(|field| Field {
         at: field.at,
         len: field.len,
         name: format!("{} {}", field.name, field.value),
     });
-    let slots = view.slots.iter().map(|slot| Piece {
+    let slots = view.slots.iter().map(|slot| Field {
         at: slot.at,
         len: slot.len,
         name: format!("slot {}: {}", slot.number, slot.state),
     });
-    let rows = view.rows.iter().map(|row| Piece {
+    let rows = view.rows.iter().map(|row| Field {
         at: row.at,
         len: row.len,
         name: match row.overflow.is_empty() {
@@ -56,10 +56,10 @@ fn pieces(view: &PageView) -> Vec<Piece> {
             ),
         },
     });
-    let mut pieces: Vec<_> = fields.chain(slots).chain(rows).collect();
-    pieces.retain(|piece| piece.len > 0);
-    pieces.sort_by_key(|piece| piece.at);
-    pieces
+    let mut fields: Vec<_> = fields.chain(slots).chain(rows).collect();
+    fields.retain(|field| field.len > 0);
+    fields.sort_by_key(|field| field.at);
+    fields
 }
 
 fn lines(text: &mut String, view: &PageView, (from, to): (usize, usize), name: &str) {

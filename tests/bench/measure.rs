@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the kernel counts processor time in, on every Linux.
@@ -22,6 +22,15 @@ pub struct Figures {
 /// Runs a command with its output thrown away. The kernel's own high-water mark
 /// is read until the process ends, so at most the last millisecond is missed.
 pub fn measure(command: &mut Command) -> Result<Figures, String> {
+    let (exit, figures) = watched(command)?;
+    match exit.success() {
+        true => Ok(figures),
+        false => Err(format!("{command:?} ended with {exit}")),
+    }
+}
+
+/// As [`measure`], however it ends.
+pub fn watched(command: &mut Command) -> Result<(ExitStatus, Figures), String> {
     let start = Instant::now();
     let mut child = command
         .stdout(Stdio::null())
@@ -43,14 +52,12 @@ pub fn measure(command: &mut Command) -> Result<Figures, String> {
         }
         std::thread::sleep(Duration::from_millis(1));
     };
-    if !exit.success() {
-        return Err(format!("{command:?} ended with {exit}"));
-    }
-    Ok(Figures {
+    let figures = Figures {
         seconds: start.elapsed().as_secs_f64(),
         cpu_seconds: cpu,
         peak_mib: peak_kib / 1024.0,
-    })
+    };
+    Ok((exit, figures))
 }
 
 /// The processor time that a process has used, 0 of one that is gone.

@@ -17,5 +17,6 @@ mod growth;
 mod measure;
 mod memory_limit;
 mod signals;
+mod sparse;
 #[path = "../support/mod.rs"]
 mod support;

@@ -404,9 +404,10 @@ pub fn our_files_seeds() -> Vec<Vec<u8>> {
 /// directory has: the first byte chooses it, and each record is its kind, its
 /// owner, the length of its payload and the payload.
 pub fn our_log(bytes: &[u8]) {
-    let [layout, mut bytes @ ..] = bytes else {
+    let [layout, rest @ ..] = bytes else {
         return;
     };
+    let mut bytes = rest;
     let disk = directories()[usize::from(*layout) % 3].fork();
     let (path, mut log) = newest_segment(&disk);
     let start = u64::from_le_bytes(log[28..36].try_into().unwrap());
@@ -457,6 +458,9 @@ pub fn our_log_seeds() -> Vec<Vec<u8>> {
         for at in records_of(&log) {
             let record = &log[at..][..RECORD_HEAD_LEN + number_at(&log, at).unwrap()];
             let payload = &record[RECORD_HEAD_LEN..];
+            if payload.len() > 255 {
+                continue;
+            }
             seed.extend([record[40], record[32] & 1, payload.len() as u8]);
             seed.extend(payload);
         }

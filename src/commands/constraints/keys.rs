@@ -115,7 +115,7 @@ fn rise(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<bool>> {
 }
 
 fn repeated_of_any_order(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<Tally>> {
-    let places = Places::of(columns.len());
+    let places = CellNumbers::of(columns.len());
     let mut sorter = Sorter::in_scratch();
     each_hash(rows, columns, |column, row, key| {
         let value = places.value(column, row);
@@ -140,13 +140,13 @@ fn repeated_of_any_order(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Resu
 
 /// A column's number and a row's in one number.
 #[derive(Clone, Copy)]
-struct Places {
+struct CellNumbers {
     columns: u64,
 }
 
-impl Places {
+impl CellNumbers {
     fn of(columns: usize) -> Self {
-        Places {
+        CellNumbers {
             columns: (columns as u64).max(1),
         }
     }
@@ -275,7 +275,7 @@ fn missing_of_sorted(
     numbers: &[usize],
     tallies: &mut [Tally],
 ) -> Result<()> {
-    let places = Places::of(references.len());
+    let places = CellNumbers::of(references.len());
     let mut sorter = Sorter::in_scratch();
     // Of a hash, what is referred to comes before the rows that refer to it.
     let of = |number: &usize| references.get(*number);

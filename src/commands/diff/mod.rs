@@ -5,8 +5,6 @@
 mod rows;
 mod schema;
 
-use serde::Serialize;
-
 use crate::error::Result;
 use crate::file::Phase;
 use crate::model::{Database, RowSource, Table};
@@ -14,39 +12,8 @@ use crate::model::{Database, RowSource, Table};
 use super::Directory;
 use super::content::{Content, hash_content};
 
-pub use rows::{Example, RowDiff};
-
-/// How to compare.
-#[derive(Debug, Clone, Copy)]
-pub struct DiffOptions {
-    /// Compare every row version with its xmin and xmax, not only what a user
-    /// sees.
-    pub versions: bool,
-    /// Example rows a table and side.
-    pub examples: usize,
-}
-
-/// What differs, except rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// What kind of thing: `database`, `table`, `column`, `sequence`, `owner`,
-    /// `enum`, `view`, `grant`, `user`, `role`.
-    pub what: &'static str,
-    /// `a` or `b` when only that side has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub only_in: Option<&'static str>,
-    /// The database, if it lies in one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<String>,
-    /// The table, if it lies in one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// What A has against what B has; never a secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
+pub use rows::{DiffOptions, Example, RowDiff};
+pub use schema::Difference;
 
 /// A table whose rows differ.
 #[derive(Debug, Clone)]

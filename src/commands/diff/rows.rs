@@ -9,7 +9,15 @@ use crate::error::Result;
 use crate::legacy::encode_row;
 use crate::model::{Row, RowRef, RowSource};
 
-use super::DiffOptions;
+/// How to compare.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffOptions {
+    /// Compare every row version with its xmin and xmax, not only what a user
+    /// sees.
+    pub versions: bool,
+    /// Example rows a table and side.
+    pub examples: usize,
+}
 
 /// Hashes held at once a side: 32 MiB.
 const MAX_ROWS: u64 = 2 * 1024 * 1024;
@@ -58,18 +66,18 @@ pub(super) fn diff_rows(
     let parts = count(a).max(count(b)).div_ceil(MAX_ROWS).max(1);
     let mut diff = RowDiff::default();
     for part in 0..parts {
-        let reading = Reading {
+        let share = HashShare {
             versions: options.versions,
             part,
             parts,
         };
-        let (in_a, in_b) = (reading.hashes(a)?, reading.hashes(b)?);
+        let (in_a, in_b) = (share.hashes(a)?, share.hashes(b)?);
         let (only_a, only_b) = (excess(&in_a, &in_b), excess(&in_b, &in_a));
         drop((in_a, in_b));
         diff.only_in_a += total(&only_a);
         diff.only_in_b += total(&only_b);
-        reading.examples(a, only_a, options.examples, &mut diff.examples_a)?;
-        reading.examples(b, only_b, options.examples, &mut diff.examples_b)?;
+        share.examples(a, only_a, options.examples, &mut diff.examples_a)?;
+        share.examples(b, only_b, options.examples, &mut diff.examples_b)?;
     }
     Ok(diff)
 }
@@ -98,13 +106,14 @@ fn excess(left: &[u128], right: &[u128]) -> Excess {
     excess
 }
 
-struct Reading {
+/// Which rows are compared at a time: those of a share of all hashes.
+struct HashShare {
     versions: bool,
     part: u64,
     parts: u64,
 }
 
-impl Reading {
+impl HashShare {
     fn hashes(&self, side: Option<TableRows<'_>>) -> Result<Vec<u128>> {
         let mut hashes = Vec::new();
         self.each(side, |_, hash, _| {

@@ -7,7 +7,27 @@ use serde::Serialize;
 use crate::commands::schema::{ColumnSchema, GrantSchema, RoleSchema, UserSchema};
 use crate::model::{Catalog, Database, Table};
 
-use super::Difference;
+/// What differs, except rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What kind of thing: `database`, `table`, `column`, `sequence`, `owner`,
+    /// `enum`, `view`, `grant`, `user`, `role`.
+    pub what: &'static str,
+    /// `a` or `b` when only that side has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_in: Option<&'static str>,
+    /// The database, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The table, if it lies in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// What A has against what B has; never a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
 
 /// Stands for a password hash: whether two are equal is said apart.
 const HIDDEN: &str = "";
@@ -30,7 +50,7 @@ pub(super) fn pairs<'t, T>(
 
 /// Compares two catalogs.
 pub(super) fn differences(a: &Catalog, b: &Catalog) -> Vec<Difference> {
-    let mut found = Found::default();
+    let mut found = Differences::default();
     for (left, right) in pairs(&a.databases, &b.databases, |d| &d.name) {
         match (left, right) {
             (Some(left), Some(right)) => found.databases(left, right),
@@ -61,13 +81,13 @@ fn json<T: Serialize>(item: &T) -> String {
 }
 
 #[derive(Default)]
-struct Found {
+struct Differences {
     differences: Vec<Difference>,
     database: Option<String>,
     table: Option<String>,
 }
 
-impl Found {
+impl Differences {
     fn add(
         &mut self,
         what: &'static str,

@@ -7,6 +7,7 @@
 
 mod access;
 mod constraints;
+mod options;
 mod survey;
 mod tables;
 #[cfg(feature = "parquet")]
@@ -27,39 +28,13 @@ use super::nearest;
 use super::schema::databases_by_name;
 
 use access::Accounts;
+use options::changed_name;
 use tables::TablePlanner;
+
+pub use options::ExportOptions;
 
 #[cfg(feature = "parquet")]
 pub use typed::{TypedColumn, TypedColumns, declared_columns, typed_columns};
-
-/// What a script is to hold.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ExportOptions {
-    /// Hashes of passwords, as comments.
-    pub secrets: bool,
-    /// Lengths in place of values, so every column is text.
-    pub redact: bool,
-    /// Neither users and roles nor owners and grants.
-    pub no_roles: bool,
-    /// Who reads it.
-    pub dialect: Dialect,
-}
-
-impl ExportOptions {
-    fn relation_rules(self) -> NameRules {
-        match self.dialect {
-            Dialect::Postgres => NameRules::Relation,
-            Dialect::Sqlite => NameRules::Sqlite,
-        }
-    }
-
-    fn column_rules(self) -> NameRules {
-        match self.dialect {
-            Dialect::Postgres => NameRules::Column,
-            Dialect::Sqlite => NameRules::Sqlite,
-        }
-    }
-}
 
 /// Decides what is created for the chosen tables and their databases. Users,
 /// roles, owners and grants come with the whole directory only.
@@ -256,10 +231,4 @@ impl DatabasePlanner<'_> {
         let note = note.map(|note| note.database(&self.database.name));
         self.plan.notes.extend(note);
     }
-}
-
-/// A note if a name is not the source's.
-fn changed_name(what: &str, source: &str, name: &str) -> Option<Finding> {
-    (source != name)
-        .then(|| Finding::new(Code::NameChanged).detail(format!("{what} {source:?} is {name:?}")))
 }

@@ -292,10 +292,10 @@ fn pass(
         dialect,
         too_long: None,
     };
-    let look = |part: usize, found: &mut Part| {
-        *found = Part {
+    let look = |part: usize, found: &mut PartSurvey| {
+        *found = PartSurvey {
             columns: columns(),
-            ..Part::default()
+            ..PartSurvey::default()
         };
         parts.get(part).map_or(Ok(()), |part| {
             found.read(&mut *rows.open_part(at.0, at.1, part)?, table, dialect)
@@ -318,7 +318,7 @@ fn pass(
 
 /// What was found in some rows, which are counted from 0.
 #[derive(Default)]
-struct Part {
+struct PartSurvey {
     columns: Vec<ColumnSurvey>,
     too_wide: bool,
     rows: u64,
@@ -326,7 +326,7 @@ struct Part {
     too_long: Option<(u64, usize)>,
 }
 
-impl Part {
+impl PartSurvey {
     fn read(&mut self, stream: &mut dyn RowStream, table: &Table, dialect: Dialect) -> Result<()> {
         let head_len = row_head_len(table.columns.len());
         let may_be_wide = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));

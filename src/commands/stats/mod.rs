@@ -15,7 +15,8 @@ use crate::report::Report;
 use super::info::table_bytes;
 use super::{Backend, Directory, Identity, OpenOptions};
 
-pub use writes::{LeftOut, Records, Run, Writes};
+pub use replay::RecordTotals;
+pub use writes::{LeftOut, WriterTotals, Writes};
 
 /// Widest rows that are named.
 const WIDEST: usize = 3;

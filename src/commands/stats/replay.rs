@@ -4,17 +4,66 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::codec::RowValues;
 use crate::engine::{
     CreateOptions, LOG_DIR, Layout, LiveStore, Origin, RowId, StoreOptions, TableHandle,
     TableReader, create_on,
 };
 use crate::error::{Error, Result};
-use crate::file::{LocalDisk, Scratch, WatchedDisk, Written, WrittenBytes};
+use crate::file::{LocalDisk, Progress, Scratch, WatchedDisk, Written, WrittenBytes};
+use crate::legacy::{Family, Snapshot};
 use crate::model::{Operation, PackedRow, Value, ValueRef};
 use crate::recovery::{Effect, Overlay, advance_sequences};
+use crate::work::Threads;
 
-use super::writes::{Change, Records, Tail};
+/// Some records of a log.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RecordTotals {
+    /// How many.
+    pub records: u64,
+    /// Their bytes with their frames, as the old server wrote them.
+    pub bytes: u64,
+}
+
+impl RecordTotals {
+    /// Counts one more.
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.records = self.records.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// A record of the tail and what it did.
+pub(super) struct ReplayedRecord<'d> {
+    /// The database that it changed.
+    pub database: &'d str,
+    /// What it did.
+    pub operation: &'d Operation,
+    /// What a Delete wrote as xmax.
+    pub xmax: u64,
+    /// Its bytes in the log.
+    pub len: u64,
+}
+
+/// What is written again, on top of what.
+pub(super) struct Tail<'d> {
+    /// The source.
+    pub path: &'d Path,
+    /// Its family.
+    pub family: Family,
+    /// The state before the tail.
+    pub snapshot: &'d Snapshot,
+    /// The tail, as far as it was applied.
+    pub changes: Vec<ReplayedRecord<'d>>,
+    /// How many threads convert the snapshot.
+    pub threads: Threads,
+    /// May say that the work is to stop.
+    pub progress: &'d Progress,
+    /// Whether the old server keeps rows out of the snapshot, in pages.
+    pub rows_in_pages: bool,
+}
 
 /// Names of visible row versions by their index in the legacy table.
 type Ids = BTreeMap<u64, RowId>;
@@ -29,7 +78,7 @@ pub(super) fn replay(
     tail: &Tail<'_>,
     layout: Layout,
     every: usize,
-) -> Result<(WrittenBytes, Records)> {
+) -> Result<(WrittenBytes, RecordTotals)> {
     let scratch = Scratch::outside(tail.path)?;
     let written = Written::new(scratch.path().join(LOG_DIR));
     let mut replay = Replay::start(tail, layout, scratch.path(), &written)?;
@@ -45,7 +94,7 @@ pub(super) fn replay(
 
 /// Has the indexes made that the changes need: that is done once, for however
 /// many of them.
-fn make_indexes(store: &LiveStore, changes: &[Change<'_>]) -> Result<()> {
+fn make_indexes(store: &LiveStore, changes: &[ReplayedRecord<'_>]) -> Result<()> {
     let tables = changes.iter().map(|c| (c.database, c.operation.table()));
     let tables: BTreeSet<_> = tables.collect();
     for (database, table) in tables {
@@ -61,7 +110,7 @@ fn make_indexes(store: &LiveStore, changes: &[Change<'_>]) -> Result<()> {
 /// Names of the rows of the snapshot that the tail ends, by database and table.
 fn ids_before(
     store: &LiveStore,
-    changes: &[Change<'_>],
+    changes: &[ReplayedRecord<'_>],
 ) -> Result<BTreeMap<(String, String), Ids>> {
     let mut ended = BTreeMap::<&str, BTreeSet<u64>>::new();
     for change in changes {
@@ -157,8 +206,8 @@ impl Replay {
     }
 
     /// Makes all changes; those that the store refused.
-    fn run(&mut self, changes: &[Change<'_>], every: usize) -> Result<Records> {
-        let mut refused = Records::default();
+    fn run(&mut self, changes: &[ReplayedRecord<'_>], every: usize) -> Result<RecordTotals> {
+        let mut refused = RecordTotals::default();
         for changes in changes.chunks(every) {
             for change in changes {
                 match self.apply(change) {
@@ -174,7 +223,7 @@ impl Replay {
         Ok(refused)
     }
 
-    fn apply(&mut self, change: &Change<'_>) -> Result<()> {
+    fn apply(&mut self, change: &ReplayedRecord<'_>) -> Result<()> {
         let (name, operation) = (change.database, change.operation);
         let databases = self.overlay.database_count();
         let database = self.overlay.database_or_new(name);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
 
 use serde::Serialize;
 
@@ -11,12 +10,11 @@ use crate::commands::{Backend, Directory};
 use crate::engine::{Layout, StoreOptions};
 use crate::error::Result;
 use crate::file::{Progress, WrittenBytes};
-use crate::legacy::{FRAME_LEN, Family, LegacyDir, Snapshot, SnapshotEncoder};
+use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
 use crate::model::{Operation, RowBatch, RowSource, RowStream};
 use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
-use crate::work::Threads;
 
-use super::replay::replay;
+use super::replay::{RecordTotals, ReplayedRecord, Tail, replay};
 
 /// Bytes of a Checkpoint record with its frame (format page, "WAL").
 const CHECKPOINT_RECORD_LEN: u64 = FRAME_LEN + 8 + 8 + 4 + 8;
@@ -34,51 +32,34 @@ const TABLE_LEN: u64 = 64 << 10;
 #[derive(Debug, Serialize)]
 pub struct Writes {
     /// The records that were written again.
-    pub replayed: Records,
+    pub replayed: RecordTotals,
     /// The records of the tail that were not, or not everywhere.
     pub left_out: LeftOut,
     /// Whether the old server keeps rows in pages. What it writes of those is
     /// not counted.
     pub rows_in_pages: bool,
     /// Every writer at every distance of checkpoints.
-    pub runs: Vec<Run>,
-}
-
-/// Some records of a log.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Records {
-    /// How many.
-    pub records: u64,
-    /// Their bytes with their frames, as the old server wrote them.
-    pub bytes: u64,
-}
-
-impl Records {
-    /// Counts one more.
-    pub(super) fn add(&mut self, bytes: u64) {
-        self.records = self.records.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
+    pub runs: Vec<WriterTotals>,
 }
 
 /// Records that nobody, or no store of ours, writes again.
 #[derive(Debug, Default, Serialize)]
 pub struct LeftOut {
     /// Their database is not known.
-    pub unattributed: Records,
+    pub unattributed: RecordTotals,
     /// Their statement failed, or ended a row that was never logged.
-    pub no_effect: Records,
+    pub no_effect: RecordTotals,
     /// Replayed, and refused by a store of ours: a key that a visible row has,
     /// or the end of a version that is ended. The old server allows both.
-    pub refused: Records,
+    pub refused: RecordTotals,
     /// After so many that all writers together would write too much: what they
     /// cost is known by then.
-    pub beyond: Records,
+    pub beyond: RecordTotals,
 }
 
 /// What one writer wrote.
 #[derive(Debug, Serialize)]
-pub struct Run {
+pub struct WriterTotals {
     /// `old server`, or a layout.
     pub writer: String,
     /// Records between two checkpoints; there is one at the end too.
@@ -91,35 +72,6 @@ pub struct Run {
     pub file_bytes: u64,
     /// All of them for each byte of the replayed records.
     pub per_logged_byte: f64,
-}
-
-/// A record of the tail and what it did.
-pub(super) struct Change<'d> {
-    /// The database that it changed.
-    pub database: &'d str,
-    /// What it did.
-    pub operation: &'d Operation,
-    /// What a Delete wrote as xmax.
-    pub xmax: u64,
-    /// Its bytes in the log.
-    pub len: u64,
-}
-
-/// What is written again, on top of what.
-pub(super) struct Tail<'d> {
-    /// The source.
-    pub path: &'d Path,
-    /// Its family.
-    pub family: Family,
-    /// The state before the tail.
-    pub snapshot: &'d Snapshot,
-    /// The tail, as far as it was applied.
-    pub changes: Vec<Change<'d>>,
-    /// How many threads convert the snapshot.
-    pub threads: Threads,
-    /// May say that the work is to stop.
-    pub progress: &'d Progress,
-    rows_in_pages: bool,
 }
 
 /// Writes the tail of a legacy log once more by every writer.
@@ -138,7 +90,7 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
     let beyond = tail.changes.drain(enough..);
     beyond.for_each(|change| left_out.beyond.add(change.len));
     let mut writes = Writes {
-        replayed: Records::default(),
+        replayed: RecordTotals::default(),
         left_out,
         rows_in_pages: tail.rows_in_pages,
         runs: Vec::new(),
@@ -164,9 +116,9 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
 /// How many of the changes are replayed. The old server writes everything at each
 /// checkpoint, and some layout a whole table: without an end that would be the
 /// product of records and bytes.
-fn enough(changes: &[Change<'_>], snapshot_len: u64) -> usize {
+fn enough(changes: &[ReplayedRecord<'_>], snapshot_len: u64) -> usize {
     let mut left = MOST_WRITTEN.max(snapshot_len.saturating_mul(MOST_SNAPSHOTS));
-    let affordable = |(index, change): &(usize, &Change<'_>)| {
+    let affordable = |(index, change): &(usize, &ReplayedRecord<'_>)| {
         let checkpoint = match index % RECORDS_PER_CHECKPOINT {
             0 => snapshot_len,
             _ => 0,
@@ -218,7 +170,7 @@ impl Writes {
         let all = bytes.log.saturating_add(bytes.files);
         let hundredths = u128::from(all) * 100 / u128::from(self.replayed.bytes.max(1));
         let hundredths = u32::try_from(hundredths).unwrap_or(u32::MAX);
-        self.runs.push(Run {
+        self.runs.push(WriterTotals {
             writer,
             checkpoint_every: every,
             checkpoints: tail.changes.len().div_ceil(every),
@@ -229,11 +181,11 @@ impl Writes {
     }
 }
 
-fn changes<'d>(legacy: &'d LegacyDir, recovery: &'d Recovery) -> Vec<Change<'d>> {
+fn changes<'d>(legacy: &'d LegacyDir, recovery: &'d Recovery) -> Vec<ReplayedRecord<'d>> {
     let databases = &recovery.overlay.catalog().databases;
     let applied = recovery.applied.iter().filter_map(|applied| {
         let record = legacy.wal.records.get(applied.record)?;
-        Some(Change {
+        Some(ReplayedRecord {
             database: databases.get(applied.database)?.name.as_str(),
             operation: applied.realigned.as_deref().unwrap_or(&record.operation),
             xmax: applied.xmax,

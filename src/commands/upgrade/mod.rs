@@ -3,6 +3,7 @@
 //! Read, work out what the server last had, write into a staging directory,
 //! verify what was written, compare content hashes, publish by one rename.
 
+mod options;
 mod placed;
 mod plan;
 mod quarantine;
@@ -13,57 +14,26 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::file::{Disk, Holder, InUse, Phase, Unchanged, check_target};
+use crate::file::{Holder, InUse, Phase, Unchanged, check_target};
 use crate::finding::{Code, Finding, Severity};
-use crate::legacy::Release;
 use crate::report::Report;
 
 use super::constraints;
-use super::convert::Numeric;
 use super::undecided::undecided;
-use super::{Backend, Directory, OpenOptions};
+use super::{Backend, Directory};
 
 use plan::Plan;
 
+pub use options::UpgradeOptions;
 pub use placed::{Likelihood, weight_text};
 pub use report::{Outcome, SourceSummary, TableSummary, TargetSummary, UpgradeReport};
 pub use target::Target;
 
 /// Fewest bytes of a target: those of its source divided by this.
 const LEAST_PART: u64 = 4;
-
-/// What to upgrade, and how.
-#[derive(Debug, Clone)]
-pub struct UpgradeOptions {
-    /// The directory to read.
-    pub source: PathBuf,
-    /// The directory to write.
-    pub target: PathBuf,
-    /// Where to write it.
-    pub disk: Arc<dyn Disk>,
-    /// The layout to write.
-    pub to: Target,
-    /// With the layout paged: pages of one file; default 1 GiB of them.
-    pub pages_per_file: Option<u32>,
-    /// How to read the source.
-    pub open: OpenOptions,
-    /// With a snapshot target: the release whose server is to show its rows;
-    /// without it they are written as they stand, in the source's own family.
-    pub release: Option<Release>,
-    /// With a snapshot target: what to do with Numeric values.
-    pub numeric: Numeric,
-    /// Leave out row versions that are not visible.
-    pub drop_dead: bool,
-    /// Plan and report, and write nothing.
-    pub dry_run: bool,
-    /// Go on although a live process holds the source open, and where the
-    /// server of `release` will show no row.
-    pub force: bool,
-}
 
 /// Upgrades, or says in the report why not; nothing is written then.
 ///

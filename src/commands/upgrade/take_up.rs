@@ -27,14 +27,14 @@ pub(super) struct TakenUp<'d> {
     directory: &'d Directory,
     /// Its catalog, sequences advanced.
     pub catalog: Catalog,
-    tables: BTreeMap<(usize, usize), Changes>,
+    tables: BTreeMap<(usize, usize), TakenRows>,
     /// Records that stay in quarantine.
     pub left: Vec<Quarantined>,
 }
 
 /// What records that were taken up do to a table.
 #[derive(Debug, Clone, Default)]
-struct Changes {
+struct TakenRows {
     /// Row versions with the index at which they stand in the end.
     pushed: Vec<(u64, PackedRow)>,
     /// Versions that end, by index in the end.

@@ -260,7 +260,7 @@ impl Spilled {
         ranges: impl Iterator<Item = Range<u64>>,
         take: &mut impl FnMut(Entry) -> Result<()>,
     ) -> Result<()> {
-        let mut runs: Vec<_> = ranges.map(Run::new).collect();
+        let mut runs: Vec<_> = ranges.map(SortedRunReader::new).collect();
         let mut next = BinaryHeap::new();
         for (at, run) in runs.iter_mut().enumerate() {
             next.extend(run.next(self)?.map(|entry| Reverse((entry, at))));
@@ -281,15 +281,15 @@ fn read(file: &dyn DiskFile, bytes: &mut [u8], offset: u64, dir: &Path) -> Resul
 }
 
 /// A sorted run, read from its start.
-struct Run {
+struct SortedRunReader {
     rest: Range<u64>,
     bytes: Vec<u8>,
     at: usize,
 }
 
-impl Run {
+impl SortedRunReader {
     fn new(rest: Range<u64>) -> Self {
-        Run {
+        SortedRunReader {
             rest,
             bytes: Vec::new(),
             at: 0,

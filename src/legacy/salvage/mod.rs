@@ -20,7 +20,7 @@ use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
 
-use search::{Budget, Landmark};
+use search::Budget;
 
 pub use shortfall::{Announced, Shortfall};
 
@@ -163,6 +163,14 @@ struct Salvager {
     shortfalls: Vec<Shortfall>,
     missing_databases: u64,
     budget: Budget,
+}
+
+/// What stands at an offset after damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Landmark {
+    Table,
+    Database,
+    End,
 }
 
 /// What could not be read, or the error that ends the reading.

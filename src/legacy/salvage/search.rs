@@ -1,6 +1,6 @@
 //! Finding the framing again after damage.
 
-use super::Salvager;
+use super::{Landmark, Salvager};
 use crate::codec::{Cursor, Flaw, walk_plain_row};
 use crate::error::{Damage, Result};
 use crate::file::SourceFile;
@@ -39,14 +39,6 @@ impl Budget {
             _ => MAX_SOUGHT_LEN,
         }
     }
-}
-
-/// What stands at an offset after damage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Landmark {
-    Table,
-    Database,
-    End,
 }
 
 impl Salvager {

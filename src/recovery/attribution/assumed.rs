@@ -12,9 +12,9 @@ use crate::finding::{Code, Finding};
 use crate::model::Operation;
 use crate::report::Report;
 
-use super::check::{Lookup, Outcome, insert_runs};
+use super::check::{Lookup, Trial, insert_runs};
 use super::component::Component;
-use super::evidence::{self, Part};
+use super::evidence::{self, Clue};
 use super::horizon::{Asks, Horizon};
 use super::problem::{Missing, Proof};
 use super::solver::Solution;
@@ -45,8 +45,12 @@ pub(super) fn components(
             solved.is_some_and(|solved| solved.open.contains(&problem.unknown()))
         })
     };
+    let runs = match alone && nameable {
+        true => insert_runs(problem),
+        false => Vec::new(),
+    };
     let assumed = all.map(|component| match alone && nameable && is_open(component) {
-        true => fits(solution, component, go_on),
+        true => fits((solution, &runs), component, go_on),
         false => Ok(false),
     });
     assumed.collect()
@@ -55,7 +59,7 @@ pub(super) fn components(
 /// Whether every record takes effect in the one database, and looks as if it
 /// had been written there.
 fn fits(
-    solution: &Solution<'_>,
+    (solution, insert_runs): (&Solution<'_>, &[u32]),
     component: &Component,
     go_on: &dyn Fn() -> Result<()>,
 ) -> Result<bool> {
@@ -65,11 +69,9 @@ fn fits(
         problem,
         horizon: &horizon,
     };
-    let insert_runs = insert_runs(problem);
-    let looked_up = |name| component.looked_up.contains(&name);
-    let mut state = State::of_base(problem, base, &component.classes, looked_up);
+    let mut state = State::of_base(problem, base, &component.classes, &component.looked_up);
     let mut changed = None;
-    let mut parts: Vec<Part> = Vec::new();
+    let mut clues: Vec<Clue> = Vec::new();
     for at in &component.records {
         go_on()?;
         let (Some(record), Some(database)) =
@@ -78,21 +80,21 @@ fn fits(
             return Ok(false);
         };
         let keys_before = insert_runs.get(*at).copied().unwrap_or_default();
-        if lookup.check(database, record, keys_before) != Outcome::Applies {
+        if lookup.check(database, record, keys_before) != Trial::Applies {
             return Ok(false);
         }
-        parts.clear();
+        clues.clear();
         if let (Operation::Insert { row, .. }, Some(table)) =
             (record.operation, database.table(record.table))
         {
-            evidence::insert(&lookup, database, record, table, row, &mut parts);
+            evidence::insert(&lookup, database, record, table, row, &mut clues);
         }
-        let odd = |(word, _): &Part| match *word {
+        let odd = |(word, _): &Clue| match *word {
             "serial-behind" => true,
             "serial-gap" => record.proof > Proof::Nothing,
             _ => false,
         };
-        if parts.iter().any(odd) {
+        if clues.iter().any(odd) {
             return Ok(false);
         }
         let after = database.after(&horizon, std::iter::once((*at, record)));

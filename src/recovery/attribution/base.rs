@@ -64,7 +64,7 @@ impl Standing {
 
 /// Where a value stands in a column.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct RowPlaces {
     /// Row index and what the row's marks say, ascending.
     pub rows: Vec<(u64, Standing)>,
     /// Whether there are more than are listed.
@@ -89,7 +89,7 @@ pub(super) struct BaseTable {
     /// Whether all rows were read: where not, nothing is known of places.
     pub streamed: bool,
     /// Places of the values that records ask for, by column and hash.
-    places: HashedMap<(usize, u64), Places>,
+    places: HashedMap<(usize, u64), RowPlaces>,
     /// Largest integer of each column, where there is one.
     pub largest: Vec<Option<i64>>,
     /// What tells this table from one of another database, as far as the tail
@@ -99,7 +99,7 @@ pub(super) struct BaseTable {
 
 impl BaseTable {
     /// Where a value stands.
-    pub fn places(&self, column: usize, value: u64) -> Option<&Places> {
+    pub fn places(&self, column: usize, value: u64) -> Option<&RowPlaces> {
         self.places.get(&(column, value))
     }
 }
@@ -109,6 +109,19 @@ impl BaseTable {
 pub(super) struct Base {
     /// The tables that the tail names.
     pub tables: Vec<Rc<BaseTable>>,
+    /// Where those of each name stand among them.
+    by_name: HashMap<NameId, Vec<usize>>,
+}
+
+impl Base {
+    /// The tables of some names, each name's in the order of databases: a tail of
+    /// many tables has as many parts, and none looks through them all.
+    pub fn of_names(&self, names: &BTreeSet<NameId>) -> impl Iterator<Item = &Rc<BaseTable>> {
+        let places = names.iter().filter_map(move |name| self.by_name.get(name));
+        places
+            .flatten()
+            .filter_map(move |place| self.tables.get(*place))
+    }
 }
 
 /// What records ask the snapshot for.
@@ -187,6 +200,8 @@ impl Base {
                 table.stream(extent, &questions, &mut places_left)?;
             }
             table.digest = table.digest();
+            let own = base.by_name.entry(table.name).or_default();
+            own.push(base.tables.len());
             base.tables.push(Rc::new(table));
         }
         Ok(base)

@@ -36,7 +36,7 @@ struct Node {
     /// The state it is reached from, or the state itself where nothing changed.
     state: Rc<State>,
     /// What is another in the state.
-    changed: Option<Change>,
+    changed: Option<Taker>,
     /// Logarithm of the likelihood of all ways here.
     total: f64,
     /// The same of the likeliest way, and its last step.
@@ -46,7 +46,7 @@ struct Node {
 }
 
 /// A database that took up a record.
-struct Change {
+struct Taker {
     class: Slot,
     /// Which of the changed databases it was.
     changed: Option<usize>,
@@ -337,7 +337,7 @@ impl Pending {
         }
         self.best = self.best.max(total);
         self.by_digest.insert(digest, self.nodes.len());
-        let change = changed.zip(step.side).map(|(now, side)| Change {
+        let change = changed.zip(step.side).map(|(now, side)| Taker {
             class: slot,
             changed: side.held.changed,
             now: now.clone(),

@@ -104,16 +104,17 @@ impl<'p, 'w> Bounds<'p, 'w> {
     /// The bounds before the first record.
     pub fn new(problem: &'p Problem<'w>, base: &'p Base, component: &'p Component) -> Self {
         let mut views = HashedMap::default();
-        for table in &base.tables {
-            if component.looked_up.contains(&table.name) {
-                views.insert((table.slot, table.name), View::of_base(table));
-            }
+        for table in base.of_names(&component.looked_up) {
+            views.insert((table.slot, table.name), View::of_base(table));
         }
+        // Keys that a part asks for are of tables that it looks up.
         let has_reference = |column: &Column| column.foreign_key.is_some();
-        let of_base = base.tables.iter().flat_map(|t| &t.table.columns);
-        let mut any = of_base.clone().any(has_reference);
+        let of_base = base.of_names(&component.looked_up);
+        let mut any = of_base.flat_map(|t| &t.table.columns).any(has_reference);
+        let own = component.records.iter();
+        let own: Vec<_> = own.filter_map(|at| problem.records.get(*at)).collect();
         let mut asked = HashSet::new();
-        for record in &problem.records {
+        for record in &own {
             any |= match record.operation {
                 Operation::CreateTable { schema, .. } => schema.columns.iter().any(has_reference),
                 Operation::AddColumn { column, .. } => has_reference(column),
@@ -121,7 +122,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
             };
         }
         if any {
-            for record in &problem.records {
+            for record in &own {
                 if let Operation::Insert { row, .. } = record.operation {
                     asked.extend(row.values().flat_map(|value| reference_hashes(&value)));
                 }

@@ -11,7 +11,7 @@ use super::table::{Key, Table};
 
 /// What a record would have done to a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Trial {
     /// It takes effect.
     Applies,
     /// It was logged, and the statement failed (rule 6).
@@ -33,20 +33,20 @@ impl Lookup<'_, '_> {
     /// Checks a record against a database. Keys are compared with rows pushed by
     /// records before `keys_before` only: rows of one statement are not checked
     /// against one another.
-    pub fn check(&self, database: &Database, record: &Record<'_>, keys_before: u32) -> Outcome {
+    pub fn check(&self, database: &Database, record: &Record<'_>, keys_before: u32) -> Trial {
         let table = database.table(record.table);
         match (record.operation, table) {
             (Operation::CreateTable { schema, .. }, table) => {
                 if let Some(fact) = self.check_references(database, record, &schema.columns) {
-                    return Outcome::Breaks(fact);
+                    return Trial::Breaks(fact);
                 }
                 match table {
-                    Some(_) => Outcome::NoEffect,
-                    None => Outcome::Applies,
+                    Some(_) => Trial::NoEffect,
+                    None => Trial::Applies,
                 }
             }
-            (Operation::DropTable { .. }, None) => Outcome::NoEffect,
-            (_, None) => Outcome::Breaks(Fact::NoTable),
+            (Operation::DropTable { .. }, None) => Trial::NoEffect,
+            (_, None) => Trial::Breaks(Fact::NoTable),
             (_, Some(table)) => self.check_table(database, record, table, keys_before),
         }
     }
@@ -57,15 +57,15 @@ impl Lookup<'_, '_> {
         record: &Record<'_>,
         table: &Table,
         keys_before: u32,
-    ) -> Outcome {
+    ) -> Trial {
         let Some(columns) = table.columns() else {
-            return Outcome::Breaks(Fact::NoTable);
+            return Trial::Breaks(Fact::NoTable);
         };
         let column = |name: &str| columns.list.iter().find(|column| column.name == name);
         let broken = match record.operation {
             Operation::Insert { row, .. } => {
                 if row.arity() != columns.list.len() {
-                    return Outcome::NoEffect;
+                    return Trial::NoEffect;
                 }
                 self.check_row(database, record, table, row, keys_before)
             }
@@ -85,7 +85,7 @@ impl Lookup<'_, '_> {
             | Operation::DropTable { .. }
             | Operation::Checkpoint { .. } => None,
         };
-        broken.map_or(Outcome::Applies, Outcome::Breaks)
+        broken.map_or(Trial::Applies, Trial::Breaks)
     }
 
     fn check_row(

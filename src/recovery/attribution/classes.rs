@@ -37,13 +37,7 @@ impl Classes {
     ) -> Self {
         let mut tables: Vec<ByteWriter> = Vec::new();
         tables.resize_with(problem.slot_count(), ByteWriter::new);
-        let mut own: Vec<_> = base
-            .tables
-            .iter()
-            .filter(|table| looked_up.contains(&table.name))
-            .collect();
-        own.sort_by_key(|table| table.name);
-        for table in own {
+        for table in base.of_names(looked_up) {
             if let Some(bytes) = tables.get_mut(index(table.slot)) {
                 bytes.u32(table.name);
                 bytes.u128(table.digest);

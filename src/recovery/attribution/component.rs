@@ -2,6 +2,7 @@
 //! with one another, except through renames and foreign keys.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::legacy::Snapshot;
 use crate::model::{Column, Operation};
@@ -23,7 +24,7 @@ pub(super) struct Component {
     /// Whether tables are created, dropped or renamed.
     pub reshaped: bool,
     /// The databases, as far as the component tells them apart.
-    pub classes: Classes,
+    pub classes: Rc<Classes>,
 }
 
 impl Component {
@@ -69,13 +70,10 @@ pub(super) fn components(problem: &Problem<'_>, snapshot: &Snapshot) -> Vec<Comp
     }
     let mut all: Vec<Component> = by_root.into_values().collect();
     for component in &mut all {
-        component.looked_up = component.names.clone();
-        let parents = references
-            .iter()
-            .filter(|(child, _)| component.names.contains(child));
-        component
-            .looked_up
-            .extend(parents.map(|(_, parent)| *parent));
+        let names = component.names.iter();
+        let parents = names.flat_map(|name| references.range((*name, 0)..=(*name, NameId::MAX)));
+        component.looked_up = parents.map(|(_, parent)| *parent).collect();
+        component.looked_up.extend(&component.names);
     }
     all.sort_by_key(|component| component.records.first().copied());
     all

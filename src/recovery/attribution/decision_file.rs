@@ -38,7 +38,7 @@ const DECISION: &str = "a database name in double quotes, quarantine or ?";
 
 /// The decisions read so far, each with the number of its line.
 #[derive(Default)]
-struct Reading {
+struct LinesRead {
     single: BTreeMap<u64, (usize, Decision)>,
     /// By their first records; none overlaps another.
     ranges: BTreeMap<u64, (u64, usize, Decision)>,
@@ -53,18 +53,18 @@ impl Decisions {
     /// The first line that is no decision, or that decides otherwise about what
     /// a line above it has decided.
     pub fn parse(text: &str) -> Result<Self, BadLine> {
-        let mut reading = Reading::default();
+        let mut lines = LinesRead::default();
         for (number, line) in text.lines().enumerate() {
             let bad = |expected: String| BadLine {
                 line: number + 1,
                 found: line.trim().chars().take(SHOWN_CHARS).collect(),
                 expected,
             };
-            reading.add_line(number + 1, line.trim()).map_err(bad)?;
+            lines.add_line(number + 1, line.trim()).map_err(bad)?;
         }
-        let single = reading.single.into_iter();
-        let ranges = reading.ranges.into_iter();
-        let tables = reading.tables.into_iter();
+        let single = lines.single.into_iter();
+        let ranges = lines.ranges.into_iter();
+        let tables = lines.tables.into_iter();
         Ok(Decisions {
             by_sequence: single.map(|(at, (_, decision))| (at, decision)).collect(),
             by_range: ranges
@@ -82,7 +82,7 @@ fn one_decision(line: usize, other: &Decision) -> String {
     format!("one decision a record or table: line {line} says {other}")
 }
 
-impl Reading {
+impl LinesRead {
     fn add_line(&mut self, number: usize, line: &str) -> Result<(), String> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());

@@ -90,7 +90,7 @@ const FROM_VISIBLE: f64 = 0.15;
 const BY_OTHER: f64 = 0.03;
 
 /// A piece of evidence: its word, and its weight.
-pub(super) type Part = (&'static str, f64);
+pub(super) type Clue = (&'static str, f64);
 
 /// Evidence that the server itself makes: a SERIAL default is the next value
 /// of its sequence.
@@ -116,7 +116,7 @@ impl Model {
     ];
 
     /// What a piece of evidence weighs.
-    pub fn weight(self, (word, weight): Part) -> f64 {
+    pub fn weight(self, (word, weight): Clue) -> f64 {
         match self {
             _ if DRAWN.contains(&word) => weight,
             Model::Full => weight,
@@ -133,7 +133,7 @@ pub(super) fn insert(
     record: &Record<'_>,
     table: &Table,
     row: &PackedRow,
-    parts: &mut Vec<Part>,
+    clues: &mut Vec<Clue>,
 ) {
     let Some(columns) = table.columns() else {
         return;
@@ -141,29 +141,29 @@ pub(super) fn insert(
     for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(row.values()) {
         if value.is_null() {
             if !column.nullable {
-                parts.push(("null-refused", NULL_REFUSED));
+                clues.push(("null-refused", NULL_REFUSED));
             }
             continue;
         }
         if column.data_type.is_serial() {
             if let Some(next) = table.sequence(*id) {
-                parts.push(serial(&value, next, record.proof));
+                clues.push(serial(&value, next, record.proof));
             }
         } else if counts_up(column) {
             let follows = integer(&value) == table.sequence(*id);
-            parts.push(match follows {
+            clues.push(match follows {
                 true => ("key-next", KEY_NEXT),
                 false => ("key-other", KEY_OTHER),
             });
         }
         if !usual_tag(&column.data_type, &value) {
-            parts.push(("tag-unusual", TAG_UNUSUAL));
+            clues.push(("tag-unusual", TAG_UNUSUAL));
         }
         if let Some(key) = &column.foreign_key {
             let name = lookup.problem.name_id(&key.table);
             let parent = name.and_then(|name| database.table(name));
             let rows = parent.map_or(1, Table::count).max(1);
-            parts.push(("reference", -share(rows).ln()));
+            clues.push(("reference", -share(rows).ln()));
         }
     }
 }
@@ -178,7 +178,7 @@ fn integer(value: &ValueRef<'_>) -> Option<i64> {
 
 /// The parser makes a literal that fits 16 bits a SmallInt; a SERIAL default is
 /// an Integer whatever its size. So a small Integer was drawn from the sequence.
-fn serial(value: &ValueRef<'_>, next: i64, proof: Proof) -> Part {
+fn serial(value: &ValueRef<'_>, next: i64, proof: Proof) -> Clue {
     let ValueRef::Integer(used) = value else {
         return ("serial-explicit", SERIAL_EXPLICIT);
     };
@@ -268,7 +268,7 @@ pub(super) struct Selecting {
 
 /// The weight of a set of rows under the predicates that select exactly it.
 /// The value compared with is taken from some row: mostly from one that shows.
-pub(super) fn predicate(selecting: &[Selecting], columns: &Columns, table: &Table) -> Part {
+pub(super) fn predicate(selecting: &[Selecting], columns: &Columns, table: &Table) -> Clue {
     let keys = columns.list.iter().filter(|column| column.is_key()).count();
     let others = columns.list.len().saturating_sub(keys);
     let part_of = |count: usize, all: u64| f64::from(number(count)) / share(all);
@@ -290,9 +290,9 @@ pub(super) fn predicate(selecting: &[Selecting], columns: &Columns, table: &Tabl
 
 /// The weight of what an UPDATE of some rows changed. `changed` holds, for each
 /// changed column, whether it is a key and whether all rows got one value.
-pub(super) fn set(changed: &[(bool, bool)], rows: usize, parts: &mut Vec<Part>) {
+pub(super) fn set(changed: &[(bool, bool)], rows: usize, clues: &mut Vec<Clue>) {
     if changed.is_empty() {
-        parts.push(("unchanged", SET_NOTHING));
+        clues.push(("unchanged", SET_NOTHING));
     }
     for (at, (is_key, same)) in changed.iter().enumerate() {
         let mut weight = if at == 0 { SET_COLUMN } else { SET_ANOTHER };
@@ -302,7 +302,7 @@ pub(super) fn set(changed: &[(bool, bool)], rows: usize, parts: &mut Vec<Part>) 
         if !same {
             weight += SET_BY_ROW * share(rows.saturating_sub(1) as u64);
         }
-        parts.push((if at == 0 { "set-column" } else { "row-differs" }, weight));
+        clues.push((if at == 0 { "set-column" } else { "row-differs" }, weight));
     }
 }
 
@@ -313,15 +313,15 @@ pub(super) fn reshape(
     unknown: bool,
     in_use: bool,
     takes_effect: bool,
-    parts: &mut Vec<Part>,
+    clues: &mut Vec<Clue>,
 ) {
     let creates = matches!(record.operation, Operation::CreateTable { .. });
     match (unknown, in_use) {
-        (true, false) => parts.push(("new-database", NEW_DATABASE)),
-        (true, true) if creates => parts.push(("new-database", NEW_TABLE_THERE)),
+        (true, false) => clues.push(("new-database", NEW_DATABASE)),
+        (true, true) if creates => clues.push(("new-database", NEW_TABLE_THERE)),
         _ => {}
     }
     if !takes_effect {
-        parts.push(("failed-statement", FAILED));
+        clues.push(("failed-statement", FAILED));
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 
 use super::base::Base;
 use super::candidates::Candidates;
-use super::check::{Lookup, Outcome};
+use super::check::{Lookup, Trial};
 use super::component::Component;
 use super::hashed::HashedMap;
 use super::horizon::{Asks, Horizon};
@@ -59,8 +59,7 @@ pub(super) fn search(
         .iter()
         .filter_map(|at| problem.records.get(*at).map(|record| (*at, record)))
         .take_while(|(_, record)| record.proof == Proof::Everything);
-    let looked_up = |name| component.looked_up.contains(&name);
-    let first = State::of_base(problem, base, &component.classes, looked_up);
+    let first = State::of_base(problem, base, &component.classes, &component.looked_up);
     let mut layers = vec![Layer {
         states: vec![first],
         origins: vec![Vec::new()],
@@ -166,12 +165,12 @@ fn make(
     // A database that no file names is free to do anything.
     let outcome = match slot < lookup.problem.snapshot_databases {
         true => lookup.check(database, record, keys_before),
-        false => Outcome::NoEffect,
+        false => Trial::NoEffect,
     };
     match outcome {
-        Outcome::Breaks(_) => None,
-        Outcome::NoEffect => Some((0, None)),
-        Outcome::Applies => {
+        Trial::Breaks(_) => None,
+        Trial::NoEffect => Some((0, None)),
+        Trial::Applies => {
             let (horizon, next) = (lookup.horizon, number(at + 1));
             let after = database.after(horizon, std::iter::once((at, record)));
             let before = database.digest(slot, horizon, next);

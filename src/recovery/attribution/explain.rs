@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 
-use super::evidence::{Model, Part};
+use super::evidence::{Clue, Model};
 use super::problem::Slot;
 use super::state::{Held, State};
 use super::statement::{Reading, Readings};
@@ -14,7 +14,7 @@ const EXPLAINED: f64 = 0.0005;
 const EXPLAINED_MAX: usize = 16;
 
 /// The evidence for and against one database.
-pub(super) type Weighed = (Slot, Vec<Part>);
+pub(super) type Weighed = (Slot, Vec<Clue>);
 
 /// What the likeliest assignment says of one record.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ pub(super) fn weigh_along(
             }) else {
                 continue;
             };
-            all.push((class, reading.parts.clone()));
+            all.push((class, reading.clues.clone()));
             if chosen {
                 taken = Some((class, one.changed, reading));
             }

@@ -75,11 +75,9 @@ impl Horizon {
                     horizon.pointed.insert(*index, now);
                     if asks == Asks::Evidence {
                         horizon.ask_predicate(record.values.iter().copied(), now);
-                        for table in &base.tables {
-                            if component.names.contains(&table.name) {
-                                let row = table.row(*index).into_iter().flat_map(|r| r.iter());
-                                horizon.ask_predicate(row.copied(), now);
-                            }
+                        for table in base.of_names(&component.names) {
+                            let row = table.row(*index).into_iter().flat_map(|r| r.iter());
+                            horizon.ask_predicate(row.copied(), now);
                         }
                     }
                 }

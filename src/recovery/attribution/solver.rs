@@ -1,6 +1,7 @@
 //! From facts to evidence: what is left of the candidates of each record, and
 //! how likely each one is.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::error::Result;
@@ -13,7 +14,7 @@ use super::candidates::{self, Candidates};
 use super::check::{Lookup, insert_runs};
 use super::classes::{Classes, UNBOUNDED};
 use super::component::{Component, components};
-use super::evidence::{Model, Part};
+use super::evidence::{Clue, Model};
 use super::exact;
 use super::explain::{Along, Choice, Weighed, weigh_along};
 use super::facts::Fact;
@@ -46,9 +47,9 @@ pub(super) struct Solved {
 
 impl Solved {
     /// The evidence for and against a class.
-    pub fn evidence(&self, class: Slot) -> &[Part] {
+    pub fn evidence(&self, class: Slot) -> &[Clue] {
         let found = self.weighed.iter().find(|(weighed, _)| *weighed == class);
-        found.map_or(&[], |(_, parts)| parts)
+        found.map_or(&[], |(_, clues)| clues)
     }
 
     /// The share of a class.
@@ -99,16 +100,23 @@ pub(super) fn solve<'w>(
     go_on: &dyn Fn() -> Result<()>,
 ) -> Result<Solution<'w>> {
     let mut components = components(&problem, snapshot);
-    let undecided = |name: NameId| {
-        let concerned = components.iter().filter(|c| c.looked_up.contains(&name));
-        concerned
-            .into_iter()
-            .any(|component| component.reshaped || owners(&problem, snapshot, component) > 1)
-    };
-    let base = Base::read(&problem, snapshot, Questions::of_tail(&problem), undecided)?;
+    let undecided = undecided(&problem, snapshot, &components);
+    let questions = Questions::of_tail(&problem);
+    let base = Base::read(&problem, snapshot, questions, |name| {
+        undecided.contains(&name)
+    })?;
+    // Of all parts that look at no table of the snapshot the classes are the same.
+    let mut common = None;
     for component in &mut components {
         let (looked_up, records) = (&component.looked_up, &component.records);
-        component.classes = Classes::new(&problem, &base, looked_up, records);
+        let classes = || Rc::new(Classes::new(&problem, &base, looked_up, records));
+        let mut decided = records.iter().filter_map(|at| problem.records.get(*at));
+        let alone = decided.any(|record| record.decision.or(record.wish).is_some())
+            || base.of_names(looked_up).next().is_some();
+        component.classes = match alone {
+            true => classes(),
+            false => Rc::clone(common.get_or_insert_with(classes)),
+        };
     }
     let mut solution = Solution {
         solved: vec![Solved::default(); problem.records.len()],
@@ -129,17 +137,28 @@ pub(super) fn solve<'w>(
     Ok(solution)
 }
 
-/// Databases of the snapshot that have one of a component's tables.
-fn owners(problem: &Problem<'_>, snapshot: &Snapshot, component: &Component) -> usize {
-    let databases = snapshot.catalog.databases.iter();
-    let owns = databases.filter(|database| {
-        let mut names = database
-            .tables
-            .iter()
-            .filter_map(|t| problem.name_id(&t.name));
-        names.any(|name| component.names.contains(&name))
+/// The tables that records are looked up in whose database more than facts about
+/// single rows decides: made or dropped meanwhile, or of several databases.
+fn undecided(
+    problem: &Problem<'_>,
+    snapshot: &Snapshot,
+    components: &[Component],
+) -> HashSet<NameId> {
+    let mut owners: HashMap<NameId, BTreeSet<usize>> = HashMap::new();
+    for (database, own) in snapshot.catalog.databases.iter().enumerate() {
+        let names = own.tables.iter().filter_map(|t| problem.name_id(&t.name));
+        names.for_each(|name| {
+            owners.entry(name).or_default().insert(database);
+        });
+    }
+    let concerned = components.iter().filter(|component| {
+        let of_names = component.names.iter().filter_map(|name| owners.get(name));
+        let mut all = of_names.flatten();
+        let first = all.next();
+        component.reshaped || all.any(|database| Some(database) != first)
     });
-    owns.count()
+    let names = concerned.flat_map(|component| component.looked_up.iter().copied());
+    names.collect()
 }
 
 impl Solution<'_> {
@@ -361,9 +380,8 @@ impl Solution<'_> {
             candidates,
             model,
         };
-        let looked_up = |name| component.looked_up.contains(&name);
         let classes = &component.classes;
-        let first = State::of_base(&self.problem, &self.base, classes, looked_up);
+        let first = State::of_base(&self.problem, &self.base, classes, &component.looked_up);
         run(readings, first)
     }
 }

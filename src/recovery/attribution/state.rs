@@ -2,6 +2,7 @@
 //! far: cheap to copy and to compare.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -135,10 +136,10 @@ impl State {
         problem: &Problem<'_>,
         base: &Base,
         classes: &Classes,
-        names: impl Fn(NameId) -> bool,
+        names: &BTreeSet<NameId>,
     ) -> Self {
         let mut databases = vec![Database::default(); problem.slot_count()];
-        for table in base.tables.iter().filter(|table| names(table.name)) {
+        for table in base.of_names(names) {
             if let Some(database) = databases.get_mut(index(table.slot)) {
                 let own = Rc::new(Table::of_base(table));
                 database.tables.push((table.name, own));

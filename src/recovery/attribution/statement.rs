@@ -8,9 +8,9 @@
 use crate::model::Operation;
 
 use super::candidates::Candidates;
-use super::check::{Lookup, Outcome};
+use super::check::{Lookup, Trial};
 use super::component::Component;
-use super::evidence::{self, Model, Part, Selecting};
+use super::evidence::{self, Clue, Model, Selecting};
 use super::facts::Fact;
 use super::problem::{Problem, Proof, Record, Slot, number};
 use super::state::Database;
@@ -29,7 +29,7 @@ pub(super) struct Reading {
     /// Records of the component it spans.
     pub len: usize,
     /// Logarithm of its likelihood, and where it comes from.
-    pub parts: Vec<Part>,
+    pub clues: Vec<Clue>,
     /// Whether the records take effect.
     pub effect: bool,
 }
@@ -37,7 +37,7 @@ pub(super) struct Reading {
 impl Reading {
     /// The logarithm of its likelihood, as a model believes the evidence.
     pub fn weight(&self, model: Model) -> f64 {
-        self.parts.iter().map(|part| model.weight(*part)).sum()
+        self.clues.iter().map(|clue| model.weight(*clue)).sum()
     }
 }
 
@@ -80,37 +80,37 @@ impl<'p, 'w> Readings<'p, 'w> {
         // are checked against one another.
         let keys_before = u32::try_from(at).unwrap_or(u32::MAX);
         let outcome = self.lookup.check(database, record, keys_before);
-        let mut parts = Vec::new();
-        if let Outcome::Breaks(fact) = outcome {
+        let mut clues = Vec::new();
+        if let Trial::Breaks(fact) = outcome {
             match unless_unlogged(fact, record) {
-                Some(part) => parts.push(part),
+                Some(clue) => clues.push(clue),
                 None => return Vec::new(),
             }
         }
         let table = database.table(record.table);
         match (record.operation, table) {
             (Operation::Insert { row, .. }, Some(table)) => {
-                if outcome == Outcome::NoEffect {
-                    parts.push(("failed-statement", evidence::FAILED_INSERT));
+                if outcome == Trial::NoEffect {
+                    clues.push(("failed-statement", evidence::FAILED_INSERT));
                 } else {
-                    evidence::insert(&self.lookup, database, record, table, row, &mut parts);
+                    evidence::insert(&self.lookup, database, record, table, row, &mut clues);
                 }
                 vec![Reading {
                     len: 1,
-                    parts,
-                    effect: outcome != Outcome::NoEffect,
+                    clues,
+                    effect: outcome != Trial::NoEffect,
                 }]
             }
             (Operation::Update { index, .. } | Operation::Delete { index, .. }, Some(table)) => {
-                self.of_rows(slot, place, record, table, *index, &parts)
+                self.of_rows(slot, place, record, table, *index, &clues)
             }
             _ => {
                 let unknown = slot == self.problem().unknown();
-                let effect = outcome == Outcome::Applies;
-                evidence::reshape(record, unknown, database.has_tables(), effect, &mut parts);
+                let effect = outcome == Trial::Applies;
+                evidence::reshape(record, unknown, database.has_tables(), effect, &mut clues);
                 vec![Reading {
                     len: 1,
-                    parts,
+                    clues,
                     effect,
                 }]
             }
@@ -124,17 +124,17 @@ impl<'p, 'w> Readings<'p, 'w> {
         record: &Record<'_>,
         table: &Table,
         first: u64,
-        parts: &[Part],
+        clues: &[Clue],
     ) -> Vec<Reading> {
         let Some(columns) = table.columns() else {
             return Vec::new();
         };
         if let Operation::Update { .. } = record.operation {
-            let mut parts = parts.to_vec();
-            evidence::set(&self.changed(place, 1, table, &[first]), 1, &mut parts);
+            let mut clues = clues.to_vec();
+            evidence::set(&self.changed(place, 1, table, &[first]), 1, &mut clues);
             let reading = Reading {
                 len: 1,
-                parts,
+                clues,
                 effect: true,
             };
             if reading.weight(Model::Full) < UNLIKE {
@@ -176,15 +176,15 @@ impl<'p, 'w> Readings<'p, 'w> {
         by_len.sort_by_key(|(len, _)| *len);
         let mut readings = Vec::new();
         for (len, selecting) in by_len {
-            let mut parts = parts.to_vec();
-            parts.push(evidence::predicate(&selecting, columns, table));
+            let mut clues = clues.to_vec();
+            clues.push(evidence::predicate(&selecting, columns, table));
             if matches!(record.operation, Operation::Update { .. }) {
                 let changed = self.changed(place, len, table, &run);
-                evidence::set(&changed, len, &mut parts);
+                evidence::set(&changed, len, &mut clues);
             }
             readings.push(Reading {
                 len,
-                parts,
+                clues,
                 effect: true,
             });
         }
@@ -248,7 +248,7 @@ impl<'p, 'w> Readings<'p, 'w> {
 
 /// A fact that would be broken, where rows or changes that nobody logged can
 /// explain it.
-fn unless_unlogged(fact: Fact, record: &Record<'_>) -> Option<Part> {
+fn unless_unlogged(fact: Fact, record: &Record<'_>) -> Option<Clue> {
     match fact {
         _ if record.proof == Proof::Everything => None,
         Fact::KeyTaken if record.rows_vanish => Some(("key-taken", evidence::VANISHED)),

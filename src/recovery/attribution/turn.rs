@@ -19,11 +19,11 @@ pub(super) struct Turn {
     pub effect: bool,
     place: usize,
     before: Rc<Database>,
-    change: OnceCell<Change>,
+    change: OnceCell<Delta>,
 }
 
 /// What a reading changes.
-pub(super) struct Change {
+pub(super) struct Delta {
     /// What it adds to the digest of a state, as the place after it sees it.
     pub digest: u128,
     /// The database afterwards, where it takes effect.
@@ -43,10 +43,10 @@ impl Turn {
     }
 
     /// What it changes.
-    pub fn change(&self, readings: &Readings<'_, '_>, slot: Slot) -> &Change {
+    pub fn change(&self, readings: &Readings<'_, '_>, slot: Slot) -> &Delta {
         self.change.get_or_init(|| {
             if !self.effect {
-                return Change {
+                return Delta {
                     digest: 0,
                     database: None,
                 };
@@ -55,7 +55,7 @@ impl Turn {
             let records = (self.place..self.next).filter_map(|place| readings.record(place));
             let database = self.before.after(horizon, records);
             let before = self.before.digest(slot, horizon, now);
-            Change {
+            Delta {
                 digest: database.digest(slot, horizon, now).wrapping_sub(before),
                 database: Some(database),
             }

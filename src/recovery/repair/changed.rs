@@ -1,16 +1,27 @@
 //! What a start of the server changed in one table of the database that it
 //! replayed everything into, as far as the files prove it.
 
+use std::collections::BTreeMap;
+
 use crate::error::Result;
 use crate::legacy::Snapshot;
 use crate::model::PackedRow;
 
 use crate::recovery::runs::RunMap;
-use crate::recovery::server_replay::replay;
+use crate::recovery::server_replay::{Start, replay};
 
 use super::names::NameLog;
 use super::rebuild::{only_way, other_rows, true_rows};
 use super::standing::{Standing, are_rows, find_copies, multiset};
+
+/// What a start of the server did, as far as it can be said.
+pub(super) struct Suspicion<'w> {
+    pub start: Start,
+    /// Tables of the database that was replayed into.
+    pub changed: Vec<Changed<'w>>,
+    /// Tables about which nothing is proven, and why.
+    pub unproven: BTreeMap<&'w str, &'static str>,
+}
 
 /// What a table held before the start.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,9 +9,8 @@ use crate::recovery::attribution::Attribution;
 use crate::recovery::server_replay::Start;
 use crate::report::Report;
 
-use super::changed::{Before, Changed};
-use super::undo::applied_again;
-use super::{Repair, Suspicion};
+use super::changed::{Before, Changed, Suspicion};
+use super::undo::{Repair, applied_again};
 
 /// The sequence of the record that a start wrote.
 fn start_sequence(legacy: &LegacyDir, start: Start) -> u64 {
@@ -168,46 +167,43 @@ fn report_sequences(
     }
 }
 
-/// What was undone, each with its proof.
-pub(super) fn report_repairs(
-    legacy: &LegacyDir,
-    repair: &Repair<'_>,
-    applied: &Attribution,
-    report: &mut Report,
-) {
-    let sequence = start_sequence(legacy, repair.start);
-    for changed in &repair.changed {
-        let (records, sure, aside) = applied_again(legacy, applied, changed.name);
-        let last = changed.own.count.saturating_sub(1);
-        let proof = match &changed.before {
-            Some(Before::Rows(rows)) => format!(
-                "row versions 0 to {last} replaced by the {} before the start: made from the whole log, they give under the server's replay exactly those found",
-                rows.len()
-            ),
-            _ if changed.written == 0 && records == 0 => continue,
-            before => {
-                let first = changed.own.count.saturating_sub(changed.written);
-                let rows = match changed.written {
-                    0 => "no row version removed".to_owned(),
-                    count => format!(
-                        "{count} row versions removed, {first} to {last}: they are, in order, the rows of all records before record {sequence}, and the rows that the snapshot held stand before them or in other databases"
-                    ),
-                };
-                match before {
-                    Some(Before::Absent) => format!("{rows}; the table was not there before"),
-                    _ => rows,
+impl Repair<'_> {
+    /// Lists what was undone, each with its proof.
+    pub fn report(&self, legacy: &LegacyDir, applied: &Attribution, report: &mut Report) {
+        let sequence = start_sequence(legacy, self.start);
+        for changed in &self.changed {
+            let (records, sure, aside) = applied_again(legacy, applied, changed.name);
+            let last = changed.own.count.saturating_sub(1);
+            let proof = match &changed.before {
+                Some(Before::Rows(rows)) => format!(
+                    "row versions 0 to {last} replaced by the {} before the start: made from the whole log, they give under the server's replay exactly those found",
+                    rows.len()
+                ),
+                _ if changed.written == 0 && records == 0 => continue,
+                before => {
+                    let first = changed.own.count.saturating_sub(changed.written);
+                    let rows = match changed.written {
+                        0 => "no row version removed".to_owned(),
+                        count => format!(
+                            "{count} row versions removed, {first} to {last}: they are, in order, the rows of all records before record {sequence}, and the rows that the snapshot held stand before them or in other databases"
+                        ),
+                    };
+                    match before {
+                        Some(Before::Absent) => format!("{rows}; the table was not there before"),
+                        _ => rows,
+                    }
                 }
-            }
-        };
-        let name = database_name(repair.found, changed.own.database);
-        report.add(
-            Finding::new(Code::RepairedReplay)
-                .database(name)
-                .table(changed.name)
-                .sequence(sequence)
-                .detail(format!(
-                    "{proof}; of {records} records applied again to their own database {sure} are certain and {aside} undecided"
-                )),
-        );
+            };
+            let name = database_name(self.found, changed.own.database);
+            report.add(
+                Finding::new(Code::RepairedReplay)
+                    .database(name)
+                    .table(changed.name)
+                    .sequence(sequence)
+                    .detail(format!(
+                        "{proof}; of {records} records applied again to their own database {sure} are certain and {aside} undecided"
+                    )),
+            );
+        }
     }
 }

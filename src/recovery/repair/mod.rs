@@ -27,20 +27,11 @@ use super::cut::is_marker;
 use super::runs::RunMap;
 use super::server_replay::{Start, is_complete, starts};
 
-use changed::{Changed, Comparison, Verdict};
+use changed::{Comparison, Suspicion, Verdict};
 use names::{Joined, NameLog, by_name, neighbours};
 use standing::{Standing, standing};
 
 pub(super) use undo::Repair;
-
-/// What a start of the server did, as far as it can be said.
-struct Suspicion<'w> {
-    start: Start,
-    /// Tables of the database that was replayed into.
-    changed: Vec<Changed<'w>>,
-    /// Tables about which nothing is proven, and why.
-    unproven: BTreeMap<&'w str, &'static str>,
-}
 
 /// Looks for damage that an earlier start did, and reports what is not undone;
 /// gives what can be undone, if that is `wanted`.

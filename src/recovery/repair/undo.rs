@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::legacy::{LegacyDir, RowExtent, Snapshot};
 use crate::model::Operation;
-use crate::report::Report;
 
 use crate::recovery::Overlay;
 use crate::recovery::attribution::{Attribution, Confidence};
@@ -13,7 +12,6 @@ use crate::recovery::cut::is_marker;
 use crate::recovery::server_replay::Start;
 
 use super::changed::{Before, Changed};
-use super::claims;
 use super::names::Joined;
 
 /// What is proven of a start: the state before it, and what to apply to it.
@@ -131,11 +129,6 @@ impl<'w> Repair<'w> {
         let database = overlay.database_or_new(database);
         // Where the table is there, this has no effect.
         overlay.apply(database, &create, 1);
-    }
-
-    /// Lists what was undone, each with its proof.
-    pub fn report(&self, legacy: &LegacyDir, applied: &Attribution, report: &mut Report) {
-        claims::report_repairs(legacy, self, applied, report);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A report as one page of HTML: no script, nothing loaded from elsewhere.
 
+mod elements;
 mod page_map;
 mod style;
 mod timeline;
@@ -13,9 +14,11 @@ use crate::finding::{Code, Finding, Severity};
 
 use super::{escape, grouped};
 
-pub use page_map::{MapCell, PageMapPart};
+use elements::{bar, prose};
+
+pub use page_map::{MapCell, PageMapSection};
 pub use timeline::{Mark, RecordMark, Sureness, Timeline};
-pub use writes::{WriteBar, WritesPart};
+pub use writes::{WriteBar, WritesSection};
 
 /// Findings of one code whose places are shown.
 const SHOWN_PER_CODE: usize = 20;
@@ -34,13 +37,13 @@ pub struct Page {
     /// Label and text.
     pub facts: Vec<(&'static str, String)>,
     /// The databases; absent when no snapshot can be read.
-    pub databases: Option<Vec<DatabasePart>>,
+    pub databases: Option<Vec<DatabaseSection>>,
     /// The pages of its tables.
-    pub maps: Vec<PageMapPart>,
+    pub maps: Vec<PageMapSection>,
     /// Tables without a map here.
     pub maps_left_out: usize,
     /// What the changes of its log cost to write.
-    pub writes: Option<WritesPart>,
+    pub writes: Option<WritesSection>,
     /// The log of a legacy directory.
     pub timeline: Option<Timeline>,
     /// Everything found.
@@ -49,20 +52,20 @@ pub struct Page {
 
 /// One database.
 #[derive(Debug)]
-pub struct DatabasePart {
+pub struct DatabaseSection {
     /// Its name.
     pub name: String,
     /// Its tables.
-    pub tables: Vec<TablePart>,
+    pub tables: Vec<TableSection>,
 }
 
 /// One table.
 #[derive(Debug)]
-pub struct TablePart {
+pub struct TableSection {
     /// Its name.
     pub name: String,
     /// Its columns, in order.
-    pub columns: Vec<ColumnPart>,
+    pub columns: Vec<ColumnLine>,
     /// Visible row versions.
     pub live: u64,
     /// Row versions that are not visible.
@@ -75,7 +78,7 @@ pub struct TablePart {
 
 /// One column.
 #[derive(Debug)]
-pub struct ColumnPart {
+pub struct ColumnLine {
     /// Its name.
     pub name: String,
     /// Its declared type.
@@ -224,7 +227,7 @@ fn contents(page: &Page) -> Markup {
     }
 }
 
-fn table_row(table: &TablePart, largest: u64) -> Markup {
+fn table_row(table: &TableSection, largest: u64) -> Markup {
     html! {
         tr {
             td { (escape(&table.name)) }
@@ -240,7 +243,7 @@ fn table_row(table: &TablePart, largest: u64) -> Markup {
 }
 
 /// The columns of a table, folded.
-fn schema(database: &str, table: &TablePart) -> Markup {
+fn schema(database: &str, table: &TableSection) -> Markup {
     html! {
         details {
             summary {
@@ -264,26 +267,6 @@ fn schema(database: &str, table: &TablePart) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-/// A sentence whose parts between backquotes are commands or file names.
-fn prose(text: &str) -> Markup {
-    html! {
-        @for (at, part) in escape(text).split('`').enumerate() {
-            @if at % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
-/// A share of the largest, as a bar.
-fn bar(part: u64, largest: u64) -> Markup {
-    let percent = u128::from(part) * 100 / u128::from(largest.max(1));
-    html! {
-        svg class="bar" viewBox="0 0 100 8" role="img" aria-label={ (percent) " % of the largest" } {
-            rect class="bar-back" x="0" y="0" width="100" height="8" {}
-            rect class="bar-fill" x="0" y="0" width=(percent) height="8" {}
         }
     }
 }
@@ -367,11 +350,11 @@ mod tests {
             title: hostile.into(),
             next: vec![("to go on", vec![hostile.into()])],
             facts: vec![("users", hostile.into())],
-            databases: Some(vec![DatabasePart {
+            databases: Some(vec![DatabaseSection {
                 name: hostile.into(),
-                tables: vec![TablePart {
+                tables: vec![TableSection {
                     name: hostile.into(),
-                    columns: vec![ColumnPart {
+                    columns: vec![ColumnLine {
                         name: hostile.into(),
                         data_type: hostile.into(),
                         marks: hostile.into(),
@@ -382,7 +365,7 @@ mod tests {
                     bytes: 4,
                 }],
             }]),
-            maps: vec![PageMapPart {
+            maps: vec![PageMapSection {
                 name: hostile.into(),
                 says: hostile.into(),
                 cells: vec![MapCell {

@@ -17,7 +17,7 @@ const HEIGHT: usize = 22;
 
 /// The pages of one table.
 #[derive(Debug, Default)]
-pub struct PageMapPart {
+pub struct PageMapSection {
     /// The table.
     pub name: String,
     /// All pages in a sentence.
@@ -40,7 +40,7 @@ pub struct MapCell {
 }
 
 /// The section of the page.
-pub(super) fn section(maps: &[PageMapPart], left_out: usize) -> Markup {
+pub(super) fn section(maps: &[PageMapSection], left_out: usize) -> Markup {
     html! {
         section id="pages" {
             h2 { "Pages" }
@@ -59,7 +59,7 @@ pub(super) fn section(maps: &[PageMapPart], left_out: usize) -> Markup {
     }
 }
 
-fn drawing(map: &PageMapPart) -> Markup {
+fn drawing(map: &PageMapSection) -> Markup {
     let lines = map.cells.len().div_ceil(CELLS_A_LINE).max(1);
     let size = format!("0 0 {} {}", CELLS_A_LINE * STEP, lines * LINE);
     let label = format!("Pages of {} in order", escape(&map.name));
@@ -96,7 +96,7 @@ fn sign(cell: &MapCell) -> Markup {
 }
 
 /// What the cells mean, those that stand there.
-fn legend(maps: &[PageMapPart]) -> Markup {
+fn legend(maps: &[PageMapSection]) -> Markup {
     let cell = |live, dead, damaged| MapCell {
         live,
         dead,
@@ -148,11 +148,11 @@ mod tests {
 
     #[test]
     fn the_drawing_is_as_high_as_its_lines() {
-        let map = |cells: usize| PageMapPart {
+        let map = |cells: usize| PageMapSection {
             cells: std::iter::repeat_with(MapCell::default)
                 .take(cells)
                 .collect(),
-            ..PageMapPart::default()
+            ..PageMapSection::default()
         };
         for (cells, height) in [(1, 26), (48, 26), (49, 52), (480, 260)] {
             let text = drawing(&map(cells)).into_string();

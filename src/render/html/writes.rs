@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::super::escape;
-use super::{bar, prose};
+use super::elements::{bar, prose};
 
 /// What the same changes cost several writers.
 #[derive(Debug, Default)]
-pub struct WritesPart {
+pub struct WritesSection {
     /// Which changes, in a sentence.
     pub says: String,
     /// The writers.
@@ -28,12 +28,12 @@ pub struct WriteBar {
 }
 
 /// The section of the page.
-pub(super) fn section(part: &WritesPart) -> Markup {
-    let most = part.bars.iter().map(|bar| bar.bytes).max().unwrap_or(0);
+pub(super) fn section(shown: &WritesSection) -> Markup {
+    let most = shown.bars.iter().map(|bar| bar.bytes).max().unwrap_or(0);
     html! {
         section id="writes" {
             h2 { "Bytes written" }
-            p { (prose(&part.says)) }
+            p { (prose(&shown.says)) }
             table class="tables" {
                 thead {
                     tr {
@@ -44,7 +44,7 @@ pub(super) fn section(part: &WritesPart) -> Markup {
                     }
                 }
                 tbody {
-                    @for one in &part.bars {
+                    @for one in &shown.bars {
                         tr {
                             td { (escape(&one.writer)) }
                             td class="number" { (escape(&one.size)) }
@@ -69,11 +69,11 @@ mod tests {
             bytes,
             ..WriteBar::default()
         };
-        let part = WritesPart {
+        let shown = WritesSection {
             says: String::new(),
             bars: vec![one("old server", 400), one("<append>", 100), one("none", 0)],
         };
-        let text = section(&part).into_string();
+        let text = section(&shown).into_string();
         let widths: Vec<&str> = text
             .split("class=\"bar-fill\" x=\"0\" y=\"0\" width=\"")
             .skip(1)

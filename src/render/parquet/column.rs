@@ -10,7 +10,22 @@ use crate::model::ValueRef;
 use crate::postgres::{PgType, fits, integer, moment};
 
 use super::convert;
-use super::{INT64_DIGITS, ParquetColumn};
+
+/// Digits of the longest decimal in 64 bits.
+pub(super) const INT64_DIGITS: u8 = 18;
+
+/// A column of a file.
+#[derive(Debug, Clone)]
+pub struct ParquetColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: PgType,
+    /// Whether it takes no NULL.
+    pub required: bool,
+    /// Whether no value stands twice: a dictionary of them would be in vain.
+    pub distinct: bool,
+}
 
 /// Values that are not NULL.
 enum Values {

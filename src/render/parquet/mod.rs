@@ -31,8 +31,10 @@ use parquet::schema::types::{ColumnPath, Type};
 use crate::model::RowRef;
 use crate::postgres::PgType;
 
-use column::ColumnValues;
+use column::{ColumnValues, INT64_DIGITS};
 use group::Group;
+
+pub use column::ParquetColumn;
 
 /// Rows of the largest row group.
 const MAX_GROUP_ROWS: usize = 1 << 20;
@@ -43,8 +45,6 @@ const MAX_GROUP_BYTES: usize = 20 << 20;
 const OPEN_BYTES: usize = 16 << 20;
 const MAX_PAGE_BYTES: usize = 1 << 20;
 const MIN_PAGE_BYTES: usize = 8 << 10;
-/// Digits of the longest decimal in 64 bits.
-const INT64_DIGITS: u8 = 18;
 
 /// How pages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,19 +56,6 @@ pub enum ParquetCompression {
     Snappy,
     /// Zstandard, which takes less room.
     Zstd,
-}
-
-/// A column of a file.
-#[derive(Debug, Clone)]
-pub struct ParquetColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub of: PgType,
-    /// Whether it takes no NULL.
-    pub required: bool,
-    /// Whether no value stands twice: a dictionary of them would be in vain.
-    pub distinct: bool,
 }
 
 /// Rows in the form of their columns.

@@ -34,7 +34,7 @@ fn replayed(name: &str) -> usize {
             let before = written.now();
             assert_eq!(
                 replay.run(&tail.changes, every).unwrap(),
-                Records::default()
+                RecordTotals::default()
             );
             assert!(written.now().log > before.log && written.now().files > before.files);
             drop(replay);

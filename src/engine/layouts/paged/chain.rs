@@ -2,7 +2,7 @@
 //! wide ones, and those that have moved.
 
 use super::heap::{RowPlace, State, Tuple};
-use super::overflow::{Part, RowHead};
+use super::overflow::{OverflowPage, RowHead};
 use super::page_source::PageSource;
 use crate::codec::Cursor;
 use crate::engine::pages::frame::Piece;
@@ -149,7 +149,7 @@ impl<S: PageSource> ChainReader<S> {
                 let found = format!("heap page {number}");
                 return Err(head.broken(found, "an overflow page".into()).into());
             }
-            let part = Part::decode(&piece, bounds)?;
+            let part = OverflowPage::decode(&piece, bounds)?;
             let rest = head.row_len - self.row.len();
             part.check(&piece, head, (page, position), rest)?;
             self.row.extend_from_slice(part.bytes);

@@ -16,7 +16,7 @@ const PART_PAGES: u64 = 128;
 
 /// What a look at some pages found.
 #[derive(Debug, Default)]
-struct Found {
+struct ChecksumTally {
     /// Bytes that agree with their checksums.
     checked: u64,
     damages: Vec<Damage>,
@@ -35,8 +35,8 @@ pub(super) fn checksums(
     mut damaged: impl FnMut(Damage) -> Result<()>,
 ) -> Result<u64> {
     let count = numbers.end.saturating_sub(numbers.start);
-    let look = |part: usize, found: &mut Found| {
-        *found = Found::default();
+    let look = |part: usize, found: &mut ChecksumTally| {
+        *found = ChecksumTally::default();
         let from = (part as u64).saturating_mul(PART_PAGES);
         let to = from.saturating_add(PART_PAGES).min(count);
         let offset = |page: u64| page.saturating_mul(PAGE_LEN as u64);

@@ -115,7 +115,7 @@ impl<'a> RowHead<'a> {
 
 /// One overflow page to be written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OverflowPart<'a> {
+pub(super) struct NewOverflowPage<'a> {
     /// Page and slot of the head.
     pub owner: (u32, u16),
     /// Index in the chain.
@@ -128,7 +128,7 @@ pub(super) struct OverflowPart<'a> {
     pub part: &'a [u8],
 }
 
-impl OverflowPart<'_> {
+impl NewOverflowPage<'_> {
     /// Fills a page of zeros.
     pub(super) fn encode(&self, page: &mut [u8], address: &TableAddress, pos: PagePos) {
         put(page, OWNER_PAGE_OFFSET, &self.owner.0.to_le_bytes());
@@ -148,7 +148,7 @@ impl OverflowPart<'_> {
 }
 
 /// An overflow page as it was found.
-pub(super) struct Part<'a> {
+pub(super) struct OverflowPage<'a> {
     owner: (u32, u16),
     position: u32,
     /// The page after it, or [`NO_PAGE`].
@@ -163,10 +163,10 @@ pub(super) struct Part<'a> {
 /// # Errors
 /// `BadPage` when its parts are not where they must be.
 pub(super) fn check_overflow(page: &Piece<'_>, bounds: Bounds) -> Result<(), Damage> {
-    Part::decode(page, bounds).map(|_| ())
+    OverflowPage::decode(page, bounds).map(|_| ())
 }
 
-impl<'a> Part<'a> {
+impl<'a> OverflowPage<'a> {
     /// Reads an overflow page.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ impl<'a> Part<'a> {
         let mut read = || {
             let owner = (c.u32()?, c.u16()?);
             c.u16()?;
-            Ok(Part {
+            Ok(OverflowPage {
                 owner,
                 position: c.u32()?,
                 next: c.u32()?,
@@ -196,7 +196,7 @@ impl<'a> Part<'a> {
     }
 }
 
-impl Part<'_> {
+impl OverflowPage<'_> {
     /// Checks that the page is the one at a position of a head's chain, with
     /// `rest` bytes of the row still to come.
     ///

@@ -6,7 +6,7 @@ use super::free_space_map::entry_of_page;
 use super::heap::{MAX_TUPLE_LEN, RowPlace, SLOT_LEN, State, slot_count};
 use super::heap_edit::{HeapEdit, fits};
 use super::live_map::LiveMap;
-use super::overflow::{NO_PAGE, OverflowPart, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
+use super::overflow::{NO_PAGE, NewOverflowPage, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
 use super::page_files::PagePlace;
 use super::pool_pages::{PoolPages, PoolSource};
 use crate::engine::log::Batch;
@@ -117,7 +117,7 @@ impl RowPages {
                 break;
             };
             let number = self.pages.next()?;
-            let part = OverflowPart {
+            let part = NewOverflowPage {
                 owner: (owner.page, owner.slot),
                 position,
                 next: parts.peek().map_or(NO_PAGE, |_| number.saturating_add(1)),

@@ -3,9 +3,9 @@
 use super::free_space_map::{MapWriter, entry_of};
 use super::heap::MAX_TUPLE_LEN;
 use super::heap_edit::HeapBuilder;
-use super::overflow::{NO_PAGE, OverflowPart, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
+use super::overflow::{NO_PAGE, NewOverflowPage, PART_LEN, ROW_HEAD_LEN, encode_head, inline_len};
+use super::page_appender::PageAppender;
 use super::page_files::PagePlace;
-use super::run_writer::RunWriter;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::page::PagePos;
@@ -30,7 +30,7 @@ pub(super) fn start(
     Ok(Box::new(PageWriter {
         table,
         lsn,
-        pages: RunWriter::new(place),
+        pages: PageAppender::new(place),
         map,
         heap: HeapBuilder::new(),
         placed: None,
@@ -43,7 +43,7 @@ pub(super) fn start(
 struct PageWriter<'t> {
     table: &'t TablePlace,
     lsn: Lsn,
-    pages: RunWriter,
+    pages: PageAppender,
     map: MapWriter,
     /// The heap page under construction.
     heap: HeapBuilder,
@@ -86,7 +86,7 @@ impl PageWriter<'_> {
                 Some(_) => number.saturating_add(1),
                 None => NO_PAGE,
             };
-            let part = OverflowPart {
+            let part = NewOverflowPage {
                 owner,
                 position,
                 next,

@@ -13,24 +13,24 @@ const RUN_LEN: usize = 128 * PAGE_LEN;
 
 /// The page files of a new table.
 #[derive(Debug)]
-pub(super) struct RunWriter {
+pub(super) struct PageAppender {
     place: PagePlace,
     /// The file under construction, if its first page was written out.
     file: Option<Arc<dyn DiskFile>>,
     /// Pages that were not written out yet.
-    run: Vec<u8>,
+    gathered: Vec<u8>,
     /// The page that comes next.
     next: u32,
     write_back: WriteBack,
 }
 
-impl RunWriter {
+impl PageAppender {
     /// No pages yet.
     pub(super) fn new(place: PagePlace) -> Self {
-        RunWriter {
+        PageAppender {
             place,
             file: None,
-            run: Vec::with_capacity(RUN_LEN),
+            gathered: Vec::with_capacity(RUN_LEN),
             next: 0,
             write_back: WriteBack::default(),
         }
@@ -50,10 +50,10 @@ impl RunWriter {
             let what = format!("{}: more than {NO_PAGE} pages", self.place.dir.display());
             return Err(Error::Usage(what));
         }
-        self.run.extend_from_slice(page);
+        self.gathered.extend_from_slice(page);
         self.next += 1;
         let file_ends = self.place.split(self.next).1 == 0;
-        if self.run.len() >= RUN_LEN || file_ends {
+        if self.gathered.len() >= RUN_LEN || file_ends {
             self.flush()?;
         }
         if file_ends {
@@ -69,11 +69,11 @@ impl RunWriter {
     pub(super) fn replace(&mut self, number: u32, page: &[u8]) -> Result<()> {
         let from_end = usize::try_from(self.next - number).unwrap_or(usize::MAX);
         let at = self
-            .run
+            .gathered
             .len()
             .checked_sub(from_end.saturating_mul(PAGE_LEN));
         if let Some(at) = at {
-            crate::engine::pages::page::put(&mut self.run, at, page);
+            crate::engine::pages::page::put(&mut self.gathered, at, page);
             return Ok(());
         }
         let (index, in_file) = self.place.split(number);
@@ -95,22 +95,22 @@ impl RunWriter {
     /// # Errors
     /// I/O errors.
     fn flush(&mut self) -> Result<()> {
-        if self.run.is_empty() {
+        if self.gathered.is_empty() {
             return Ok(());
         }
-        let gathered = u32::try_from(self.run.len() / PAGE_LEN).unwrap_or(u32::MAX);
+        let gathered = u32::try_from(self.gathered.len() / PAGE_LEN).unwrap_or(u32::MAX);
         let (index, in_file) = self.place.split(self.next - gathered);
         let path = self.place.file(index.into());
         let file = match self.file.take() {
             Some(file) => file,
             None => self.place.disk.create(&path)?,
         };
-        let written = file.write_all_at(&self.run, u64::from(in_file) * PAGE_LEN as u64);
+        let written = file.write_all_at(&self.gathered, u64::from(in_file) * PAGE_LEN as u64);
         written
-            .and_then(|()| self.write_back.wrote(&file, self.run.len()))
+            .and_then(|()| self.write_back.wrote(&file, self.gathered.len()))
             .map_err(|error| Error::io("write", &path, error))?;
         self.file = Some(file);
-        self.run.clear();
+        self.gathered.clear();
         Ok(())
     }
 

@@ -1,0 +1,101 @@
+//! Reads the segments of the log: their records, and what stands between them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::resume::{MAX_RESUME_LEN, Search};
+use super::wal::{
+    BadRange, FRAME_LEN, MIN_RECORD_LEN, Segment, SegmentLog, Wal, decode_record, framed_len,
+    read_record,
+};
+use super::{Family, wal_order, zeros};
+use crate::error::Result;
+use crate::file::{SourceFile, Window};
+
+/// Reads all segments, which are given in the order of their names, and puts
+/// their records in the order of their sequences.
+///
+/// # Errors
+/// On I/O errors only; damage is in [`Wal::bad`].
+pub fn read_wal(segments: Vec<Segment>, family: Family) -> Result<Wal> {
+    let mut names = BTreeSet::new();
+    let mut logs = Vec::with_capacity(segments.len());
+    for (index, segment) in segments.iter().enumerate() {
+        logs.push(read_segment(&segment.file, index, family, &mut names)?);
+    }
+    wal_order::in_order(segments, logs)
+}
+
+fn read_segment(
+    file: &Arc<SourceFile>,
+    index: usize,
+    family: Family,
+    names: &mut BTreeSet<Arc<str>>,
+) -> Result<SegmentLog> {
+    let mut log = SegmentLog::default();
+    let mut window = Window::new(file.clone(), 0..file.len());
+    let mut budget = Search::budget(file.held_len()?);
+    let zeros = zeros::trailing(file)?;
+    while window.remaining() > 0 {
+        let offset = window.offset();
+        match read_record(&mut window, index, family)? {
+            Ok(record) if window.offset() >= zeros && zeros::filled(&record) => {
+                log.bad.push(BadRange {
+                    segment: index,
+                    offset,
+                    len: file.len() - offset,
+                    records_before: log.records.len(),
+                    torn: true,
+                    zeros: false,
+                    framed: true,
+                    damage: zeros::damage(file, zeros),
+                });
+                break;
+            }
+            Ok(mut record) => {
+                // At once: what it does not need then, the next one takes.
+                record.operation.share_name(names);
+                log.records.push(record);
+            }
+            Err(damage) => {
+                // Of this segment only: a server that lost its instance counts
+                // from 1 again in the next one.
+                let last = log.records.last().map(|record| record.sequence);
+                let framed_len = framed_len(&mut window, offset)?;
+                let resumed =
+                    Search::new(&mut window, family, last, &mut budget).run(offset, framed_len)?;
+                let end = resumed.unwrap_or(file.len());
+                // A whole frame at the very end that does not decode was
+                // written completely, so no crash explains it; unless what is
+                // wrong with it is that it was never filled.
+                let torn = resumed.is_none()
+                    && (framed_len.is_none() || zeros::explain(file, &damage, zeros)?)
+                    && !hides_record(&mut window, offset, family)?;
+                log.bad.push(BadRange {
+                    segment: index,
+                    offset,
+                    len: end - offset,
+                    records_before: log.records.len(),
+                    torn,
+                    zeros: zeros::only(file, offset..end)?,
+                    framed: framed_len.is_some_and(|len| offset + FRAME_LEN + len == end),
+                    damage,
+                });
+                window.seek(end);
+            }
+        }
+    }
+    Ok(log)
+}
+
+/// Whether the bytes after the frame are one whole record although the frame
+/// says otherwise: then the length is damaged and nothing was torn.
+fn hides_record(window: &mut Window, offset: u64, family: Family) -> Result<bool> {
+    window.seek((offset + FRAME_LEN).min(window.file().len()));
+    let len = window.remaining();
+    if !(MIN_RECORD_LEN..=MAX_RESUME_LEN).contains(&len) {
+        return Ok(false);
+    }
+    window.fill(usize::try_from(len).unwrap_or(usize::MAX))?;
+    Ok(decode_record(window.buffered(), family).is_ok())
+}
