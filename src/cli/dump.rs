@@ -10,7 +10,7 @@ use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows as stream_rows
 use crate::commands::export::ExportOptions;
 use crate::commands::manifest::ManifestDecision;
 use crate::commands::{Directory, Phase};
-use crate::model::{RowBatch, RowRef, RowSource, RowStream};
+use crate::model::{RowBatch, RowRef, RowSource};
 use crate::postgres::plan::Dialect;
 use crate::render::{CsvRows, JsonRows, RowOptions};
 

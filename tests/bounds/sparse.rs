@@ -77,7 +77,7 @@ fn run(line: &str, scratch: &Path) {
 fn every_file_of(layout: Option<&str>) {
     let scratch = tempfile::tempdir().unwrap();
     let (whole, dir) = (scratch.path().join("whole"), scratch.path().join("dir"));
-    let insert = |id| Operation::Insert("t".into(), row(vec![int(100 + id), text("x")]));
+    let insert = |id: i64| Operation::Insert("t".into(), row(vec![int(100 + id), text("x")]));
     let log: Vec<Operation> = (0..50).map(insert).collect();
     let mut instance = of_tables(vec![people(50)]);
     instance.databases[0].0 = "d".into();

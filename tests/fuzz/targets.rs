@@ -436,7 +436,8 @@ pub fn our_log(bytes: &[u8]) {
 fn newest_segment(disk: &SimDisk) -> (PathBuf, Vec<u8>) {
     let files = disk.files().into_iter();
     let mut logs = files.filter(|(path, _)| path.extension().is_some_and(|one| one == "log"));
-    logs.next_back().expect("a directory has a log")
+    let (path, bytes) = logs.next_back().expect("a directory has a log");
+    (path, bytes.to_vec())
 }
 
 /// Where the records of a whole segment stand.
@@ -491,9 +492,9 @@ pub fn wrongly_forged() -> Vec<PathBuf> {
     let disks = directories().iter();
     let files = disks.flat_map(|disk| disk.files());
     let wrong = files.filter(|(path, bytes)| {
-        let mut forged = bytes.clone();
+        let mut forged = bytes.to_vec();
         forge(path, &mut forged);
-        forged != *bytes
+        forged != **bytes
     });
     wrong.map(|(path, _)| path).collect()
 }
