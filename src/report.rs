@@ -66,7 +66,8 @@ impl Report {
     }
 
     /// Adds a finding that stands for so many.
-    fn add_as(&mut self, finding: Finding, count: u64) {
+    fn add_as(&mut self, mut finding: Finding, count: u64) {
+        finding.shorten();
         let counted = self.of_code.entry(finding.code).or_default();
         if finding.code.is_loss() || counted.more == 0 && counted.kept < MOST_OF_CODE {
             counted.kept = counted.kept.saturating_add(1);

@@ -288,10 +288,31 @@ fn dump_rows(
     directory.begin(Phase::Writing);
     let mut writer = TextWriter { out, csv, common };
     let source = (directory as &dyn RowSource, directory.threads());
-    stream_rows(source, chosen, render, &mut writer)?;
+    if json.iter().all(|json| json.line_len() < LONG_LINE_LEN) || args.format == DumpFormat::Csv {
+        stream_rows(source, chosen, render, &mut writer)?;
+    } else {
+        // The lines of some rows are many times as long as the rows.
+        let mut line = Vec::new();
+        for (one, json) in chosen.iter().zip(&json) {
+            writer.table(one)?;
+            let mut rows = directory.open_rows(one.at.0, one.at.1)?;
+            while let Some(batch) = rows.next_batch()? {
+                for row in batch.rows() {
+                    if options.versions || row.is_visible() {
+                        line.clear();
+                        json.push(&mut line, &row);
+                        writer.rows(&mut line)?;
+                    }
+                }
+            }
+        }
+    }
     writer.out.finish()?;
     Ok(())
 }
+
+/// Bytes of names in a line of JSON from which rows are written one by one.
+const LONG_LINE_LEN: usize = 16 * 1024;
 
 struct TextWriter<'c> {
     out: Output,

@@ -31,3 +31,17 @@ pub(super) enum InspectCommand {
     Explain(explain::ExplainArgs),
     Completions(CompletionsArgs),
 }
+
+impl InspectCommand {
+    /// Only what writes files, for the user or for its own work, has something to
+    /// remove.
+    pub(super) fn writes_files(&self) -> bool {
+        match self {
+            InspectCommand::Dump(args) => args.writes_files(),
+            InspectCommand::Stats(_) => true,
+            #[cfg(feature = "report")]
+            InspectCommand::Report(_) => true,
+            _ => false,
+        }
+    }
+}

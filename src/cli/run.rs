@@ -24,10 +24,9 @@ pub fn run_inspect() -> ExitCode {
     }
     let (InspectCli { common, command }, asked) = parse(Program::Inspect);
     let streams = matches!(command, InspectCommand::Dump(_) | InspectCommand::Wal(_));
-    // Only what writes files has something to remove.
-    let signals = match &command {
-        InspectCommand::Dump(args) if args.writes_files() => Signals::stop(&common.watch).map(Some),
-        _ => Ok(None),
+    let signals = match command.writes_files() {
+        true => Signals::stop(&common.watch).map(Some),
+        false => Ok(None),
     };
     let signals = match tolerate_file_size_limit().and(signals) {
         Ok(signals) => signals,

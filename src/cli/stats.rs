@@ -117,6 +117,10 @@ fn show_writes(out: &mut Output, writes: &Writes) -> anyhow::Result<()> {
         (left_out.unattributed, "left out: the database is not known"),
         (left_out.no_effect, "left out: without effect"),
         (
+            left_out.beyond,
+            "left out: what each writer costs is known before them",
+        ),
+        (
             left_out.refused,
             "refused by the layouts: a key or a version that the old server lets stand twice",
         ),

@@ -96,6 +96,28 @@ impl Opened {
     }
 }
 
+/// Bytes from which a database's name is long.
+const LONG_NAME_LEN: usize = 256;
+/// Most bytes that long names have in all, each counted for every table.
+const MOST_NAMES_LEN: usize = 32 << 20;
+
+/// Every result names a table with its database: a name of a megabyte before a
+/// hundred thousand tables would take more than any memory.
+fn check_names(path: &Path, catalog: &Catalog) -> Result<()> {
+    let databases = catalog.databases.iter();
+    let long = databases.filter(|database| database.name.len() > LONG_NAME_LEN);
+    let names_len = long.fold(0_usize, |sum, database| {
+        let own = database.name.len().saturating_mul(database.tables.len());
+        sum.saturating_add(own)
+    });
+    if names_len <= MOST_NAMES_LEN {
+        return Ok(());
+    }
+    let found = format!("{names_len} bytes of database names, each counted for every table");
+    let most = format!("at most {MOST_NAMES_LEN}, or shorter names");
+    Err(Error::damage(path, 0, Code::BadLength, found, most))
+}
+
 /// What a directory is, in the words of every document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {
@@ -201,6 +223,11 @@ impl Directory {
                 Backend::Legacy { legacy, recovery }
             }
         };
+        let catalog = match &backend {
+            Backend::Legacy { recovery, .. } => recovery.overlay.catalog(),
+            Backend::Ours(store) => store.catalog(),
+        };
+        check_names(path, catalog)?;
         Ok(Directory {
             disk: options.disk.clone(),
             path: path.to_owned(),

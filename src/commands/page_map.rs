@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::path::Path;
 
-use crate::error::Result;
-use crate::file::Phase;
+use crate::error::{Error, Result};
+use crate::file::{Phase, Progress, Watch};
 use crate::legacy::{LegacyPageViews, PageDir};
 use crate::model::{PageStream, PageView};
 use crate::report::Report;
@@ -115,7 +115,7 @@ pub fn page_maps(path: &Path, options: &OpenOptions, log: Option<&Log>) -> Resul
             for entry in legacy.page_dirs.iter().take(MAX_MAPS) {
                 if let Some(dir) = PageDir::open(legacy.dir.disk(), entry)? {
                     let mut pages = LegacyPageViews::new(dir, 0, false);
-                    maps.add(entry.name.clone(), "page", &mut pages)?;
+                    maps.add(entry.name.clone(), "page", (&mut pages, &options.progress))?;
                 }
             }
         }
@@ -130,15 +130,23 @@ pub fn page_maps(path: &Path, options: &OpenOptions, log: Option<&Log>) -> Resul
     directory.begin(Phase::Checking);
     for (name, at) in tables {
         let mut pages = store.pages(at, 0, false)?;
-        maps.add(name, store.layout().page_name(), &mut *pages)?;
+        let unit = store.layout().page_name();
+        maps.add(name, unit, (&mut *pages, &options.progress))?;
     }
     Ok(maps)
 }
 
 impl PageMaps {
-    fn add(&mut self, name: String, unit: &'static str, pages: &mut dyn PageStream) -> Result<()> {
+    fn add(
+        &mut self,
+        name: String,
+        unit: &'static str,
+        (pages, progress): (&mut dyn PageStream, &Progress),
+    ) -> Result<()> {
         let mut cells = Cells::default();
         while let Some(page) = pages.next_page()? {
+            let go_on = progress.go_on();
+            go_on.map_err(|error| Error::io("read", &page.file, error))?;
             let damage = page.damage.iter();
             damage.for_each(|damage| self.report.add(damage.into()));
             cells.add(PageCell::of(&page));

@@ -253,13 +253,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// How many bytes of a range the file holds: the rest are holes, which read
-    /// as zeros and take no space. All of them where nobody can tell.
+    /// The first bytes at or after an offset that the file holds, none at its
+    /// end: what stands between are holes, which read as zeros and take no space.
+    /// All bytes up to the end where nobody can tell.
     ///
     /// # Errors
     /// I/O errors.
-    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
-        Ok(range.end.saturating_sub(range.start))
+    fn data_from(&self, offset: u64) -> io::Result<Range<u64>> {
+        let len = self.len()?;
+        Ok(offset.min(len)..len)
     }
 
     /// Cuts the file, or fills it up with zeros.

@@ -154,8 +154,8 @@ impl DiskFile for ReadFile {
         FileExt::read_at(&*self.file()?, buffer, offset)
     }
 
-    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
-        self.file()?.data_len(range)
+    fn data_from(&self, offset: u64) -> io::Result<Range<u64>> {
+        self.file()?.data_from(offset)
     }
 
     fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {

@@ -273,21 +273,17 @@ impl DiskFile for File {
         FileExt::write_at(self, bytes, offset)
     }
 
-    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
-        let (mut at, mut data_len) = (range.start, 0_u64);
-        while at < range.end {
-            let from = match rustix::fs::seek(self, SeekFrom::Data(at)) {
-                Ok(from) if from < range.end => from,
-                // Nothing but a hole follows.
-                Ok(_) | Err(Errno::NXIO) => break,
-                Err(_) => return Ok(range.end.saturating_sub(range.start)),
-            };
-            let end = rustix::fs::seek(self, SeekFrom::Hole(from)).unwrap_or(range.end);
-            let end = end.min(range.end).max(from.saturating_add(1));
-            data_len = data_len.saturating_add(end.saturating_sub(from));
-            at = end;
+    fn data_from(&self, offset: u64) -> io::Result<Range<u64>> {
+        let len = self.metadata()?.len();
+        match rustix::fs::seek(self, SeekFrom::Data(offset)) {
+            Ok(from) => {
+                let end = rustix::fs::seek(self, SeekFrom::Hole(from)).unwrap_or(len);
+                Ok(from..end.max(from.saturating_add(1)))
+            }
+            // Nothing but a hole follows.
+            Err(Errno::NXIO) => Ok(len..len),
+            Err(_) => Ok(offset.min(len)..len),
         }
-        Ok(data_len)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -263,8 +263,8 @@ impl DiskFile for WatchedFile {
         Ok(len)
     }
 
-    fn data_len(&self, range: Range<u64>) -> io::Result<u64> {
-        self.file.data_len(range)
+    fn data_from(&self, offset: u64) -> io::Result<Range<u64>> {
+        self.file.data_from(offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -13,6 +13,9 @@ use super::disk::{Disk, DiskFile, EntryKind, SourceEntry};
 use crate::error::{Error, Result};
 use crate::finding::{Code, counted};
 
+/// Bytes that are taken into memory although most of them are a hole.
+const MOST_IN_A_HOLE: u64 = 1024 * 1024;
+
 /// A regular file, opened for reading, whose length is taken once.
 #[derive(Debug)]
 pub struct SourceFile {
@@ -107,18 +110,33 @@ impl SourceFile {
         .map_err(|error| Error::io("read", &self.path, error))
     }
 
-    /// How many bytes of a range the file really holds; see [`DiskFile::data_len`].
+    /// The first bytes at or after an offset that the file holds; see
+    /// [`DiskFile::data_from`].
     ///
     /// # Errors
     /// I/O errors.
-    pub fn data_len(&self, range: Range<u64>) -> Result<u64> {
+    pub fn data_from(&self, offset: u64) -> Result<Range<u64>> {
         match &self.bytes {
             Bytes::OnDisk(file) => {
-                let len = file.data_len(range);
-                len.map_err(|error| Error::io("look at", &self.path, error))
+                let data = file.data_from(offset);
+                data.map_err(|error| Error::io("look at", &self.path, error))
             }
-            Bytes::InMemory(_) => Ok(range.end.saturating_sub(range.start)),
+            Bytes::InMemory(_) => Ok(offset.min(self.len)..self.len),
         }
+    }
+
+    /// How many bytes the file holds: its length without its holes.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn held_len(&self) -> Result<u64> {
+        let (mut at, mut held) = (0, 0_u64);
+        while at < self.len {
+            let data = self.data_from(at)?;
+            held = held.saturating_add(data.end.saturating_sub(data.start));
+            at = data.end.max(at.saturating_add(1));
+        }
+        Ok(held)
     }
 
     /// The whole file; for small files only.
@@ -134,6 +152,18 @@ impl SourceFile {
                 format!("a file of {}", counted(self.len, "byte")),
                 format!("at most {max_len} bytes"),
             ));
+        }
+        if self.len > MOST_IN_A_HOLE {
+            let held = self.held_len()?;
+            if held < self.len / 16 {
+                return Err(Error::damage(
+                    &self.path,
+                    0,
+                    Code::BadLength,
+                    format!("a file of {} bytes, of which {held} were written", self.len),
+                    "bytes that were written",
+                ));
+            }
         }
         let mut bytes = vec![0; usize::try_from(self.len).unwrap_or(usize::MAX)];
         self.read_exact_at(&mut bytes, 0)?;

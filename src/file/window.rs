@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::SourceFile;
 use crate::codec::{Cursor, Flaw};
-use crate::error::{Damage, Result};
+use crate::error::{Damage, Error, Result};
 use crate::finding::{Code, counted};
 
 /// Bytes a window holds unless a unit is wider.
@@ -35,6 +35,8 @@ pub struct Window {
     at: usize,
     /// File offset where the range ends.
     end: u64,
+    /// Bytes that the file holds, as it said last.
+    held: Range<u64>,
 }
 
 impl Window {
@@ -48,6 +50,7 @@ impl Window {
             buffer: Vec::new(),
             filled: 0,
             at: 0,
+            held: 0..0,
         }
     }
 
@@ -123,26 +126,62 @@ impl Window {
         read
     }
 
+    /// The first offset at or after `offset` whose byte the file holds, at most
+    /// its end: a search need not look at a hole byte by byte.
+    ///
+    /// # Errors
+    /// On I/O errors.
+    pub fn held_from(&mut self, offset: u64) -> Result<u64> {
+        if !self.held.contains(&offset) {
+            self.held = self.file.data_from(offset)?;
+        }
+        Ok(self.held.start.max(offset).min(self.end.max(offset)))
+    }
+
     /// A length that leads into a hole of a file takes room for bytes that
     /// nobody ever wrote.
-    fn check_hole(&self, need: usize) -> Result<()> {
+    fn check_hole(&mut self, need: usize) -> Result<()> {
         let need = need as u64;
         if need <= LARGE_UNIT_LEN {
             return Ok(());
         }
-        let offset = self.offset();
-        let held = self.file.data_len(offset..offset.saturating_add(need))?;
-        if held >= need / LEAST_HELD_PART {
+        let least = need / LEAST_HELD_PART;
+        let (mut at, mut held) = (self.offset(), 0_u64);
+        let end = at.saturating_add(need);
+        while held < least && at < end {
+            let data = self.file.data_from(at)?;
+            let within = data.start.min(end)..data.end.min(end);
+            held = held.saturating_add(within.end.saturating_sub(within.start));
+            at = data.end.max(at.saturating_add(1));
+        }
+        if held >= least {
             return Ok(());
         }
-        Err(Damage {
+        Err(self.unwritten(format!("{need} bytes, of which the file holds {held}")))
+    }
+
+    /// Zeros read as units too: a hole would go on with them for ever.
+    ///
+    /// # Errors
+    /// `BadLength` when a hole of more than 64 MiB begins here; I/O errors.
+    pub fn check_written(&mut self) -> Result<()> {
+        let offset = self.offset();
+        let hole_len = self.held_from(offset)?.saturating_sub(offset);
+        if hole_len <= LARGE_UNIT_LEN {
+            return Ok(());
+        }
+        Err(self.unwritten(format!("a hole of {hole_len} bytes")))
+    }
+
+    fn unwritten(&self, found: String) -> Error {
+        Damage {
             file: self.file.path().to_owned(),
-            offset,
+            offset: self.offset(),
             code: Code::BadLength,
-            found: format!("{need} bytes, of which the file holds {held}"),
+            found,
             expected: "bytes that were written".into(),
         }
-        .into())
+        .into()
     }
 
     /// Parses one unit and consumes it.
@@ -195,6 +234,7 @@ impl Window {
         if need as u64 > self.remaining() {
             return Err(self.short(need).into());
         }
+        self.check_written()?;
         let doubled = (self.buffered().len() as u64)
             .saturating_mul(2)
             .min(self.remaining());
@@ -233,6 +273,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     #[test]
@@ -244,5 +286,27 @@ mod tests {
         window.fill(1024 * 1024).unwrap();
         assert!(window.fill(1 << 36).is_err());
         assert!(window.buffer.len() <= 1024 * 1024);
+    }
+
+    #[test]
+    fn a_hole_is_no_row_of_units_of_zeros() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 40).unwrap();
+        let source = SourceFile::open(file.path()).unwrap();
+        let mut window = Window::new(source, 0..u64::MAX);
+        assert!(window.parse(|c| c.u64()).is_err());
+    }
+
+    #[test]
+    fn a_search_passes_over_a_hole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 40).unwrap();
+        file.as_file().write_all_at(b"x", 1 << 39).unwrap();
+        let source = SourceFile::open(file.path()).unwrap();
+        let mut window = Window::new(source, 0..u64::MAX);
+        let from = window.held_from(0).unwrap();
+        assert!(from <= 1 << 39 && from + 65536 > 1 << 39);
+        assert_eq!(window.held_from(1 << 39).unwrap(), 1 << 39);
+        assert_eq!(window.held_from((1 << 39) + 65536).unwrap(), 1 << 40);
     }
 }

@@ -114,6 +114,9 @@ fn fields<S: Serializer>(
     map.end()
 }
 
+/// Longest name or detail of a finding, in bytes.
+const LONGEST_TEXT: usize = 4 * 1024;
+
 impl Finding {
     /// A finding of the code's own severity, without a place.
     pub fn new(code: Code) -> Self {
@@ -163,6 +166,21 @@ impl Finding {
     pub fn sequence(mut self, sequence: u64) -> Self {
         self.sequence = Some(sequence);
         self
+    }
+
+    /// Cuts names and details that nobody can read: a name may have the length of
+    /// a file, and stand in ten thousand findings.
+    pub fn shorten(&mut self) {
+        let texts = [&mut self.database, &mut self.table, &mut self.detail];
+        for text in texts.into_iter().flatten() {
+            if text.len() > LONGEST_TEXT {
+                let len = text.len();
+                let end = text.floor_char_boundary(LONGEST_TEXT / 2);
+                text.truncate(end);
+                text.push_str(&format!("... ({len} bytes)"));
+                text.shrink_to_fit();
+            }
+        }
     }
 
     /// Sets the detail.

@@ -121,8 +121,9 @@ impl LegacyDir {
         let mut report = Report::new();
         let disk = WatchedDisk::shared(dir.disk(), progress);
         let mut found = sort_entries(&*disk, &dir, &mut report)?;
-        progress.begin(Phase::Reading, found.files.len());
-        let segments = list_segments(dir.disk(), &found.wal_dir, &mut report)?;
+        let segments = list_segments(&disk, &found.wal_dir, &mut report)?;
+        let log_len = segments.iter().map(|segment| segment.file.len()).sum();
+        progress.begin(Phase::Reading, found.files.len().saturating_add(log_len));
         let snapshot = match scan_files(threads, &found.files, forced) {
             Ok(snapshot) => Ok(snapshot),
             Err(Error::Damage(damage)) => Err(*damage),

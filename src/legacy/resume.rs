@@ -25,9 +25,10 @@ pub(super) struct RecordSearch<'s> {
 }
 
 impl<'s> RecordSearch<'s> {
-    /// Bytes of records that the searches of a segment may try in all.
-    pub(super) fn budget(segment_len: u64) -> u64 {
-        let of_segment = SEARCH_FACTOR.saturating_mul(segment_len);
+    /// Bytes of records that the searches of a segment may try in all, of one that holds
+    /// so many.
+    pub(super) fn budget(held_len: u64) -> u64 {
+        let of_segment = SEARCH_FACTOR.saturating_mul(held_len);
         of_segment.max(8 * MAX_RESUME_LEN)
     }
 
@@ -60,6 +61,9 @@ impl<'s> RecordSearch<'s> {
         }
         let mut at = offset + 1;
         while at + FRAME_LEN + MIN_RECORD_LEN <= end {
+            // A frame in a hole has length 0, unless its last bytes are behind it.
+            let held = self.window.held_from(at)?;
+            at = at.max((held + 1).saturating_sub(FRAME_LEN));
             if self.follows(at)? {
                 return Ok(Some(at));
             }

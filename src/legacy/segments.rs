@@ -34,7 +34,7 @@ fn read_segment(
 ) -> Result<SegmentLog> {
     let mut log = SegmentLog::default();
     let mut window = Window::new(file.clone(), 0..file.len());
-    let mut budget = RecordSearch::budget(file.len());
+    let mut budget = RecordSearch::budget(file.held_len()?);
     let zeros = zeros::trailing(file)?;
     while window.remaining() > 0 {
         let offset = window.offset();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Family, decode};
 use crate::codec::{Cursor, Flaw};
-use crate::error::{Damage, Result};
+use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::{Code, counted};
 use crate::model::Operation;
@@ -229,7 +229,10 @@ pub(super) fn read_record(
     };
     // Bounded by the bytes in the file, which framed_len checked. The frame
     // stays in the window too: a search goes on from the byte after it.
-    window.fill(usize::try_from(FRAME_LEN + len).unwrap_or(usize::MAX))?;
+    match window.fill(usize::try_from(FRAME_LEN + len).unwrap_or(usize::MAX)) {
+        Err(Error::Damage(damage)) => return Ok(Err(*damage)),
+        filled => filled?,
+    }
     window.seek(offset + FRAME_LEN);
     let bytes = window
         .buffered()
@@ -287,8 +290,9 @@ pub(super) fn framed_len(window: &mut Window, offset: u64) -> Result<Option<u64>
     if window.remaining() < FRAME_LEN {
         return Ok(None);
     }
-    let len = u64::from(window.parse(|c| c.u32())?);
-    let whole = len <= window.remaining();
-    window.seek(offset);
-    Ok(whole.then_some(len))
+    let Ok(len) = window.peek(FRAME_LEN as usize, |c| c.u32())? else {
+        return Ok(None);
+    };
+    let len = u64::from(len);
+    Ok((FRAME_LEN + len <= window.remaining()).then_some(len))
 }

@@ -21,8 +21,19 @@ const BLOCK_LEN: u64 = 64 * 1024;
 pub(super) fn trailing(file: &SourceFile) -> Result<u64> {
     let mut end = file.len();
     let mut block = Vec::new();
+    // Larger and larger steps through a hole, then smaller ones up to its start.
+    let mut step = BLOCK_LEN;
     while end > 0 {
-        let start = end.saturating_sub(BLOCK_LEN);
+        let start = end.saturating_sub(step);
+        if file.data_from(start)?.start >= end {
+            end = start;
+            step = step.saturating_mul(2);
+            continue;
+        }
+        if step > BLOCK_LEN {
+            step /= 2;
+            continue;
+        }
         block.resize(usize::try_from(end - start).unwrap_or_default(), 0);
         file.read_exact_at(&mut block, start)?;
         if let Some(last) = block.iter().rposition(|byte| *byte != 0) {
@@ -39,7 +50,12 @@ pub(super) fn trailing(file: &SourceFile) -> Result<u64> {
 /// On I/O errors.
 pub(super) fn only(file: &std::sync::Arc<SourceFile>, range: Range<u64>) -> Result<bool> {
     let mut window = Window::new(file.clone(), range.clone());
-    while window.remaining() > 0 {
+    loop {
+        let held = window.held_from(window.offset())?;
+        window.seek(held);
+        if window.remaining() == 0 {
+            return Ok(!range.is_empty());
+        }
         window.fill(1)?;
         if window.buffered().iter().any(|byte| *byte != 0) {
             return Ok(false);
@@ -47,7 +63,6 @@ pub(super) fn only(file: &std::sync::Arc<SourceFile>, range: Range<u64>) -> Resu
         let len = window.buffered().len();
         window.consume(len);
     }
-    Ok(!range.is_empty())
 }
 
 /// Whether damage lies where zeros stand from `zeros` to the end: what was

@@ -4,7 +4,7 @@
 //! effect. The snapshot's rows are not held here: only their number, which of
 //! them are marked dead, and how their columns changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use crate::codec::pack_row;
@@ -260,17 +260,29 @@ pub(super) fn now<'v>(
 /// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
 /// becomes the larger of what it was and the value plus one.
 pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
+    let known = table.sequences.iter().enumerate();
+    // Of sequences of one name, the first counts.
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    known.for_each(|(place, (name, _))| {
+        places.entry(name).or_insert(place);
+    });
+    let (mut used, mut new) = (Vec::new(), Vec::new());
     for (column, value) in table.columns.iter().zip(row.values()) {
-        let used = match value {
-            ValueRef::Integer(used) if column.data_type.is_serial() => used,
-            ValueRef::SmallInt(used) if column.data_type.is_serial() => i64::from(used),
+        let value = match value {
+            ValueRef::Integer(value) if column.data_type.is_serial() => value,
+            ValueRef::SmallInt(value) if column.data_type.is_serial() => i64::from(value),
             _ => continue,
         };
-        let next = used.saturating_add(1);
-        let sequences = &mut table.sequences;
-        match sequences.iter_mut().find(|(name, _)| *name == column.name) {
-            Some((_, current)) => *current = next.max(*current),
-            None => sequences.push((column.name.clone(), next.max(1))),
+        let place = *places.entry(&column.name).or_insert_with(|| {
+            new.push((column.name.clone(), 1));
+            table.sequences.len() + new.len() - 1
+        });
+        used.push((place, value.saturating_add(1)));
+    }
+    table.sequences.extend(new);
+    for (place, next) in used {
+        if let Some((_, current)) = table.sequences.get_mut(place) {
+            *current = next.max(*current);
         }
     }
 }

@@ -225,8 +225,8 @@ fn report_loss(loss: &Loss, rows: u64, report: &mut Report) {
                 counted(rows, "announced row")
             ),
         });
-    finding.database = loss.database.clone();
-    finding.table = loss.table.clone();
+    finding.database = loss.database.as_deref().map(str::to_owned);
+    finding.table = loss.table.as_deref().map(str::to_owned);
     report.add(finding);
 }
 

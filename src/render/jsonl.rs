@@ -52,6 +52,12 @@ impl JsonRows {
         }
     }
 
+    /// Bytes that stand in every line of a table beside its values: what a name of
+    /// a megabyte costs.
+    pub fn line_len(&self) -> usize {
+        self.head.len() + self.keys.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Appends one line.
     pub fn push(&self, out: &mut Vec<u8>, row: &RowRef<'_>) {
         out.extend_from_slice(&self.head);

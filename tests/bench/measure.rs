@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the kernel counts processor time in, on every Linux.
@@ -22,6 +22,15 @@ pub struct Figures {
 /// Runs a command with its output thrown away. The kernel's own high-water mark
 /// is read until the process ends, so at most the last millisecond is missed.
 pub fn measure(command: &mut Command) -> Result<Figures, String> {
+    let (exit, figures) = watched(command)?;
+    match exit.success() {
+        true => Ok(figures),
+        false => Err(format!("{command:?} ended with {exit}")),
+    }
+}
+
+/// As [`measure`], however it ends.
+pub fn watched(command: &mut Command) -> Result<(ExitStatus, Figures), String> {
     let start = Instant::now();
     let mut child = command
         .stdout(Stdio::null())
@@ -29,17 +38,10 @@ pub fn measure(command: &mut Command) -> Result<Figures, String> {
         .spawn()
         .map_err(|error| format!("{command:?}: {error}"))?;
     let status = format!("/proc/{}/status", child.id());
-    let stat = format!("/proc/{}/stat", child.id());
     let mut peak_kib = 0.0f64;
-    let mut ticks = 0.0f64;
+    let mut cpu = 0.0f64;
     let exit = loop {
-        if let Ok(text) = std::fs::read_to_string(&stat) {
-            // The 14th and 15th field; the second is the name, in parentheses.
-            let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-            let times = fields.split_whitespace().skip(11).take(2);
-            let spent: f64 = times.filter_map(|field| field.parse::<f64>().ok()).sum();
-            ticks = ticks.max(spent);
-        }
+        cpu = cpu.max(cpu_seconds(child.id()));
         if let Ok(text) = std::fs::read_to_string(&status) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
@@ -50,14 +52,22 @@ pub fn measure(command: &mut Command) -> Result<Figures, String> {
         }
         std::thread::sleep(Duration::from_millis(1));
     };
-    if !exit.success() {
-        return Err(format!("{command:?} ended with {exit}"));
-    }
-    Ok(Figures {
+    let figures = Figures {
         seconds: start.elapsed().as_secs_f64(),
-        cpu_seconds: ticks / TICKS_PER_SECOND,
+        cpu_seconds: cpu,
         peak_mib: peak_kib / 1024.0,
-    })
+    };
+    Ok((exit, figures))
+}
+
+/// The processor time that a process has used, 0 of one that is gone.
+pub fn cpu_seconds(process: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The 14th and 15th field; the second is the name, in parentheses.
+    let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: f64 = times.filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / TICKS_PER_SECOND
 }
 
 /// What `cp` of a file or a directory and a sync of every copy take.

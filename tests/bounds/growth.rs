@@ -32,7 +32,7 @@ struct Shape {
     make: fn(usize) -> (Instance, Vec<Operation>),
 }
 
-fn database(tables: Vec<Table>) -> Database {
+pub fn database(tables: Vec<Table>) -> Database {
     let named = |table: Table| (table.name.clone(), table);
     Database {
         name: "shop".into(),
@@ -43,14 +43,14 @@ fn database(tables: Vec<Table>) -> Database {
     }
 }
 
-fn of_databases(databases: Vec<Database>) -> Instance {
+pub fn of_databases(databases: Vec<Database>) -> Instance {
     let mut instance = fresh_instance();
     let named = |database: Database| (database.name.clone(), database);
     instance.databases = databases.into_iter().map(named).collect();
     instance
 }
 
-fn of_tables(tables: Vec<Table>) -> Instance {
+pub fn of_tables(tables: Vec<Table>) -> Instance {
     of_databases(vec![database(tables)])
 }
 
@@ -60,7 +60,7 @@ fn filled(mut table: Table, rows: impl Iterator<Item = Vec<Value>>) -> Table {
 }
 
 /// `t(id, name)` with rows from 0 on.
-fn people(count: usize) -> Table {
+pub fn people(count: usize) -> Table {
     let columns = vec![key("id", DataType::Integer), column("name", DataType::Text)];
     filled(
         table("t", columns),
@@ -270,6 +270,54 @@ const SHAPES: &[Shape] = &[
         },
     },
     Shape {
+        name: "log: inserts into SERIAL columns",
+        make: |n| {
+            let make = |at| column(&format!("c{at}"), DataType::Serial);
+            let insert = |at: usize| Operation::Insert("w".into(), row(vec![int(at as i64); n]));
+            with_log(of_tables(vec![wide(n, make)]), each(16, insert))
+        },
+    },
+    Shape {
+        name: "log: dropped columns",
+        make: |n| {
+            let make = |at| column(&format!("c{at}"), DataType::Integer);
+            let drop = |at| Operation::DropColumn("w".into(), format!("c{at}"));
+            with_log(of_tables(vec![wide(n, make)]), each(n - 1, drop))
+        },
+    },
+    Shape {
+        name: "log: dropped tables that are nowhere",
+        make: |n| {
+            let drop = |at| Operation::DropTable(format!("n{at}"));
+            with_log(of_tables(vec![people(1)]), each(n, drop))
+        },
+    },
+    Shape {
+        name: "databases, and as many new tables in the log",
+        make: |n| {
+            let named = |name| Database {
+                name,
+                ..database(Vec::new())
+            };
+            let create = |at| {
+                let name = format!("n{at}");
+                let made = table(&name, vec![key("id", DataType::Integer)]);
+                Operation::CreateTable(name, made)
+            };
+            let databases = numbered("d", n).map(named).collect();
+            with_log(of_databases(databases), each(n, create))
+        },
+    },
+    Shape {
+        name: "views",
+        make: |n| {
+            let mut instance = of_tables(vec![people(1)]);
+            let views = numbered("v", n).map(|name| (name, "SELECT id FROM t".to_owned()));
+            instance.databases[0].1.views = Since(views.collect());
+            only(instance)
+        },
+    },
+    Shape {
         name: "log: renamed columns",
         make: |n| {
             let name = |at: usize| match at {
@@ -283,11 +331,12 @@ const SHAPES: &[Shape] = &[
 ];
 
 /// What is done with a source, and what it is called.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("info", "rustdb-inspect info SOURCE"),
     ("dump", "rustdb-inspect dump SOURCE --threads 2"),
     ("verify", "rustdb-inspect verify SOURCE --threads 2"),
     ("wal", "rustdb-inspect wal SOURCE --attribute"),
+    ("stats", "rustdb-inspect stats SOURCE"),
     (
         "upgrade",
         "rustdb-migrate upgrade SOURCE TARGET -q --to per-table --threads 2",
@@ -297,18 +346,23 @@ const COMMANDS: [(&str, &str); 5] = [
 /// Writes a source; its bytes.
 fn write(dir: &Path, shape: &Shape, n: usize) -> u64 {
     let (instance, log) = (shape.make)(n);
+    write_source(dir, Family::V2_3, &instance, &log)
+}
+
+/// Writes a source of a snapshot and the log after its checkpoint; its bytes.
+pub fn write_source(dir: &Path, family: Family, instance: &Instance, log: &[Operation]) -> u64 {
     fs::create_dir_all(dir.join("wal")).unwrap();
-    let bytes = encode_instance(Family::V2_3, &instance);
+    let bytes = encode_instance(family, instance);
     fs::write(dir.join("server_instance.db"), &bytes).unwrap();
-    let checkpoint = std::iter::once(Operation::Checkpoint(1_700_000_000));
+    let checkpoint = Operation::Checkpoint(1_700_000_000);
     let mut segment = Vec::new();
-    for (operation, sequence) in checkpoint.chain(log).zip(1..) {
+    for (operation, sequence) in std::iter::once(&checkpoint).chain(log).zip(1..) {
         let entry = WalEntry {
             sequence,
             timestamp: 1_700_000_000,
-            operation,
+            operation: operation.clone(),
         };
-        segment.extend(frame(Family::V2_3, &entry));
+        segment.extend(frame(family, &entry));
     }
     fs::write(dir.join("wal/000000006553f100.wal"), &segment).unwrap();
     (bytes.len() + segment.len()) as u64

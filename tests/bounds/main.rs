@@ -16,5 +16,7 @@ mod growth;
 #[allow(dead_code)]
 mod measure;
 mod memory_limit;
+mod signals;
+mod sparse;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
 //! What is done with hostile bytes, once for the fuzzer and for the plain test:
 //! each target takes any bytes and panics when a promise is broken.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustdb_migrate::codec::{MadeRows, pack_row};
@@ -34,11 +34,12 @@ use crate::support::strict;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 9] = [
     ("snapshot", snapshot),
     ("wal_segment", wal_segment),
     ("legacy_page", legacy_page),
     ("our_files", our_files),
+    ("our_log", our_log),
     ("row_codec", row_codec),
     ("names", names),
     ("decision_file", decision_file),
@@ -204,9 +205,11 @@ fn directories() -> &'static [SimDisk; 3] {
     MADE.get_or_init(|| Layout::ALL.map(|layout| directory(layout, 6, true)))
 }
 
-fn read(disk: &SimDisk) -> Result<Content> {
+/// What is read, and how many rows of the first table are visible.
+fn read(disk: &SimDisk) -> Result<(Content, u64)> {
     let store = Store::open_on(&disk.shared(), root())?;
-    hash_content(store.catalog(), &store, Threads::ONE)
+    let content = hash_content(store.catalog(), &store, Threads::ONE)?;
+    Ok((content, store.live_count(0, 0)))
 }
 
 /// What checks, reads and opens a directory comes back; what is called whole
@@ -223,6 +226,16 @@ fn look_at(disk: &SimDisk) {
         return;
     };
     if let Ok(table) = store.table("d", "t") {
+        if let (true, Ok((_, live))) = (whole, &read) {
+            let mut visible = 0;
+            let counted = table.scan().and_then(|mut rows| {
+                rows.try_for_each(|row| {
+                    visible += 1;
+                    row.map(|_| ())
+                })
+            });
+            assert!(counted.is_ok() && visible == *live, "{counted:?} {visible}");
+        }
         let _ = table.find(&ValueRef::Integer(100));
         let table = table.id();
         if let Ok(mut tx) = store.begin() {
@@ -247,23 +260,114 @@ fn crc(parts: &[&[u8]]) -> [u8; 4] {
     hasher.finalize().to_le_bytes()
 }
 
-/// Makes the checksums right again, as one who means harm would: of slots of
-/// the control file, of sealed files, of each page.
-fn forge(name: &str, bytes: &mut [u8]) {
-    if name == "control" {
-        for slot in bytes.chunks_exact_mut(4096) {
-            let sum = crc(&[&slot[..4092]]);
-            slot[4092..].copy_from_slice(&sum);
+fn number_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let four = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*four) as usize)
+}
+
+/// Makes the checksum at `at` right, if it is there.
+fn put(bytes: &mut [u8], at: usize, sum: [u8; 4]) {
+    if let Some(place) = bytes.get_mut(at..at.saturating_add(4)) {
+        place.copy_from_slice(&sum);
+    }
+}
+
+/// Makes the checksums right again, as one who means harm would.
+fn forge(path: &Path, bytes: &mut [u8]) {
+    let name = path.file_name().unwrap().to_string_lossy();
+    match name.rsplit_once('.') {
+        None => {
+            for slot in bytes.chunks_exact_mut(4096) {
+                let sum = crc(&[&slot[..4092]]);
+                put(slot, 4092, sum);
+            }
         }
-    } else if name.starts_with("page_") {
-        for (number, page) in bytes.chunks_exact_mut(8192).enumerate() {
-            let sum = crc(&[&seed(number), &page[..12], &page[16..]]);
-            page[12..16].copy_from_slice(&sum);
+        Some((_, "dat")) if name.starts_with("page_") => forge_pages(bytes, 0),
+        Some((_, "index")) => forge_pages(bytes, 1 << 32),
+        Some((_, "log")) => forge_log(bytes),
+        Some((_, "table")) => {
+            let (first, second) = bytes.split_at_mut(bytes.len() / 2);
+            forge_sealed(first);
+            forge_sealed(second);
         }
-    } else if matches!(name, "global.db" | "metadata.db") && bytes.len() > 4 {
-        let end = bytes.len() - 4;
-        let sum = crc(&[&bytes[..end]]);
-        bytes[end..].copy_from_slice(&sum);
+        Some((_, "db")) if bytes.starts_with(b"RDBXSEAL") => forge_sealed(bytes),
+        Some((_, "dat")) => {
+            forge_header(bytes);
+            forge_blocks(bytes, 32);
+        }
+        Some((_, "db")) => {
+            forge_header(bytes);
+            let Some(trailer) = bytes.len().checked_sub(48) else {
+                return;
+            };
+            let of_blocks = forge_blocks(&mut bytes[..trailer], 20);
+            put(bytes, trailer + 40, crc(&[&of_blocks]));
+            let sum = crc(&[&seed(trailer), &bytes[trailer..trailer + 44]]);
+            put(bytes, trailer + 44, sum);
+        }
+        _ => {}
+    }
+}
+
+fn forge_pages(bytes: &mut [u8], from: usize) {
+    for (number, page) in bytes.chunks_exact_mut(8192).enumerate() {
+        let sum = crc(&[&seed(from + number), &page[4..]]);
+        put(page, 0, sum);
+    }
+}
+
+/// A sealed file by the length that it states, or where it ends.
+fn forge_sealed(bytes: &mut [u8]) {
+    let stated = bytes.get(36..44).and_then(|len| len.try_into().ok());
+    let stated = stated.map_or(0, u64::from_le_bytes);
+    let end = usize::try_from(stated)
+        .unwrap_or(usize::MAX)
+        .saturating_add(44);
+    let end = end.min(bytes.len().saturating_sub(4));
+    let sum = crc(&[&bytes[..end]]);
+    put(bytes, end, sum);
+}
+
+fn forge_header(bytes: &mut [u8]) {
+    if let Some(header) = bytes.get(..44) {
+        let sum = crc(&[header]);
+        put(bytes, 44, sum);
+    }
+}
+
+/// Blocks of rows by the lengths that they state; the checksums, one after another.
+fn forge_blocks(bytes: &mut [u8], crc_at: usize) -> Vec<u8> {
+    let (mut at, mut sums) = (48, Vec::new());
+    while let (Some(head), Some(len)) = (bytes.get(at..at + crc_at), number_at(bytes, at + 4)) {
+        let rows = bytes.get(at + crc_at + 4..).unwrap_or_default();
+        let sum = crc(&[&seed(at), head, &rows[..len.min(rows.len())]]);
+        put(bytes, at + crc_at, sum);
+        sums.extend(sum);
+        at = at.saturating_add(crc_at + 4).saturating_add(len);
+    }
+    sums
+}
+
+/// Bytes of the head of a segment of our log, and of a record before its payload.
+const SEGMENT_HEAD_LEN: usize = 48;
+const RECORD_HEAD_LEN: usize = 41;
+
+fn of_record(record: &[u8]) -> [u8; 4] {
+    crc(&[&CLUSTER_ID.to_le_bytes(), &record[..4], &record[8..]])
+}
+
+/// The head of a segment, and its records by the lengths that they state.
+fn forge_log(bytes: &mut [u8]) {
+    forge_header(bytes);
+    let mut at = SEGMENT_HEAD_LEN;
+    while let Some(len) = number_at(bytes, at) {
+        let end = at.saturating_add(RECORD_HEAD_LEN).saturating_add(len);
+        let Some(record) = bytes.get(at..end) else {
+            return;
+        };
+        let sum = of_record(record);
+        put(bytes, at + 4, sum);
+        at = end;
     }
 }
 
@@ -281,7 +385,7 @@ pub fn our_files(bytes: &[u8]) {
     };
     let mut bytes = bytes.to_vec();
     if forged % 2 == 1 {
-        forge(&path.file_name().unwrap().to_string_lossy(), &mut bytes);
+        forge(path, &mut bytes);
     }
     disk.put(path, &bytes);
     look_at(&disk);
@@ -298,6 +402,105 @@ pub fn our_files_seeds() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// Records of our log whose places and checksums are right, after those that a
+/// directory has: the first byte chooses it, and each record is its kind, its
+/// owner, the length of its payload and the payload.
+pub fn our_log(bytes: &[u8]) {
+    let [layout, rest @ ..] = bytes else {
+        return;
+    };
+    let mut bytes = rest;
+    let disk = directories()[usize::from(*layout) % 3].fork();
+    let (path, mut log) = newest_segment(&disk);
+    let start = u64::from_le_bytes(log[28..36].try_into().unwrap());
+    let mut previous = records_of(&log).last().map_or(0, |at| start + *at as u64);
+    while let [kind, owner, len, rest @ ..] = bytes {
+        let (payload, rest) = rest.split_at(usize::from(*len).min(rest.len()));
+        let lsn = start + log.len() as u64;
+        let owner: u64 = if owner % 2 == 0 { 0 } else { u64::MAX };
+        let mut record = (payload.len() as u32).to_le_bytes().to_vec();
+        record.extend([0; 4]);
+        for field in [lsn, previous, lsn, owner] {
+            record.extend(field.to_le_bytes());
+        }
+        record.push(*kind);
+        record.extend(payload);
+        let sum = of_record(&record);
+        put(&mut record, 4, sum);
+        log.extend(record);
+        previous = lsn;
+        bytes = rest;
+    }
+    disk.put(&path, &log);
+    look_at(&disk);
+}
+
+fn newest_segment(disk: &SimDisk) -> (PathBuf, Vec<u8>) {
+    let files = disk.files().into_iter();
+    let mut logs = files.filter(|(path, _)| path.extension().is_some_and(|one| one == "log"));
+    let (path, bytes) = logs.next_back().expect("a directory has a log");
+    (path, bytes.to_vec())
+}
+
+/// Where the records of a whole segment stand.
+fn records_of(log: &[u8]) -> Vec<usize> {
+    let (mut at, mut found) = (SEGMENT_HEAD_LEN, Vec::new());
+    while let Some(len) = number_at(log, at) {
+        found.push(at);
+        at += RECORD_HEAD_LEN + len;
+    }
+    found
+}
+
+/// Records as [`our_log`] takes them: those of the directories, and batches.
+pub fn our_log_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (layout, disk) in (0..).zip(directories()) {
+        let (_, log) = newest_segment(disk);
+        let mut seed = vec![layout];
+        for at in records_of(&log) {
+            let record = &log[at..][..RECORD_HEAD_LEN + number_at(&log, at).unwrap()];
+            let payload = &record[RECORD_HEAD_LEN..];
+            if payload.len() > 255 {
+                continue;
+            }
+            seed.extend([record[40], record[32] & 1, payload.len() as u8]);
+            seed.extend(payload);
+        }
+        seeds.push(seed);
+        // A change of a batch, of each kind, and its end.
+        let path = |name: &str| [&[name.len() as u8][..], name.as_bytes()].concat();
+        let name = path("db_d/t.new");
+        let changes = [
+            [&[1][..], &name, &[0, 2, 7, 7]].concat(),
+            [&[2][..], &name, &[1]].concat(),
+            [&[3][..], &name, &path("db_d/u.new")].concat(),
+            [&[4][..], &path("db_d/u.new")].concat(),
+        ];
+        let mut seed = vec![layout];
+        for change in &changes {
+            seed.extend([5, 1, change.len() as u8]);
+            seed.extend(change);
+        }
+        seed.extend([6, 1, 1, changes.len() as u8]);
+        seeds.push(seed);
+    }
+    seeds
+}
+
+/// Makes right what is right already, of every file: what the forger knows of the
+/// formats is what they are. The files that it changes.
+pub fn wrongly_forged() -> Vec<PathBuf> {
+    let disks = directories().iter();
+    let files = disks.flat_map(|disk| disk.files());
+    let wrong = files.filter(|(path, bytes)| {
+        let mut forged = bytes.to_vec();
+        forge(path, &mut forged);
+        forged != **bytes
+    });
+    wrong.map(|(path, _)| path).collect()
 }
 
 /// Rows in the row codec, behind checksums that are right: of three rows of two

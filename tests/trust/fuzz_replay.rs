@@ -41,6 +41,9 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     targets::our_files_seeds()
         .into_iter()
         .for_each(|seed| add("our_files", seed));
+    targets::our_log_seeds()
+        .into_iter()
+        .for_each(|seed| add("our_log", seed));
     add("row_codec", targets::row_codec_seed());
     names()
         .into_iter()
@@ -141,6 +144,11 @@ pub fn lines() -> Vec<Line> {
     sum(in_parallel(&targets::ALL, |target| {
         tried(*target, &seeds[target.0])
     }))
+}
+
+#[test]
+fn the_forger_changes_nothing_that_is_right() {
+    assert_eq!(targets::wrongly_forged(), Vec::<std::path::PathBuf>::new());
 }
 
 /// Every seed of a record is one: what the fuzzer starts from is not noise.

@@ -293,8 +293,8 @@ impl Meaning {
         let mut advanced = table.schema().clone();
         let before = advanced.sequences.clone();
         advance_sequences(&mut advanced, row);
-        for (column, next) in advanced.sequences {
-            let known = before.iter().find(|(name, _)| *name == column);
+        for (place, (column, next)) in advanced.sequences.into_iter().enumerate() {
+            let known = before.get(place);
             if known.map_or(1, |(_, next)| *next).checked_add(1) == Some(next) {
                 tx.next_value(id, &column)?;
             }

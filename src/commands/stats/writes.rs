@@ -12,13 +12,22 @@ use crate::engine::{Layout, StoreOptions};
 use crate::error::Result;
 use crate::file::{Progress, WrittenBytes};
 use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
-use crate::model::{RowSource, RowStream};
+use crate::model::{Operation, RowSource, RowStream};
 use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
 
 use super::replay::{RecordTotals, ReplayedRecord, ReplayedTail, replay};
 
 /// Bytes of a Checkpoint record with its frame (format page, "WAL").
 const CHECKPOINT_RECORD_LEN: u64 = FRAME_LEN + 8 + 8 + 4 + 8;
+
+/// Bytes that each writer may write in all.
+const MOST_WRITTEN: u64 = 256 << 20;
+/// Of a larger snapshot, how many of it.
+const MOST_SNAPSHOTS: u64 = 10;
+/// What a change of columns counts beside the table, and what a new table does:
+/// about what is written and worked out again for it.
+const SCHEMA_CHANGE_LEN: u64 = 256 << 10;
+const TABLE_LEN: u64 = 64 << 10;
 
 /// What the tail of a legacy log costs to write, by who writes it.
 #[derive(Debug, Serialize)]
@@ -44,6 +53,9 @@ pub struct LeftOut {
     /// Replayed, and refused by a store of ours: a key that a visible row has,
     /// or the end of a version that is ended. The old server allows both.
     pub refused: RecordTotals,
+    /// After so many that all writers together would write too much: what they
+    /// cost is known by then.
+    pub beyond: RecordTotals,
 }
 
 /// What one writer wrote.
@@ -71,12 +83,16 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
     let Backend::Legacy { legacy, recovery } = directory.backend() else {
         return Ok(None);
     };
-    let Some(tail) = tail_of(directory, progress) else {
+    let Some(mut tail) = tail_of(directory, progress) else {
         return Ok(None);
     };
+    let mut left_out = left_out(legacy, recovery);
+    let enough = enough(&tail.changes, legacy.files.len());
+    let beyond = tail.changes.drain(enough..);
+    beyond.for_each(|change| left_out.beyond.add(change.len));
     let mut writes = Writes {
         replayed: RecordTotals::default(),
-        left_out: left_out(legacy, recovery),
+        left_out,
         rows_in_pages: tail.rows_in_pages,
         runs: Vec::new(),
     };
@@ -96,6 +112,38 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
         }
     }
     Ok(Some(writes))
+}
+
+/// How many of the changes are replayed. The old server writes everything at each
+/// checkpoint, and some layout a whole table: without an end that would be the
+/// product of records and bytes.
+fn enough(changes: &[ReplayedRecord<'_>], snapshot_len: u64) -> usize {
+    let mut left = MOST_WRITTEN.max(snapshot_len.saturating_mul(MOST_SNAPSHOTS));
+    let affordable = |(index, change): &(usize, &ReplayedRecord<'_>)| {
+        let checkpoint = match index % RECORDS_PER_CHECKPOINT {
+            0 => snapshot_len,
+            _ => 0,
+        };
+        let rewritten = match change.operation {
+            Operation::AddColumn { .. }
+            | Operation::DropColumn { .. }
+            | Operation::RenameColumn { .. } => snapshot_len.saturating_add(SCHEMA_CHANGE_LEN),
+            Operation::CreateTable { .. } | Operation::DropTable { .. } => TABLE_LEN,
+            _ => 0,
+        };
+        let cost = checkpoint
+            .saturating_add(rewritten)
+            .saturating_add(change.len);
+        let rest = left.checked_sub(cost);
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    changes
+        .iter()
+        .enumerate()
+        .take_while(affordable)
+        .count()
+        .max(1)
 }
 
 /// The tail of a legacy directory, if a record of it was applied.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::commands::{Backend, Directory};
 use crate::engine::ATTRIBUTION_NAME;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskWriter, SourceFile};
+use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
 use crate::finding::{Code, Finding};
 use crate::legacy::Wal;
 use crate::recovery::Confidence;
@@ -173,9 +173,15 @@ pub(super) fn write(
             if source.kind(&earlier)?.is_none() {
                 return Ok(());
             }
-            let bytes = SourceFile::open_on(source, &earlier)?.read_all(MAX_LEN)?;
+            let file = SourceFile::open_on(source, &earlier)?;
+            if file.len() > MAX_LEN {
+                let found = format!("a file of {} bytes", file.len());
+                let most = format!("at most {MAX_LEN} bytes");
+                return Err(Error::damage(&earlier, 0, Code::BadLength, found, most));
+            }
             let mut out = DiskWriter::new(disk.create(&path)?);
-            out.write_all(&bytes).and_then(|()| out.flush()).map_err(io)
+            std::io::copy(&mut SourceReader::new(&file), &mut out).map_err(io)?;
+            out.flush().map_err(io)
         }
     }
 }

@@ -117,7 +117,7 @@ fn hash_file(file: &SourceFile, hash: &mut Xxh3) -> Result<()> {
     ranges.push(0..file.len());
     while let Some(range) = ranges.pop() {
         let len = range.end.saturating_sub(range.start);
-        if len == 0 || file.data_len(range.clone())? == 0 {
+        if len == 0 || file.data_from(range.start)?.start >= range.end {
             continue;
         }
         match usize::try_from(len).ok().filter(|len| *len <= HASH_LEN) {

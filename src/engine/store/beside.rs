@@ -8,11 +8,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::engine::pages::paths::GLOBAL_NAME;
 use crate::error::{Damage, Error, Result};
-use crate::file::{Disk, SourceFile};
+use crate::file::{Disk, SourceFile, Window};
 use crate::finding::Code;
-
-/// Bytes that are read at a time.
-const READ_LEN: usize = 256 * 1024;
 
 /// What a file beside the catalog holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,15 +32,16 @@ impl Beside {
     /// When it cannot be read.
     pub(in crate::engine) fn of(disk: &dyn Disk, root: &Path, name: &str) -> Result<Self> {
         let file = SourceFile::open_on(disk, &root.join(name))?;
-        let (mut hash, mut lines, mut offset) = (Xxh3::new(), 0, 0);
-        let mut buffer = vec![0; READ_LEN];
-        while offset < file.len() {
-            let left = usize::try_from(file.len() - offset).unwrap_or(READ_LEN);
-            let bytes = buffer.split_at_mut(left.min(READ_LEN)).0;
-            file.read_exact_at(bytes, offset)?;
+        let (mut hash, mut lines) = (Xxh3::new(), 0);
+        let mut window = Window::new(file.clone(), 0..file.len());
+        while window.remaining() > 0 {
+            window.check_written()?;
+            window.fill(1)?;
+            let bytes = window.buffered();
             hash.update(bytes);
             lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-            offset += bytes.len() as u64;
+            let len = bytes.len();
+            window.consume(len);
         }
         Ok(Beside {
             name: name.to_owned(),
@@ -58,15 +56,20 @@ impl Beside {
     /// # Errors
     /// `BadQuarantine` when it is another one; when it cannot be read.
     pub(in crate::engine) fn check(&self, disk: &dyn Disk, root: &Path) -> Result<u64> {
-        let found = Beside::of(disk, root, &self.name)?;
-        if found == *self {
-            return Ok(found.len);
-        }
+        let path = root.join(&self.name);
+        let len = SourceFile::open_on(disk, &path)?.len();
+        let found = match len == self.len {
+            false => format!("{len} bytes"),
+            true => match Beside::of(disk, root, &self.name)? {
+                found if found == *self => return Ok(len),
+                found => found.to_string(),
+            },
+        };
         Err(Error::Damage(Box::new(Damage {
-            file: root.join(&self.name),
+            file: path,
             offset: 0,
             code: Code::BadQuarantine,
-            found: found.to_string(),
+            found,
             expected: format!("{self}, as {GLOBAL_NAME} says"),
         })))
     }

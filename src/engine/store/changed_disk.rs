@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub(in crate::engine) struct ChangedDisk {
 enum PathState {
     Gone,
     Dir,
-    File(Patched),
+    File(Arc<Patched>),
 }
 
 /// A file with bytes written over it.
@@ -33,7 +34,58 @@ struct Patched {
     /// Bytes of what lies below that still count.
     base_len: u64,
     len: u64,
-    writes: Vec<(u64, Arc<[u8]>)>,
+    /// Bytes by their offsets; no two overlap.
+    writes: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Patched {
+    /// Writes over what was written before. Each byte is touched once, however
+    /// the pieces of a batch overlap.
+    fn write(&mut self, offset: u64, bytes: &[u8]) {
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.len = self.len.max(end);
+        let part = |range: Range<u64>| {
+            let index = |at: u64| usize::try_from(at - offset).ok();
+            bytes.get(index(range.start)?..index(range.end)?)
+        };
+        let first = self.writes.range(..=offset).next_back();
+        let first = first.map_or(offset, |(at, _)| *at);
+        let (mut at, mut gaps) = (offset, Vec::new());
+        for (start, old) in self.writes.range_mut(first..end) {
+            let old_end = start.saturating_add(old.len() as u64);
+            if old_end <= at {
+                continue;
+            }
+            if *start > at {
+                gaps.push(at..*start);
+                at = *start;
+            }
+            let over = at..end.min(old_end);
+            let into = usize::try_from(over.start - start).ok();
+            let into = into.and_then(|from| old.get_mut(from..));
+            if let (Some(into), Some(new)) = (into, part(over.clone())) {
+                into.iter_mut().zip(new).for_each(|(old, new)| *old = *new);
+            }
+            at = over.end;
+        }
+        if at < end {
+            gaps.push(at..end);
+        }
+        for gap in gaps {
+            if let Some(new) = part(gap.clone()) {
+                self.writes.insert(gap.start, new.to_vec());
+            }
+        }
+    }
+
+    fn set_len(&mut self, len: u64) {
+        self.base_len = self.base_len.min(len);
+        self.len = len;
+        drop(self.writes.split_off(&len));
+        if let Some((at, bytes)) = self.writes.iter_mut().next_back() {
+            bytes.truncate(usize::try_from(len - at).unwrap_or(usize::MAX));
+        }
+    }
 }
 
 impl ChangedDisk {
@@ -55,21 +107,8 @@ impl ChangedDisk {
                 path,
                 offset,
                 bytes,
-            } => self.patch(&root.join(path), |file| {
-                file.len = file.len.max(offset.saturating_add(bytes.len() as u64));
-                file.writes.push((offset, bytes.into()));
-            })?,
-            Change::SetLen { path, len } => self.patch(&root.join(path), |file| {
-                file.base_len = file.base_len.min(len);
-                file.writes.retain(|(offset, _)| *offset < len);
-                for (offset, bytes) in &mut file.writes {
-                    let keep = usize::try_from(len - *offset).unwrap_or(usize::MAX);
-                    if let Some(kept) = bytes.get(..keep) {
-                        *bytes = kept.into();
-                    }
-                }
-                file.len = len;
-            })?,
+            } => self.patched(root.join(path))?.write(offset, &bytes),
+            Change::SetLen { path, len } => self.patched(root.join(path))?.set_len(len),
             Change::Rename { from, to } => {
                 let (from, to) = (root.join(from), root.join(to));
                 if self.kind(&from)?.is_some() {
@@ -88,30 +127,36 @@ impl ChangedDisk {
         Ok(())
     }
 
-    fn patch(&mut self, path: &Path, change: impl FnOnce(&mut Patched)) -> Result<()> {
-        let mut file = match self.kind(path)? {
-            None => Patched::default(),
-            Some(_) => self.file(path)?,
+    /// A file that changes, a new one where there is none.
+    fn patched(&mut self, path: PathBuf) -> Result<&mut Patched> {
+        let file = match self.kind(&path)? {
+            None => Arc::default(),
+            Some(_) => self.file(&path)?,
         };
-        change(&mut file);
-        self.entries.insert(path.to_owned(), PathState::File(file));
-        Ok(())
+        let state = self.entries.entry(path);
+        let state = state.or_insert(PathState::Gone);
+        // Of a file that changed before, the only other hold is given back first.
+        *state = PathState::File(file);
+        match state {
+            PathState::File(file) => Ok(Arc::make_mut(file)),
+            PathState::Gone | PathState::Dir => Err(Error::Usage("internal: no file".into())),
+        }
     }
 
     /// A file as it is with the changes so far.
-    fn file(&self, path: &Path) -> Result<Patched> {
+    fn file(&self, path: &Path) -> Result<Arc<Patched>> {
         match self.entries.get(path) {
             Some(PathState::File(file)) => Ok(file.clone()),
             Some(_) => Err(Error::io("open", path, ErrorKind::NotFound.into())),
             None => {
                 let base = self.base.open(path)?;
                 let len = base.len().map_err(|e| Error::io("open", path, e))?;
-                Ok(Patched {
+                Ok(Arc::new(Patched {
                     base: Some(base),
                     base_len: len,
                     len,
-                    writes: Vec::new(),
-                })
+                    writes: BTreeMap::new(),
+                }))
             }
         }
     }
@@ -125,7 +170,7 @@ impl Disk for ChangedDisk {
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>> {
         match self.entries.get(path) {
             None => self.base.open(path),
-            Some(_) => Ok(Arc::new(self.file(path)?)),
+            Some(_) => Ok(self.file(path)?),
         }
     }
 
@@ -162,9 +207,9 @@ impl Disk for ChangedDisk {
             None => Vec::new(),
             Some(_) => self.base.entries(dir)?,
         };
-        let changed = self
-            .entries
-            .iter()
+        let below_dir = self.entries.range(dir.to_owned()..);
+        let changed = below_dir
+            .take_while(|(path, _)| path.starts_with(dir))
             .filter(|(path, _)| path.parent() == Some(dir));
         let changed: BTreeMap<_, _> = changed.collect();
         let kept = below
@@ -235,21 +280,15 @@ impl DiskFile for Patched {
                 base.read_exact_at(below, offset)?;
             }
         }
-        for (at, bytes) in &self.writes {
-            let (from, to) = (
-                offset.max(*at),
-                end.min(at.saturating_add(bytes.len() as u64)),
-            );
-            let range = |start: u64| {
-                let index = |position: u64| usize::try_from(position - start).ok();
-                (from < to)
-                    .then(|| Some(index(from)?..index(to)?))
-                    .flatten()
-            };
-            if let (Some(into), Some(of)) = (range(offset), range(*at))
-                && let (Some(into), Some(bytes)) = (buffer.get_mut(into), bytes.get(of))
-            {
-                into.copy_from_slice(bytes);
+        let first = self.writes.range(..=offset).next_back();
+        let first = first.map_or(offset, |(at, _)| *at);
+        for (at, bytes) in self.writes.range(first..end.max(first)) {
+            let from = usize::try_from(offset.saturating_sub(*at)).ok();
+            let into = usize::try_from(at.saturating_sub(offset)).ok();
+            let from = from.and_then(|from| bytes.get(from..));
+            let into = into.and_then(|into| buffer.get_mut(into..));
+            if let (Some(from), Some(into)) = (from, into) {
+                into.iter_mut().zip(from).for_each(|(old, new)| *old = *new);
             }
         }
         Ok(len)
@@ -265,5 +304,38 @@ impl DiskFile for Patched {
 
     fn sync(&self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against a plain vector: whatever is written over what, and cut.
+        #[test]
+        fn pieces_that_overlap_read_as_if_they_were_written(
+            changes in prop::collection::vec((0_u64..40, prop::collection::vec(any::<u8>(), 0..12), any::<bool>()), 0..30),
+        ) {
+            let (mut file, mut plain) = (Patched::default(), Vec::new());
+            for (at, bytes, cut) in changes {
+                if cut {
+                    file.set_len(at).unwrap();
+                    plain.resize(usize::try_from(at).unwrap(), 0);
+                } else {
+                    file.write(at, &bytes);
+                    let from = usize::try_from(at).unwrap();
+                    plain.resize(plain.len().max(from + bytes.len()), 0);
+                    plain[from..from + bytes.len()].copy_from_slice(&bytes);
+                }
+                for start in 0..plain.len() {
+                    let mut read = vec![7; plain.len() - start];
+                    file.read_exact_at(&mut read, start as u64).unwrap();
+                    prop_assert_eq!(&read, &plain[start..]);
+                }
+            }
+        }
     }
 }

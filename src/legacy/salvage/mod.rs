@@ -20,6 +20,8 @@ use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
 
+use search::Budget;
+
 pub use shortfall::{Announced, Shortfall};
 
 /// The user that every server starts with.
@@ -50,9 +52,9 @@ pub struct Loss {
     /// The bytes passed over.
     pub range: Range<u64>,
     /// The database they belong to, if known.
-    pub database: Option<String>,
+    pub database: Option<Arc<str>>,
     /// The table they belong to, if known.
-    pub table: Option<String>,
+    pub table: Option<Arc<str>>,
     /// Its position, and that of its database.
     pub at: Option<(usize, usize)>,
     /// Rows announced and not found.
@@ -86,6 +88,7 @@ pub fn salvage_snapshot(file: &Arc<SourceFile>, form: &Form, family: Family) -> 
         losses: Vec::new(),
         shortfalls: Vec::new(),
         missing_databases: 0,
+        budget: Budget::of(file)?,
     };
     salvager.run()?;
     let snapshot = Snapshot {
@@ -159,6 +162,7 @@ struct Salvager {
     losses: Vec<Loss>,
     shortfalls: Vec<Shortfall>,
     missing_databases: u64,
+    budget: Budget,
 }
 
 /// What stands at an offset after damage.
@@ -419,14 +423,14 @@ impl Salvager {
         announced: u64,
         arity: usize,
     ) -> Result<Option<(usize, usize)>> {
-        let name = table.name.clone();
+        let name: Arc<str> = table.name.as_str().into();
         let database = self.catalog.databases.len().saturating_sub(1);
         let (Some(own), Some(rows)) = (self.catalog.databases.last_mut(), self.rows.last_mut())
         else {
             return Ok(None);
         };
         let at = (database, own.tables.len());
-        let owner = own.name.clone();
+        let owner: Arc<str> = own.name.as_str().into();
         own.tables.push(table);
         let (extent, mut damage) = RowExtent::walk_prefix(&mut self.window, announced, arity)?;
         let mut found = extent.count;
@@ -476,7 +480,8 @@ impl Salvager {
     }
 
     fn lose(&mut self, damage: Damage, range: Range<u64>) {
-        let database = self.catalog.databases.last().map(|db| db.name.clone());
+        let database = self.catalog.databases.last();
+        let database = database.map(|database| database.name.as_str().into());
         self.losses.push(Loss {
             damage,
             range,

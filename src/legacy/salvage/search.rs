@@ -3,6 +3,7 @@
 use super::{Landmark, Salvager};
 use crate::codec::{Cursor, Flaw, walk_plain_row};
 use crate::error::{Damage, Result};
+use crate::file::SourceFile;
 use crate::finding::Code;
 use crate::legacy::{Family, decode};
 
@@ -10,6 +11,35 @@ use crate::legacy::{Family, decode};
 const MAX_SOUGHT_NAME_LEN: u64 = 1024;
 /// Widest pair of rows, or table head, that is looked for after damage, in bytes.
 const MAX_SOUGHT_LEN: usize = 1024 * 1024;
+
+/// The same, once the tries have read [`SEARCH_FACTOR`] times the file.
+const NARROW_SOUGHT_LEN: usize = 4 * 1024;
+/// Bytes that the tries may read in all, for each byte that the file holds: a
+/// forged file may look like a wide row at every offset.
+const SEARCH_FACTOR: u64 = 64;
+
+/// Bytes that tries may still read.
+#[derive(Debug)]
+pub(super) struct Budget(u64);
+
+impl Budget {
+    pub(super) fn of(file: &SourceFile) -> Result<Self> {
+        let held = file.held_len()?.max(MAX_SOUGHT_LEN as u64);
+        Ok(Budget(held.saturating_mul(SEARCH_FACTOR)))
+    }
+
+    fn spend(&mut self, len: usize) {
+        self.0 = self.0.saturating_sub(len as u64);
+    }
+
+    /// How far a try may read.
+    fn reach(&self) -> usize {
+        match self.0 {
+            0 => NARROW_SOUGHT_LEN,
+            _ => MAX_SOUGHT_LEN,
+        }
+    }
+}
 
 impl Salvager {
     /// The next offset where two rows, or a row and the table's end, stand.
@@ -20,7 +50,9 @@ impl Salvager {
             let mut tail = c.clone();
             let row_follows = walk_plain_row(c, arity).is_ok();
             if !row_follows {
-                decode::table_tail(&mut tail, family)?;
+                let read = decode::table_tail(&mut tail, family);
+                reach(c, tail);
+                read?;
             }
             Ok(())
         })
@@ -47,9 +79,23 @@ impl Salvager {
         let start = self.window.offset();
         let end = self.window.file().len();
         let mut found = None;
-        for at in from..end {
+        let mut next = from;
+        while next < end {
+            // What is sought begins with a count or a length, of 8 bytes; in a
+            // hole those are 0.
+            let held = self.window.held_from(next)?;
+            let at = next.max((held + 1).saturating_sub(8));
+            next = at + 1;
             self.window.seek(at);
-            if let Ok(value) = self.window.peek(MAX_SOUGHT_LEN, &fits)? {
+            let tried = self.window.peek(self.budget.reach(), |c| {
+                let fits = fits(c);
+                self.budget.spend(c.position());
+                fits
+            });
+            if at.is_multiple_of(64) {
+                self.window.file().go_on()?;
+            }
+            if let Ok(value) = tried? {
                 found = Some((at, value));
                 break;
             }
@@ -80,6 +126,13 @@ fn landmark(c: &mut Cursor<'_>, family: Family) -> Result<Landmark, Flaw> {
     if head.is_ok_and(|columns| !columns.is_empty()) {
         return Ok(Landmark::Table);
     }
+    let read = database(c, family);
+    reach(c, table);
+    read.map(|()| Landmark::Database)
+}
+
+/// A database's own name and first table.
+fn database(c: &mut Cursor<'_>, family: Family) -> Result<(), Flaw> {
     c.str()?;
     match c.u64()? {
         0 => c.vec(16, decode::enum_type).map(|_| ())?,
@@ -88,5 +141,13 @@ fn landmark(c: &mut Cursor<'_>, family: Family) -> Result<Landmark, Flaw> {
             decode::table_head(c, family)?;
         }
     }
-    Ok(Landmark::Database)
+    Ok(())
+}
+
+/// Puts a cursor to where another one has read on, so that it tells what a try has
+/// cost.
+fn reach<'a>(c: &mut Cursor<'a>, other: Cursor<'a>) {
+    if other.position() > c.position() {
+        *c = other;
+    }
 }

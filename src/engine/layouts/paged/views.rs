@@ -1,5 +1,6 @@
 //! Pages one by one, to be shown: whole or damaged.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub(super) struct PageViews {
     number: u32,
     with_rows: bool,
     open: Option<(u32, Arc<SourceFile>)>,
+    /// Overflow pages that were shown with their row: each is of one.
+    followed: BTreeSet<u32>,
 }
 
 impl PageViews {
@@ -53,6 +56,7 @@ impl PageViews {
             number: u32::try_from(shown.from).unwrap_or(NO_PAGE),
             with_rows: shown.with_rows,
             open: None,
+            followed: BTreeSet::new(),
         }
     }
 
@@ -79,6 +83,16 @@ impl PageViews {
         let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
         file.read_exact_at(&mut bytes, offset)?;
         Ok((len > 0).then_some((file, offset, bytes)))
+    }
+
+    /// How many pages from here on, in this file, nobody wrote.
+    fn hole_pages(&self, number: u32, file: &SourceFile) -> Result<u32> {
+        let (_, in_file) = self.place.split(number);
+        let offset = u64::from(in_file) * PAGE_LEN as u64;
+        let hole_len = file.data_from(offset)?.start.saturating_sub(offset);
+        let left = self.place.pages_per_file.saturating_sub(in_file);
+        let pages = (hole_len / PAGE_LEN as u64).min(left.into());
+        Ok(u32::try_from(pages).unwrap_or(left))
     }
 
     fn heap(&mut self, view: &mut PageView) -> Result<()> {
@@ -152,8 +166,8 @@ impl PageViews {
         }
     }
 
-    /// Puts a wide row together; its pages as far as they lead on. Every page
-    /// adds bytes, so that a circle ends with the length of the row.
+    /// Puts a wide row together; its pages as far as they lead on, and as no other
+    /// row has led there.
     fn chain(
         &mut self,
         view: &mut PageView,
@@ -174,6 +188,7 @@ impl PageViews {
         while row.len() < row_len && damage.is_none() {
             let read = match next {
                 NO_PAGE => None,
+                next if !self.followed.insert(next) => None,
                 next => self.page(next)?,
             };
             let part = read.as_ref().and_then(|(_, _, bytes)| {
@@ -226,9 +241,19 @@ impl PageStream for PageViews {
         let Some((file, offset, bytes)) = self.page(number)? else {
             return Ok(None);
         };
-        self.number = number.saturating_add(1);
         let mut view = PageView::new(number.into(), file.path().to_owned(), offset, bytes);
         view.damage.extend(self.check(&view).err());
+        let hole_pages = self.hole_pages(number, &file)?;
+        if hole_pages > 1 {
+            view.damage.push(Damage {
+                file: file.path().to_owned(),
+                offset,
+                code: Code::Truncated,
+                found: format!("a hole of {hole_pages} pages, of which this is the first"),
+                expected: "pages that were written".into(),
+            });
+        }
+        self.number = number.saturating_add(hole_pages.max(1));
         let read = |specs: &[FieldSpec], view: &mut PageView| {
             let fields = specs.iter().filter_map(|spec| spec.read(&view.bytes));
             view.fields.extend(fields.collect::<Vec<_>>());

@@ -170,6 +170,31 @@ impl PageUnits {
         Ok(true)
     }
 
+    /// Passes over pages that nobody wrote: a file can have very many of them.
+    fn hole(&mut self, number: u32) -> Result<Option<Unit>> {
+        let (index, in_file) = self.pages.place.split(number);
+        let Some(file) = self.pages.file(index)? else {
+            return Ok(None);
+        };
+        let offset = u64::from(in_file) * PAGE_LEN as u64;
+        let hole_len = file.data_from(offset)?.start.saturating_sub(offset);
+        let left = u64::from(self.rest.end.saturating_sub(number));
+        let pages = (hole_len / PAGE_LEN as u64).min(left);
+        if pages < 2 {
+            return Ok(None);
+        }
+        let passed = u32::try_from(pages).unwrap_or(u32::MAX);
+        self.rest.start = number.saturating_add(passed);
+        let damage = Damage {
+            file: file.path().to_owned(),
+            offset,
+            code: Code::Truncated,
+            found: format!("a hole of {pages} pages"),
+            expected: "pages that were written".into(),
+        };
+        Ok(Some(Unit::Lost(damage, pages * PAGE_LEN as u64)))
+    }
+
     fn page(&mut self, number: u32) -> Result<Option<Unit>> {
         let PageUnits {
             pages, chain, lost, ..
@@ -214,6 +239,9 @@ impl WholeUnits for PageUnits {
                 return Ok(Some(lost));
             }
             if let Some(number) = self.rest.next() {
+                if let Some(hole) = self.hole(number)? {
+                    return Ok(Some(hole));
+                }
                 if let Some(unit) = self.page(number)? {
                     return Ok(Some(unit));
                 }

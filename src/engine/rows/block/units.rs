@@ -9,7 +9,7 @@ use crate::engine::pages::address::{RowId, TableAddress};
 use crate::engine::pages::file_header::FILE_HEADER_LEN;
 use crate::engine::pages::frame::Piece;
 use crate::engine::rows::codec::{Read, walk_row};
-use crate::error::{Damage, Result};
+use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 
@@ -154,7 +154,10 @@ impl<H: Head> BlockUnits<H> {
         };
         self.budget = budget;
         let len = usize::try_from(block.len()).unwrap_or(usize::MAX);
-        self.window.fill(len)?;
+        match self.window.fill(len) {
+            Err(Error::Damage(damage)) => return Ok(Err(*damage)),
+            filled => filled?,
+        }
         let piece = self.piece(len);
         if let Err(damage) = block.check(&piece, &self.address) {
             return Ok(Err(damage));
@@ -166,6 +169,8 @@ impl<H: Head> BlockUnits<H> {
     /// Where the next whole block stands, or the end.
     fn find(&mut self, mut from: u64) -> Result<u64> {
         while self.end.saturating_sub(from) >= H::LEN as u64 {
+            // In a hole stands no magic, but for what follows its first bytes.
+            from = from.max(self.window.held_from(from)?.saturating_sub(3));
             self.window.seek(from);
             self.window.fill(H::LEN)?;
             let bytes = self.window.buffered();
