@@ -31,7 +31,8 @@ impl Transaction<'_> {
         let (files, lsn) = (&self.store.files, place.address.lsns.first);
         let mut writer = files.start(&place, lsn, Threads::ONE)?;
         let mut encoded = EncodedRows::default();
-        for (mut rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
+        for (rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
+            let mut rows = rows;
             while let Some(batch) = rows.next_batch()? {
                 encoded.clear();
                 encoded.add(&batch, &place, place.key)?;
