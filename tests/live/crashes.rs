@@ -1,8 +1,5 @@
-//! Random transactions, random crashes: what comes back is the state after some
-//! transaction, whole, and after none before the last that was durable.
-//!
-//! `RUSTDB_CRASH_RUNS=333334 cargo test --release --test live crashes` makes a
-//! million runs; `RUSTDB_SEED` is the first one's.
+//! Random changes, random crashes: what comes back is the state after some
+//! change, and after none before the last sync.
 
 use std::io::ErrorKind;
 
@@ -17,8 +14,8 @@ use crate::random::Random;
 use crate::sim_disk::SimDisk;
 use crate::workload::{Run, root};
 
-/// Transactions between two crashes, at most.
-const TRANSACTIONS: u64 = 25;
+/// Changes between two crashes, at most.
+const CHANGES: u64 = 60;
 /// Crashes of one run.
 const CRASHES: u64 = 3;
 
@@ -46,54 +43,34 @@ fn run(layout: Layout, seed: u64) {
     let store = LiveStore::create_on(&disk.shared(), root(), layout, &origin, opened).unwrap();
     let model = of_live(&store);
     let mut run = Run {
-        store: Some(store),
+        store,
         states: vec![model.clone()],
         model,
         random,
+        transaction: 0,
         key: 0,
     };
     for _ in 0..CRASHES {
         let crash = run.random.chance(80);
-        let at = run.random.below(TRANSACTIONS * 8);
+        let at = run.random.below(CHANGES * 4);
         let kinds = [
             ErrorKind::StorageFull,
             ErrorKind::Other,
             ErrorKind::TimedOut,
         ];
         disk.fail_after(at, kinds[run.random.below(3) as usize]);
-        let mut failed = false;
-        for _ in 0..TRANSACTIONS {
+        for _ in 0..CHANGES {
             match run.change() {
                 Ok(()) => {}
-                Err(Error::Io { .. } | Error::StoreFailed { .. }) => {
-                    failed = true;
-                    break;
-                }
+                Err(Error::Io { .. }) => break,
                 Err(other) => panic!("seed {seed}: {other}"),
             }
         }
-        end(&mut run, failed);
         if crash {
             disk.crash(&mut run.random);
         }
         disk.heal();
         come_back(&mut run, &disk, seed);
-    }
-}
-
-/// The process ends: it is killed, or closes its store.
-fn end(run: &mut Run, failed: bool) {
-    let Some(store) = run.store.take() else {
-        return;
-    };
-    match (run.random.chance(30), failed) {
-        (false, _) => std::mem::forget(store),
-        (true, true) => drop(store),
-        (true, false) => {
-            if store.close().is_ok() {
-                run.synced();
-            }
-        }
     }
 }
 
@@ -114,15 +91,14 @@ fn come_back(run: &mut Run, disk: &SimDisk, seed: u64) {
     );
     let opened = options(&mut run.random);
     let store = LiveStore::open_on(&disk.shared(), root(), opened);
-    let mut store = store.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    run.store = store.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     assert!(
-        of_live(&store) == view,
+        of_live(&run.store) == view,
         "seed {seed}: the view is the store"
     );
     run.model = view;
     run.states = vec![run.model.clone()];
-    store.checkpoint().unwrap();
-    run.store = Some(store);
+    run.store.checkpoint().unwrap();
     let mut report = Report::new();
     let coverage = verify_on(&disk.shared(), root(), Level::Structure, &mut report).unwrap();
     let findings: Vec<_> = report.findings().iter().collect();

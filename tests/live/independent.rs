@@ -42,12 +42,14 @@ fn killed(layout: Layout, seed: u64) -> SimDisk {
     let store = LiveStore::create_on(&disk.shared(), root(), layout, &origin, options).unwrap();
     let model = of_live(&store);
     let states = vec![model.clone()];
+    let (transaction, key) = (0, 0);
     let mut run = Run {
-        store: Some(store),
+        store,
         states,
         model,
         random,
-        key: 0,
+        transaction,
+        key,
     };
     for _ in 0..run.random.below(CHANGES) {
         run.change().unwrap();
@@ -55,12 +57,9 @@ fn killed(layout: Layout, seed: u64) -> SimDisk {
     let Run {
         store, mut random, ..
     } = run;
-    match (random.below(3), store) {
-        (0, Some(store)) => store.close().unwrap(),
-        (_, store) => {
-            std::mem::forget(store);
-            disk.crash(&mut random);
-        }
+    match random.below(3) {
+        0 => store.close().unwrap(),
+        _ => disk.crash(&mut random),
     }
     disk.heal();
     disk

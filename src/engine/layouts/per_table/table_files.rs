@@ -49,9 +49,9 @@ impl TableFiles for PerTable {
         &self,
         table: &TablePlace,
         counts: TableCounts,
-        access: &Access,
+        _access: &Access,
     ) -> Result<Box<dyn LiveTable>> {
-        Ok(Box::new(live::LivePerTable::open(table, counts, access)?))
+        Ok(Box::new(live::LivePerTable::open(table, counts)?))
     }
 
     fn pages<'t>(
