@@ -54,7 +54,15 @@ fn directory(layout: Layout, tables: usize) -> SimDisk {
         family: "2.3".into(),
         cluster_id: 3,
     };
-    create_on(&disk.shared(), root(), layout.into(), &catalog, &Rows, &origin).unwrap();
+    create_on(
+        &disk.shared(),
+        root(),
+        layout.into(),
+        &catalog,
+        &Rows,
+        &origin,
+    )
+    .unwrap();
     disk
 }
 
