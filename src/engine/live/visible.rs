@@ -69,7 +69,7 @@ struct Counted<'r> {
 impl RowStream for Counted<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         let batch = self.rows.next_batch()?;
-        let count = batch.as_ref().map_or(0, |batch| batch.rows().count());
+        let count = batch.as_ref().map_or(0, |batch| batch.len());
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(batch)
     }
@@ -80,7 +80,7 @@ impl RowStream for Counted<'_> {
 
     fn next_plain<'a>(&'a mut self, buffer: &'a mut PlainBuffer) -> Result<Option<PlainRows<'a>>> {
         let rows = self.rows.next_plain(buffer)?;
-        let count = rows.as_ref().map_or(0, |rows| rows.iter().count());
+        let count = rows.as_ref().map_or(0, |rows| rows.len());
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(rows)
     }
