@@ -97,7 +97,7 @@ fn bounds_that_no_writer_produces_are_refused() {
     forged(&[(0, 40, &of(40))], Code::BadPage, (0, 40));
     forged(&[(0, 40, &of(62))], Code::BadPage, (0, 40));
     forged(&[(0, 42, &of(8193))], Code::BadPage, (0, 40));
-    forged(&[(0, 42, &of(122))], Code::BadPage, (0, 42));
+    forged(&[(0, 42, &of(124))], Code::BadPage, (0, 42));
     forged(&[(0, 40, &of(56))], Code::BadPage, (0, 56));
     forged(&[(0, 100, &[1])], Code::BadPage, (0, 100));
 }

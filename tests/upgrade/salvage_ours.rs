@@ -271,7 +271,7 @@ fn a_damaged_database_hides_no_other() {
 fn many() -> i64 {
     match std::env::var("RUSTDB_TRUST").is_ok_and(|effort| effort == "full") {
         true => 200_000,
-        false => 3_000,
+        false => 20_000,
     }
 }
 
@@ -363,7 +363,10 @@ struct Kept {
 impl Kept {
     fn add(&mut self, dir: &Path, in_whole_units: u64) {
         let (kept, said) = kept(dir);
-        let part = kept as f64 / in_whole_units.max(1) as f64;
+        let part = match in_whole_units {
+            0 => 1.0,
+            rows => kept as f64 / rows as f64,
+        };
         self.tried += 1;
         self.least = Some(self.least.map_or(part, |least| least.min(part)));
         self.silent += u64::from(kept < many().unsigned_abs() && !said);

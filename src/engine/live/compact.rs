@@ -1,6 +1,7 @@
 //! Compaction: without dead versions and packed anew, table by table.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::leftovers::clear_leftovers;
 use super::store::{LiveStore, Writer};
@@ -105,6 +106,7 @@ impl LiveStore {
             place: &handle.place,
             state: &state,
             progress,
+            read: AtomicU64::new(0),
         };
         let (files, threads) = (&*self.files, self.options.threads);
         let stage = |place: &TablePlace| {
@@ -123,6 +125,16 @@ impl LiveStore {
             as_made.address.lsns.first = Lsn::default();
         }
         let mut staged = stage(&as_made)?;
+        // A count that is wrong is damage, and stays what it is.
+        let found = TableCounts {
+            rows: rows.read.load(Ordering::Relaxed),
+            live: staged.counts.live,
+            ..before
+        };
+        if let Err(damage) = found.check(before, &handle.place.file(""), 0) {
+            clear_leftovers(&*self.disk, &self.root)?;
+            return Err(damage.into());
+        }
         let changed = !staged.is_same(&*self.disk)?;
         if changed && is_new {
             clear_leftovers(&*self.disk, &self.root)?;

@@ -249,7 +249,9 @@ impl LiveStore {
         let mut writer = self.writer()?;
         writer.log.sync()?;
         let durable = writer.log.durable();
-        if writer.log.has_begun() && durable > writer.control.synced {
+        // A head without records is nothing that could be lost.
+        let has_more = writer.log.end().last > writer.control.checkpoint.last;
+        if has_more && durable > writer.control.synced {
             writer.control.synced = durable;
             let checkpoint = writer.control.checkpoint;
             writer.control = writer

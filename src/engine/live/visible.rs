@@ -1,6 +1,7 @@
 //! The visible rows of a table of a store, for who writes it anew.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::handle::TableState;
 use crate::engine::pages::paths::TablePlace;
@@ -16,12 +17,17 @@ pub(super) struct VisibleTable<'t> {
     pub place: &'t TablePlace,
     pub state: &'t TableState,
     pub progress: &'t Progress,
+    /// Row versions that were read, dead ones too.
+    pub read: AtomicU64,
 }
 
 impl VisibleTable<'_> {
     fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
         Box::new(UntilStopped {
-            rows: VisibleRows(rows),
+            rows: VisibleRows(Box::new(Counted {
+                rows,
+                read: &self.read,
+            })),
             path: &self.place.dir,
             progress: self.progress,
         })
@@ -51,6 +57,21 @@ impl RowSource for VisibleTable<'_> {
         }
         let counts = self.state.live.counts();
         Ok(self.stream(self.files.open_part(self.place, counts, part)?))
+    }
+}
+
+/// Counts what it reads.
+struct Counted<'r> {
+    rows: Box<dyn RowStream + 'r>,
+    read: &'r AtomicU64,
+}
+
+impl RowStream for Counted<'_> {
+    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
+        let batch = self.rows.next_batch()?;
+        let count = batch.as_ref().map_or(0, |batch| batch.len());
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(batch)
     }
 }
 

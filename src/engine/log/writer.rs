@@ -174,11 +174,6 @@ impl LogWriter {
         self.durable
     }
 
-    /// Whether there is a log.
-    pub(in crate::engine) fn has_begun(&self) -> bool {
-        self.segment.is_some()
-    }
-
     /// Writes the head of a segment that a crash has torn.
     fn begin_anew(&mut self, segment: &SegmentFile) -> Result<()> {
         let file = self.disk.open_write(&segment.path)?;

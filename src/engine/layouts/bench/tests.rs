@@ -12,7 +12,6 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::{encode_row, encode_value};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Access, Ended, Level, LiveTable, TableFiles, check_table};
-use crate::error::Result;
 use crate::file::LocalDisk;
 use crate::finding::Code;
 use crate::model::{Column, DataType, Row, Table, Value, ValueRef};
