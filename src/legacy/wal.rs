@@ -290,7 +290,7 @@ pub(super) fn framed_len(window: &mut Window, offset: u64) -> Result<Option<u64>
     if window.remaining() < FRAME_LEN {
         return Ok(None);
     }
-    let Ok(len) = window.peek(FRAME_LEN as usize, |c| c.u32())? else {
+    let Ok(len) = window.peek(size_of::<u32>(), |c| c.u32())? else {
         return Ok(None);
     };
     let len = u64::from(len);

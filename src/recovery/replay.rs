@@ -4,7 +4,7 @@
 //! effect. The snapshot's rows are not held here: only their number, which of
 //! them are marked dead, and how their columns changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::codec::pack_row;
@@ -262,7 +262,7 @@ pub(super) fn now<'v>(
 pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
     let known = table.sequences.iter().enumerate();
     // Of sequences of one name, the first counts.
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     known.for_each(|(place, (name, _))| {
         places.entry(name).or_insert(place);
     });

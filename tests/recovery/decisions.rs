@@ -485,7 +485,7 @@ fn without_a_release_a_snapshot_keeps_its_numbers_and_it_is_said_what_a_server_m
     assert_eq!(bytes, files["server_instance.db"]);
     // Rows 4 and "new b" are of transaction 5, which also ended 1 and "b".
     let told = findings(&report, "start-differs");
-    let detail = "2 visible rows would not show, 2 that are not visible would show again";
+    let detail = "2 visible rows would not show, 2 invisible rows would show again";
     assert_eq!(told[0]["detail"], detail);
     assert_eq!(shown(&bytes).len(), 3);
 }

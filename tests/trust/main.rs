@@ -22,8 +22,6 @@ mod kills;
 mod legacy;
 mod ours;
 mod processes;
-#[path = "../support/random.rs"]
-mod random;
 #[path = "../support/sim_disk.rs"]
 mod sim_disk;
 #[path = "../support/mod.rs"]
@@ -31,6 +29,8 @@ mod support;
 mod table;
 #[path = "../fuzz/targets.rs"]
 mod targets;
+
+use histories::random;
 
 use std::path::PathBuf;
 

@@ -24,7 +24,7 @@ pub(super) struct VisibleTable<'t> {
 impl VisibleTable<'_> {
     fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
         Box::new(UntilStopped {
-            rows: VisibleRows(Box::new(Counted {
+            rows: VisibleRows(Box::new(ReadRows {
                 rows,
                 read: &self.read,
             })),
@@ -61,12 +61,12 @@ impl RowSource for VisibleTable<'_> {
 }
 
 /// Counts what it reads.
-struct Counted<'r> {
+struct ReadRows<'r> {
     rows: Box<dyn RowStream + 'r>,
     read: &'r AtomicU64,
 }
 
-impl RowStream for Counted<'_> {
+impl RowStream for ReadRows<'_> {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         let batch = self.rows.next_batch()?;
         let count = batch.as_ref().map_or(0, |batch| batch.len());

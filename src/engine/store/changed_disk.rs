@@ -78,7 +78,7 @@ impl Patched {
         }
     }
 
-    fn set_len(&mut self, len: u64) {
+    fn resize(&mut self, len: u64) {
         self.base_len = self.base_len.min(len);
         self.len = len;
         drop(self.writes.split_off(&len));
@@ -108,7 +108,7 @@ impl ChangedDisk {
                 offset,
                 bytes,
             } => self.patched(root.join(path))?.write(offset, &bytes),
-            Change::SetLen { path, len } => self.patched(root.join(path))?.set_len(len),
+            Change::SetLen { path, len } => self.patched(root.join(path))?.resize(len),
             Change::Rename { from, to } => {
                 let (from, to) = (root.join(from), root.join(to));
                 if self.kind(&from)?.is_some() {
@@ -322,7 +322,7 @@ mod tests {
             let (mut file, mut plain) = (Patched::default(), Vec::new());
             for (at, bytes, cut) in changes {
                 if cut {
-                    file.set_len(at).unwrap();
+                    file.resize(at);
                     plain.resize(usize::try_from(at).unwrap(), 0);
                 } else {
                     file.write(at, &bytes);

@@ -5,6 +5,7 @@
 //! before plausible columns, databases by a name that stands twice before
 //! tables. Bytes that were passed over are named.
 
+mod budget;
 mod search;
 mod shortfall;
 
@@ -20,7 +21,7 @@ use crate::file::{SourceFile, Window};
 use crate::finding::Code;
 use crate::model::{Catalog, Database, Form, Table};
 
-use search::Budget;
+use budget::Budget;
 
 pub use shortfall::{Announced, Shortfall};
 

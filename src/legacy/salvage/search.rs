@@ -3,43 +3,11 @@
 use super::{Landmark, Salvager};
 use crate::codec::{Cursor, Flaw, walk_plain_row};
 use crate::error::{Damage, Result};
-use crate::file::SourceFile;
 use crate::finding::Code;
 use crate::legacy::{Family, decode};
 
 /// Longest name that is looked for after damage, in bytes.
 const MAX_SOUGHT_NAME_LEN: u64 = 1024;
-/// Widest pair of rows, or table head, that is looked for after damage, in bytes.
-const MAX_SOUGHT_LEN: usize = 1024 * 1024;
-
-/// The same, once the tries have read [`SEARCH_FACTOR`] times the file.
-const NARROW_SOUGHT_LEN: usize = 4 * 1024;
-/// Bytes that the tries may read in all, for each byte that the file holds: a
-/// forged file may look like a wide row at every offset.
-const SEARCH_FACTOR: u64 = 64;
-
-/// Bytes that tries may still read.
-#[derive(Debug)]
-pub(super) struct Budget(u64);
-
-impl Budget {
-    pub(super) fn of(file: &SourceFile) -> Result<Self> {
-        let held = file.held_len()?.max(MAX_SOUGHT_LEN as u64);
-        Ok(Budget(held.saturating_mul(SEARCH_FACTOR)))
-    }
-
-    fn spend(&mut self, len: usize) {
-        self.0 = self.0.saturating_sub(len as u64);
-    }
-
-    /// How far a try may read.
-    fn reach(&self) -> usize {
-        match self.0 {
-            0 => NARROW_SOUGHT_LEN,
-            _ => MAX_SOUGHT_LEN,
-        }
-    }
-}
 
 impl Salvager {
     /// The next offset where two rows, or a row and the table's end, stand.
