@@ -272,7 +272,7 @@ fn the_space_of_every_table_is_accounted_for() {
         assert!(number("dead_bytes") > 0);
         let overhead = match layout {
             // Header, and a line pointer a row.
-            "paged" => 32 + 4 * 9 + number("free_bytes"),
+            "paged" => 44 + 4 * 9 + number("free_bytes"),
             "append" => 36,
             _ => 24,
         };
