@@ -270,45 +270,6 @@ const SHAPES: &[Shape] = &[
         },
     },
     Shape {
-        name: "log: inserts into SERIAL columns",
-        make: |n| {
-            let make = |at| column(&format!("c{at}"), DataType::Serial);
-            let insert = |at: usize| Operation::Insert("w".into(), row(vec![int(at as i64); n]));
-            with_log(of_tables(vec![wide(n, make)]), each(16, insert))
-        },
-    },
-    Shape {
-        name: "log: dropped columns",
-        make: |n| {
-            let make = |at| column(&format!("c{at}"), DataType::Integer);
-            let drop = |at| Operation::DropColumn("w".into(), format!("c{at}"));
-            with_log(of_tables(vec![wide(n, make)]), each(n - 1, drop))
-        },
-    },
-    Shape {
-        name: "log: dropped tables that are nowhere",
-        make: |n| {
-            let drop = |at| Operation::DropTable(format!("n{at}"));
-            with_log(of_tables(vec![people(1)]), each(n, drop))
-        },
-    },
-    Shape {
-        name: "databases, and as many new tables in the log",
-        make: |n| {
-            let named = |name| Database {
-                name,
-                ..database(Vec::new())
-            };
-            let create = |at| {
-                let name = format!("n{at}");
-                let made = table(&name, vec![key("id", DataType::Integer)]);
-                Operation::CreateTable(name, made)
-            };
-            let databases = numbered("d", n).map(named).collect();
-            with_log(of_databases(databases), each(n, create))
-        },
-    },
-    Shape {
         name: "views",
         make: |n| {
             let mut instance = of_tables(vec![people(1)]);
@@ -331,12 +292,11 @@ const SHAPES: &[Shape] = &[
 ];
 
 /// What is done with a source, and what it is called.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 5] = [
     ("info", "rustdb-inspect info SOURCE"),
     ("dump", "rustdb-inspect dump SOURCE --threads 2"),
     ("verify", "rustdb-inspect verify SOURCE --threads 2"),
     ("wal", "rustdb-inspect wal SOURCE --attribute"),
-    ("stats", "rustdb-inspect stats SOURCE"),
     (
         "upgrade",
         "rustdb-migrate upgrade SOURCE TARGET -q --to per-table --threads 2",
