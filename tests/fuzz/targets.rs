@@ -296,8 +296,8 @@ fn forge(path: &Path, bytes: &mut [u8]) {
 
 fn forge_pages(bytes: &mut [u8], from: usize) {
     for (number, page) in bytes.chunks_exact_mut(8192).enumerate() {
-        let sum = crc(&[&seed(from + number), &page[4..]]);
-        put(page, 0, sum);
+        let sum = crc(&[&seed(from + number), &page[..12], &page[16..]]);
+        put(page, 12, sum);
     }
 }
 
