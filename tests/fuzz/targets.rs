@@ -33,12 +33,11 @@ use crate::support::strict;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 8] = [
     ("snapshot", snapshot),
     ("wal_segment", wal_segment),
     ("legacy_page", legacy_page),
     ("our_files", our_files),
-    ("our_log", our_log),
     ("row_codec", row_codec),
     ("names", names),
     ("decision_file", decision_file),
@@ -385,92 +384,6 @@ pub fn our_files_seeds() -> Vec<Vec<u8>> {
                 seeds.push([&[layout, file, forged][..], bytes].concat());
             }
         }
-    }
-    seeds
-}
-
-/// Records of our log whose places and checksums are right, after those that a
-/// directory has: the first byte chooses it, and each record is its kind, its
-/// owner, the length of its payload and the payload.
-pub fn our_log(bytes: &[u8]) {
-    let [layout, rest @ ..] = bytes else {
-        return;
-    };
-    let mut bytes = rest;
-    let disk = directories()[usize::from(*layout) % 3].fork();
-    let (path, mut log) = newest_segment(&disk);
-    let start = u64::from_le_bytes(log[28..36].try_into().unwrap());
-    let mut previous = records_of(&log).last().map_or(0, |at| start + *at as u64);
-    while let [kind, owner, len, rest @ ..] = bytes {
-        let (payload, rest) = rest.split_at(usize::from(*len).min(rest.len()));
-        let lsn = start + log.len() as u64;
-        let owner: u64 = if owner % 2 == 0 { 0 } else { u64::MAX };
-        let mut record = (payload.len() as u32).to_le_bytes().to_vec();
-        record.extend([0; 4]);
-        for field in [lsn, previous, lsn, owner] {
-            record.extend(field.to_le_bytes());
-        }
-        record.push(*kind);
-        record.extend(payload);
-        let sum = of_record(&record);
-        put(&mut record, 4, sum);
-        log.extend(record);
-        previous = lsn;
-        bytes = rest;
-    }
-    disk.put(&path, &log);
-    look_at(&disk);
-}
-
-fn newest_segment(disk: &SimDisk) -> (PathBuf, Vec<u8>) {
-    let files = disk.files().into_iter();
-    let mut logs = files.filter(|(path, _)| path.extension().is_some_and(|one| one == "log"));
-    let (path, bytes) = logs.next_back().expect("a directory has a log");
-    (path, bytes.to_vec())
-}
-
-/// Where the records of a whole segment stand.
-fn records_of(log: &[u8]) -> Vec<usize> {
-    let (mut at, mut found) = (SEGMENT_HEAD_LEN, Vec::new());
-    while let Some(len) = number_at(log, at) {
-        found.push(at);
-        at += RECORD_HEAD_LEN + len;
-    }
-    found
-}
-
-/// Records as [`our_log`] takes them: those of the directories, and batches.
-pub fn our_log_seeds() -> Vec<Vec<u8>> {
-    let mut seeds = Vec::new();
-    for (layout, disk) in (0..).zip(directories()) {
-        let (_, log) = newest_segment(disk);
-        let mut seed = vec![layout];
-        for at in records_of(&log) {
-            let record = &log[at..][..RECORD_HEAD_LEN + number_at(&log, at).unwrap()];
-            let payload = &record[RECORD_HEAD_LEN..];
-            if payload.len() > 255 {
-                continue;
-            }
-            seed.extend([record[40], record[32] & 1, payload.len() as u8]);
-            seed.extend(payload);
-        }
-        seeds.push(seed);
-        // A change of a batch, of each kind, and its end.
-        let path = |name: &str| [&[name.len() as u8][..], name.as_bytes()].concat();
-        let name = path("db_d/t.new");
-        let changes = [
-            [&[1][..], &name, &[0, 2, 7, 7]].concat(),
-            [&[2][..], &name, &[1]].concat(),
-            [&[3][..], &name, &path("db_d/u.new")].concat(),
-            [&[4][..], &path("db_d/u.new")].concat(),
-        ];
-        let mut seed = vec![layout];
-        for change in &changes {
-            seed.extend([5, 1, change.len() as u8]);
-            seed.extend(change);
-        }
-        seed.extend([6, 1, 1, changes.len() as u8]);
-        seeds.push(seed);
     }
     seeds
 }
