@@ -41,6 +41,9 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     targets::our_files_seeds()
         .into_iter()
         .for_each(|seed| add("our_files", seed));
+    targets::our_log_seeds()
+        .into_iter()
+        .for_each(|seed| add("our_log", seed));
     add("row_codec", targets::row_codec_seed());
     names()
         .into_iter()

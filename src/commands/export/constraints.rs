@@ -78,7 +78,7 @@ fn keys(
             false => "UNIQUE",
         };
         let repeated = repeated.remove(&position).filter(|tally| tally.count > 0);
-        let repeated = repeated.map(|tally| tally.text("share their value with another"));
+        let repeated = repeated.map(|tally| tally.text("sharing their value with another"));
         if let Some(why) = why.or(repeated) {
             let note = left_out(one, constraint, &column.name, &why);
             table.notes.push(note);
@@ -196,9 +196,10 @@ fn foreign_keys(
         let reference = match reference {
             Ok(reference) => match missing.next().filter(|missing| missing.count > 0) {
                 None => Ok(reference),
-                Some(missing) => {
-                    Err(missing.text(&format!("of {column:?} refer to no row of {:?}", key.table)))
-                }
+                Some(missing) => Err(missing.text(&format!(
+                    "of {column:?} referring to no row of {:?}",
+                    key.table
+                ))),
             },
             Err(why) => Err(why.clone()),
         };
