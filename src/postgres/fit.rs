@@ -205,6 +205,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn decimals_are_counted_in_their_last_place() {
+        let of = |text, scale| unscaled(&ValueRef::Numeric(text), 38, scale);
+        assert_eq!(of("12.5", 2), Some(1250));
+        assert_eq!(of("-0.05", 2), Some(-5));
+        assert_eq!(of("7.500", 1), Some(75));
+        assert_eq!(of("1e5", 1), None);
+        assert_eq!(unscaled(&ValueRef::SmallInt(-3), 38, 2), Some(-300));
+        assert_eq!(unscaled(&ValueRef::Real(12.25), 38, 3), Some(12_250));
+        let longest = "9".repeat(38);
+        assert_eq!(of(&longest, 0), longest.parse().ok());
+    }
+
+    #[test]
     fn moments_that_would_come_back_otherwise_do_not_fit() {
         let timestamp = |text| fits(&ValueRef::Timestamp(text), &PgType::Timestamp);
         for text in [

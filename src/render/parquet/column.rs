@@ -6,7 +6,7 @@ use parquet::errors::{ParquetError, Result};
 
 use crate::codec::push_text;
 use crate::model::ValueRef;
-use crate::postgres::{PgType, fits, integer, moment};
+use crate::postgres::{PgType, fits, integer, moment, unscaled};
 
 use super::convert;
 
@@ -109,8 +109,8 @@ impl ColumnValues {
                 PgType::BigInt => integer(value)?,
                 PgType::TimestampTz => moment(value)?.micros(),
                 PgType::Timestamp => moment(value).filter(|moment| !moment.utc)?.micros(),
-                PgType::Numeric(Some((_, scale))) if fits(value, &self.of) => {
-                    convert::unscaled(value, scale)?.try_into().ok()?
+                PgType::Numeric(Some((precision, scale))) => {
+                    unscaled(value, precision, scale)?.try_into().ok()?
                 }
                 _ => return None,
             }),
@@ -120,9 +120,9 @@ impl ColumnValues {
                 _ => return None,
             },
             Values::Fixed(values) if fits(value, &self.of) => values.push(match self.of {
-                PgType::Numeric(Some((_, scale))) => {
-                    let unscaled = convert::unscaled(value, scale)?;
-                    unscaled.to_be_bytes().to_vec().into()
+                PgType::Numeric(Some((precision, scale))) => {
+                    let number = unscaled(value, precision, scale)?;
+                    number.to_be_bytes().to_vec().into()
                 }
                 _ => convert::uuid(value)?.to_vec().into(),
             }),
