@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use rustdb_migrate::commands::OpenOptions;
 use rustdb_migrate::commands::convert::Numeric;
 use rustdb_migrate::commands::upgrade::{Target, UpgradeOptions, upgrade};
-use rustdb_migrate::engine::{Layout, Level, Store};
+use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
-use rustdb_migrate::model::{Row, Value};
+use rustdb_migrate::model::{Row, Value, ValueRef};
 use tempfile::TempDir;
 
 use crate::bytes::{crc, seed, u64_at};
 use crate::sample::{
-    Rows, catalog, database, full, one_table, read_all, row, table, verified, write,
+    Rows, catalog, database, full, one_table, origin, read_all, row, table, verified, write,
 };
 
 /// What verification finds and reading says, which must name the same thing.
@@ -297,6 +297,29 @@ fn control_slots_that_no_writer_produces_are_refused() {
             panic!("{code}");
         };
         assert_eq!(damage.code, code);
+    }
+}
+
+#[test]
+fn records_that_change_what_is_not_there_are_refused() {
+    for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
+        let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
+        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let of = store.table("d", "t").unwrap();
+        store.insert(&of, &[ValueRef::Integer(2)], 2).unwrap();
+        store.sync().unwrap();
+        drop((of, store));
+        assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+        let mut entries = fs::read_dir(dir.path().join("wal")).unwrap();
+        let segment = entries.next().unwrap().unwrap().path();
+        let mut log = fs::read(&segment).unwrap();
+        // The record behind the head of the segment; its table.
+        log[48 + 36] ^= 0x40;
+        let cluster_id = origin().cluster_id.to_le_bytes();
+        let crc = crc(&[&cluster_id, &log[48..52], &log[56..]]).to_le_bytes();
+        log[52..56].copy_from_slice(&crc);
+        fs::write(segment, log).unwrap();
+        both_say(dir.path(), Level::Structure, Code::WrongPlace);
     }
 }
 

@@ -140,6 +140,14 @@ impl Store {
     fn open_with(disk: &Arc<dyn Disk>, dir: &Path, strict: bool) -> Result<Store> {
         let lock = lock(&**disk, dir, Lock::Shared)?;
         let recovered = recover(disk, dir, Mode::Read)?;
+        let mut store = Store::of_recovered(&recovered, dir, strict)?;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
+    /// The directory as the last batch of its log leaves it, with what the log has
+    /// beyond; `strict` as of [`open`](Self::open).
+    pub(super) fn of_recovered(recovered: &Recovered, dir: &Path, strict: bool) -> Result<Store> {
         let disk = &recovered.disk;
         let cluster = recovered.cluster();
         let cluster_id = cluster.id;
@@ -197,9 +205,9 @@ impl Store {
             control: recovered.control.clone(),
             tables,
             findings,
-            _lock: Some(lock),
+            _lock: None,
         };
-        store.replay(&recovered, dir, &owners)?;
+        store.replay(recovered, dir, &owners)?;
         Ok(store)
     }
 

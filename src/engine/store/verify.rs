@@ -9,7 +9,8 @@ use super::catalog_file::{Global, Metadata, TableEntry};
 use super::control::{self, CONTROL_LEN, Control, ControlFile, SLOT_LEN};
 use super::descriptor;
 use super::log_check::LogCheck;
-use super::recovery::{Mode, recover};
+use super::read::Store;
+use super::recovery::{Mode, Recovered, recover};
 use crate::engine::pages::paths::{
     ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace, check_dir,
     database_dir,
@@ -17,7 +18,7 @@ use crate::engine::pages::paths::{
 use crate::engine::table::{Coverage, Level, TableCheck, absorb};
 use crate::error::Result;
 use crate::file::{Disk, EntryKind, LocalDisk, SourceDir, SourceFile};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::report::Report;
 use crate::work::Threads;
 
@@ -71,8 +72,10 @@ pub fn verify_on(
         coverage: Coverage::default(),
         known: BTreeSet::new(),
         unexplained: Vec::new(),
+        recovered: None,
     };
     run.directory()?;
+    run.changes()?;
     run.other_files()?;
     Ok(run.coverage)
 }
@@ -87,6 +90,8 @@ struct Run<'v> {
     known: BTreeSet<PathBuf>,
     /// Directories whose catalog could not be read.
     unexplained: Vec<PathBuf>,
+    /// What the log and the control file give.
+    recovered: Option<Recovered>,
 }
 
 impl Run<'_> {
@@ -111,7 +116,8 @@ impl Run<'_> {
         match absorb(recovered, self.dir, &mut found)? {
             Some(recovered) => {
                 cluster = recovered.control.cluster(newest);
-                self.disk = recovered.disk;
+                self.disk = recovered.disk.clone();
+                self.recovered = Some(recovered);
             }
             // A log that is whole by itself may not reach to the checkpoint.
             None if log_is_whole => self.report.extend(found),
@@ -165,6 +171,21 @@ impl Run<'_> {
                 };
                 tables.verify(&place, counts, level, &mut check)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Applies what the log has beyond the files, as every reader does: a record can
+    /// be whole and yet change what is not there. Where other damage was found,
+    /// that is in the way.
+    fn changes(&mut self) -> Result<()> {
+        let is_error = |finding: &Finding| finding.severity == Severity::Error;
+        if self.report.findings().iter().any(is_error) {
+            return Ok(());
+        }
+        if let Some(recovered) = &self.recovered {
+            let read = Store::of_recovered(recovered, self.dir, true);
+            absorb(read, self.dir, self.report)?;
         }
         Ok(())
     }
