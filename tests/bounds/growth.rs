@@ -7,8 +7,8 @@
 use crate::support;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use crate::lines::command;
 use crate::measure::{Figures, growth, measure};
 use crate::support::content::{column, fresh_instance, int, key, references, row, table, text};
 use crate::support::model::{
@@ -329,19 +329,12 @@ pub fn write_source(dir: &Path, family: Family, instance: &Instance, log: &[Oper
 }
 
 fn run(line: &str, scratch: &Path) -> Figures {
-    let target = scratch.join("target");
+    let (source, target) = (scratch.join("source"), scratch.join("target"));
     let mut best: Option<Figures> = None;
     for _ in 0..TRIES {
         let _ = fs::remove_dir_all(&target);
-        let mut words = line.split(' ').map(|word| match word {
-            "SOURCE" => scratch.join("source").into_os_string(),
-            "TARGET" => target.clone().into_os_string(),
-            "rustdb-inspect" => env!("CARGO_BIN_EXE_rustdb-inspect").into(),
-            "rustdb-migrate" => env!("CARGO_BIN_EXE_rustdb-migrate").into(),
-            word => word.into(),
-        });
-        let mut command = Command::new(words.next().unwrap());
-        let figures = measure(command.args(words)).unwrap();
+        let paths = [("SOURCE", &*source), ("TARGET", &*target)];
+        let figures = measure(&mut command(line, &paths)).unwrap();
         best = Some(match best {
             Some(best) if best.cpu_seconds <= figures.cpu_seconds => best,
             _ => figures,

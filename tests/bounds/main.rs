@@ -12,6 +12,7 @@
 
 mod engine_memory;
 mod growth;
+mod lines;
 #[path = "../bench/measure.rs"]
 #[allow(dead_code)]
 mod measure;

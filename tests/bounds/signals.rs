@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::growth::{of_databases, of_tables, people, write_source};
+use crate::lines::command;
 use crate::measure::cpu_seconds;
 use crate::support::content::{int, row, text};
 use crate::support::model::{Database, Family, Instance, Operation};
@@ -93,15 +94,9 @@ struct Bench {
 
 impl Bench {
     fn command(&self, line: &str) -> Command {
-        let mut words = line.split(' ').map(|word| match word {
-            "SOURCE" => self.dir.join("source").into_os_string(),
-            "OUT" => self.dir.join("out").into_os_string(),
-            "rustdb-inspect" => env!("CARGO_BIN_EXE_rustdb-inspect").into(),
-            "rustdb-migrate" => env!("CARGO_BIN_EXE_rustdb-migrate").into(),
-            word => word.into(),
-        });
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).env("TMPDIR", &self.temporary);
+        let (source, out) = (self.dir.join("source"), self.dir.join("out"));
+        let mut command = command(line, &[("SOURCE", &source), ("OUT", &out)]);
+        command.env("TMPDIR", &self.temporary);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }

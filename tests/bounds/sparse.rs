@@ -4,9 +4,9 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::growth::{of_tables, people, write_source};
+use crate::lines::command;
 use crate::measure::watched;
 use crate::support::content::{int, row, text};
 use crate::support::model::{Family, Operation};
@@ -60,15 +60,8 @@ fn copied(from: &Path, to: &Path) {
 fn run(line: &str, scratch: &Path) {
     let out = scratch.join("out");
     let _ = fs::remove_dir_all(&out);
-    let mut words = line.split(' ').map(|word| match word {
-        "DIR" => scratch.join("dir").into_os_string(),
-        "OUT" => out.clone().into_os_string(),
-        "rustdb-inspect" => env!("CARGO_BIN_EXE_rustdb-inspect").into(),
-        "rustdb-migrate" => env!("CARGO_BIN_EXE_rustdb-migrate").into(),
-        word => word.into(),
-    });
-    let mut command = Command::new(words.next().unwrap());
-    let (exit, figures) = watched(command.args(words)).unwrap();
+    let dir = scratch.join("dir");
+    let (exit, figures) = watched(&mut command(line, &[("DIR", &dir), ("OUT", &out)])).unwrap();
     assert!(exit.code().is_some_and(|code| code <= 3), "{line}: {exit}");
     assert!(figures.cpu_seconds < MOST_SECONDS, "{line}: {figures:?}");
     assert!(figures.peak_mib < MOST_MIB, "{line}: {figures:?}");

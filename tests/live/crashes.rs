@@ -3,9 +3,7 @@
 
 use std::io::ErrorKind;
 
-use rustdb_migrate::engine::{
-    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
-};
+use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions, verify_on};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::report::Report;
 
@@ -29,27 +27,8 @@ fn options(random: &mut Random) -> StoreOptions {
 
 /// One store through some crashes.
 fn run(layout: Layout, seed: u64) {
-    let mut random = Random(seed);
     let disk = SimDisk::new(root());
-    let origin = Origin {
-        family: "2.3".into(),
-        cluster_id: seed.into(),
-    };
-    let layout = CreateOptions {
-        pages_per_file: 1 + random.below(5) as u32,
-        ..layout.into()
-    };
-    let opened = options(&mut random);
-    let store = LiveStore::create_on(&disk.shared(), root(), layout, &origin, opened).unwrap();
-    let model = of_live(&store);
-    let mut run = Run {
-        store,
-        states: vec![model.clone()],
-        model,
-        random,
-        transaction: 0,
-        key: 0,
-    };
+    let mut run = Run::create(&disk, layout, seed, options);
     for _ in 0..CRASHES {
         let crash = run.random.chance(80);
         let at = run.random.below(CHANGES * 4);

@@ -5,15 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use rustdb_migrate::commands::content::hash_content;
-use rustdb_migrate::engine::{
-    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
-};
+use rustdb_migrate::engine::{Layout, Level, Store, StoreOptions, verify_on};
 use rustdb_migrate::finding::Severity;
 use rustdb_migrate::report::Report;
 use rustdb_migrate::work::Threads;
 use tempfile::TempDir;
 
-use crate::model::of_live;
 use crate::peer;
 use crate::random::Random;
 use crate::sim_disk::SimDisk;
@@ -27,30 +24,12 @@ const FLIPS: u64 = 6;
 
 /// A store that was killed in the middle of its work.
 fn killed(layout: Layout, seed: u64) -> SimDisk {
-    let mut random = Random(seed);
     let disk = SimDisk::new(root());
-    let origin = Origin {
-        family: "2.3".into(),
-        cluster_id: seed.into(),
-    };
-    let layout = CreateOptions {
-        pages_per_file: 1 + random.below(5) as u32,
-        ..layout.into()
-    };
-    let mut options = StoreOptions::default();
-    options.checkpoint_every = 1 + random.below(60);
-    let store = LiveStore::create_on(&disk.shared(), root(), layout, &origin, options).unwrap();
-    let model = of_live(&store);
-    let states = vec![model.clone()];
-    let (transaction, key) = (0, 0);
-    let mut run = Run {
-        store,
-        states,
-        model,
-        random,
-        transaction,
-        key,
-    };
+    let mut run = Run::create(&disk, layout, seed, |random| {
+        let mut options = StoreOptions::default();
+        options.checkpoint_every = 1 + random.below(60);
+        options
+    });
     for _ in 0..run.random.below(CHANGES) {
         run.change().unwrap();
     }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustdb_migrate::engine::{LiveStore, RowId, TableHandle};
+use rustdb_migrate::engine::{
+    CreateOptions, Layout, LiveStore, Origin, RowId, StoreOptions, TableHandle,
+};
 use rustdb_migrate::error::{Error, Result};
 use rustdb_migrate::model::{Column, DataType, Table, Value};
 
-use crate::model::{Model, TableModel, text};
+use crate::model::{Model, TableModel, of_live, text};
 use crate::random::Random;
+use crate::sim_disk::SimDisk;
 
 /// A store under test, its model, and where the model's visible rows are.
 pub struct Run {
@@ -35,6 +38,35 @@ pub fn schema(name: &str, keyed: bool) -> Table {
 }
 
 impl Run {
+    /// A new store, and pages of few to a file; the options may be random too.
+    pub fn create(
+        disk: &SimDisk,
+        layout: Layout,
+        seed: u64,
+        options: impl FnOnce(&mut Random) -> StoreOptions,
+    ) -> Self {
+        let mut random = Random(seed);
+        let origin = Origin {
+            family: "2.3".into(),
+            cluster_id: seed.into(),
+        };
+        let layout = CreateOptions {
+            pages_per_file: 1 + random.below(5) as u32,
+            ..layout.into()
+        };
+        let options = options(&mut random);
+        let store = LiveStore::create_on(&disk.shared(), root(), layout, &origin, options).unwrap();
+        let model = of_live(&store);
+        Run {
+            store,
+            states: vec![model.clone()],
+            model,
+            random,
+            transaction: 0,
+            key: 0,
+        }
+    }
+
     /// What a crash may leave is one of these states from now on.
     pub fn synced(&mut self) {
         let last = self.states.pop().unwrap();
