@@ -260,6 +260,14 @@ pub(super) fn now<'v>(
 /// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
 /// becomes the larger of what it was and the value plus one.
 pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
+    // Most rows draw from no sequence.
+    if !table
+        .columns
+        .iter()
+        .any(|column| column.data_type.is_serial())
+    {
+        return;
+    }
     let known = table.sequences.iter().enumerate();
     // Of sequences of one name, the first counts.
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();

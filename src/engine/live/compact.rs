@@ -1,7 +1,7 @@
 //! Compaction: without dead versions and packed anew, table by table.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 use super::leftovers::clear_leftovers;
 use super::store::{LiveStore, Writer};
@@ -16,6 +16,7 @@ use crate::engine::store::descriptor;
 use crate::engine::table::LiveTable;
 use crate::error::Result;
 use crate::file::{Disk, Progress, SourceFile};
+use crate::model::sum_of;
 
 /// What a compaction did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,7 +107,7 @@ impl LiveStore {
             place: &handle.place,
             state: &state,
             progress,
-            read: AtomicU64::new(0),
+            read: Mutex::default(),
         };
         let (files, threads) = (&*self.files, self.options.threads);
         let stage = |place: &TablePlace| {
@@ -127,7 +128,7 @@ impl LiveStore {
         let mut staged = stage(&as_made)?;
         // A count that is wrong is damage, and stays what it is.
         let found = TableCounts {
-            rows: rows.read.load(Ordering::Relaxed),
+            rows: *sum_of(&rows.read),
             live: staged.counts.live,
             ..before
         };

@@ -1,14 +1,14 @@
 //! The visible rows of a table of a store, for who writes it anew.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 use super::handle::TableState;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::table::TableFiles;
 use crate::error::{Error, Result};
 use crate::file::{Progress, Watch};
-use crate::model::{RowBatch, RowPart, RowSource, RowStream, VisibleRows};
+use crate::model::{RowBatch, RowPart, RowSource, RowStream, SummedRows, VisibleRows};
 
 /// The visible rows of one table, until the work is to stop. They come from its
 /// files in parts, unless some of its changes are in no file yet.
@@ -18,16 +18,14 @@ pub(super) struct VisibleTable<'t> {
     pub state: &'t TableState,
     pub progress: &'t Progress,
     /// Row versions that were read, dead ones too.
-    pub read: AtomicU64,
+    pub read: Mutex<u64>,
 }
 
 impl VisibleTable<'_> {
     fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
+        let count = |read: &mut u64, batch: &mut RowBatch<'_>| *read += batch.len() as u64;
         Box::new(UntilStopped {
-            rows: VisibleRows(Box::new(ReadRows {
-                rows,
-                read: &self.read,
-            })),
+            rows: VisibleRows(Box::new(SummedRows::new(rows, &self.read, count))),
             path: &self.place.dir,
             progress: self.progress,
         })
@@ -57,21 +55,6 @@ impl RowSource for VisibleTable<'_> {
         }
         let counts = self.state.live.counts();
         Ok(self.stream(self.files.open_part(self.place, counts, part)?))
-    }
-}
-
-/// Counts what it reads.
-struct ReadRows<'r> {
-    rows: Box<dyn RowStream + 'r>,
-    read: &'r AtomicU64,
-}
-
-impl RowStream for ReadRows<'_> {
-    fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
-        let batch = self.rows.next_batch()?;
-        let count = batch.as_ref().map_or(0, |batch| batch.len());
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(batch)
     }
 }
 

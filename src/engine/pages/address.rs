@@ -63,6 +63,18 @@ pub(in crate::engine) struct Cluster {
     pub lsns: Lsns,
 }
 
+impl Cluster {
+    /// One of its tables.
+    pub(in crate::engine) fn table(self, database: u32, table: u32) -> TableAddress {
+        TableAddress {
+            cluster_id: self.id,
+            lsns: self.lsns,
+            database,
+            table,
+        }
+    }
+}
+
 /// Names one table of one directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) struct TableAddress {

@@ -8,7 +8,8 @@ use crate::engine::pages::frame::Piece;
 use crate::error::{Damage, Result};
 use crate::finding::Code;
 
-/// Adds all rows of a run to a buffer, and to `counts`.
+/// Puts all rows of a run into a buffer, in place of those before, and adds them to
+/// `counts`.
 ///
 /// # Errors
 /// When the bytes are not the rows that were announced.
@@ -19,6 +20,7 @@ pub(in crate::engine) fn decode_run(
     buffer: &mut RowBuffer,
     counts: &mut TableCounts,
 ) -> Result<(), Damage> {
+    buffer.clear();
     let mut c = Cursor::new(rows.bytes);
     for _ in 0..row_count {
         let decoded = decode_row(&mut c, arity, buffer);

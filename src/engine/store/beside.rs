@@ -26,6 +26,24 @@ pub(in crate::engine) struct Beside {
 }
 
 impl Beside {
+    /// Those of these names that are there.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(in crate::engine) fn all(
+        disk: &dyn Disk,
+        root: &Path,
+        names: &[&str],
+    ) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for name in names {
+            if disk.kind(&root.join(name))?.is_some() {
+                all.push(Beside::of(disk, root, name)?);
+            }
+        }
+        Ok(all)
+    }
+
     /// What a file holds.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
 use super::descriptor;
-use crate::engine::pages::address::{Cluster, TableAddress};
+use crate::engine::pages::address::Cluster;
 use crate::engine::pages::paths::{GLOBAL_NAME, METADATA_NAME, TablePlace, check_dir};
 use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA, NO_DATABASE, Seal};
 use crate::engine::rows::counts::TableCounts;
@@ -382,12 +382,7 @@ impl TableEntry<'_> {
         cluster: Cluster,
         database: u32,
     ) -> TablePlace {
-        let address = TableAddress {
-            cluster_id: cluster.id,
-            lsns: cluster.lsns,
-            database,
-            table: self.id,
-        };
+        let address = cluster.table(database, self.id);
         TablePlace::new(disk, dir, &self.schema, address)
     }
 

@@ -15,12 +15,7 @@ use crate::file::Disk;
 /// # Errors
 /// When a file cannot be read or written.
 pub fn seal_beside(disk: &dyn Disk, root: &Path, names: &[&str]) -> Result<()> {
-    let mut beside = Vec::new();
-    for name in names {
-        if disk.kind(&root.join(name))?.is_some() {
-            beside.push(Beside::of(disk, root, name)?);
-        }
-    }
+    let beside = Beside::all(disk, root, names)?;
     if beside.is_empty() {
         return Ok(());
     }

@@ -251,7 +251,6 @@ impl RowStream for TableReader {
         let first = self.counts.rows;
         let rows = self.records.rows(&record);
         let row_count = record.head.extent().row_count;
-        self.rows.clear();
         decode_run(
             &rows,
             row_count,

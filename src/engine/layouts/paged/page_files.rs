@@ -45,6 +45,19 @@ impl PagePlace {
         (page / self.pages_per_file, page % self.pages_per_file)
     }
 
+    /// How many pages from one on nobody wrote, in the file that holds it.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn hole_pages(&self, page: u32, file: &SourceFile) -> Result<u32> {
+        let (_, in_file) = self.split(page);
+        let offset = u64::from(in_file) * PAGE_LEN as u64;
+        let hole_len = file.data_from(offset)?.start.saturating_sub(offset);
+        let left = self.pages_per_file.saturating_sub(in_file);
+        let pages = (hole_len / PAGE_LEN as u64).min(left.into());
+        Ok(u32::try_from(pages).unwrap_or(left))
+    }
+
     /// Whether something of the name of a file is there.
     pub(super) fn has_file(&self, index: u64) -> bool {
         matches!(self.disk.kind(&self.file(index)), Ok(Some(_)))

@@ -85,16 +85,6 @@ impl PageViews {
         Ok((len > 0).then_some((file, offset, bytes)))
     }
 
-    /// How many pages from here on, in this file, nobody wrote.
-    fn hole_pages(&self, number: u32, file: &SourceFile) -> Result<u32> {
-        let (_, in_file) = self.place.split(number);
-        let offset = u64::from(in_file) * PAGE_LEN as u64;
-        let hole_len = file.data_from(offset)?.start.saturating_sub(offset);
-        let left = self.place.pages_per_file.saturating_sub(in_file);
-        let pages = (hole_len / PAGE_LEN as u64).min(left.into());
-        Ok(u32::try_from(pages).unwrap_or(left))
-    }
-
     fn heap(&mut self, view: &mut PageView) -> Result<()> {
         let lower = u16_at(&view.bytes, LOWER_OFFSET).min(view.bytes.len());
         let upper = u16_at(&view.bytes, UPPER_OFFSET);
@@ -243,7 +233,7 @@ impl PageStream for PageViews {
         };
         let mut view = PageView::new(number.into(), file.path().to_owned(), offset, bytes);
         view.damage.extend(self.check(&view).err());
-        let hole_pages = self.hole_pages(number, &file)?;
+        let hole_pages = self.place.hole_pages(number, &file)?;
         if hole_pages > 1 {
             view.damage.push(Damage {
                 file: file.path().to_owned(),

@@ -176,23 +176,20 @@ impl PageUnits {
         let Some(file) = self.pages.file(index)? else {
             return Ok(None);
         };
-        let offset = u64::from(in_file) * PAGE_LEN as u64;
-        let hole_len = file.data_from(offset)?.start.saturating_sub(offset);
-        let left = u64::from(self.rest.end.saturating_sub(number));
-        let pages = (hole_len / PAGE_LEN as u64).min(left);
+        let left = self.rest.end.saturating_sub(number);
+        let pages = self.pages.place.hole_pages(number, &file)?.min(left);
         if pages < 2 {
             return Ok(None);
         }
-        let passed = u32::try_from(pages).unwrap_or(u32::MAX);
-        self.rest.start = number.saturating_add(passed);
+        self.rest.start = number.saturating_add(pages);
         let damage = Damage {
             file: file.path().to_owned(),
-            offset,
+            offset: u64::from(in_file) * PAGE_LEN as u64,
             code: Code::Truncated,
             found: format!("a hole of {pages} pages"),
             expected: "pages that were written".into(),
         };
-        Ok(Some(Unit::Lost(damage, pages * PAGE_LEN as u64)))
+        Ok(Some(Unit::Lost(damage, u64::from(pages) * PAGE_LEN as u64)))
     }
 
     fn page(&mut self, number: u32) -> Result<Option<Unit>> {

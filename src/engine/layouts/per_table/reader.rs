@@ -210,7 +210,6 @@ impl RowStream for TableReader {
         };
         let rows = self.blocks.walk.rows(&block);
         let row_count = block.head.extent().row_count;
-        self.rows.clear();
         decode_run(
             &rows,
             row_count,

@@ -41,7 +41,7 @@ pub(in crate::engine) fn rebuild_catalogs(recovered: &Recovered, dir: &Path) -> 
             grants: Cow::Owned(Vec::new()),
             users: Cow::Owned(Vec::new()),
             roles: Cow::Owned(Vec::new()),
-            beside: beside(disk, dir)?,
+            beside: Beside::all(disk, dir, &[QUARANTINE_NAME, ATTRIBUTION_NAME])?,
         };
         global.write(disk, dir, cluster.id)?;
         durable(disk, &path)?;
@@ -81,16 +81,6 @@ fn durable(disk: &dyn Disk, path: &Path) -> Result<()> {
     let synced = disk.open_write(path)?.sync();
     synced.map_err(|error| Error::io("sync", path, error))?;
     path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
-}
-
-fn beside(disk: &dyn Disk, dir: &Path) -> Result<Vec<Beside>> {
-    let mut beside = Vec::new();
-    for name in [QUARANTINE_NAME, ATTRIBUTION_NAME] {
-        if disk.kind(&dir.join(name))?.is_some() {
-            beside.push(Beside::of(disk, dir, name)?);
-        }
-    }
-    Ok(beside)
 }
 
 impl Survey<'_> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::layouts::{Layout, MAX_PAGES_PER_FILE, Shape};
-use crate::engine::pages::address::{Cluster, TableAddress};
+use crate::engine::pages::address::Cluster;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::page::TABLE_OFFSET;
 use crate::engine::pages::paths::{
@@ -360,12 +360,7 @@ impl Survey<'_> {
         schema: &Table,
         (database, table): (u32, u32),
     ) -> TablePlace {
-        let address = TableAddress {
-            cluster_id: self.cluster.id,
-            lsns: self.cluster.lsns,
-            database,
-            table,
-        };
+        let address = self.cluster.table(database, table);
         TablePlace::new(self.disk, dir, schema, address)
     }
 
@@ -514,9 +509,10 @@ impl Survey<'_> {
 /// The enum types of columns, as tables name them.
 pub(super) fn enums_of<'t>(tables: impl Iterator<Item = &'t Table>) -> Vec<(String, Vec<String>)> {
     let mut enums: Vec<(String, Vec<String>)> = Vec::new();
+    let mut known = BTreeSet::new();
     for column in tables.flat_map(|table| &table.columns) {
         if let DataType::Enum { name, labels } = &column.data_type
-            && !enums.iter().any(|(known, _)| known == name)
+            && known.insert(name)
         {
             enums.push((name.clone(), labels.clone()));
         }

@@ -73,7 +73,6 @@ impl RowStream for MergedRows<'_> {
         let row_count = u32::try_from(group.row_count()).unwrap_or(u32::MAX);
         let rows = self.changes.piece(group.bytes());
         let mut counts = TableCounts::default();
-        self.rows.clear();
         decode_run(&rows, row_count, self.arity, &mut self.rows, &mut counts)?;
         self.group += 1;
         let mut batch = self.rows.batch();
