@@ -253,6 +253,10 @@ fn a_damaged_database_hides_no_other() {
     let name = dir.path().to_str().unwrap();
     let said = inspect(["dump", name, "--format", "jsonl", "--database", "blog"]);
     assert_eq!(said.exits(1).stdout.lines().count(), 27);
+    let said = inspect(["info", name]);
+    let line = "shop      (unreadable)";
+    let shown = said.exits(1).stdout;
+    assert!(shown.lines().any(|one| one.trim_end() == line), "{shown}");
     let mut report = Report::new();
     verify(dir.path(), Level::Structure, &mut report).unwrap();
     assert!(report.has(Code::ChecksumMismatch));
