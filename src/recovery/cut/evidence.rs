@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::codec::{ByteWriter, ContentHash, encode_row};
 use crate::error::Result;
 use crate::legacy::{Family, RowReader, Segment, Snapshot, Wal, WalRecord};
-use crate::model::{Column, DataType, Operation, PackedRow, RowRef, RowStream};
+use crate::model::{
+    Column, DataType, Operation, PackedRow, RowRef, RowStream, TableAt, TablesByName,
+};
 
 /// Records after which the server checkpoints (format page, "Server rules").
 /// Fewer than these cannot have caused a checkpoint that nobody marked.
@@ -67,7 +69,16 @@ impl Evidence {
     /// Asks the snapshot for what each record after the marker would have left.
     pub(super) fn gather(records: &[WalRecord], after: usize, snapshot: &Snapshot) -> Result<Self> {
         let tail = records.get(after..).unwrap_or_default();
-        let reshaped: BTreeSet<&str> = tail.iter().filter_map(reshapes).collect();
+        let tables = TablesByName::new(&snapshot.catalog);
+        // By table the last record of the tail that gives its rows another shape.
+        let reshaped = tail
+            .iter()
+            .filter_map(|record| Some((reshapes(record)?, record.sequence)));
+        let mut last_reshaped = BTreeMap::new();
+        for (table, sequence) in reshaped {
+            let last = last_reshaped.entry(table).or_insert(sequence);
+            *last = sequence.max(*last);
+        }
         let mut wanted = WantedRows::default();
         for record in records {
             if let (Some(table), Some(row)) =
@@ -85,7 +96,7 @@ impl Evidence {
         wanted
             .pushes_by_table
             .retain(|table, _| written.contains(table));
-        let mut found = wanted.count_in(snapshot)?;
+        let mut found = wanted.count_in(snapshot, &tables)?;
         // Rows logged before the marker are there anyway: they take their copies first.
         for record in records.get(..after).unwrap_or_default() {
             found.take(record);
@@ -101,19 +112,19 @@ impl Evidence {
         let mut ended = BTreeSet::new();
         for record in tail {
             let sign = match (record.operation.pushed_row(), record.operation.table()) {
-                (Some(_), Some(table)) if reshaped.contains(table) => Sign::Silent,
+                (Some(_), Some(table)) if last_reshaped.contains_key(table) => Sign::Silent,
                 (Some(_), Some(_)) if found.take(record) => Sign::Present,
                 (Some(_), Some(_)) => Sign::Absent,
-                _ => schema_sign(record, tail, snapshot),
+                _ => schema_sign(record, &tables, &last_reshaped),
             };
             evidence.signs.push(sign);
             let table = record.operation.table().unwrap_or_default();
             if sign == Sign::Present {
-                let keyed = has_key(record, snapshot);
+                let keyed = has_key(record, &tables);
                 evidence.keyed += usize::from(keyed);
-                evidence.telling += usize::from(keyed || counts(record, snapshot));
+                evidence.telling += usize::from(keyed || counts(record, &tables));
                 let refused = keyed && !created.contains(table);
-                evidence.proven += usize::from(refused && found.refuses(record, snapshot, &ended));
+                evidence.proven += usize::from(refused && found.refuses(record, &tables, &ended));
             }
             if let Operation::Update { index, .. } | Operation::Delete { index, .. } =
                 &record.operation
@@ -211,43 +222,33 @@ fn creates(record: &WalRecord) -> Option<&str> {
 }
 
 /// Whether every table of a record's name has a key.
-pub(in crate::recovery) fn has_key(record: &WalRecord, snapshot: &Snapshot) -> bool {
-    all_have(record, snapshot, Column::is_key)
+pub(in crate::recovery) fn has_key(record: &WalRecord, tables: &TablesByName<'_>) -> bool {
+    all_have(record, tables, Column::is_key)
 }
 
 /// Whether every table of a record's name has a column that counts.
-fn counts(record: &WalRecord, snapshot: &Snapshot) -> bool {
+fn counts(record: &WalRecord, tables: &TablesByName<'_>) -> bool {
     let counter =
         |column: &Column| matches!(column.data_type, DataType::Serial | DataType::BigSerial);
-    all_have(record, snapshot, counter)
+    all_have(record, tables, counter)
 }
 
 /// Whether every table of a record's name, so that none could hold its row
 /// twice, has such a column.
-fn all_have(record: &WalRecord, snapshot: &Snapshot, such: impl Fn(&Column) -> bool) -> bool {
-    let Some(name) = record.operation.table() else {
-        return false;
-    };
-    let mut tables = snapshot.catalog.databases.iter().filter_map(|database| {
-        database
-            .table_index(name)
-            .and_then(|index| database.tables.get(index))
-    });
-    tables.clone().next().is_some() && tables.all(|table| table.columns.iter().any(&such))
+fn all_have(record: &WalRecord, tables: &TablesByName<'_>, such: impl Fn(&Column) -> bool) -> bool {
+    let named = record.operation.table().map(|name| tables.named(name));
+    let has_one = |at: &TableAt<'_>| at.schema.columns.iter().any(&such);
+    named.is_some_and(|named| !named.is_empty() && named.iter().all(has_one))
 }
 
 /// What a schema change says, where nothing later in the tail undoes it.
-fn schema_sign(record: &WalRecord, tail: &[WalRecord], snapshot: &Snapshot) -> Sign {
-    let tables = |name: &str| {
-        let databases = snapshot.catalog.databases.iter();
-        databases
-            .filter_map(|db| db.table_index(name).and_then(|at| db.tables.get(at)))
-            .collect::<Vec<_>>()
-    };
-    let later = |name: &str| {
-        let changes = tail.iter().filter(|other| other.sequence > record.sequence);
-        changes.filter_map(reshapes).any(|table| table == name)
-    };
+fn schema_sign(
+    record: &WalRecord,
+    tables: &TablesByName<'_>,
+    last_reshaped: &BTreeMap<&str, u64>,
+) -> Sign {
+    let tables = |name: &str| tables.named(name);
+    let later = |name: &str| last_reshaped.get(name) > Some(&record.sequence);
     match &record.operation {
         Operation::CreateTable { table, .. } if !later(table) => match tables(table).is_empty() {
             true => Sign::Absent,
@@ -258,7 +259,7 @@ fn schema_sign(record: &WalRecord, tail: &[WalRecord], snapshot: &Snapshot) -> S
             let having = tables(table);
             let held = having
                 .iter()
-                .filter(|t| t.column_index(&column.name).is_some())
+                .filter(|at| at.schema.column_index(&column.name).is_some())
                 .count();
             match held {
                 0 => Sign::Absent,
@@ -298,17 +299,16 @@ const SLACK_ROWS: u64 = 4096;
 impl WantedRows<'_> {
     /// Counts the logged rows at the ends of the tables of that name. Pushes go
     /// to the end, so nothing before can be one of them.
-    fn count_in(&self, snapshot: &Snapshot) -> Result<FoundRows> {
+    fn count_in(&self, snapshot: &Snapshot, tables: &TablesByName<'_>) -> Result<FoundRows> {
         let mut copies = BTreeMap::new();
         let mut live: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut ends = Vec::new();
         for (name, rows) in &self.pushes_by_table {
             let wanted: BTreeSet<ContentHash> =
                 rows.iter().map(|row| row_hash_owned(row)).collect();
-            for (d, database) in snapshot.catalog.databases.iter().enumerate() {
-                let extent = database
-                    .table_index(name)
-                    .and_then(|t| snapshot.extent(d, t));
+            for table in tables.named(name) {
+                let d = table.database;
+                let extent = snapshot.extent(d, table.table);
                 let Some(extent) = extent else { continue };
                 let last = (rows.len() as u64)
                     .saturating_mul(2)
@@ -359,18 +359,17 @@ impl FoundRows {
     fn refuses(
         &self,
         record: &WalRecord,
-        snapshot: &Snapshot,
+        tables: &TablesByName<'_>,
         ended: &BTreeSet<(&str, u64)>,
     ) -> bool {
         let Operation::Insert { table, row } = &record.operation else {
             return false;
         };
         let live = self.live.get(&(table.to_string(), row_hash_owned(row)));
-        let mut databases = snapshot.catalog.databases.iter().enumerate();
-        databases.all(|(at, database)| {
-            let mut live = live.into_iter().flatten().filter(|(home, _)| *home == at);
-            database.table_index(table).is_none()
-                || live.any(|(_, row)| !ended.contains(&(&**table, *row)))
+        tables.named(table).iter().all(|at| {
+            let own = |(home, _): &&(usize, u64)| *home == at.database;
+            let mut live = live.into_iter().flatten().filter(own);
+            live.any(|(_, row)| !ended.contains(&(&**table, *row)))
         })
     }
 
