@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::commands::nearby::data_directories;
 use crate::error::Error;
 
-use super::next_steps::{Again, NUMBERS_TRIED, Obstacle, Step, steps};
-use super::shell::{beside, quoted, replaced};
+use super::next_steps::{Again, Obstacle, Step, steps};
+use super::shell::{beside, quoted, quoted_path, replaced};
 
 /// Data directories that are proposed at most.
 const SHOWN: usize = 5;
@@ -33,7 +33,7 @@ pub(super) fn after_error(
         },
         Some(Error::Damage(_)) if source.is_dir() && !has(words, "--salvage") => {
             let again = Again::upgrade(source);
-            steps(Obstacle::Damage, &[], &[], &quoted(source), &again)
+            steps(Obstacle::Damage, &[], &[], &quoted_path(source), &again)
         }
         _ => Vec::new(),
     }
@@ -48,7 +48,7 @@ fn is_taken(path: &Path) -> bool {
 fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
     // What a file is for stays at the end of its name.
     let end = target.extension().filter(|_| target.is_file());
-    let mut names = (2..NUMBERS_TRIED).map(|number| match end {
+    let mut names = (2_u64..).map(|number| match end {
         Some(end) => {
             let number = format!("-{number}.");
             beside(&beside(&target.with_extension(""), number), end)
@@ -59,7 +59,7 @@ fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
     let given = words.iter().any(|word| word == target.as_os_str());
     let free = names.find(|name| given && !is_taken(name));
     let again = free.map(|free| command_line(&replaced(words, target, &free)));
-    let look = format!("ls -la {}", quoted(target));
+    let look = format!("ls -la {}", quoted_path(target));
     let mut steps = vec![Step::new("to see what is there", [look])];
     steps.extend(again.map(|again| Step::new("to write beside it", [again])));
     steps

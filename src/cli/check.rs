@@ -10,7 +10,7 @@ use crate::finding::{directory_fields, expected_fields};
 use crate::render::escape;
 
 use super::Exit;
-use super::document::{DirectoryShown, Head};
+use super::document::{DirectoryShown, Head, outcome};
 use super::exit::error_text;
 use super::options::{Common, Format};
 use super::output::Output;
@@ -68,14 +68,15 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
         let (line, own) = match check(directory, args.bless) {
             Ok(checked) => of_checked(checked),
             Err(error) => {
+                let error = error.into();
                 let line = CheckLine {
                     directory: directory.clone(),
                     outcome: "unreadable",
                     expected: None,
                     differences: Vec::new(),
-                    error: Some(error_text(&error.into())),
+                    error: Some(error_text(&error)),
                 };
-                (line, Exit::CannotRun)
+                (line, Exit::of_error(&error))
             }
         };
         exit = exit.and(own);
@@ -98,7 +99,10 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
             let head = Head {
                 command: "check",
                 source: Some(DirectoryShown::at(&args.path)),
-                outcome: if differing > 0 { "differs" } else { "done" },
+                outcome: match exit {
+                    Exit::Damage => "differs",
+                    exit => outcome(exit),
+                },
                 findings: &[],
                 next: &[],
             };

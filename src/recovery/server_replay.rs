@@ -22,9 +22,14 @@ pub(super) struct Start {
     pub opens_segment: bool,
 }
 
+/// Bytes after which a running server opens another segment (format page, "WAL").
+const SEGMENT_LEN: u64 = 1 << 20;
+
 /// The starts that the log shows, oldest first: a running server checkpoints
-/// after so many records, so a Checkpoint record after fewer was written by a
-/// start. Where records are missing nothing is proven.
+/// after so many records and opens a segment after so many bytes, so a Checkpoint
+/// record after fewer records, or one that opens a segment after a shorter one,
+/// was written by a start. Where records are missing nothing is proven; those
+/// before the first one that is left were replayed too.
 pub(super) fn starts(wal: &Wal) -> Vec<Start> {
     let mut found = Vec::new();
     let reaches_back = wal.records.first().is_some_and(|r| r.sequence == 1);
@@ -36,13 +41,17 @@ pub(super) fn starts(wal: &Wal) -> Vec<Start> {
         if let Some(unheld) = unheld {
             let held_any = wal.records.get(..marker).unwrap_or_default();
             let before = marker.checked_sub(1).and_then(|at| wal.records.get(at));
+            let before = before.filter(|before| before.segment != record.segment);
+            let short = before
+                .and_then(|before| wal.segments.get(before.segment))
+                .is_some_and(|segment| segment.file.len() < SEGMENT_LEN);
             let start = Start {
                 marker,
                 unheld,
-                opens_segment: before.is_some_and(|before| before.segment != record.segment),
+                opens_segment: before.is_some(),
             };
-            if marker - unheld < RECORDS_PER_CHECKPOINT
-                && !held_any.iter().all(is_marker)
+            if (marker - unheld < RECORDS_PER_CHECKPOINT || short)
+                && (!reaches_back || !held_any.iter().all(is_marker))
                 && is_intact(wal, start)
             {
                 found.push(start);
