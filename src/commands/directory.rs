@@ -328,6 +328,22 @@ impl Directory {
         }
     }
 
+    /// Whether a table holds exactly the row versions that records in quarantine
+    /// count: then a row index means the row that it meant.
+    ///
+    /// # Errors
+    /// When what describes the table cannot be read.
+    pub fn keeps_row_indexes(&self, database: usize, table: usize) -> Result<bool> {
+        match &self.backend {
+            // A server only adds versions; what is lost leaves no index behind.
+            Backend::Legacy { recovery, .. } => {
+                let table = recovery.overlay.table_at(database, table);
+                Ok(table.is_some_and(|table| table.state().lost.is_empty()))
+            }
+            Backend::Ours(store) => store.is_as_made(database, table),
+        }
+    }
+
     /// Visible row versions of a table.
     ///
     /// # Errors

@@ -62,12 +62,14 @@ impl<'d> Plan<'d> {
             false => None,
         };
         let mut quarantined = quarantine::of_directory(directory)?;
+        quarantine::forget_places(directory, &mut quarantined)?;
         quarantined.extend(rows.left.iter().cloned());
         if options.drop_dead {
             // Places are counted in row versions, and some are left out.
-            quarantined
+            let places = quarantined
                 .iter_mut()
-                .for_each(|record| record.rows_before.clear());
+                .flat_map(|record| record.rows_before.values_mut());
+            places.for_each(|place| *place = None);
         }
         Ok(Plan {
             rows,

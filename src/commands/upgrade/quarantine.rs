@@ -33,8 +33,9 @@ pub(super) struct Quarantined {
     /// What a Delete writes as xmax.
     pub transaction: u64,
     /// Row versions of its table before it, in each candidate, as far as they
-    /// were applied.
-    pub rows_before: BTreeMap<String, u64>,
+    /// were applied; `None` where the versions of the table are not those that
+    /// were counted.
+    pub rows_before: BTreeMap<String, Option<u64>>,
     /// The record without its frame, in lower-case hexadecimal digits.
     pub raw: String,
 }
@@ -68,6 +69,7 @@ fn quarantined(
         .read_exact_at(&mut raw, record.offset + FRAME_LEN)?;
     let attributed = recovery.attribution.of_record(set_aside.record);
     let candidates = attributed.map(|a| a.possible().map(str::to_owned).collect());
+    let rows_before = set_aside.rows_before.iter();
     Ok(Some(Quarantined {
         sequence: record.sequence,
         timestamp: record.timestamp,
@@ -79,9 +81,41 @@ fn quarantined(
         candidates: candidates.unwrap_or_default(),
         family: legacy.family.to_string(),
         transaction: set_aside.transaction,
-        rows_before: set_aside.rows_before.iter().cloned().collect(),
+        rows_before: rows_before
+            .map(|(name, count)| (name.clone(), Some(*count)))
+            .collect(),
         raw: base16ct::lower::encode_string(&raw),
     }))
+}
+
+/// Forgets the places of records in tables of a directory that do not hold
+/// exactly the row versions that were counted: an index means another row there.
+///
+/// # Errors
+/// When what describes a table cannot be read.
+pub(super) fn forget_places(directory: &Directory, records: &mut [Quarantined]) -> Result<()> {
+    let catalog = directory.catalog();
+    let mut known: BTreeMap<(usize, usize), bool> = BTreeMap::new();
+    for record in records {
+        let name = record.table.as_deref().unwrap_or_default();
+        for (database, place) in &mut record.rows_before {
+            let index = catalog.database_index(database);
+            let at = index.and_then(|d| Some((d, catalog.databases.get(d)?.table_index(name)?)));
+            let keeps = match at {
+                None => false,
+                Some(at) => match known.get(&at) {
+                    Some(keeps) => *keeps,
+                    None => {
+                        let keeps = directory.keeps_row_indexes(at.0, at.1)?;
+                        known.insert(at, keeps);
+                        keeps
+                    }
+                },
+            };
+            *place = place.filter(|_| keeps);
+        }
+    }
+    Ok(())
 }
 
 /// Reads the quarantine of a target of an earlier upgrade; empty without one.

@@ -292,6 +292,20 @@ impl Store {
         self.table(database, table).map_or(0, |t| t.counts.live)
     }
 
+    /// Whether a table holds exactly the row versions that it was made with:
+    /// nothing was added, changed or compacted since, and nothing is lost.
+    ///
+    /// # Errors
+    /// `Usage` for a table that is not there; when its descriptor cannot be read.
+    pub fn is_as_made(&self, database: usize, table: usize) -> Result<bool> {
+        let stored = self.known(database, table)?;
+        match stored.rows {
+            // Whoever writes files of a table anew says so in its descriptor.
+            Rows::Files => Ok(descriptor::read(&stored.place)?.document.checkpoint == 0),
+            Rows::Live(_) | Rows::Unreadable(_) | Rows::Whole(_) => Ok(false),
+        }
+    }
+
     /// The files that hold a table.
     ///
     /// # Errors
