@@ -344,6 +344,15 @@ impl Directory {
         }
     }
 
+    /// Whether a file of ours beside the data, which may be absent, is as it was
+    /// written, as far as anything says what was written.
+    pub fn is_beside_whole(&self, name: &str) -> bool {
+        match &self.backend {
+            Backend::Legacy { .. } => true,
+            Backend::Ours(store) => store.is_beside_whole(name),
+        }
+    }
+
     /// Visible row versions of a table.
     ///
     /// # Errors

@@ -62,7 +62,6 @@ impl<'d> Plan<'d> {
             false => None,
         };
         let mut quarantined = quarantine::of_directory(directory)?;
-        quarantine::forget_places(directory, &mut quarantined)?;
         quarantined.extend(rows.left.iter().cloned());
         if options.drop_dead {
             // Places are counted in row versions, and some are left out.

@@ -9,13 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::{Flaw, RowBuffer};
+use crate::codec::RowBuffer;
 use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
-use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::legacy::{Family, decode_record};
 use crate::model::{
     Catalog, Operation, PackedRow, RowBatch, RowPart, RowRef, RowSource, RowStream,
 };
@@ -62,8 +60,7 @@ impl<'d> TakenUp<'d> {
             tables: BTreeMap::new(),
             left: Vec::new(),
         };
-        let mut records = quarantine::read(&**directory.disk(), directory.path())?;
-        quarantine::forget_places(directory, &mut records)?;
+        let mut records = quarantine::read(directory, report)?;
         records.sort_by_key(|record| record.sequence);
         let catalog = directory.catalog();
         let names = DecidableNames {
@@ -123,7 +120,7 @@ impl<'d> TakenUp<'d> {
     }
 
     fn record(&mut self, record: &Quarantined, database: &str, report: &mut Report) -> Result<()> {
-        let operation = self.operation(record)?;
+        let operation = record.operation(self.directory.path())?;
         let name = operation.table().unwrap_or_default().to_owned();
         let finding = |code: Code| {
             Finding::new(code)
@@ -191,24 +188,6 @@ impl<'d> TakenUp<'d> {
         }
         report.add(finding(Code::TakenUp));
         Ok(())
-    }
-
-    /// The operation that the raw bytes hold.
-    fn operation(&self, record: &Quarantined) -> Result<Operation> {
-        let bad = |found: String| {
-            let path = self.directory.path().join(QUARANTINE_NAME);
-            let expected = format!("the bytes of record {}", record.sequence);
-            Error::damage(&path, 0, Code::BadQuarantine, found, expected)
-        };
-        let family: Family = record.family.parse().map_err(bad)?;
-        let raw = base16ct::lower::decode_vec(&record.raw)
-            .map_err(|_| bad("digits that are not hexadecimal".into()))?;
-        match decode_record(&raw, family) {
-            Ok((sequence, _, operation)) if sequence == record.sequence => Ok(operation),
-            Ok((sequence, ..)) => Err(bad(format!("record {sequence}"))),
-            Err(Flaw::Short { .. }) => Err(bad("a record cut short".into())),
-            Err(Flaw::Bad { code, .. }) => Err(bad(code.to_string())),
-        }
     }
 
     /// Visible row versions of a table.
