@@ -55,10 +55,7 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
         None => {
             let report = compact(&args.dir, &open)?;
             let findings = report.findings.clone();
-            let exit = match findings.is_empty() {
-                true => Exit::Done,
-                false => Exit::Damage,
-            };
+            let exit = Exit::from(&Report::of(&findings));
             (report, findings, exit)
         }
         Some(target) => {

@@ -328,6 +328,31 @@ impl Directory {
         }
     }
 
+    /// Whether a table holds exactly the row versions that records in quarantine
+    /// count: then a row index means the row that it meant.
+    ///
+    /// # Errors
+    /// When what describes the table cannot be read.
+    pub fn keeps_row_indexes(&self, database: usize, table: usize) -> Result<bool> {
+        match &self.backend {
+            // A server only adds versions; what is lost leaves no index behind.
+            Backend::Legacy { recovery, .. } => {
+                let table = recovery.overlay.table_at(database, table);
+                Ok(table.is_some_and(|table| table.state().lost.is_empty()))
+            }
+            Backend::Ours(store) => store.is_as_made(database, table),
+        }
+    }
+
+    /// Whether a file of ours beside the data, which may be absent, is as it was
+    /// written, as far as anything says what was written.
+    pub fn is_beside_whole(&self, name: &str) -> bool {
+        match &self.backend {
+            Backend::Legacy { .. } => true,
+            Backend::Ours(store) => store.is_beside_whole(name),
+        }
+    }
+
     /// Visible row versions of a table.
     ///
     /// # Errors

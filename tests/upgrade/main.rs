@@ -10,6 +10,7 @@
 mod compact;
 mod independent;
 mod outputs;
+mod quarantine;
 mod refuses;
 mod salvage_ours;
 #[path = "../support/mod.rs"]

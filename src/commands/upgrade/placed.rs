@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::commands::{Backend, Directory};
 use crate::engine::ATTRIBUTION_NAME;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
+use crate::file::{Disk, DiskWriter, EntryKind, SourceFile, SourceReader};
 use crate::finding::{Code, Finding};
 use crate::legacy::Wal;
 use crate::recovery::Confidence;
@@ -170,8 +170,12 @@ pub(super) fn write(
         Backend::Ours(_) => {
             let earlier = directory.path().join(ATTRIBUTION_NAME);
             let source = &**directory.disk();
-            if source.kind(&earlier)?.is_none() {
-                return Ok(());
+            // What is not as it was written was said to be lost.
+            let is_whole = directory.is_beside_whole(ATTRIBUTION_NAME);
+            match source.kind(&earlier)? {
+                None => return Ok(()),
+                Some(kind) if !is_whole && kind != EntryKind::File => return Ok(()),
+                Some(_) => {}
             }
             let file = SourceFile::open_on(source, &earlier)?;
             if file.len() > MAX_LEN {

@@ -119,8 +119,9 @@ impl LiveStore {
             })
         };
         // Of a table that was never changed, the files may be as they were made.
-        let is_new =
-            before.rows == before.live && descriptor::read(&handle.place)?.document.checkpoint == 0;
+        let described = descriptor::read(&handle.place)?;
+        let made_at = Lsn(described.document.checkpoint);
+        let is_new = before.rows == before.live && made_at == Lsn::default();
         let mut as_made = handle.place.clone();
         if is_new {
             as_made.address.lsns.first = Lsn::default();
@@ -142,15 +143,22 @@ impl LiveStore {
             staged = stage(&handle.place)?;
         }
         let (new_len, old_len) = staged.lens(&*self.disk)?;
-        if changed {
+        // One copy of a descriptor may be bad; what is written anew has two.
+        let is_described = described.damage.is_none();
+        if changed || !is_described {
             let mut batch = Batch::new();
-            staged.install(&handle.place, &mut batch);
+            let lsn = match changed {
+                true => writer.log.end().at,
+                false => made_at,
+            };
+            if changed {
+                staged.install(&handle.place, &mut batch);
+            }
             let counts = staged.counts;
             {
                 let mut catalog = self.catalog_mut();
                 catalog.set_state(handle.owner, counts, None);
-                let (control, lsn) = (&writer.control, writer.log.end().at);
-                catalog.put_descriptor(&mut batch, control, lsn, handle.owner)?;
+                catalog.put_descriptor(&mut batch, &writer.control, lsn, handle.owner)?;
             }
             let done = self.carry_out(&mut writer, batch);
             writer.need(done)?;
@@ -165,7 +173,7 @@ impl LiveStore {
             table: handle.schema().name.clone(),
             rows: (before.rows, staged.counts.rows),
             len: (old_len, new_len),
-            changed,
+            changed: changed || !is_described,
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::pages::address::{Lsn, Lsns, TableAddress};
 use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::beside::changed_beside;
 use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
@@ -176,7 +177,8 @@ impl LiveStore {
             recovered.control.first = Lsns::random_first();
         }
         clear_leftovers(&**disk, dir)?;
-        let findings = rebuild_catalogs(&recovered, dir)?;
+        let mut findings = rebuild_catalogs(&recovered, dir)?;
+        findings.extend(recovered.findings.clone());
         let control = &recovered.control;
         let files = control.shape.tables();
         let access = Access {
@@ -184,6 +186,10 @@ impl LiveStore {
             write: true,
         };
         let catalog = LiveCatalog::read(disk, dir, control, &access)?;
+        let wrong = changed_beside(&**disk, dir, &catalog.global.beside)?;
+        wrong
+            .into_values()
+            .for_each(|finding| findings.add(finding));
         let mut pending = 0;
         let end = replay(disk, dir, &recovered, |owner, entry, at| {
             let handle = catalog.tables.get(&owner);
@@ -234,7 +240,8 @@ impl LiveStore {
         Ok(store)
     }
 
-    /// What was lost with files that opening it wrote anew.
+    /// What was lost with files that opening it wrote anew, and what is wrong with
+    /// others that a store can do without.
     pub fn findings(&self) -> &Report {
         &self.findings
     }

@@ -1,9 +1,10 @@
 //! A directory of ours, opened for reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside::changed_beside;
 use super::catalog_file::{Global, Metadata};
 use super::control::{self, Control, Origin};
 use super::descriptor;
@@ -41,6 +42,8 @@ pub struct Store {
     pub(super) tables: Vec<Vec<StoredTable>>,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) findings: Report,
+    /// Names of files beside the catalog that are not as they were written.
+    pub(super) changed_beside: BTreeSet<String>,
     /// Keeps writers out for as long as the view is there.
     pub(super) _lock: Option<Arc<dyn DiskFile>>,
 }
@@ -110,7 +113,8 @@ impl Store {
 
     /// Opens a directory: reads control file and catalog, and no rows.
     ///
-    /// One bad slot of the control file is no obstacle; `verify` reports it.
+    /// One bad slot of the control file is no obstacle, and neither is a file beside
+    /// the catalog that is lost or changed: they are among the findings.
     ///
     /// # Errors
     /// When a file is missing, damaged, or of another directory.
@@ -199,15 +203,21 @@ impl Store {
             tables.push(stored);
             databases.push(metadata.into_database());
         }
+        let wrong = changed_beside(&**disk, dir, &global.beside)?;
         let mut store = Store {
             files: recovered.control.shape.tables(),
             catalog: global.into_catalog(databases),
             control: recovered.control.clone(),
             tables,
             findings,
+            changed_beside: wrong.keys().cloned().collect(),
             _lock: None,
         };
         store.replay(recovered, dir, &owners)?;
+        store.findings.extend(recovered.findings.clone());
+        wrong
+            .into_values()
+            .for_each(|finding| store.findings.add(finding));
         Ok(store)
     }
 
@@ -267,6 +277,11 @@ impl Store {
         &self.findings
     }
 
+    /// Whether a file beside the catalog, which may be absent, is as it was written.
+    pub fn is_beside_whole(&self, name: &str) -> bool {
+        !self.changed_beside.contains(name)
+    }
+
     /// How its tables lie in files.
     pub fn layout(&self) -> Layout {
         self.control.shape.layout
@@ -290,6 +305,20 @@ impl Store {
     /// Rows of a table that a user sees; 0 for a table that is not there.
     pub fn live_count(&self, database: usize, table: usize) -> u64 {
         self.table(database, table).map_or(0, |t| t.counts.live)
+    }
+
+    /// Whether a table holds exactly the row versions that it was made with:
+    /// nothing was added, changed or compacted since, and nothing is lost.
+    ///
+    /// # Errors
+    /// `Usage` for a table that is not there; when its descriptor cannot be read.
+    pub fn is_as_made(&self, database: usize, table: usize) -> Result<bool> {
+        let stored = self.known(database, table)?;
+        match stored.rows {
+            // Whoever writes files of a table anew says so in its descriptor.
+            Rows::Files => Ok(descriptor::read(&stored.place)?.document.checkpoint == 0),
+            Rows::Live(_) | Rows::Unreadable(_) | Rows::Whole(_) => Ok(false),
+        }
     }
 
     /// The files that hold a table.

@@ -27,7 +27,7 @@ use crate::report::Report;
 use crate::work::Threads;
 
 use log::{Log, read_log};
-use survey::{FoundTable, find_catalog, find_control};
+use survey::{FoundCatalog, FoundTable, find_catalog, find_control};
 
 /// Lost units of one table that are named one by one.
 const MOST_NAMED: u64 = 100;
@@ -58,7 +58,11 @@ impl Store {
             false => recovered.control.cluster(Lsns::ANY.last),
         };
         let found = (&recovered, cluster);
-        let (global, databases) = find_catalog(found, dir, &*files, &mut report)?;
+        let FoundCatalog {
+            global,
+            databases,
+            changed_beside,
+        } = find_catalog(found, dir, &*files, &mut report)?;
         let mut store = Store {
             control: recovered.control.clone(),
             catalog: Catalog {
@@ -68,6 +72,7 @@ impl Store {
             tables: Vec::new(),
             files,
             findings: report,
+            changed_beside,
             _lock: lock,
         };
         let owners = store.take_in(databases, overlays, &recovered)?;
