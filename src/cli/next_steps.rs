@@ -119,7 +119,7 @@ impl Again {
     }
 
     /// With more words.
-    fn with(&self, words: &[&str]) -> Self {
+    pub(super) fn with(&self, words: &[&str]) -> Self {
         let more = words.iter().map(OsString::from);
         Again(self.0.iter().cloned().chain(more).collect())
     }
@@ -130,7 +130,7 @@ impl Again {
     }
 
     /// As it can be pasted.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let words: Vec<String> = self.0.iter().map(quoted).collect();
         words.join(" ")
     }

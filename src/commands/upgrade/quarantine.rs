@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
+use crate::file::{Disk, DiskWriter, SourceReader};
 use crate::finding::Code;
 use crate::legacy::{FRAME_LEN, LegacyDir};
 use crate::recovery::{Recovery, SetAside};
@@ -88,12 +88,11 @@ fn quarantined(
 ///
 /// # Errors
 /// When it cannot be read or is no such file.
-pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Vec<Quarantined>> {
-    let path = dir.join(QUARANTINE_NAME);
-    if disk.kind(&path)?.is_none() {
+pub(super) fn read(directory: &Directory) -> Result<Vec<Quarantined>> {
+    let path = directory.path().join(QUARANTINE_NAME);
+    let Some(file) = directory.beside(QUARANTINE_NAME)? else {
         return Ok(Vec::new());
-    }
-    let file = SourceFile::open_on(disk, &path)?;
+    };
     // Parsed as it is read: what is no such file ends it at once, however long.
     let text = BufReader::new(SourceReader::new(&file));
     let mut lines = serde_json::Deserializer::from_reader(text).into_iter();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::{Flaw, RowBuffer};
 use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
-use crate::engine::QUARANTINE_NAME;
+use crate::engine::{ATTRIBUTION_NAME, QUARANTINE_NAME};
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, decode_record};
@@ -42,6 +42,21 @@ struct TakenRows {
     dead: BTreeMap<u64, u64>,
 }
 
+/// What was read; where something stands in the place of the file, it is lost
+/// if what can be kept is being kept.
+fn or_lost<T>(directory: &Directory, read: Result<T>, report: &mut Report) -> Result<Option<T>> {
+    match read {
+        Err(Error::Damage(damage)) if directory.salvages() && damage.code == Code::NotRegular => {
+            let finding = Finding::new(Code::BytesLost).file(&damage.file);
+            let (found, expected) = (&damage.found, &damage.expected);
+            let detail = format!("found {found}, expected {expected}; what it said is lost");
+            report.add(finding.detail(detail));
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
 impl<'d> TakenUp<'d> {
     /// Applies what the user decided about the directory's quarantine, which
     /// may be absent.
@@ -60,7 +75,11 @@ impl<'d> TakenUp<'d> {
             tables: BTreeMap::new(),
             left: Vec::new(),
         };
-        let mut records = quarantine::read(&**directory.disk(), directory.path())?;
+        let records = quarantine::read(directory);
+        let mut records = or_lost(directory, records, report)?.unwrap_or_default();
+        if let Backend::Ours(_) = directory.backend() {
+            or_lost(directory, directory.beside(ATTRIBUTION_NAME), report)?;
+        }
         records.sort_by_key(|record| record.sequence);
         let catalog = directory.catalog();
         let names = DecidableNames {
