@@ -12,6 +12,7 @@ mod independent;
 mod outputs;
 mod refuses;
 mod salvage_ours;
+mod salvage_unread;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;
