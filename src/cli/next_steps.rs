@@ -89,6 +89,16 @@ impl Again {
         Again(words.into_iter().chain(paths).collect())
     }
 
+    /// Any command, to run again.
+    pub(super) fn of(words: &[OsString]) -> Self {
+        Again(words.to_vec())
+    }
+
+    /// Its words.
+    pub(super) fn words(&self) -> &[OsString] {
+        &self.0
+    }
+
     /// The options of these words, each with its value where it has one.
     fn options(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
         let mut words = self.0.iter().map(OsString::as_os_str);
@@ -117,7 +127,7 @@ impl Again {
     }
 
     /// With more options, before the word behind which there are none.
-    fn with(&self, words: &[&str]) -> Self {
+    pub(super) fn with(&self, words: &[&str]) -> Self {
         let mut all = self.0.clone();
         let end = all.iter().position(|word| word == "--");
         let at = end.unwrap_or(all.len());
@@ -131,7 +141,7 @@ impl Again {
     }
 
     /// As it can be pasted.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let words: Vec<String> = self.0.iter().map(quoted).collect();
         words.join(" ")
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::engine::Store;
 use crate::error::{Error, Result};
 use crate::file::{
-    Disk, InUse, LocalDisk, Phase, Progress, SourceDir, Unchanged, WatchedDisk, tree_len,
+    DataDisk, Disk, InUse, LocalDisk, Phase, Progress, SourceDir, SourceFile, Unchanged,
+    WatchedDisk, tree_len,
 };
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir};
@@ -193,6 +194,7 @@ pub struct Directory {
     progress: Progress,
     backend: Backend,
     unchanged: Unchanged,
+    salvage: bool,
 }
 
 impl Directory {
@@ -235,6 +237,7 @@ impl Directory {
             progress: options.progress.clone(),
             backend,
             unchanged: Unchanged::since_now(path),
+            salvage: options.recovery.salvage,
         })
     }
 
@@ -255,6 +258,23 @@ impl Directory {
     /// On which disk.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// Whether what can be kept of it is being kept, whatever is lost.
+    pub fn salvages(&self) -> bool {
+        self.salvage
+    }
+
+    /// A file that stands beside the catalog of one of ours, if there is one.
+    ///
+    /// # Errors
+    /// Damage when something else has its name; I/O errors.
+    pub fn beside(&self, name: &str) -> Result<Option<Arc<SourceFile>>> {
+        let path = self.path.join(name);
+        match self.disk.kind(&path)? {
+            None => Ok(None),
+            Some(_) => SourceFile::open_on(&*DataDisk::shared(&self.disk), &path).map(Some),
+        }
     }
 
     /// How many threads read it at once.

@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, EntryKind, SourceEntry};
+use super::data_disk::BLOCK_LEN;
+use super::disk::{Disk, DiskFile, EntryKind, SourceEntry, is_unreadable};
 use crate::error::{Error, Result};
 use crate::finding::{Code, counted};
 
@@ -95,7 +96,31 @@ impl SourceFile {
                 })
             }
         };
-        read.map_err(|error| Error::io("read", &self.path, error))
+        read.map_err(|error| match is_unreadable(&error) {
+            true => self.unreadable(error, offset, buffer.len()),
+            false => Error::io("read", &self.path, error),
+        })
+    }
+
+    /// Which of some bytes the disk does not give.
+    fn unreadable(&self, source: io::Error, offset: u64, len: usize) -> Error {
+        let end = offset.saturating_add(len as u64);
+        let mut at = offset;
+        if let Bytes::OnDisk(file) = &self.bytes {
+            let fits = |at: &u64| {
+                let next = (at / BLOCK_LEN + 1).saturating_mul(BLOCK_LEN).min(end);
+                let len = usize::try_from(next.saturating_sub(*at)).unwrap_or_default();
+                file.read_exact_at(&mut vec![0; len], *at).is_ok()
+            };
+            while at < end && fits(&at) {
+                at = (at / BLOCK_LEN + 1).saturating_mul(BLOCK_LEN);
+            }
+        }
+        Error::Unreadable {
+            path: self.path.clone(),
+            offset: if at < end { at } else { offset },
+            source,
+        }
     }
 
     /// Whether the work on the file may go on.

@@ -13,6 +13,7 @@ mod outputs;
 mod quarantine;
 mod refuses;
 mod salvage_ours;
+mod salvage_unread;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;

@@ -11,7 +11,7 @@ use crate::codec::Flaw;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskWriter, EntryKind, SourceFile, SourceReader};
+use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{FRAME_LEN, Family, LegacyDir, decode_record};
 use crate::model::Operation;
@@ -158,12 +158,14 @@ fn forget_places(directory: &Directory, records: &mut [Quarantined]) -> Result<(
 /// When it cannot be read or is no such file.
 pub(super) fn read(directory: &Directory, report: &mut Report) -> Result<Vec<Quarantined>> {
     let path = directory.path().join(QUARANTINE_NAME);
-    let kind = directory.disk().kind(&path)?;
     let is_whole = directory.is_beside_whole(QUARANTINE_NAME);
-    if kind.is_none() || !is_whole && kind != Some(EntryKind::File) {
-        return Ok(Vec::new());
-    }
-    let file = SourceFile::open_on(&**directory.disk(), &path)?;
+    let file = match directory.beside(QUARANTINE_NAME) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Vec::new()),
+        // That it is lost was said when the directory was opened.
+        Err(Error::Damage(_)) if !is_whole => return Ok(Vec::new()),
+        Err(other) => return Err(other),
+    };
     let mut records = match is_whole {
         true => read_all(&file)?,
         false => {

@@ -20,7 +20,7 @@ use crate::engine::store::recovery::{Mode, Replayed, no_table, recover, replay};
 use crate::engine::store::salvage::rebuild_catalogs;
 use crate::engine::table::{Access, LiveTable, TableFiles};
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskFile, LocalDisk};
+use crate::file::{DataDisk, Disk, DiskFile, LocalDisk};
 use crate::model::{Catalog, RowSource, RowStream, Table};
 use crate::report::Report;
 use crate::work::Threads;
@@ -170,6 +170,7 @@ impl LiveStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
+        let disk = &DataDisk::shared(disk);
         let lock = lock_for_changes(&**disk, dir)?;
         let mut recovered = recover(disk, dir, Mode::Write)?;
         if recovered.control.first == Lsn::default() && SegmentFile::list(&**disk, dir)?.is_empty()

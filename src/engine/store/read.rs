@@ -23,8 +23,8 @@ use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{
     Access, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
 };
-use crate::error::{Damage, Error, Result};
-use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile, is_missing};
+use crate::error::{Damage, Error, Result, is_missing};
+use crate::file::{DataDisk, Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceFile};
 use crate::finding::{Code, Finding};
 use crate::model::{Catalog, Database, PageStream, RowPart, RowSource, RowStream, Shown};
 use crate::report::Report;
@@ -142,6 +142,7 @@ impl Store {
     }
 
     fn open_with(disk: &Arc<dyn Disk>, dir: &Path, strict: bool) -> Result<Store> {
+        let disk = &DataDisk::shared(disk);
         let lock = lock(&**disk, dir, Lock::Shared)?;
         let recovered = recover(disk, dir, Mode::Read)?;
         let mut store = Store::of_recovered(&recovered, dir, strict)?;
@@ -159,6 +160,7 @@ impl Store {
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
         let mut findings = Report::new();
         let mut owners = BTreeMap::new();
+        let files = recovered.control.shape.tables();
         for (d, entry) in global.databases.iter().enumerate() {
             let path = database_dir(dir, &entry.name, entry.id);
             let read = Metadata::read(&**disk, &path, cluster_id, entry);
@@ -178,6 +180,7 @@ impl Store {
                 let described = table.describe(&place, &entry.name);
                 let described = match described {
                     Err(error) if !strict => Err(as_damage(error, &descriptor::path(&place))),
+                    Ok(()) if !strict => all_there(&*files, &place, table.counts),
                     described => described,
                 };
                 let rows = match described {
@@ -205,7 +208,7 @@ impl Store {
         }
         let wrong = changed_beside(&**disk, dir, &global.beside)?;
         let mut store = Store {
-            files: recovered.control.shape.tables(),
+            files,
             catalog: global.into_catalog(databases),
             control: recovered.control.clone(),
             tables,
@@ -321,18 +324,37 @@ impl Store {
         }
     }
 
-    /// The files that hold a table.
+    /// Bytes of the files that hold a table; of a damaged one, of those that are
+    /// there.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; I/O errors.
+    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
+    pub fn files_len(&self, database: usize, table: usize) -> Result<u64> {
+        let stored = self.known(database, table)?;
+        let disk = &stored.place.disk;
+        let mut len = 0_u64;
+        for path in self.files(database, table)? {
+            len = len.saturating_add(disk.len_of(&path)?);
+        }
+        Ok(len)
+    }
+
+    /// The files that hold a table; of a damaged one, those that are there.
+    ///
+    /// # Errors
+    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
-        let place = &self.known(database, table)?.place;
-        let mut files = self.files.files(place)?;
+        let stored = self.known(database, table)?;
+        let place = &stored.place;
+        if let Rows::Unreadable(_) | Rows::Whole(_) = &stored.rows {
+            return self.files.present_files(place);
+        }
+        let mut files = self.files.files(place, stored.counts)?;
         // Derived ones need not be there.
-        let main = files.first().cloned();
+        let derived = self.files.derived_files(place);
         files.retain(|path| {
             let is_there = matches!(place.disk.kind(path), Ok(Some(_)));
-            is_there || Some(path) == main.as_ref()
+            is_there || !derived.contains(path)
         });
         Ok(files)
     }
@@ -409,6 +431,19 @@ impl Overlay {
         let xmax = None;
         self.inserted.push(WholeRow { id, bytes, xmax });
     }
+}
+
+/// Checks that the files of a table are there, without reading them.
+fn all_there(files: &dyn TableFiles, place: &TablePlace, counts: TableCounts) -> Result<()> {
+    let derived = files.derived_files(place);
+    let all = files.files(place, counts)?;
+    for path in all.iter().filter(|path| !derived.contains(path)) {
+        if place.disk.kind(path)? != Some(EntryKind::File) {
+            // Says what is wrong with it.
+            place.disk.open(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// A file that is missing or none is damage of the directory.

@@ -18,7 +18,7 @@ use crate::finding::Code;
 use crate::work::Threads;
 
 /// The index of a table in its directory.
-fn index_path(dir: &Path) -> PathBuf {
+pub(super) fn index_path(dir: &Path) -> PathBuf {
     dir.join("key.index")
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::page_files::PagePlace;
-use super::{free_space_map, live, reader, verify, views, whole_units, writer};
+use super::{free_space_map, key_index, live, reader, verify, views, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
@@ -33,11 +33,17 @@ impl Paged {
 }
 
 impl TableFiles for Paged {
-    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+    fn files(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<PathBuf>> {
         let place = self.place(table);
+        place.check_files(counts)?;
         let pages = (0..place.file_count()).map(|index| place.file(index));
         let map = free_space_map::map_path(&place.dir);
         Ok(pages.chain([map]).collect())
+    }
+
+    fn derived_files(&self, table: &TablePlace) -> Vec<PathBuf> {
+        let dir = self.place(table).dir;
+        vec![free_space_map::map_path(&dir), key_index::index_path(&dir)]
     }
 
     fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
@@ -69,8 +75,10 @@ impl TableFiles for Paged {
         writer::start(table, self.place(table), lsn)
     }
 
-    fn parts(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<RowPart>> {
-        reader::parts(&self.place(table))
+    fn parts(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+        let place = self.place(table);
+        place.check_files(counts)?;
+        reader::parts(&place)
     }
 
     fn open_part(
@@ -87,10 +95,12 @@ impl TableFiles for Paged {
     fn pages<'t>(
         &self,
         table: &'t TablePlace,
-        _counts: TableCounts,
+        counts: TableCounts,
         shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>> {
-        let views = views::PageViews::new(self.place(table), table.arity, shown);
+        let place = self.place(table);
+        place.check_files(counts)?;
+        let views = views::PageViews::new(place, table.arity, shown);
         Ok(Box::new(views))
     }
 

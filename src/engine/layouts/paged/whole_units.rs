@@ -1,6 +1,5 @@
 //! The whole pages of a damaged table.
 
-use std::io;
 use std::sync::Arc;
 
 use super::chain::ChainReader;
@@ -41,13 +40,14 @@ impl AnyPages {
         {
             return Ok(Some(file.clone()));
         }
-        match SourceFile::open_on(&*self.place.disk, &self.place.file(index.into())) {
+        let path = self.place.file(index.into());
+        match SourceFile::open_on(&*self.place.disk, &path) {
             Ok(file) => {
                 self.open = Some((index, file.clone()));
                 Ok(Some(file))
             }
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(Error::NotADataDirectory { .. }) => Ok(None),
+            Err(Error::NotADataDirectory { .. } | Error::Damage(_)) => Ok(None),
+            Err(error) if error.is_missing(&path) => Ok(None),
             Err(other) => Err(other),
         }
     }
@@ -156,10 +156,20 @@ impl PageUnits {
             ));
         }
         self.expected = index.saturating_add(1);
-        let per_file = place.pages_per_file;
         let Some(file) = self.pages.file(index)? else {
+            self.lost.push(Unit::Lost(
+                Damage {
+                    file: self.pages.place.file(index.into()),
+                    offset: 0,
+                    code: Code::NotRegular,
+                    found: "no file that can be read".into(),
+                    expected: "a file of pages".into(),
+                },
+                0,
+            ));
             return Ok(true);
         };
+        let per_file = self.pages.place.pages_per_file;
         let whole = file.len() / PAGE_LEN as u64;
         let count = u32::try_from(whole).unwrap_or(per_file).min(per_file);
         let first = index.saturating_mul(per_file);
