@@ -274,6 +274,7 @@ fn where_the_cut_is_uncertain_each_record_is_asked_about_and_can_be_decided() {
 fn a_snapshot_older_than_the_log_is_asked_about() {
     let mut server = Server::new(Release::V1_4, &["a"]);
     server.create("a", "t", columns(true));
+    insert(&mut server, "a", "alder");
     server.checkpoint();
     let older = server.snapshot.clone();
     for name in ["ash", "birch"] {

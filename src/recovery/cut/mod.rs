@@ -105,6 +105,14 @@ pub(super) fn is_marker(record: &WalRecord) -> bool {
     matches!(record.operation, Operation::Checkpoint { .. })
 }
 
+/// The tables of a snapshot: what was done in a lost segment can be of any.
+fn names_in(snapshot: &Snapshot) -> String {
+    let databases = snapshot.catalog.databases.iter();
+    let tables = databases.flat_map(|database| &database.tables);
+    let names: BTreeSet<&str> = tables.map(|table| table.name.as_str()).collect();
+    Vec::from_iter(names).join(", ")
+}
+
 /// The fewest records that a snapshot lacks by no chance.
 const LACKING_LEAST: usize = 2;
 
@@ -163,7 +171,7 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             if ends && !opened_last(&legacy.wal) {
                 report.add(Finding::new(Code::CutUncertain).detail(format!(
                     "rows of the log stand in the snapshot once more, {DELETED}: {}",
-                    names_of(records)
+                    names_in(snapshot)
                 )));
             }
         }
@@ -181,14 +189,13 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         }
         Split::Unclear { present, absent } => {
             let since = records.get(after..).unwrap_or_default();
-            let why = match hidden {
-                Hidden::Excluded => String::new(),
-                Hidden::Possible | Hidden::Likely => format!(", {DELETED}"),
+            let (why, names) = match hidden {
+                Hidden::Excluded => (String::new(), names_of(since)),
+                Hidden::Possible | Hidden::Likely => (format!(", {DELETED}"), names_in(snapshot)),
             };
             let mut finding = Finding::new(Code::CutUncertain).detail(format!(
-                "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}{why}: {}",
-                counted(since.len(), "record"),
-                names_of(since)
+                "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}{why}: {names}",
+                counted(since.len(), "record")
             ));
             if let Some(first) = records.get(after) {
                 finding = finding.sequence(first.sequence);
@@ -196,10 +203,17 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             report.add(finding);
         }
     }
-    if let Some(marker) = marker.filter(|_| !report.has(Code::CutUncertain)) {
+    lost_instance::report(legacy, snapshot, after, report);
+    // Page storage keeps rows elsewhere, and a lost instance has none.
+    let has_rows = snapshot
+        .rows
+        .iter()
+        .flatten()
+        .any(|extent| extent.count > 0);
+    let asked = !has_rows || !legacy.page_dirs.is_empty() || report.has(Code::CutUncertain);
+    if let Some(marker) = marker.filter(|_| !asked) {
         let logged = records.get(..marker).unwrap_or_default();
         report.extend(behind(logged, snapshot)?);
     }
-    lost_instance::report(legacy, snapshot, after, report);
     Ok(cut)
 }
