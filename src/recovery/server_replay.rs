@@ -5,10 +5,17 @@
 //! database comes first, whether the snapshot held it already or not, and
 //! checkpoints the result.
 
-use crate::legacy::Wal;
+use crate::legacy::{Wal, WalRecord};
 use crate::model::{Operation, PackedRow, ValueRef};
 
-use super::cut::{RECORDS_PER_CHECKPOINT, is_marker};
+/// Records after which the server checkpoints (format page, "Server rules").
+/// Fewer than these cannot have caused a checkpoint that nobody marked.
+pub const RECORDS_PER_CHECKPOINT: usize = 100;
+
+/// Whether a record is a Checkpoint.
+pub(super) fn is_marker(record: &WalRecord) -> bool {
+    matches!(record.operation, Operation::Checkpoint { .. })
+}
 
 /// A start of the server over a log that already held records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

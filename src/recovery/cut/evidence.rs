@@ -9,11 +9,7 @@ use crate::model::{
     Column, DataType, Operation, PackedRow, RowRef, RowStream, TableAt, TablesByName,
 };
 
-use super::hidden_start::Hidden;
-
-/// Records after which the server checkpoints (format page, "Server rules").
-/// Fewer than these cannot have caused a checkpoint that nobody marked.
-pub const RECORDS_PER_CHECKPOINT: usize = 100;
+use crate::recovery::server_replay::RECORDS_PER_CHECKPOINT;
 
 /// Segments that a checkpoint keeps, the newest by name (format page, "WAL").
 pub(super) const SEGMENTS_KEPT: usize = 2;
@@ -136,9 +132,15 @@ impl Evidence {
         (count(Sign::Present), count(Sign::Absent))
     }
 
-    /// Where the cut is, with what a start of which the log shows nothing would
-    /// have left.
-    pub(super) fn split(&self, wal: &Wal, after: usize, family: Family, hidden: Hidden) -> Split {
+    /// Where the cut is; whether there can have been a start of which the log
+    /// shows nothing is told.
+    pub(super) fn split(
+        &self,
+        wal: &Wal,
+        after: usize,
+        family: Family,
+        hidden_start: bool,
+    ) -> Split {
         let (present, absent) = self.counts();
         let unclear = Split::Unclear { present, absent };
         // Since 1.5 rows are deleted and vacuumed without a record, so a record
@@ -154,7 +156,7 @@ impl Evidence {
                 return Split::After;
             }
             let started = present > 0 && self.start_can_have_written(wal, after);
-            let replayed = hidden != Hidden::Excluded && !self.signs.is_empty();
+            let replayed = hidden_start && !self.signs.is_empty();
             return match proven || started || replayed {
                 true => unclear,
                 false => Split::Before,

@@ -12,10 +12,9 @@ use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, Wal};
 use crate::model::{Operation, RowStream};
-use crate::recovery::server_replay::starts;
+use crate::recovery::server_replay::{is_marker, starts};
 
 use super::evidence::{SLACK_ROWS, changes, row_hash, row_hash_owned};
-use super::is_marker;
 
 /// Updates of a table that are looked for where the replay leaves them.
 const UPDATES_LOOKED_FOR: usize = 64;

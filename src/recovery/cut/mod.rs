@@ -15,13 +15,13 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{Family, LegacyDir, Snapshot, WalRecord};
-use crate::model::Operation;
 use crate::report::Report;
 
 use evidence::{Evidence, SEGMENTS_KEPT, Split, changes, opened_last};
 use hidden_start::Hidden;
 
-pub use evidence::RECORDS_PER_CHECKPOINT;
+pub use super::server_replay::RECORDS_PER_CHECKPOINT;
+pub(super) use super::server_replay::is_marker;
 pub(super) use evidence::{Sign, has_key, row_hash, row_hash_owned, signs};
 
 /// Where the tail begins, and why.
@@ -100,11 +100,6 @@ impl Cut {
     }
 }
 
-/// Whether a record is a Checkpoint.
-pub(super) fn is_marker(record: &WalRecord) -> bool {
-    matches!(record.operation, Operation::Checkpoint { .. })
-}
-
 /// The tables of a snapshot: what was done in a lost segment can be of any.
 fn names_in(snapshot: &Snapshot) -> String {
     let databases = snapshot.catalog.databases.iter();
@@ -165,7 +160,12 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         true => Hidden::Excluded,
         false => hidden_start::look(&legacy.wal, snapshot)?,
     };
-    match evidence.split(&legacy.wal, after, snapshot.family, hidden) {
+    match evidence.split(
+        &legacy.wal,
+        after,
+        snapshot.family,
+        hidden != Hidden::Excluded,
+    ) {
         Split::Before => {
             let ends = cut.tail.is_empty() && hidden == Hidden::Likely;
             if ends && !opened_last(&legacy.wal) {
