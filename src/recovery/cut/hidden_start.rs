@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, Wal};
-use crate::model::{Operation, RowStream};
+use crate::model::{Operation, RowStream, TablesByName};
 use crate::recovery::server_replay::{is_marker, starts};
 
 use super::evidence::{SLACK_ROWS, changes, row_hash, row_hash_owned};
@@ -60,6 +60,7 @@ pub(super) fn look(wal: &Wal, snapshot: &Snapshot) -> Result<Hidden> {
     let replays = starts.len() as u64 + 2;
     let logged = logged(wal, snapshot, &starts);
     let databases = snapshot.catalog.databases.len();
+    let tables = TablesByName::new(&snapshot.catalog);
     let mut possible = vec![true; databases];
     let mut telling = 0;
     for (name, log) in &logged {
@@ -67,13 +68,12 @@ pub(super) fn look(wal: &Wal, snapshot: &Snapshot) -> Result<Hidden> {
         let mut holders = 0;
         let last = log.inserts.saturating_mul(replays) + SLACK_ROWS;
         let changes = log.updates + log.deletes;
-        for (d, database) in snapshot.catalog.databases.iter().enumerate() {
+        for d in 0..databases {
             let Some(possible) = possible.get_mut(d) else {
                 continue;
             };
-            let extent = database
-                .table_index(name)
-                .and_then(|t| snapshot.extent(d, t));
+            let own = tables.named(name).iter().find(|at| at.database == d);
+            let extent = own.and_then(|at| snapshot.extent(d, at.table));
             let Some(extent) = extent else {
                 *possible &= !log.created || log.reshaped;
                 continue;
