@@ -236,6 +236,18 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
             other,
         ));
     }
+    // Nothing but the quarantine is left of the log that a directory of ours came of.
+    let of_ours = report.undecided.iter().filter(|_| !legacy);
+    for one in of_ours.filter(|one| !other.assigns(&one.table)) {
+        if let Some(database) = one.databases.first() {
+            let decision = format!("{}={database}", one.table);
+            steps.push(Step::new(
+                "to decide for the records of a table in quarantine",
+                [other.with(&["--assign", &decision]).line()],
+            ));
+            break;
+        }
+    }
     steps
 }
 

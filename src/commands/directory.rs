@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::Store;
+use crate::engine::{QUARANTINE_NAME, Store};
 use crate::error::{Error, Result};
 use crate::file::{
     DataDisk, Disk, InUse, LocalDisk, Phase, Progress, SourceDir, SourceFile, Unchanged,
@@ -81,6 +81,11 @@ impl Opened {
         }
         if LegacyDir::is_one(&dir)? {
             let mut legacy = LegacyDir::read_watched(dir, family, (threads, progress))?;
+            // An upgrade reads it, whoever wrote the snapshot beside it.
+            let quarantine = path.join(QUARANTINE_NAME);
+            let kept = Finding::new(Code::Quarantined).file(&quarantine);
+            let report = std::mem::take(&mut legacy.report);
+            legacy.report = report.replaced(Code::ForeignFile, &quarantine, &kept);
             if options.look_for_writers {
                 report_writers(path, &mut legacy.report);
             }

@@ -163,7 +163,7 @@ codes! {
         "Assign it with `--assign TABLE=DATABASE`, or keep it aside with `--on-ambiguous quarantine`.";
     Quarantined "quarantined" Warning
         "Records whose database is unknown were kept aside in quarantine.jsonl."
-        "Decide about them and upgrade again with `--attribution`.";
+        "Decide about them with `--assign TABLE=DATABASE` in another upgrade.";
     PlacedByLikelihood "placed-by-likelihood" Warning
         "Records were placed into the likeliest of several databases, and nothing proves that they belong there."
         "See why with `rustdb-inspect wal SOURCE --attribute`; attribution.jsonl lists them, and a decision file can move them in another upgrade.";
