@@ -34,7 +34,7 @@ pub use output::{OutputFile, OutputOptions, write_output};
 pub use owner::Ownership;
 pub use progress::{Phase, Progress, ProgressNow, Watch, WatchedDisk};
 pub use scratch::{Scratch, scratch_dir};
-pub use source::{SourceDir, SourceFile, SourceReader, read_text};
+pub use source::{SourceDir, SourceFile, SourceReader, read_error, read_text};
 pub use staging::{Staging, TargetPlace, check_target};
 pub use tree::{files_below, remove_tree, tree_len, tree_usage};
 pub use unchanged::Unchanged;

@@ -117,7 +117,7 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
 
 /// Rows that a lost block of 4 KiB may take with it: a block of rows of 64 KiB,
 /// a record of 16 KiB, a page of 8 KiB.
-pub fn most_lost(layout: Layout) -> usize {
+fn most_lost(layout: Layout) -> usize {
     let row_len = 60;
     match layout {
         Layout::PerTable => 2 * 65_536 / row_len,

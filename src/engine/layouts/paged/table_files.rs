@@ -110,8 +110,9 @@ impl TableFiles for Paged {
         counts: Option<TableCounts>,
         arity: Option<usize>,
     ) -> Result<Box<dyn WholeUnits + 't>> {
-        let _ = (counts, arity);
-        Ok(Box::new(whole_units::PageUnits::new(self.place(table))?))
+        let _ = arity;
+        let units = whole_units::PageUnits::new(self.place(table), counts.unwrap_or_default())?;
+        Ok(Box::new(units))
     }
 
     fn verify(

@@ -11,6 +11,7 @@ use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::page::{Bounds, PageHeader};
 use crate::engine::rows::block::WholeRow;
+use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Unit, WholeUnits};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
@@ -105,11 +106,11 @@ pub(super) struct PageUnits {
 }
 
 impl PageUnits {
-    /// The pages at a place.
+    /// The pages at a place, which should hold `counts`.
     ///
     /// # Errors
     /// I/O errors.
-    pub(super) fn new(place: PagePlace) -> Result<Self> {
+    pub(super) fn new(place: PagePlace, counts: TableCounts) -> Result<Self> {
         let mut files = Vec::new();
         if place.disk.kind(&place.dir)? == Some(crate::file::EntryKind::Dir) {
             for entry in place.disk.entries(&place.dir)? {
@@ -126,6 +127,13 @@ impl PageUnits {
         }
         files.sort_unstable();
         files.reverse();
+        let all_lost = (files.is_empty() && counts.rows > 0).then(|| Damage {
+            file: place.file(0),
+            offset: 0,
+            code: Code::MissingFile,
+            found: "no page file".into(),
+            expected: format!("the pages of {} row versions", counts.rows),
+        });
         Ok(PageUnits {
             pages: AnyPages::new(place.clone()),
             chain: ChainReader::new(AnyPages::new(place)),
@@ -133,7 +141,10 @@ impl PageUnits {
             expected: 0,
             rest: 0..0,
             odd_len: 0,
-            lost: Vec::new(),
+            lost: all_lost
+                .map(|lost| Unit::Lost(lost, 0))
+                .into_iter()
+                .collect(),
         })
     }
 
