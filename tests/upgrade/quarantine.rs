@@ -192,8 +192,9 @@ fn a_bad_slot_of_control_is_said_and_the_rows_stay_readable() {
         bytes[slot..slot + 4096].fill(0);
         fs::write(&file, bytes).unwrap();
         assert_eq!(bodies(&dir, 1).len(), LIVE);
-        let said = inspect(["info", &dir]).exits(1).stderr;
-        assert!(said.contains("control"), "{said}");
+        let said = inspect(["info", &dir]).exits(1).stdout;
+        let place = format!("control, offset {slot}");
+        assert!(said.contains(&place), "{said}");
         migrate(["upgrade", &dir, &kept]).exits(1);
         migrate(["upgrade", &dir, &kept, "--salvage"]).exits(1);
         assert_eq!(bodies(&kept, 0).len(), LIVE);
