@@ -17,7 +17,7 @@ use std::io;
 use std::time::Instant;
 
 use rustdb_migrate::codec::{ByteWriter, MadeRows, encode_row, pack_row};
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, StoreOptions, create};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, RowSource, RowStream, Table, ValueRef,
@@ -91,15 +91,19 @@ fn layout(layout: Layout, rows: u64) -> (u64, f64) {
     create(parent.path(), layout, &catalog(), &Rows(rows), &origin).unwrap();
     let mut options = StoreOptions::default();
     options.checkpoint_every = CHECKPOINT_EVERY;
-    let store = LiveStore::open(parent.path(), options).unwrap();
+    let mut store = LiveStore::open(parent.path(), options).unwrap();
     let table = store.table("shop", "t0").unwrap();
     // The first look for a key may build an index.
-    table.read().find(&ValueRef::Integer(0)).unwrap();
+    table.find(&ValueRef::Integer(0)).unwrap();
+    let table = table.id();
     let before = written();
     let start = Instant::now();
     for id in rows..rows + INSERTS {
-        store.insert(&table, &values(id), 2).unwrap();
+        let mut tx = store.begin().unwrap();
+        tx.insert(table, &values(id)).unwrap();
+        tx.commit(Durability::Group).unwrap();
     }
+    store.checkpoint().unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let bytes = written() - before;
     let checkpoints = INSERTS / CHECKPOINT_EVERY;

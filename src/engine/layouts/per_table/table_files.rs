@@ -49,9 +49,9 @@ impl TableFiles for PerTable {
         &self,
         table: &TablePlace,
         counts: TableCounts,
-        _access: &Access,
+        access: &Access,
     ) -> Result<Box<dyn LiveTable>> {
-        Ok(Box::new(live::LivePerTable::open(table, counts)?))
+        Ok(Box::new(live::LivePerTable::open(table, counts, access)?))
     }
 
     fn pages<'t>(
