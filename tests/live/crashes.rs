@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions, verify_on};
 use rustdb_migrate::error::Error;
+use rustdb_migrate::finding::{Code, Finding};
 use rustdb_migrate::report::Report;
 
 use crate::model::{normal, of_live, of_view};
@@ -102,12 +103,24 @@ fn come_back(run: &mut Run, disk: &SimDisk, seed: u64) {
     run.model = view;
     run.states = vec![run.model.clone()];
     store.checkpoint().unwrap();
-    run.store = Some(store);
     let mut report = Report::new();
     let coverage = verify_on(&disk.shared(), root(), Level::Structure, &mut report).unwrap();
-    let findings: Vec<_> = report.findings().iter().collect();
+    // A transaction that changes the catalog writes the rows of tables of the layout
+    // append behind their end before it is in the log: nobody reads them there.
+    let is_left = |finding: &&Finding| finding.code == Code::CrashLeftover;
+    let is_append = store.layout() == Layout::Append;
+    let (left, findings): (Vec<_>, Vec<_>) = report
+        .findings()
+        .iter()
+        .partition(|one| is_append && is_left(one));
     assert!(findings.is_empty(), "seed {seed}: {findings:?}");
-    assert_eq!(coverage.unchecked(), 0, "seed {seed}");
+    let left_len = |one: &&Finding| -> u64 {
+        let len = one.detail.as_deref().unwrap().strip_suffix(" bytes");
+        len.unwrap().parse().unwrap()
+    };
+    let left_len: u64 = left.iter().map(left_len).sum();
+    assert_eq!(coverage.unchecked(), left_len, "seed {seed}");
+    run.store = Some(store);
 }
 
 fn brief(model: &crate::model::Model) -> String {

@@ -7,6 +7,9 @@ use super::schema::{ids, next_id};
 use super::table_slot::TableId;
 use super::transaction::Transaction;
 use crate::codec::RowBuffer;
+use crate::engine::log::Owner;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::counts::TableCounts;
 use crate::error::{Error, Result};
 use crate::model::{RowBatch, RowStream, Table, Value};
 
@@ -37,20 +40,8 @@ impl Transaction<'_> {
         let old = found.owner(ids(found).nth(at).unwrap_or_default());
         let home = self.home(found, owner, &schema);
         let place = self.store.staging_place(&home)?;
-        let slot = self.store.catalog.named(database, table)?;
-        let mut keys = KeyCheck::new(&self.store.disk, &self.store.root);
-        let mut rows = Altered {
-            rows: slot.live.rows()?,
-            change: &mut change,
-            table: &schema,
-            key_before: slot.place.key,
-            keys: &mut keys,
-            altered: RowBuffer::default(),
-        };
-        let files = &self.store.files;
-        let counts = files.write(&place, place.address.lsns.first, &mut rows)?;
-        drop(rows);
-        keys.finish(&schema.name)?;
+        let written = self.write_altered(old, &place, &schema, &mut change);
+        let counts = written.inspect_err(|_| self.store.unstage(&place))?;
         // Nothing is refused from here on.
         self.catalog_change().note_database(owner.database);
         if let Some(slot) = self.store.catalog.take(old) {
@@ -69,6 +60,32 @@ impl Transaction<'_> {
         slot.home = Some(home);
         catalog.tables.insert(owner, slot);
         Ok(id)
+    }
+
+    /// Writes the rows of a table to `place`, made to fit `schema`.
+    fn write_altered(
+        &self,
+        old: Owner,
+        place: &TablePlace,
+        schema: &Table,
+        change: &mut impl FnMut(Vec<Value>) -> Vec<Value>,
+    ) -> Result<TableCounts> {
+        let slot = self.store.catalog.tables.get(&old);
+        let slot = slot.ok_or_else(|| Error::Internal("a table without a place".into()))?;
+        let mut keys = KeyCheck::new(&self.store.disk, &self.store.root);
+        let mut rows = Altered {
+            rows: slot.live.rows()?,
+            change,
+            table: schema,
+            key_before: slot.place.key,
+            keys: &mut keys,
+            altered: RowBuffer::default(),
+        };
+        let files = &self.store.files;
+        let counts = files.write(place, place.address.lsns.first, &mut rows)?;
+        drop(rows);
+        keys.finish(&schema.name)?;
+        Ok(counts)
     }
 }
 
@@ -103,11 +120,13 @@ impl<F: FnMut(Vec<Value>) -> Vec<Value>> RowStream for Altered<'_, F> {
             }
             let key = self.table.primary_key().and_then(|key| values.get(key));
             if let Some(key) = key.filter(|_| row.is_visible()) {
-                let age = match before.as_ref() == Some(key) {
+                let key = index_key(&key.as_ref());
+                // Zeros of either sign are equal and not the same key.
+                let age = match before.is_some_and(|before| index_key(&before.as_ref()) == key) {
                     true => Age::Old,
                     false => Age::New,
                 };
-                self.keys.add(index_key(&key.as_ref()), age)?;
+                self.keys.add(key, age)?;
             }
             let values = values.iter().map(Value::as_ref);
             self.altered.push(values, row.xmin, row.xmax);

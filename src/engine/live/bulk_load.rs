@@ -4,6 +4,8 @@
 use super::keys::{Age, KeyCheck};
 use super::table_slot::TableId;
 use super::transaction::Transaction;
+use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::encoded::EncodedRows;
 use crate::error::{Error, Result};
 use crate::model::RowStream;
@@ -24,26 +26,10 @@ impl Transaction<'_> {
         self.check()?;
         let slot = self.store.catalog.slot(table)?;
         let home = slot.home.as_ref().unwrap_or(&slot.place).clone();
-        let place = self.store.staging_place(&home)?;
-        let slot = self.store.catalog.slot(table)?;
         let before = slot.live.counts().rows;
-        let mut keys = KeyCheck::new(&self.store.disk, &self.store.root);
-        let (files, lsn) = (&self.store.files, place.address.lsns.first);
-        let mut writer = files.start(&place, lsn, Threads::ONE)?;
-        let mut encoded = EncodedRows::default();
-        for (mut rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
-            while let Some(batch) = rows.next_batch()? {
-                encoded.clear();
-                encoded.add(&batch, &place, place.key)?;
-                writer.push(&encoded)?;
-                let visible = encoded.rows().iter().map(|row| row.visible);
-                let of_rows = encoded.keys().iter().zip(visible);
-                let mut of_visible = of_rows.filter(|(_, visible)| *visible);
-                of_visible.try_for_each(|(key, _)| keys.add(*key, age))?;
-            }
-        }
-        let counts = writer.finish()?;
-        keys.finish(&slot.schema.name)?;
+        let place = self.store.staging_place(&home)?;
+        let written = self.write_loaded(table, &place, rows);
+        let counts = written.inspect_err(|_| self.store.unstage(&place))?;
         // Nothing is refused from here on.
         self.catalog_change();
         let (catalog, with, stamps) = self.store.parts();
@@ -56,5 +42,33 @@ impl Transaction<'_> {
         catalog.tables.insert(table.owner, slot);
         self.catalog_change().note_gone(&old);
         Ok(counts.rows.saturating_sub(before))
+    }
+
+    /// Writes the rows of a table and those that are added to it to `place`.
+    fn write_loaded(
+        &self,
+        table: TableId,
+        place: &TablePlace,
+        rows: &mut dyn RowStream,
+    ) -> Result<TableCounts> {
+        let slot = self.store.catalog.slot(table)?;
+        let mut keys = KeyCheck::new(&self.store.disk, &self.store.root);
+        let (files, lsn) = (&self.store.files, place.address.lsns.first);
+        let mut writer = files.start(place, lsn, Threads::ONE)?;
+        let mut encoded = EncodedRows::default();
+        for (mut rows, age) in [(slot.live.rows()?, Age::Old), (Box::new(rows), Age::New)] {
+            while let Some(batch) = rows.next_batch()? {
+                encoded.clear();
+                encoded.add(&batch, place, place.key)?;
+                writer.push(&encoded)?;
+                let visible = encoded.rows().iter().map(|row| row.visible);
+                let of_rows = encoded.keys().iter().zip(visible);
+                let mut of_visible = of_rows.filter(|(_, visible)| *visible);
+                of_visible.try_for_each(|(key, _)| keys.add(*key, age))?;
+            }
+        }
+        let counts = writer.finish()?;
+        keys.finish(&slot.schema.name)?;
+        Ok(counts)
     }
 }

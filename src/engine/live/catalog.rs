@@ -123,7 +123,8 @@ impl Opening<'_> {
 }
 
 impl LiveCatalog {
-    /// Reads the catalog; tables are opened when they are asked for.
+    /// Reads the catalog; tables are opened when they are asked for. Files that
+    /// a checkpoint left which never came to count go away.
     ///
     /// # Errors
     /// Damage; I/O errors.
@@ -133,6 +134,7 @@ impl LiveCatalog {
         let cluster = with.control.cluster(Lsns::ANY.last);
         let cluster_id = cluster.id;
         let global = Global::read(&**disk, root, cluster_id)?;
+        let files = with.control.shape.tables();
         let (mut databases, mut tables) = (Vec::new(), BTreeMap::new());
         for entry in &global.databases {
             let dir = database_dir(root, &entry.name, entry.id);
@@ -140,6 +142,7 @@ impl LiveCatalog {
             metadata.describe(disk, &dir, cluster, entry.id)?;
             for table in &metadata.tables {
                 let place = table.place(disk, &dir, cluster, entry.id);
+                files.tidy(&place)?;
                 let owner = Owner {
                     database: entry.id,
                     table: table.id,

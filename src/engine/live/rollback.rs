@@ -79,7 +79,6 @@ impl LiveStore {
     }
 
     fn take_back(&mut self, undo: &Undo) -> Result<()> {
-        let last_transaction = self.catalog.last_transaction;
         match undo {
             Undo::Tables(owners) if owners.is_empty() => return Ok(()),
             Undo::Tables(owners) => {
@@ -116,7 +115,6 @@ impl LiveStore {
                 _ => catalog.replay(owner, entry, at),
             },
         )?;
-        self.catalog.last_transaction = last_transaction;
         Ok(())
     }
 }

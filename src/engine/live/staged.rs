@@ -9,7 +9,7 @@ use crate::engine::log::Batch;
 use crate::engine::pages::paths::{DATABASE_PREFIX, TablePlace};
 use crate::engine::store::batch_check::STAGING_DIR;
 use crate::error::{Error, Result};
-use crate::file::{Disk, SourceFile};
+use crate::file::{Disk, SourceFile, remove_tree};
 
 /// Bytes that are compared at a time.
 const COMPARE_LEN: usize = 64 * 1024;
@@ -38,6 +38,16 @@ impl LiveStore {
             dir,
             ..home.clone()
         })
+    }
+
+    /// Removes what was written to a staging place, when it is refused after all.
+    pub(super) fn unstage(&self, place: &TablePlace) {
+        let _ = remove_tree(&*self.disk, &place.dir);
+        let staging = self.root.join(STAGING_DIR);
+        let others = self.disk.entries(&staging);
+        if others.is_ok_and(|others| others.is_empty()) {
+            let _ = self.disk.remove_dir(&staging);
+        }
     }
 
     /// Syncs the files at a staging place; where they go.

@@ -12,6 +12,7 @@ use super::table_slot::{RowName, TableId};
 use super::view::{TableView, View};
 use crate::engine::log::{EndedVersion, Entry, Inserted, Owner};
 use crate::engine::pages::address::RowId;
+use crate::engine::store::recovery::transaction_of;
 use crate::engine::table::Ended;
 use crate::error::{Error, Result};
 use crate::model::ValueRef;
@@ -38,7 +39,7 @@ pub struct Transaction<'s> {
     len: usize,
     /// Bytes that the changes of all tables took before.
     pending_before: usize,
-    /// The highest number of a change; 0 before the first one.
+    /// The highest number that a row states; 0 before the first one.
     highest: u64,
     tables: BTreeSet<Owner>,
     pub(super) catalog_change: Option<CatalogChange>,
@@ -322,7 +323,7 @@ impl Transaction<'_> {
 
     /// Takes in a change that was made.
     fn made(&mut self, table: TableId, entry: Entry) -> Result<()> {
-        self.highest = self.highest.max(self.number);
+        self.highest = self.highest.max(transaction_of(&entry));
         self.tables.insert(table.owner);
         let slot = self.store.catalog.slot_mut(table)?;
         slot.changed = true;
