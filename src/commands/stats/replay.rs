@@ -151,11 +151,11 @@ fn names_at(table: TableView<'_>, wanted: &BTreeSet<u64>) -> Result<Names> {
 /// A store and, in step with it, what the records mean.
 struct Replay {
     store: LiveStore,
-    meaning: Meaning,
+    meaning: Followed,
 }
 
 /// What the records mean, and where the rows are that they speak of.
-struct Meaning {
+struct Followed {
     overlay: Overlay,
     names: BTreeMap<(String, String), Names>,
 }
@@ -193,7 +193,7 @@ impl Replay {
         let store = LiveStore::open_on(&disk, dir, options)?;
         make_indexes(&store, &tail.changes)?;
         let names = names_before(&store, &tail.changes)?;
-        let meaning = Meaning { overlay, names };
+        let meaning = Followed { overlay, names };
         Ok(Replay { store, meaning })
     }
 
@@ -219,7 +219,7 @@ impl Replay {
     }
 }
 
-impl Meaning {
+impl Followed {
     fn apply(&mut self, tx: &mut Transaction<'_>, change: &ReplayedRecord<'_>) -> Result<()> {
         let (name, operation) = (change.database, change.operation);
         let databases = self.overlay.database_count();

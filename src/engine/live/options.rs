@@ -6,13 +6,17 @@ use crate::work::Threads;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// Changes between two checkpoints, at least 1; 10,000 by default.
+    /// Changes between two checkpoints, at least 1; a million by default, so that the
+    /// log comes to its length first.
     pub checkpoint_every: u64,
     /// Bytes of the log between two checkpoints, about; 64 MiB by default. It
     /// bounds what opening after a crash has to replay.
     pub checkpoint_log_len: u64,
     /// Bytes of memory that the changes of all tables may take before a
-    /// checkpoint is made sooner; 16 MiB by default.
+    /// checkpoint is made sooner; 128 MiB by default. In the layout paged these are
+    /// whole pages, of which a checkpoint writes each once, however often it was
+    /// changed: the less memory, the more bytes are written. A checkpoint holds as
+    /// much again.
     pub pending_limit: usize,
     /// Bytes of memory that the changes of one transaction may take, at most
     /// 1 GiB; 128 MiB by default. Rows of tables that the transaction itself
@@ -35,9 +39,9 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         StoreOptions {
-            checkpoint_every: 10_000,
+            checkpoint_every: 1_000_000,
             checkpoint_log_len: 64 << 20,
-            pending_limit: 16 << 20,
+            pending_limit: 128 << 20,
             transaction_limit: 128 << 20,
             pool_pages: 2048,
             block_cache_len: 8 << 20,

@@ -142,7 +142,7 @@ fn text(value: &Value) -> &str {
 
 /// Decimals by size, equal ones and what is none by their bytes.
 fn decimals(a: &str, b: &str) -> Ordering {
-    let by_size = match (Digits::read(a), Digits::read(b)) {
+    let by_size = match (KeyDecimal::read(a), KeyDecimal::read(b)) {
         (Some(left), Some(right)) => left.order(&right),
         // What is no decimal comes last.
         (left, right) => right.is_some().cmp(&left.is_some()),
@@ -151,13 +151,13 @@ fn decimals(a: &str, b: &str) -> Ordering {
 }
 
 /// A decimal as its digits, without zeros at the ends.
-struct Digits<'a> {
+struct KeyDecimal<'a> {
     negative: bool,
     whole: &'a str,
     fraction: &'a str,
 }
 
-impl<'a> Digits<'a> {
+impl<'a> KeyDecimal<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -170,7 +170,7 @@ impl<'a> Digits<'a> {
             fraction.trim_end_matches('0'),
         );
         let is_zero = whole.is_empty() && fraction.is_empty();
-        Some(Digits {
+        Some(KeyDecimal {
             negative: digits.len() < text.len() && !is_zero,
             whole,
             fraction,
