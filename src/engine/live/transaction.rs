@@ -43,12 +43,12 @@ pub struct Transaction<'s> {
     highest: u64,
     tables: BTreeSet<Owner>,
     pub(super) catalog_change: Option<CatalogChange>,
-    progress: Progress,
+    progress: TransactionState,
 }
 
 /// How far a transaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+enum TransactionState {
     Open,
     /// A change failed half-way.
     Failed,
@@ -76,7 +76,7 @@ impl LiveStore {
             highest: 0,
             tables: BTreeSet::new(),
             catalog_change: None,
-            progress: Progress::Open,
+            progress: TransactionState::Open,
             store: self,
         })
     }
@@ -254,7 +254,7 @@ impl Transaction<'_> {
                 self.store.need(logged)?;
             }
         }
-        self.progress = Progress::Committed;
+        self.progress = TransactionState::Committed;
         self.store.state = State::Ready;
         Ok(())
     }
@@ -267,8 +267,8 @@ impl Transaction<'_> {
     /// Refuses everything after a change that failed half-way.
     pub(super) fn check(&self) -> Result<()> {
         match self.progress {
-            Progress::Failed => Err(Error::TransactionFailed),
-            Progress::Open | Progress::Committed => Ok(()),
+            TransactionState::Failed => Err(Error::TransactionFailed),
+            TransactionState::Open | TransactionState::Committed => Ok(()),
         }
     }
 
@@ -296,7 +296,7 @@ impl Transaction<'_> {
     /// Takes the result of a step that may leave a table half changed.
     fn need<T>(&mut self, table: TableId, result: Result<T>) -> Result<T> {
         if result.is_err() {
-            self.progress = Progress::Failed;
+            self.progress = TransactionState::Failed;
             self.tables.insert(table.owner);
         }
         result
@@ -354,7 +354,7 @@ impl Drop for Transaction<'_> {
     /// Takes everything back, unless it was committed. When that cannot be
     /// done, the store has failed, as its next caller hears.
     fn drop(&mut self) {
-        if self.progress == Progress::Committed {
+        if self.progress == TransactionState::Committed {
             return;
         }
         let undo = match self.catalog_change.take() {

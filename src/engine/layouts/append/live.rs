@@ -7,7 +7,7 @@ use super::ends::{End, EndList};
 use super::reader::{TableReader, collect_ends, open_data};
 use super::record::RecordHead;
 use super::row_index::RowIndex;
-use super::stored_rows::{StoredRow, VisibleRows, read_row, split};
+use super::stored_rows::{StoredRow, VisibleStored, read_row, split};
 use super::tail::write_changes;
 use super::{NEW_INDEX_SUFFIX, SUFFIX, row_id};
 use crate::codec::ByteWriter;
@@ -133,7 +133,7 @@ impl LiveAppend {
     /// The visible rows, those of the file first.
     fn visible(&self) -> Result<AllVisible<'_>> {
         let data = (&self.file, self.stored.data_len);
-        let stored = VisibleRows::new(data, &self.place, self.read_ends()?);
+        let stored = VisibleStored::new(data, &self.place, self.read_ends()?);
         Ok(AllVisible {
             table: self,
             stored: Some(stored),
@@ -182,7 +182,7 @@ impl LiveAppend {
 struct AllVisible<'t> {
     table: &'t LiveAppend,
     /// What is left of the file.
-    stored: Option<VisibleRows>,
+    stored: Option<VisibleStored>,
     /// The group of new rows that comes next.
     group: usize,
 }

@@ -59,14 +59,14 @@ pub(super) fn read_row(
 }
 
 /// The visible rows of the data, in stored order.
-pub(super) struct VisibleRows {
+pub(super) struct VisibleStored {
     records: BlockWalk<RecordHead>,
     ends: EndCursor,
     arity: usize,
     key: Option<usize>,
 }
 
-impl VisibleRows {
+impl VisibleStored {
     /// Before the first row of data of `data_len` bytes, of which `ends` stand
     /// in records of their own.
     pub(super) fn new(
@@ -74,7 +74,7 @@ impl VisibleRows {
         table: &TablePlace,
         ends: EndList,
     ) -> Self {
-        VisibleRows {
+        VisibleStored {
             records: records(file, table.address, data_len),
             ends: EndCursor::new(ends),
             arity: table.arity,

@@ -143,7 +143,7 @@ fn open(
     let mut tree = TreeBuilder::create(index, place.address.lsns.first, &place.dir)?;
     let pages = || PageFiles::new(place.clone());
     let sources = (pages(), pages());
-    let mut rows = VisibleRows::new(sources, table.arity, Some(key));
+    let mut rows = VisiblePlaces::new(sources, table.arity, Some(key));
     while rows.next_page(|at, key| key.map_or(Ok(()), |key| tree.push(entry(key, at))))? {}
     let synced = tree.finish(Threads::ONE, stamp)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
@@ -157,7 +157,7 @@ fn open(
 }
 
 /// The visible rows of a table, in stored order.
-pub(super) struct VisibleRows<S> {
+pub(super) struct VisiblePlaces<S> {
     /// One source for line pointers, one for what they lead to.
     pages: S,
     joined: ChainReader<S>,
@@ -166,10 +166,10 @@ pub(super) struct VisibleRows<S> {
     page: u32,
 }
 
-impl<S: PageSource> VisibleRows<S> {
+impl<S: PageSource> VisiblePlaces<S> {
     /// Before the first row; the value at position `key` is wanted, if any.
     pub(super) fn new((pages, joined): (S, S), arity: usize, key: Option<usize>) -> Self {
-        VisibleRows {
+        VisiblePlaces {
             pages,
             joined: ChainReader::new(joined),
             arity,
@@ -214,7 +214,7 @@ impl<S: PageSource> VisibleRows<S> {
     }
 }
 
-impl<S: PageSource> VisibleIds for VisibleRows<S> {
+impl<S: PageSource> VisibleIds for VisiblePlaces<S> {
     fn next_ids(&mut self, ids: &mut Vec<RowId>) -> Result<bool> {
         self.next_page(|place, _| {
             ids.push(place.id());

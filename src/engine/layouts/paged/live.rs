@@ -262,7 +262,7 @@ impl LiveTable for LivePaged {
 
     fn visible_ids(&self) -> Result<Box<dyn VisibleIds + '_>> {
         let sources = (self.pages.source(), self.pages.source());
-        let rows = key_index::VisibleRows::new(sources, self.table.arity, None);
+        let rows = key_index::VisiblePlaces::new(sources, self.table.arity, None);
         Ok(Box::new(rows))
     }
 
