@@ -41,6 +41,16 @@ pub enum Error {
     /// The bytes are not what they must be.
     #[error("{0}")]
     Damage(Box<Damage>),
+    /// The medium does not give the bytes.
+    #[error("cannot read {}, offset {offset}: {source}", path.display())]
+    Unreadable {
+        /// Of which file.
+        path: PathBuf,
+        /// Where the first of them stands.
+        offset: u64,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The request cannot be carried out as it stands.
     #[error("{0}")]
     Usage(String),
@@ -199,6 +209,21 @@ impl Error {
         }))
     }
 
+    /// A file of a data directory that is not there.
+    pub fn missing_file(path: &Path) -> Self {
+        let expected = "a file of the directory";
+        Error::damage(path, 0, Code::MissingFile, "no such file", expected)
+    }
+
+    /// Whether it says that the file at `path` is not there.
+    pub fn is_missing(&self, path: &Path) -> bool {
+        match self {
+            Error::Io { source, .. } => is_missing(source),
+            Error::Damage(damage) => damage.code == Code::MissingFile && damage.file == path,
+            _ => false,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> Class {
         match self {
@@ -207,6 +232,14 @@ impl Error {
             _ => Class::CannotRun,
         }
     }
+}
+
+/// Whether the system says that there is nothing of that name.
+pub fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 impl From<Damage> for Error {

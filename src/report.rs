@@ -105,6 +105,14 @@ impl Report {
         self
     }
 
+    /// The same findings, that of one code about a file replaced by another.
+    pub fn replaced(mut self, code: Code, file: &Path, by: &Finding) -> Self {
+        let of_code = self.findings.iter_mut().filter(|one| one.code == code);
+        let of_file = of_code.filter(|one| one.file.as_deref() == Some(file));
+        of_file.for_each(|finding| finding.clone_from(by));
+        self
+    }
+
     /// The same findings, their files named from below a directory.
     pub fn below(mut self, directory: &Path) -> Self {
         for finding in &mut self.findings {

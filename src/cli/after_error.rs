@@ -4,10 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::commands::nearby::data_directories;
+use crate::engine::Store;
 use crate::error::Error;
 
-use super::next_steps::{Again, NUMBERS_TRIED, Obstacle, Step, steps};
-use super::shell::{beside, quoted, replaced};
+use super::next_steps::{Again, Obstacle, Step, steps};
+use super::shell::{beside, quoted, quoted_path, replaced};
 
 /// Data directories that are proposed at most.
 const SHOWN: usize = 5;
@@ -32,11 +33,48 @@ pub(super) fn after_error(
             None => Vec::new(),
         },
         Some(Error::Damage(_)) if source.is_dir() && !has(words, "--salvage") => {
-            let again = Again::upgrade(source);
-            steps(Obstacle::Damage, &[], &[], &quoted(source), &again)
+            damaged(words, source)
         }
+        Some(Error::Unreadable { path, .. }) if source.is_dir() => unreadable(words, source, path),
         _ => Vec::new(),
     }
+}
+
+/// What to do about damage; where rows were to be shown, also how to have those
+/// that can be read.
+fn damaged(words: &[OsString], source: &Path) -> Vec<Step> {
+    let again = Again::upgrade(source);
+    let mut steps = steps(Obstacle::Damage, &[], &[], &quoted_path(source), &again);
+    if words.get(1).is_some_and(|word| word == "dump") {
+        let purpose = "to see every row that can be read";
+        let all = Again::of(words).with(&["--salvage"]);
+        steps.push(Step::new(purpose, [command_line(all.words())]));
+    }
+    steps
+}
+
+/// What a disk does not give is left out where checksums say what of the rest
+/// is whole; else a copy has zeros in its place.
+fn unreadable(words: &[OsString], source: &Path, path: &Path) -> Vec<Step> {
+    if Store::is_one(source) && !has(words, "--salvage") {
+        return damaged(words, source);
+    }
+    let copy = beside(source, "-copy");
+    let (from, to) = (quoted_path(source), quoted_path(&copy));
+    let Ok(inside) = path.strip_prefix(source) else {
+        return Vec::new();
+    };
+    let (file, copied) = (quoted_path(path), quoted_path(&copy.join(inside)));
+    let salvage = Again::upgrade(&copy).with(&["--salvage"]);
+    vec![Step::new(
+        "to go on with a copy of what can be read; its first command complains of what cannot",
+        [
+            format!("cp -a {from} {to}"),
+            format!("dd if={file} of={copied} bs=4096 conv=noerror,sync,notrunc"),
+            format!("truncate -r {file} {copied}"),
+            salvage.line(),
+        ],
+    )]
 }
 
 fn is_taken(path: &Path) -> bool {
@@ -48,7 +86,7 @@ fn is_taken(path: &Path) -> bool {
 fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
     // What a file is for stays at the end of its name.
     let end = target.extension().filter(|_| target.is_file());
-    let mut names = (2..NUMBERS_TRIED).map(|number| match end {
+    let mut names = (2_u64..).map(|number| match end {
         Some(end) => {
             let number = format!("-{number}.");
             beside(&beside(&target.with_extension(""), number), end)
@@ -59,7 +97,7 @@ fn elsewhere(words: &[OsString], target: &Path) -> Vec<Step> {
     let given = words.iter().any(|word| word == target.as_os_str());
     let free = names.find(|name| given && !is_taken(name));
     let again = free.map(|free| command_line(&replaced(words, target, &free)));
-    let look = format!("ls -la {}", quoted(target));
+    let look = format!("ls -la {}", quoted_path(target));
     let mut steps = vec![Step::new("to see what is there", [look])];
     steps.extend(again.map(|again| Step::new("to write beside it", [again])));
     steps

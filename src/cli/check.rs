@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::commands::check::{Agreement, Checked, check, find_directories};
+use crate::finding::{directory_fields, expected_fields};
 use crate::render::escape;
 
 use super::Exit;
-use super::document::{DirectoryShown, Head};
+use super::document::{DirectoryShown, Head, outcome};
 use super::exit::error_text;
 use super::options::{Common, Format};
 use super::output::Output;
@@ -46,10 +47,11 @@ struct Content {
 
 #[derive(Serialize)]
 struct CheckLine {
-    directory: String,
+    #[serde(flatten, serialize_with = "directory_fields")]
+    directory: PathBuf,
     outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected: Option<String>,
+    #[serde(flatten, serialize_with = "expected_fields")]
+    expected: Option<PathBuf>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,14 +68,15 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
         let (line, own) = match check(directory, args.bless) {
             Ok(checked) => of_checked(checked),
             Err(error) => {
+                let error = error.into();
                 let line = CheckLine {
-                    directory: directory.display().to_string(),
+                    directory: directory.clone(),
                     outcome: "unreadable",
                     expected: None,
                     differences: Vec::new(),
-                    error: Some(error_text(&error.into())),
+                    error: Some(error_text(&error)),
                 };
-                (line, Exit::CannotRun)
+                (line, Exit::of_error(&error))
             }
         };
         exit = exit.and(own);
@@ -96,7 +99,10 @@ pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
             let head = Head {
                 command: "check",
                 source: Some(DirectoryShown::at(&args.path)),
-                outcome: if differing > 0 { "differs" } else { "done" },
+                outcome: match exit {
+                    Exit::Damage => "differs",
+                    exit => outcome(exit),
+                },
                 findings: &[],
                 next: &[],
             };
@@ -117,9 +123,9 @@ fn of_checked(checked: Checked) -> (CheckLine, Exit) {
         Agreement::Differs(differences) => ("differs", Exit::Damage, differences),
     };
     let line = CheckLine {
-        directory: checked.directory.display().to_string(),
+        directory: checked.directory,
         outcome,
-        expected: Some(checked.expected.display().to_string()),
+        expected: Some(checked.expected),
         differences,
         error: None,
     };
@@ -131,8 +137,9 @@ fn show(out: &mut Output, line: &CheckLine, common: &Common) -> anyhow::Result<(
     if good && common.quiet {
         return Ok(());
     }
-    let directory = escape(&line.directory);
-    let expected = escape(line.expected.as_deref().unwrap_or_default());
+    let directory = escape(&line.directory.display().to_string());
+    let expected = line.expected.as_ref();
+    let expected = escape(&expected.map_or(String::new(), |path| path.display().to_string()));
     match line.outcome {
         "same" => writeln!(out, "ok       {directory}")?,
         "blessed" => writeln!(out, "blessed  {directory}: {expected}")?,

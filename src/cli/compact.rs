@@ -1,6 +1,6 @@
 //! `rustdb-migrate compact`.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::commands::compact::{CompactReport, compact, compact_into};
@@ -11,9 +11,11 @@ use crate::work::Threads;
 
 use super::Exit;
 use super::document::{DirectoryShown, Head, outcome};
+use super::next_steps::{Again, Obstacle, steps, steps_text};
 use super::options::{Common, Format};
 use super::output::{Output, note, warn};
 use super::owner::OwnerArgs;
+use super::shell::quoted;
 
 /// Drops dead row versions, packs what is left, and writes indexes anew
 #[derive(Debug, clap::Args)]
@@ -51,14 +53,12 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
         threads: args.threads.unwrap_or_default(),
         ..OpenOptions::default()
     };
+    let mut refused = false;
     let (report, findings, exit) = match &args.output {
         None => {
             let report = compact(&args.dir, &open)?;
             let findings = report.findings.clone();
-            let exit = match findings.is_empty() {
-                true => Exit::Done,
-                false => Exit::Damage,
-            };
+            let exit = Exit::from(&Report::of(&findings));
             (report, findings, exit)
         }
         Some(target) => {
@@ -73,8 +73,19 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
                 Outcome::NeedsDecision => Exit::NeedsDecision,
                 _ => Exit::Damage,
             };
+            refused = matches!(written.outcome, Outcome::Damaged | Outcome::NeedsDecision);
             (report, written.findings, exit)
         }
+    };
+    let next = match refused {
+        true => steps(
+            Obstacle::Damage,
+            &findings,
+            &[],
+            &quoted(&args.dir),
+            &Again::upgrade(&args.dir),
+        ),
+        false => Vec::new(),
     };
     let mut out = Output::new(common)?;
     match args.format {
@@ -84,13 +95,20 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
                 source: Some(DirectoryShown::known(&args.dir, Identity::ours_unread())),
                 outcome: outcome(exit),
                 findings: &findings,
-                next: &[],
+                next: &next,
             };
             out.document(&head, &report)?;
         }
         Format::Text => {
             if !common.quiet {
                 warn(&Report::of(&findings), common);
+            }
+            if refused {
+                writeln!(io::stderr(), "DIR is damaged; nothing was written")?;
+            }
+            if refused && !common.quiet {
+                io::stderr().write_all(steps_text(&next).as_bytes())?;
+            } else if !common.quiet {
                 show(&mut out, &report)?;
             }
         }

@@ -137,7 +137,8 @@ fn show_json(
         tables: tables.collect(),
     };
     let mut head = Head::of("diff", DirectoryShown::of(a), report);
-    if !found.is_empty() && Exit::from(report) == Exit::Done {
+    // As the exit code has it: a difference outweighs what is undecided.
+    if !found.is_empty() && matches!(Exit::from(report), Exit::Done | Exit::NeedsDecision) {
         head.outcome = "differs";
     }
     out.document(&head, &content)

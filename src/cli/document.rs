@@ -189,6 +189,7 @@ impl ErrorObject {
                 Some(damage.offset),
             ),
             Error::Io { path, .. } => ("io", Some(path.as_path()), None),
+            Error::Unreadable { path, offset, .. } => ("io", Some(path.as_path()), Some(*offset)),
             Error::NotADataDirectory { path, .. } => {
                 let code = Code::NotADataDirectory.as_str();
                 (code, Some(path.as_path()), None)

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows as stream_rows};
+use crate::commands::dump::{
+    Chosen, DamagedTable, RowSink, Selection, dump_rows as stream_rows, whole_tables,
+};
 use crate::commands::export::ExportOptions;
 use crate::commands::manifest::ManifestDecision;
 use crate::commands::{Directory, Phase};
+use crate::error::{Damage, Error};
 use crate::model::{RowBatch, RowRef, RowSource};
 use crate::postgres::plan::Dialect;
 use crate::render::{CsvRows, JsonRows, RowOptions};
+use crate::report::Report;
 
 use super::Exit;
 use super::dump_files::{FileOptions, dump_csv, note_names};
@@ -54,7 +58,8 @@ NULL is an empty field of csv, text is always quoted, so that NULL and the empty
 A table that holds the same column name twice shows the second as name#2.
 
 With records whose database is unknown the rows are shown without them and the exit code is 3; \
-with damage it is 1, and what can be read is shown.")]
+with damage it is 1, and what can be read is shown: of a damaged table of jsonl the rows up to the damage, \
+while sql and -o leave it out, because no half of a table could be told from the whole.")]
 pub struct DumpArgs {
     /// Data directory, legacy or upgraded
     dir: PathBuf,
@@ -171,21 +176,36 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
                 },
             },
         };
-        dump_sql(&directory, &selection, &chosen, options, common)?;
+        let damaged = dump_sql(&directory, &selection, &chosen, options, common)?;
         directory.check_unchanged()?;
-        return Ok(Exit::from(&findings));
+        return ended(&findings, damaged, common);
     }
     if let Some(target) = &args.output {
-        let options = FileOptions {
+        let options = |damaged: &[DamagedTable]| FileOptions {
             target: target.clone(),
             rows_per_file: args.parts.rows_per_file,
             schema_only: args.schema_only,
             decisions: decisions(&args.reading),
+            left_out: damaged.iter().map(DamagedTable::finding).collect(),
         };
-        dump_to_files(args, common, &directory, &chosen, options)?;
-        return Ok(Exit::from(&findings));
+        let written = dump_to_files(args, common, &directory, &chosen, options(&[]));
+        let Err(error) = written else {
+            return Ok(Exit::from(&findings));
+        };
+        if !matches!(error.downcast_ref(), Some(Error::Damage(_))) {
+            return Err(error);
+        }
+        // No file of a damaged table could be told from a whole one.
+        let source = (&directory as &dyn RowSource, directory.threads());
+        let (whole, damaged) = whole_tables(source, &chosen)?;
+        if damaged.is_empty() {
+            return Err(error);
+        }
+        dump_to_files(args, common, &directory, &whole, options(&damaged))?;
+        return ended(&findings, damaged, common);
     }
     let out = Output::new(common)?;
+    let mut damaged = Vec::new();
     if args.schema_only {
         let options = SchemaOptions {
             csv: args.format == DumpFormat::Csv,
@@ -194,10 +214,22 @@ pub fn run(args: &DumpArgs, common: &Common) -> anyhow::Result<Exit> {
         };
         dump_schema(out, &directory, &selection, &chosen, options)?;
     } else {
-        dump_rows(out, args, common, &directory, &chosen)?;
+        damaged = dump_rows(out, args, common, &directory, &chosen)?;
     }
     directory.check_unchanged()?;
-    Ok(Exit::from(&findings))
+    ended(&findings, damaged, common)
+}
+
+/// How a dump ended in which these tables are not, or not to their last row.
+fn ended(findings: &Report, damaged: Vec<DamagedTable>, common: &Common) -> anyhow::Result<Exit> {
+    let mut damaged = damaged.into_iter();
+    let Some(first) = damaged.next() else {
+        return Ok(Exit::from(findings));
+    };
+    let mut others = Report::new();
+    damaged.for_each(|table| others.add(table.finding()));
+    warn(&others, common);
+    Err(Error::from(first.damage).into())
 }
 
 fn check_parquet(args: &DumpArgs) -> anyhow::Result<()> {
@@ -258,7 +290,7 @@ fn dump_rows(
     common: &Common,
     directory: &Directory,
     chosen: &[Chosen<'_>],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<DamagedTable>> {
     let options = row_options(args);
     if args.format == DumpFormat::Csv && chosen.len() != 1 {
         bail!(
@@ -286,7 +318,12 @@ fn dump_rows(
         }
     };
     directory.begin(Phase::Writing);
-    let mut writer = TextWriter { out, csv, common };
+    let mut writer = TextWriter {
+        out,
+        csv,
+        common,
+        damaged: Vec::new(),
+    };
     let source = (directory as &dyn RowSource, directory.threads());
     if json.iter().all(|json| json.line_len() < LONG_LINE_LEN) || args.format == DumpFormat::Csv {
         stream_rows(source, chosen, render, &mut writer)?;
@@ -295,20 +332,29 @@ fn dump_rows(
         let mut line = Vec::new();
         for (one, json) in chosen.iter().zip(&json) {
             writer.table(one)?;
-            let mut rows = directory.open_rows(one.at.0, one.at.1)?;
-            while let Some(batch) = rows.next_batch()? {
-                for row in batch.rows() {
-                    if options.versions || row.is_visible() {
-                        line.clear();
-                        json.push(&mut line, &row);
-                        writer.rows(&mut line)?;
+            let mut write = || -> anyhow::Result<()> {
+                let mut rows = directory.open_rows(one.at.0, one.at.1)?;
+                while let Some(batch) = rows.next_batch()? {
+                    for row in batch.rows() {
+                        if options.versions || row.is_visible() {
+                            line.clear();
+                            json.push(&mut line, &row);
+                            writer.rows(&mut line)?;
+                        }
                     }
+                }
+                Ok(())
+            };
+            if let Err(error) = write() {
+                match error.downcast()? {
+                    Error::Damage(damage) => writer.damaged(one, *damage)?,
+                    other => return Err(other.into()),
                 }
             }
         }
     }
     writer.out.finish()?;
-    Ok(())
+    Ok(writer.damaged)
 }
 
 /// Bytes of names in a line of JSON from which rows are written one by one.
@@ -318,6 +364,7 @@ struct TextWriter<'c> {
     out: Output,
     csv: Option<CsvRows>,
     common: &'c Common,
+    damaged: Vec<DamagedTable>,
 }
 
 impl RowSink<Vec<u8>, anyhow::Error> for TextWriter<'_> {
@@ -336,6 +383,11 @@ impl RowSink<Vec<u8>, anyhow::Error> for TextWriter<'_> {
 
     fn rows(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         self.out.write_all(text)?;
+        Ok(())
+    }
+
+    fn damaged(&mut self, chosen: &Chosen<'_>, damage: Damage) -> anyhow::Result<()> {
+        self.damaged.push(DamagedTable::new(chosen, damage));
         Ok(())
     }
 }

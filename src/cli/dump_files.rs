@@ -9,6 +9,7 @@ use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
 use crate::commands::manifest::{Manifest, ManifestDecision, ManifestFile, ManifestTable};
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
+use crate::finding::Finding;
 use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
 use crate::render::{CsvRows, RowOptions, counted, distinct_names, json_document};
 use crate::report::Report;
@@ -27,6 +28,8 @@ pub(super) struct FileOptions {
     pub schema_only: bool,
     /// Decisions to be written down.
     pub decisions: ManifestDecision,
+    /// What is wrong with tables that it does not hold.
+    pub left_out: Vec<Finding>,
 }
 
 /// A directory under construction, and what its manifest will say.
@@ -79,6 +82,10 @@ impl<'c> Export<'c> {
     pub(super) fn publish(self, format: &'static str, notes: Report) -> anyhow::Result<()> {
         let mut report = self.directory.findings();
         report.extend(notes);
+        self.options
+            .left_out
+            .into_iter()
+            .for_each(|one| report.add(one));
         let count = counted(self.tables.len(), "table");
         let manifest = Manifest::new(
             (format, self.directory.source_family()?.to_string()),

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::slice;
 
 use crate::commands::Directory;
-use crate::commands::dump::{Chosen, RowSink, Selection, dump_rows};
+use crate::commands::dump::{Chosen, DamagedTable, RowSink, Selection, dump_rows, whole_tables};
 use crate::commands::export::{ExportOptions, plan_script};
+use crate::error::Error;
 use crate::finding::{Finding, Severity};
 use crate::model::{RowBatch, RowSource};
 use crate::postgres::plan::{DatabasePlan, Dialect, TablePlan};
@@ -43,9 +44,24 @@ pub(super) fn dump_sql(
     chosen: &[Chosen<'_>],
     options: SqlOptions,
     common: &Common,
-) -> anyhow::Result<()> {
-    let chosen_ones = (selection, chosen);
-    let mut script = plan_script(directory, chosen_ones, &options.renames, options.export)?;
+) -> anyhow::Result<Vec<DamagedTable>> {
+    let plan = |chosen: &[Chosen<'_>]| {
+        let chosen = (selection, chosen);
+        plan_script(directory, chosen, &options.renames, options.export)
+    };
+    // Half a table would look whole once it is loaded.
+    let (chosen, damaged, mut script) = match plan(chosen) {
+        Err(Error::Damage(damage)) => {
+            let source = (directory as &dyn RowSource, directory.threads());
+            let (whole, damaged) = whole_tables(source, chosen)?;
+            if damaged.is_empty() {
+                return Err(Error::Damage(damage).into());
+            }
+            let script = plan(&whole)?;
+            (whole, damaged, script)
+        }
+        script => (chosen.to_vec(), Vec::new(), script?),
+    };
     let is_sqlite = options.export.dialect == Dialect::Sqlite;
     if is_sqlite {
         // The others are empty.
@@ -77,6 +93,7 @@ pub(super) fn dump_sql(
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
         .cloned()
+        .chain(damaged.iter().map(DamagedTable::finding))
         .collect();
     if is_sqlite {
         push_sqlite_header(&mut text, &missing, options.export.redact);
@@ -92,7 +109,7 @@ pub(super) fn dump_sql(
         push_sqlite_end(&mut text);
         out.write_all(&text)?;
         out.finish()?;
-        return Ok(());
+        return Ok(damaged);
     }
     push_header(&mut text, &missing, options.export.redact);
     push_roles(&mut text, &script);
@@ -120,7 +137,7 @@ pub(super) fn dump_sql(
     }
     out.write_all(&text)?;
     out.finish()?;
-    Ok(())
+    Ok(damaged)
 }
 
 /// The tables of a database as SQLite reads them.

@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 
 use crate::commands::info::{Info, TableInfo, info};
 use crate::commands::wal::LogSummary;
+use crate::finding::Severity;
 use crate::legacy::Family;
 use crate::render::{Detail, counted, utc_text};
 
@@ -220,7 +221,12 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     let rows = databases.iter().flat_map(|database| {
         let name = &database.database;
         let empty = database.tables.is_empty();
-        let empty = empty.then(|| vec![name.clone(), "(no table)".to_owned()]);
+        // A catalog that cannot be read does not say that there is no table.
+        let unread = info.findings().iter().any(|finding| {
+            finding.severity == Severity::Error && finding.database.as_ref() == Some(name)
+        });
+        let what = if unread { "(unreadable)" } else { "(no table)" };
+        let empty = empty.then(|| vec![name.clone(), what.to_owned()]);
         let tables = database.tables.iter().map(move |one| {
             vec![
                 name.clone(),

@@ -12,10 +12,8 @@ use crate::finding::{Code, Finding, Severity};
 use crate::render::escape;
 use crate::report::Report;
 
-use super::shell::{beside, quoted, replaced};
+use super::shell::{beside, no_option, quoted, quoted_path, replaced};
 
-/// Numbers after a name that are tried.
-pub(super) const NUMBERS_TRIED: u32 = 100;
 /// The last release whose server shows the rows of a snapshot.
 const LAST_TO_SHOW_ROWS: &str = "1.11.0";
 
@@ -84,11 +82,21 @@ const VALUED: [&str; 2] = ["--on-ambiguous", "--release"];
 impl Again {
     /// An upgrade of a directory into a new one beside it.
     pub(super) fn upgrade(source: &Path) -> Self {
-        let target = beside(source, "-new");
-        let paths = [source.as_os_str(), target.as_os_str()];
+        let source = no_option(source);
+        let target = beside(&source, "-new");
         let words = ["rustdb-migrate", "upgrade"].map(OsString::from);
-        let paths = paths.into_iter().map(OsStr::to_owned);
+        let paths = [source.into_os_string(), target.into_os_string()];
         Again(words.into_iter().chain(paths).collect())
+    }
+
+    /// Any command, to run again.
+    pub(super) fn of(words: &[OsString]) -> Self {
+        Again(words.to_vec())
+    }
+
+    /// Its words.
+    pub(super) fn words(&self) -> &[OsString] {
+        &self.0
     }
 
     /// The options of these words, each with its value where it has one.
@@ -118,10 +126,13 @@ impl Again {
         Again(words.flatten().map(OsStr::to_owned).collect())
     }
 
-    /// With more words.
-    fn with(&self, words: &[&str]) -> Self {
-        let more = words.iter().map(OsString::from);
-        Again(self.0.iter().cloned().chain(more).collect())
+    /// With more options, before the word behind which there are none.
+    pub(super) fn with(&self, words: &[&str]) -> Self {
+        let mut all = self.0.clone();
+        let end = all.iter().position(|word| word == "--");
+        let at = end.unwrap_or(all.len());
+        all.splice(at..at, words.iter().map(OsString::from));
+        Again(all)
     }
 
     /// With another target.
@@ -130,7 +141,7 @@ impl Again {
     }
 
     /// As it can be pasted.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let words: Vec<String> = self.0.iter().map(quoted).collect();
         words.join(" ")
     }
@@ -177,7 +188,7 @@ pub(super) fn after_upgrade(
 ) -> Vec<Step> {
     let program = std::iter::once(OsString::from("rustdb-migrate"));
     let given = Again(program.chain(words.skip(1)).collect());
-    let source = quoted(source);
+    let source = quoted_path(source);
     let findings = &report.findings;
     let again = to_run_again(&given, findings);
     let obstacle = match report.outcome {
@@ -225,6 +236,18 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
             other,
         ));
     }
+    // Nothing but the quarantine is left of the log that a directory of ours came of.
+    let of_ours = report.undecided.iter().filter(|_| !legacy);
+    for one in of_ours.filter(|one| !other.assigns(&one.table)) {
+        if let Some(database) = one.databases.first() {
+            let decision = format!("{}={database}", one.table);
+            steps.push(Step::new(
+                "to decide for the records of a table in quarantine",
+                [other.with(&["--assign", &decision]).line()],
+            ));
+            break;
+        }
+    }
     steps
 }
 
@@ -232,7 +255,7 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
 /// free: one that is there stays.
 fn decision_file(purpose: &'static str, source: &str, again: &Again) -> Step {
     let first = std::iter::once("decisions".to_owned());
-    let mut names = first.chain((2..NUMBERS_TRIED).map(|number| format!("decisions-{number}")));
+    let mut names = first.chain((2_u64..).map(|number| format!("decisions-{number}")));
     let free = |name: &String| {
         let given = again
             .options()
@@ -275,7 +298,7 @@ pub(super) fn after_attribute(
 fn look(target: &Path) -> Step {
     Step::new(
         "to look at it",
-        [format!("rustdb-inspect info {}", quoted(target))],
+        [format!("rustdb-inspect info {}", quoted_path(target))],
     )
 }
 
@@ -299,7 +322,7 @@ fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
 
 /// What a directory that was looked at with these options leads on to.
 pub(super) fn after_look(info: &Info, reading: &[OsString]) -> Vec<Step> {
-    let source = quoted(&info.path);
+    let source = quoted_path(&info.path);
     let mut again = Again::upgrade(&info.path);
     again.0.extend(reading.iter().cloned());
     let obstacle = Obstacle::of(&info.report);
@@ -481,6 +504,13 @@ mod tests {
             line(&words, &[]),
             "rustdb-migrate upgrade 'my data' 'new'\\''s' --to append"
         );
+    }
+
+    #[test]
+    fn options_stand_before_the_word_that_ends_them() {
+        let given = again(&["rustdb-migrate", "upgrade", "--", "-a", "b"]);
+        let line = given.with(&["--salvage"]).line();
+        assert_eq!(line, "rustdb-migrate upgrade --salvage -- -a b");
     }
 
     #[test]

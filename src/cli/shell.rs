@@ -25,6 +25,19 @@ pub(super) fn quoted(word: impl AsRef<OsStr>) -> String {
     }
 }
 
+/// A path as such a word; one that begins as an option does is no option.
+pub(super) fn quoted_path(path: &Path) -> String {
+    quoted(no_option(path))
+}
+
+/// A path that no program takes for an option.
+pub(super) fn no_option(path: &Path) -> PathBuf {
+    match path.as_os_str().as_bytes().first() {
+        Some(b'-') => Path::new(".").join(path),
+        _ => path.to_owned(),
+    }
+}
+
 /// The words of a command that was made of [`quoted`] ones. What only a shell
 /// can say, as another program's input or bytes that are no text, is left to
 /// one.
@@ -53,9 +66,9 @@ pub(super) fn beside(path: &Path, suffix: impl AsRef<OsStr>) -> PathBuf {
     let plain: PathBuf = path.components().collect();
     let mut text = match plain.file_name() {
         Some(_) => plain.into_os_string(),
-        // `.` and `..` name no directory to write beside.
-        None if plain == Path::new(".") => "data".into(),
-        None => plain.join("data").into_os_string(),
+        // What lies beside `.` and `..` lies above them.
+        None if plain == Path::new(".") => "../data".into(),
+        None => plain.join("../data").into_os_string(),
     };
     text.push(suffix.as_ref());
     text.into()
@@ -90,6 +103,12 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_no_option() {
+        assert_eq!(quoted_path(Path::new("-x y")), "'./-x y'");
+        assert_eq!(quoted_path(Path::new("a-x")), "a-x");
+    }
+
+    #[test]
     fn what_only_a_shell_can_say_is_left_to_one() {
         let name = OsStr::from_bytes(b"a\xff'\n");
         assert_eq!(quoted(name), "$'a\\xff\\x27\\x0a'");
@@ -103,8 +122,8 @@ mod tests {
         for (path, expected) in [
             ("data", "data-new"),
             ("a/b/", "a/b-new"),
-            (".", "data-new"),
-            ("..", "../data-new"),
+            (".", "../data-new"),
+            ("..", "../../data-new"),
         ] {
             assert_eq!(
                 beside(Path::new(path), "-new"),

@@ -49,7 +49,8 @@ pub fn attribute(
     let directory = Directory::open(path, options)?;
     let Backend::Legacy { legacy, recovery } = directory.backend() else {
         return Err(Error::Usage(format!(
-            "{}: found a directory without a legacy WAL, expected one that a server left",
+            "{}: found a directory without a legacy WAL, expected one that a server left\n\
+             Decide about records in its quarantine with `rustdb-migrate upgrade DIR NEW --assign TABLE=DATABASE`.",
             path.display()
         )));
     };

@@ -254,7 +254,7 @@ fn look(directory: &Path) -> Result<Expected> {
     };
     let verification = match verify(directory, &options, Level::Full) {
         Ok(verification) => verification,
-        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error @ (Error::Io { .. } | Error::Unreadable { .. })) => return Err(error),
         Err(error) => {
             expected.refused = Some(match error.class() {
                 Class::Damage => "damaged",
@@ -283,7 +283,11 @@ fn look(directory: &Path) -> Result<Expected> {
         expected.attribution = wal.attribution;
     }
     if let Some(directory) = look.directory() {
-        let content = hash_content(directory.catalog(), directory, directory.threads())?;
+        let content = hash_content(directory.catalog(), directory, directory.threads());
+        let content = match content {
+            Err(Error::Damage(_)) => return Ok(expected),
+            content => content?,
+        };
         expected.hash = Some(content.hash.to_string());
         let mut databases: BTreeMap<String, BTreeMap<String, ExpectedTable>> = BTreeMap::new();
         for database in &content.databases {

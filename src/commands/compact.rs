@@ -10,7 +10,6 @@ use super::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
 use super::{OpenOptions, Opened};
 use crate::engine::{Compaction, LiveStore, Store, StoreOptions};
 use crate::error::{Error, Result};
-use crate::file::{Disk, SourceFile};
 use crate::finding::Finding;
 use crate::model::RowSource;
 
@@ -105,7 +104,7 @@ pub fn compact_into(
     let disk = &open.disk;
     let store = Store::open_on(disk, dir)?;
     let layout = store.layout();
-    let before = sizes(&**disk, &store)?;
+    let before = sizes(&store)?;
     let pages_per_file = store.pages_per_file();
     drop(store);
     let written = upgrade(&UpgradeOptions {
@@ -122,7 +121,7 @@ pub fn compact_into(
         force: false,
     })?;
     let after = match written.outcome {
-        Outcome::Done | Outcome::DoneWithLoss => sizes(&**disk, &Store::open_on(disk, target)?)?,
+        Outcome::Done | Outcome::DoneWithLoss => sizes(&Store::open_on(disk, target)?)?,
         _ => Vec::new(),
     };
     let changed = !after.is_empty();
@@ -154,14 +153,11 @@ fn refuse_legacy(dir: &Path, open: &OpenOptions) -> Result<()> {
 }
 
 /// Name, row versions and bytes of each table.
-fn sizes(disk: &dyn Disk, store: &Store) -> Result<Vec<(String, String, u64, u64)>> {
+fn sizes(store: &Store) -> Result<Vec<(String, String, u64, u64)>> {
     let mut sizes = Vec::new();
     for (d, database) in store.catalog().databases.iter().enumerate() {
         for (t, table) in database.tables.iter().enumerate() {
-            let files = store.files(d, t)?;
-            let bytes = files.iter().try_fold(0_u64, |sum, path| {
-                Ok::<_, Error>(sum.saturating_add(SourceFile::open_on(disk, path)?.len()))
-            })?;
+            let bytes = store.files_len(d, t)?;
             let rows = store.row_count(d, t);
             sizes.push((database.name.clone(), table.name.clone(), rows, bytes));
         }

@@ -58,6 +58,15 @@ pub struct Content {
     pub tables: Vec<TableContent>,
 }
 
+impl Content {
+    /// What a table holds.
+    pub fn table(&self, database: &str, table: &str) -> Option<&TableContent> {
+        let key = |one: &TableContent| (&*one.database, &*one.table).cmp(&(database, table));
+        let found = self.tables.binary_search_by(key).ok()?;
+        self.tables.get(found)
+    }
+}
+
 /// Reads every row, on several threads, and hashes it.
 ///
 /// # Errors

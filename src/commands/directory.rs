@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::Store;
+use crate::engine::{QUARANTINE_NAME, Store};
 use crate::error::{Error, Result};
 use crate::file::{
-    Disk, InUse, LocalDisk, Phase, Progress, SourceDir, Unchanged, WatchedDisk, tree_len,
+    DataDisk, Disk, InUse, LocalDisk, Phase, Progress, SourceDir, SourceFile, Unchanged,
+    WatchedDisk, tree_len,
 };
 use crate::finding::{Code, Finding};
 use crate::legacy::{Family, LegacyDir};
@@ -80,6 +81,11 @@ impl Opened {
         }
         if LegacyDir::is_one(&dir)? {
             let mut legacy = LegacyDir::read_watched(dir, family, (threads, progress))?;
+            // An upgrade reads it, whoever wrote the snapshot beside it.
+            let quarantine = path.join(QUARANTINE_NAME);
+            let kept = Finding::new(Code::Quarantined).file(&quarantine);
+            let report = std::mem::take(&mut legacy.report);
+            legacy.report = report.replaced(Code::ForeignFile, &quarantine, &kept);
             if options.look_for_writers {
                 report_writers(path, &mut legacy.report);
             }
@@ -193,6 +199,7 @@ pub struct Directory {
     progress: Progress,
     backend: Backend,
     unchanged: Unchanged,
+    salvage: bool,
 }
 
 impl Directory {
@@ -235,6 +242,7 @@ impl Directory {
             progress: options.progress.clone(),
             backend,
             unchanged: Unchanged::since_now(path),
+            salvage: options.recovery.salvage,
         })
     }
 
@@ -255,6 +263,23 @@ impl Directory {
     /// On which disk.
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// Whether what can be kept of it is being kept, whatever is lost.
+    pub fn salvages(&self) -> bool {
+        self.salvage
+    }
+
+    /// A file that stands beside the catalog of one of ours, if there is one.
+    ///
+    /// # Errors
+    /// Damage when something else has its name; I/O errors.
+    pub fn beside(&self, name: &str) -> Result<Option<Arc<SourceFile>>> {
+        let path = self.path.join(name);
+        match self.disk.kind(&path)? {
+            None => Ok(None),
+            Some(_) => SourceFile::open_on(&*DataDisk::shared(&self.disk), &path).map(Some),
+        }
     }
 
     /// How many threads read it at once.
@@ -325,6 +350,31 @@ impl Directory {
                 report
             }
             Backend::Ours(store) => store.findings().clone(),
+        }
+    }
+
+    /// Whether a table holds exactly the row versions that records in quarantine
+    /// count: then a row index means the row that it meant.
+    ///
+    /// # Errors
+    /// When what describes the table cannot be read.
+    pub fn keeps_row_indexes(&self, database: usize, table: usize) -> Result<bool> {
+        match &self.backend {
+            // A server only adds versions; what is lost leaves no index behind.
+            Backend::Legacy { recovery, .. } => {
+                let table = recovery.overlay.table_at(database, table);
+                Ok(table.is_some_and(|table| table.state().lost.is_empty()))
+            }
+            Backend::Ours(store) => store.is_as_made(database, table),
+        }
+    }
+
+    /// Whether a file of ours beside the data, which may be absent, is as it was
+    /// written, as far as anything says what was written.
+    pub fn is_beside_whole(&self, name: &str) -> bool {
+        match &self.backend {
+            Backend::Legacy { .. } => true,
+            Backend::Ours(store) => store.is_beside_whole(name),
         }
     }
 

@@ -255,9 +255,7 @@ pub(super) fn table_bytes(directory: &Directory, database: usize, table: usize) 
             }
         }
         Backend::Ours(store) => {
-            for path in store.files(database, table)? {
-                bytes = bytes.saturating_add(directory.disk().len_of(&path)?);
-            }
+            bytes = store.files_len(database, table)?;
         }
     }
     Ok(bytes)

@@ -18,6 +18,11 @@ const LEVELS: usize = 2;
 /// The data directories beside, above or below a path that is none: the
 /// nearest first, at most a few.
 pub fn data_directories(path: &Path) -> Vec<PathBuf> {
+    // A directory that holds one is its home, whatever lies above.
+    let within = below_once(path);
+    if !within.is_empty() {
+        return within;
+    }
     let mut above = path.to_owned();
     for _ in 0..LEVELS {
         above = parent(&above);

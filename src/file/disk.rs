@@ -7,6 +7,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::error::{Error, Result};
 
 /// One entry of a directory.
@@ -277,9 +279,13 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Whether the system says that there is nothing of that name.
-pub fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+/// Whether the system says that the medium does not give the bytes.
+pub fn is_unreadable(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(Errno::IO | Errno::BADMSG | Errno::NODATA | Errno::REMOTEIO | Errno::UCLEAN)
+    )
 }
 
 /// Writes a file of a [`Disk`] from its start on.

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use super::disk::Room;
 use super::few_files::open_to_read;
 use super::regular::open_regular;
-use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry, is_missing};
-use crate::error::{Error, Result};
+use super::{Disk, DiskFile, EntryKind, Lock, SourceEntry};
+use crate::error::{Error, Result, is_missing};
 
 /// The files of this machine; however many are read, few of them are open.
 #[derive(Debug, Clone, Copy, Default)]

@@ -73,10 +73,15 @@ impl OutputFile {
     pub fn create(path: &Path, options: &OutputOptions<'_>) -> Result<Self> {
         let parent = real_parent(&LocalDisk, path)?;
         for (called, outside) in options.outside {
-            if lies_inside(&LocalDisk, &parent, outside) {
+            // One that is not there yet has no inside.
+            let above = real_parent(&LocalDisk, outside);
+            let is_it =
+                above.is_ok_and(|above| above == parent) && outside.file_name() == path.file_name();
+            if is_it || lies_inside(&LocalDisk, &parent, outside) {
                 return Err(Error::Usage(format!(
-                    "{} lies inside {called} {}\nGive a file outside it.",
+                    "{} {} {called} {}\nGive a file outside it.",
                     path.display(),
+                    if is_it { "is" } else { "lies inside" },
                     outside.display()
                 )));
             }

@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, EntryKind, SourceEntry};
+use super::data_disk::BLOCK_LEN;
+use super::disk::{Disk, DiskFile, EntryKind, SourceEntry, is_unreadable};
 use crate::error::{Error, Result};
 use crate::finding::{Code, counted};
 
@@ -95,7 +96,10 @@ impl SourceFile {
                 })
             }
         };
-        read.map_err(|error| Error::io("read", &self.path, error))
+        read.map_err(|error| match &self.bytes {
+            Bytes::OnDisk(file) => read_error(&**file, &self.path, (offset, buffer.len()), error),
+            Bytes::InMemory(_) => Error::io("read", &self.path, error),
+        })
     }
 
     /// Whether the work on the file may go on.
@@ -168,6 +172,35 @@ impl SourceFile {
         let mut bytes = vec![0; usize::try_from(self.len).unwrap_or(usize::MAX)];
         self.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
+    }
+}
+
+/// Why so many bytes of a file could not be read; where the disk does not give
+/// them, the first one is looked for.
+pub fn read_error(
+    file: &dyn DiskFile,
+    path: &Path,
+    (offset, len): (u64, usize),
+    source: io::Error,
+) -> Error {
+    if !is_unreadable(&source) {
+        return Error::io("read", path, source);
+    }
+    let end = offset.saturating_add(len as u64);
+    let mut at = offset;
+    while at < end {
+        let next = (at / BLOCK_LEN + 1).saturating_mul(BLOCK_LEN).min(end);
+        let len = usize::try_from(next.saturating_sub(at)).unwrap_or_default();
+        if file.read_exact_at(&mut vec![0; len], at).is_err() {
+            break;
+        }
+        at = next;
+    }
+    Error::Unreadable {
+        path: path.to_owned(),
+        // It may have come back.
+        offset: if at < end { at } else { offset },
+        source,
     }
 }
 

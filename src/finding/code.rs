@@ -139,8 +139,8 @@ codes! {
         "The snapshot already holds the records that follow the last Checkpoint record: the server was killed between writing the snapshot and marking it."
         "Nothing to do: the records are not applied again.";
     CutUncertain "cut-uncertain" Warning
-        "Records after the last Checkpoint record can already be in the snapshot, and no single point separates those that are."
-        "Decide with `--attribution`: a database for a record that is to be applied, `quarantine` for one that the snapshot holds.";
+        "The snapshot and the log do not fit together: records after the last Checkpoint record can already be in the snapshot, or records before it are not."
+        "Look for the snapshot that belongs to the log, or decide with `--attribution`: a database for a record that is to be applied, `quarantine` for one that the snapshot holds.";
     Reinitialised "reinitialised-instance" Error
         "The server replaced an instance it could not load by an empty one; the WAL still holds records of the old one."
         "Recover them with `upgrade --salvage`; if databases were dropped on purpose, use a copy without `wal/`."
@@ -163,7 +163,7 @@ codes! {
         "Assign it with `--assign TABLE=DATABASE`, or keep it aside with `--on-ambiguous quarantine`.";
     Quarantined "quarantined" Warning
         "Records whose database is unknown were kept aside in quarantine.jsonl."
-        "Decide about them and upgrade again with `--attribution`.";
+        "Decide about them with `--assign TABLE=DATABASE` in another upgrade.";
     PlacedByLikelihood "placed-by-likelihood" Warning
         "Records were placed into the likeliest of several databases, and nothing proves that they belong there."
         "See why with `rustdb-inspect wal SOURCE --attribute`; attribution.jsonl lists them, and a decision file can move them in another upgrade.";

@@ -98,6 +98,25 @@ pub fn written_fields<S: Serializer>(
     fields(file.as_deref(), ("written", "written_bytes"), serializer)
 }
 
+/// Likewise as `directory` and `directory_bytes`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn directory_fields<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    fields(Some(path), ("directory", "directory_bytes"), serializer)
+}
+
+/// Likewise as `expected` and `expected_bytes`: what a directory is compared with.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn expected_fields<S: Serializer>(
+    path: &Option<PathBuf>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    fields(path.as_deref(), ("expected", "expected_bytes"), serializer)
+}
+
 fn fields<S: Serializer>(
     path: Option<&Path>,
     (text, bytes): (&'static str, &'static str),

@@ -3,6 +3,8 @@
 //! Maps of the legacy files are kept as vectors in file order: the order is
 //! arbitrary, but re-encoding must give the same bytes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Privilege, PrivilegeMap, Table};
@@ -149,5 +151,49 @@ impl Catalog {
     /// Number of tables of all databases.
     pub fn table_count(&self) -> usize {
         self.databases.iter().map(|db| db.tables.len()).sum()
+    }
+}
+
+/// A table, and where it stands in its catalog.
+#[derive(Debug, Clone, Copy)]
+pub struct TableAt<'c> {
+    /// The position of its database.
+    pub database: usize,
+    /// Its own position there.
+    pub table: usize,
+    /// The table.
+    pub schema: &'c Table,
+}
+
+/// The tables of a catalog by their names: for as many lookups as there are
+/// records, each of which would otherwise pass all tables.
+pub struct TablesByName<'c>(BTreeMap<&'c str, Vec<TableAt<'c>>>);
+
+impl<'c> TablesByName<'c> {
+    /// Indexes a catalog.
+    pub fn new(catalog: &'c Catalog) -> Self {
+        let mut by_name = BTreeMap::<_, Vec<_>>::new();
+        for (d, database) in catalog.databases.iter().enumerate() {
+            for (t, table) in database.tables.iter().enumerate() {
+                let named = by_name.entry(table.name.as_str()).or_default();
+                // Of several of one name in a database the first one counts.
+                if named
+                    .last()
+                    .is_none_or(|last: &TableAt<'_>| last.database != d)
+                {
+                    named.push(TableAt {
+                        database: d,
+                        table: t,
+                        schema: table,
+                    });
+                }
+            }
+        }
+        TablesByName(by_name)
+    }
+
+    /// The tables of a name, at most one a database, in the order of those.
+    pub fn named(&self, name: &str) -> &[TableAt<'c>] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
     }
 }

@@ -13,7 +13,9 @@ mod summed_rows;
 mod value;
 mod visible_rows;
 
-pub use catalog::{Catalog, Database, DatabaseGrants, Form, Role, TableGrants, User};
+pub use catalog::{
+    Catalog, Database, DatabaseGrants, Form, Role, TableAt, TableGrants, TablesByName, User,
+};
 pub use operation::Operation;
 pub use packed_row::PackedRow;
 pub use page_view::{

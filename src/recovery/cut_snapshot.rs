@@ -12,7 +12,7 @@ use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::finding::{Code, Finding, Severity, counted};
 use crate::legacy::{LegacyDir, RowExtent, RowReader, WalRecord};
-use crate::model::{Column, Operation, RowStream};
+use crate::model::{Column, Operation, RowStream, TableAt, TablesByName};
 use crate::report::Report;
 
 use super::cut::{
@@ -49,15 +49,19 @@ pub(super) fn leave_out_held(
     let signs = signs(records, after, &ground.snapshot)?;
     let log = Log {
         records,
+        by_table: by_table(records),
+        renamed: records.iter().filter_map(renamed).collect(),
         after,
         signs: &signs,
         is_newer: is_newer(records, after, &signs, ground, damaged.is_cut),
         all_known: !damaged.objects_lost,
     };
+    let readable = positions_by_name(ground);
     let mut lost = StillLost::new();
     let mut tail = BTreeSet::new();
-    for name in log.table_names() {
-        tail.extend(log.records_of(name, ground, &mut lost)?);
+    for name in log.by_table.keys().copied() {
+        let tables = readable.get(name).map_or(&[][..], Vec::as_slice);
+        tail.extend(log.records_of((name, tables), ground, &mut lost)?);
     }
     let first = tail.first().copied().unwrap_or(records.len());
     if log.is_newer {
@@ -90,6 +94,7 @@ fn is_newer(
     is_cut: bool,
 ) -> bool {
     let tail = records.get(after..).unwrap_or_default();
+    let tables = TablesByName::new(&ground.snapshot.catalog);
     let enough = tail.len() >= RECORDS_PER_CHECKPOINT;
     let mut present = 0_usize;
     let mut proven = false;
@@ -99,13 +104,13 @@ fn is_newer(
         match sign {
             Sign::Present => {
                 present += 1;
-                proven |= has_key(record, &ground.snapshot);
+                proven |= has_key(record, &tables);
             }
             Sign::Absent => {
-                let mut tables = tables_of(table, ground).into_iter().peekable();
-                absent += usize::from(
-                    tables.peek().is_some() && tables.all(|at| !ground.extras.contains_key(&at)),
-                );
+                let whole =
+                    |at: &TableAt<'_>| !ground.extras.contains_key(&(at.database, at.table));
+                let named = tables.named(table);
+                absent += usize::from(!named.is_empty() && named.iter().all(whole));
             }
             Sign::Silent => {}
         }
@@ -117,17 +122,46 @@ fn is_newer(
     }
 }
 
-/// The tables of a name that can be read.
-fn tables_of(name: &str, ground: &Ground) -> Vec<(usize, usize)> {
-    let databases = ground.snapshot.catalog.databases.iter().enumerate();
-    databases
-        .filter_map(|(d, database)| Some((d, database.table_index(name)?)))
-        .collect()
+/// The positions of the tables that can be read, by name.
+fn positions_by_name(ground: &Ground) -> BTreeMap<String, Vec<(usize, usize)>> {
+    let mut by_name = BTreeMap::<String, Vec<_>>::new();
+    for (d, database) in ground.snapshot.catalog.databases.iter().enumerate() {
+        for (t, table) in database.tables.iter().enumerate() {
+            let named = by_name.entry(table.name.clone()).or_default();
+            if named.last().is_none_or(|(last, _)| *last != d) {
+                named.push((d, t));
+            }
+        }
+    }
+    by_name
+}
+
+/// The positions of records by the table that they name.
+fn by_table(records: &[WalRecord]) -> BTreeMap<&str, Vec<usize>> {
+    let mut by_table = BTreeMap::<_, Vec<_>>::new();
+    for (at, record) in records.iter().enumerate() {
+        if let Some(table) = record.operation.table() {
+            by_table.entry(table).or_default().push(at);
+        }
+    }
+    by_table
+}
+
+/// The name that a record gives to a table of another.
+fn renamed(record: &WalRecord) -> Option<&str> {
+    match &record.operation {
+        Operation::RenameTable { new, .. } => Some(new),
+        _ => None,
+    }
 }
 
 /// The log against a damaged snapshot.
 struct Log<'l> {
     records: &'l [WalRecord],
+    /// Positions of records by table.
+    by_table: BTreeMap<&'l str, Vec<usize>>,
+    /// Names that were given to tables of other names.
+    renamed: BTreeSet<&'l str>,
     after: usize,
     /// Of the records after the marker.
     signs: &'l [Sign],
@@ -137,21 +171,11 @@ struct Log<'l> {
 }
 
 impl<'l> Log<'l> {
-    /// Every table that records name.
-    fn table_names(&self) -> BTreeSet<&'l str> {
-        let names = self.records.iter();
-        names
-            .filter_map(|record| record.operation.table())
-            .collect()
-    }
-
     /// The records that name a table, from a position on.
-    fn naming(&self, name: &str, from: usize) -> Vec<usize> {
-        let records = self.records.iter().enumerate().skip(from);
-        records
-            .filter(|(_, record)| record.operation.table() == Some(name))
-            .map(|(at, _)| at)
-            .collect()
+    fn naming(&self, name: &str, from: usize) -> &[usize] {
+        let all = self.by_table.get(name).map_or(&[][..], Vec::as_slice);
+        let first = all.partition_point(|at| *at < from);
+        all.get(first..).unwrap_or_default()
     }
 
     fn operation(&self, at: usize) -> Option<&'l Operation> {
@@ -167,26 +191,25 @@ impl<'l> Log<'l> {
     /// Which records of a table are to be applied.
     fn records_of(
         &self,
-        name: &str,
+        (name, tables): (&str, &[(usize, usize)]),
         ground: &mut Ground,
         lost: &mut StillLost,
     ) -> Result<Vec<usize>> {
         let tail = self.naming(name, self.after);
-        let tables = tables_of(name, ground);
-        match tables.as_slice() {
+        match tables {
             [] if self.all_known && self.is_newer => Ok(Vec::new()),
-            [] if self.all_known => Ok(tail),
-            [] => Ok(self.whole_life(name).unwrap_or(tail)),
+            [] if self.all_known => Ok(tail.to_vec()),
+            [] => Ok(self.whole_life(name).unwrap_or(tail).to_vec()),
             [only] if ground.extras.contains_key(only) => {
                 match self.rewound(name, *only, ground)? {
                     Some((rows_lost, records)) => {
                         lost.insert(*only, rows_lost);
                         Ok(records)
                     }
-                    None => Ok(self.beyond_cut(&tail)),
+                    None => Ok(self.beyond_cut(tail)),
                 }
             }
-            _ => Ok(self.not_held(&tail)),
+            _ => Ok(self.not_held(tail)),
         }
     }
 
@@ -223,17 +246,20 @@ impl<'l> Log<'l> {
 
     /// The records of a table of which nothing can be read: from its CREATE TABLE
     /// on, if the log has it; none where the log gave it another name.
-    fn whole_life(&self, name: &str) -> Option<Vec<usize>> {
-        let renamed = self.records.iter().any(|record| {
-            matches!(&record.operation, Operation::RenameTable { old, new } if **old == *name || new == name)
-        });
+    fn whole_life(&self, name: &str) -> Option<&[usize]> {
+        let all = self.naming(name, 0);
+        let moved = |at: &usize| matches!(self.operation(*at), Some(Operation::RenameTable { .. }));
+        let renamed = self.renamed.contains(name) || all.iter().any(moved);
         (!renamed).then(|| {
-            let all = self.naming(name, 0);
-            let created = all
-                .iter()
-                .rposition(|at| matches!(self.operation(*at), Some(Operation::CreateTable { .. })));
-            all.get(created.unwrap_or(0)..).unwrap_or_default().to_vec()
+            all.get(self.created(all).unwrap_or(0)..)
+                .unwrap_or_default()
         })
+    }
+
+    /// Where among the records of a table its last CREATE TABLE stands.
+    fn created(&self, all: &[usize]) -> Option<usize> {
+        all.iter()
+            .rposition(|at| matches!(self.operation(*at), Some(Operation::CreateTable { .. })))
     }
 
     /// Brings a damaged table back to where the log begins with it, so that its
@@ -300,11 +326,8 @@ impl<'l> Log<'l> {
     /// rows.
     fn plain_records(&self, name: &str, from: usize) -> Option<Vec<usize>> {
         let all = self.naming(name, from);
-        let created = all
-            .iter()
-            .rposition(|at| matches!(self.operation(*at), Some(Operation::CreateTable { .. })));
         let rest = all
-            .get(created.map_or(0, |at| at + 1)..)
+            .get(self.created(all).map_or(0, |at| at + 1)..)
             .unwrap_or_default();
         let plain = rest.iter().all(|at| {
             matches!(
@@ -314,10 +337,7 @@ impl<'l> Log<'l> {
                 )
             )
         });
-        let renamed = self.records.iter().any(
-            |record| matches!(&record.operation, Operation::RenameTable { new, .. } if new == name),
-        );
-        (plain && !renamed).then(|| rest.to_vec())
+        (plain && !self.renamed.contains(name)).then(|| rest.to_vec())
     }
 
     /// Whether rows that were kept are none of those that records pushed, as far

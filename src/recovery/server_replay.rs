@@ -5,10 +5,17 @@
 //! database comes first, whether the snapshot held it already or not, and
 //! checkpoints the result.
 
-use crate::legacy::Wal;
+use crate::legacy::{Wal, WalRecord};
 use crate::model::{Operation, PackedRow, ValueRef};
 
-use super::cut::{RECORDS_PER_CHECKPOINT, is_marker};
+/// Records after which the server checkpoints (format page, "Server rules").
+/// Fewer than these cannot have caused a checkpoint that nobody marked.
+pub const RECORDS_PER_CHECKPOINT: usize = 100;
+
+/// Whether a record is a Checkpoint.
+pub(super) fn is_marker(record: &WalRecord) -> bool {
+    matches!(record.operation, Operation::Checkpoint { .. })
+}
 
 /// A start of the server over a log that already held records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +29,14 @@ pub(super) struct Start {
     pub opens_segment: bool,
 }
 
+/// Bytes after which a running server opens another segment (format page, "WAL").
+const SEGMENT_LEN: u64 = 1 << 20;
+
 /// The starts that the log shows, oldest first: a running server checkpoints
-/// after so many records, so a Checkpoint record after fewer was written by a
-/// start. Where records are missing nothing is proven.
+/// after so many records and opens a segment after so many bytes, so a Checkpoint
+/// record after fewer records, or one that opens a segment after a shorter one,
+/// was written by a start. Where records are missing nothing is proven; those
+/// before the first one that is left were replayed too.
 pub(super) fn starts(wal: &Wal) -> Vec<Start> {
     let mut found = Vec::new();
     let reaches_back = wal.records.first().is_some_and(|r| r.sequence == 1);
@@ -36,13 +48,17 @@ pub(super) fn starts(wal: &Wal) -> Vec<Start> {
         if let Some(unheld) = unheld {
             let held_any = wal.records.get(..marker).unwrap_or_default();
             let before = marker.checked_sub(1).and_then(|at| wal.records.get(at));
+            let before = before.filter(|before| before.segment != record.segment);
+            let short = before
+                .and_then(|before| wal.segments.get(before.segment))
+                .is_some_and(|segment| segment.file.len() < SEGMENT_LEN);
             let start = Start {
                 marker,
                 unheld,
-                opens_segment: before.is_some_and(|before| before.segment != record.segment),
+                opens_segment: before.is_some(),
             };
-            if marker - unheld < RECORDS_PER_CHECKPOINT
-                && !held_any.iter().all(is_marker)
+            if (marker - unheld < RECORDS_PER_CHECKPOINT || short)
+                && (!reaches_back || !held_any.iter().all(is_marker))
                 && is_intact(wal, start)
             {
                 found.push(start);

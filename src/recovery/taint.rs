@@ -1,23 +1,56 @@
 //! What depends on records that were set aside or lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::Operation;
 
 use super::Overlay;
-use super::attribution::Attributed;
+use super::attribution::{Attributed, Candidate, Owners};
 
 /// What must not be applied because a record before it was set aside: row
 /// indexes count every pushed version, and columns follow every change, so a
 /// record that is left out makes the later ones of its table mean other rows.
 #[derive(Default)]
 pub(super) struct Taint {
-    /// By database and table: the first row index that is no longer sure.
-    rows_from: BTreeMap<(String, String), u64>,
-    /// Tables of which nothing is sure any more.
-    tables: BTreeSet<(String, String)>,
+    /// By table and database: the first row index that is no longer sure.
+    rows_from: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Tables of which nothing is sure any more, and where.
+    tables: BTreeMap<String, Unsure>,
     /// Whether records are missing from the log, which may have changed columns.
     lossy: bool,
+}
+
+/// Databases in which nothing is sure of a table. Records that may be of a
+/// thousand databases have one list of them in common, which is taken apart
+/// when somebody asks.
+#[derive(Default)]
+struct Unsure {
+    databases: BTreeSet<String>,
+    lists: Vec<(Arc<[Candidate]>, Arc<[Arc<str>]>)>,
+}
+
+impl Unsure {
+    fn add(&mut self, owners: Owners<'_>) {
+        let known = self.lists.last().is_some_and(|(candidates, unlisted)| {
+            Arc::ptr_eq(candidates, owners.candidates) && Arc::ptr_eq(unlisted, owners.unlisted)
+        });
+        if !known {
+            let (candidates, unlisted) = (owners.candidates.clone(), owners.unlisted.clone());
+            self.lists.push((candidates, unlisted));
+        }
+    }
+
+    fn contains(&mut self, database: &str) -> bool {
+        for (candidates, unlisted) in self.lists.drain(..) {
+            let owners = Owners {
+                candidates: &candidates,
+                unlisted: &unlisted,
+            };
+            self.databases.extend(owners.names().map(str::to_owned));
+        }
+        self.databases.contains(database)
+    }
 }
 
 impl Taint {
@@ -29,24 +62,36 @@ impl Taint {
         overlay: &Overlay,
     ) {
         let table = operation.table().unwrap_or_default();
-        for database in attributed.possible() {
-            let key = (database.to_owned(), table.to_owned());
-            match operation {
-                Operation::Insert { .. } | Operation::Update { .. } => {
+        match operation {
+            Operation::Insert { .. } | Operation::Update { .. } => {
+                for database in attributed.possible() {
                     let index = overlay.position(database);
                     let state = index.and_then(|index| overlay.table(index, table));
                     let count = state.map_or(0, |table| table.state().row_count());
-                    let from = self.rows_from.entry(key).or_insert(count);
-                    *from = count.min(*from);
+                    self.rows_unsure(database, table, count);
                 }
-                Operation::Delete { .. } | Operation::Checkpoint { .. } => {}
-                Operation::RenameTable { new, .. } => {
-                    self.tables.insert((database.to_owned(), new.clone()));
-                    self.tables.insert(key);
-                }
-                _ => {
-                    self.tables.insert(key);
-                }
+            }
+            Operation::Delete { .. } | Operation::Checkpoint { .. } => {}
+            Operation::RenameTable { new, .. } => {
+                self.table_unsure(new, attributed);
+                self.table_unsure(table, attributed);
+            }
+            _ => self.table_unsure(table, attributed),
+        }
+    }
+
+    fn table_unsure(&mut self, table: &str, attributed: &Attributed) {
+        let unsure = self.tables.entry(table.to_owned()).or_default();
+        unsure.add(attributed.owners());
+    }
+
+    fn rows_unsure(&mut self, database: &str, table: &str, from: u64) {
+        let known = self.rows_from.get_mut(table);
+        match known.and_then(|databases| databases.get_mut(database)) {
+            Some(known) => *known = from.min(*known),
+            None => {
+                let databases = self.rows_from.entry(table.to_owned()).or_default();
+                databases.insert(database.to_owned(), from);
             }
         }
     }
@@ -58,19 +103,23 @@ impl Taint {
         let names: Vec<String> = databases.map(|database| database.name.clone()).collect();
         for (index, name) in names.into_iter().enumerate() {
             for (table, count) in overlay.row_counts(index) {
-                let from = self.rows_from.entry((name.clone(), table)).or_insert(count);
-                *from = count.min(*from);
+                self.rows_unsure(&name, &table, count);
             }
         }
     }
 
     /// Whether a record means something else without those set aside.
-    pub(super) fn touches(&self, database: &str, operation: &Operation, overlay: &Overlay) -> bool {
+    pub(super) fn touches(
+        &mut self,
+        database: &str,
+        operation: &Operation,
+        overlay: &Overlay,
+    ) -> bool {
         let Some(table) = operation.table() else {
             return false;
         };
-        let key = (database.to_owned(), table.to_owned());
-        if self.tables.contains(&key) {
+        let unsure = self.tables.get_mut(table);
+        if unsure.is_some_and(|unsure| unsure.contains(database)) {
             return true;
         }
         if let Operation::Insert { row, .. } = operation {
@@ -80,7 +129,8 @@ impl Taint {
             let arity = known.map(|table| table.state().schema.columns.len());
             return self.lossy && arity.is_some_and(|arity| arity != row.arity());
         }
-        let Some(from) = self.rows_from.get(&key) else {
+        let databases = self.rows_from.get(table);
+        let Some(from) = databases.and_then(|databases| databases.get(database)) else {
             return false;
         };
         match operation {

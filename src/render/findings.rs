@@ -1,6 +1,6 @@
 //! Findings for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::finding::{Code, Finding, Severity};
@@ -54,6 +54,9 @@ pub fn findings_text(report: &Report, detail: Detail, width: Option<u16>) -> Str
         if findings.len() > detail.shown {
             let more = findings.len() - detail.shown;
             let _ = writeln!(text, "  ... and {more} more {code} (-v shows all)");
+            if let Some(line) = tables_not_shown(&findings, detail.shown) {
+                text.push_str(&item(&line, width));
+            }
         }
         if detail.meanings {
             text.push_str(&wrapped(code.meaning(), "  ", width));
@@ -64,6 +67,33 @@ pub fn findings_text(report: &Report, detail: Detail, width: Option<u16>) -> Str
     }
     text.push_str(&codes_text(&by_code_alone, width));
     text
+}
+
+/// The tables of warnings and errors that are not shown one by one: who reads no
+/// further still sees each table that is not as it should be.
+fn tables_not_shown(findings: &[&Finding], shown: usize) -> Option<String> {
+    let (shown, rest) = findings.split_at_checked(shown)?;
+    let named: BTreeSet<Option<String>> = shown.iter().map(|finding| place(finding)).collect();
+    let grave = rest.iter().filter(|f| f.severity != Severity::Info);
+    let tables: BTreeSet<String> = grave
+        .clone()
+        .filter(|finding| finding.table.is_some())
+        .map(|finding| place(finding))
+        .filter(|place| !named.contains(place))
+        .flatten()
+        .collect();
+    let first = grave.into_iter().next().filter(|_| !tables.is_empty())?;
+    let tables = Vec::from_iter(tables).join(", ");
+    Some(format!("{}: {}: also {tables}", first.severity, first.code))
+}
+
+/// The database and the table of a finding.
+fn place(finding: &Finding) -> Option<String> {
+    match (&finding.database, &finding.table) {
+        (Some(database), Some(table)) => Some(format!("{}.{}", escape(database), escape(table))),
+        (Some(name), None) | (None, Some(name)) => Some(escape(name)),
+        (None, None) => None,
+    }
 }
 
 /// A line whose continuations stand apart from what follows.
@@ -102,14 +132,8 @@ fn line(finding: &Finding) -> String {
             let _ = write!(text, ", offset {offset}");
         }
     }
-    match (&finding.database, &finding.table) {
-        (Some(database), Some(table)) => {
-            let _ = write!(text, ": {}.{}", escape(database), escape(table));
-        }
-        (Some(name), None) | (None, Some(name)) => {
-            let _ = write!(text, ": {}", escape(name));
-        }
-        (None, None) => {}
+    if let Some(place) = place(finding) {
+        let _ = write!(text, ": {place}");
     }
     if let Some(sequence) = finding.sequence {
         let _ = write!(text, ", record {sequence}");
@@ -118,4 +142,24 @@ fn line(finding: &Finding) -> String {
         let _ = write!(text, ": {}", escape(detail));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_warnings_that_are_not_shown_are_named() {
+        let mut report = Report::new();
+        for table in ["a", "a", "b", "c", "b"] {
+            report.add(Finding::new(Code::Ambiguous).table(table));
+        }
+        let text = findings_text(&report, Detail::of_first(2), None);
+        assert!(
+            text.contains("\nwarning: ambiguous-attribution: also b, c\n"),
+            "{text}"
+        );
+        let all = findings_text(&report, Detail::of_first(5), None);
+        assert!(!all.contains("also"), "{all}");
+    }
 }

@@ -67,9 +67,9 @@ fn run(line: &str, scratch: &Path) {
     assert!(figures.peak_mib < MOST_MIB, "{line}: {figures:?}");
 }
 
-fn every_file_of(layout: Option<&str>) {
-    let scratch = tempfile::tempdir().unwrap();
-    let (whole, dir) = (scratch.path().join("whole"), scratch.path().join("dir"));
+/// A directory in some layout, or a legacy one, in `whole`.
+fn directory(layout: Option<&str>, scratch: &Path) -> PathBuf {
+    let (whole, dir) = (scratch.join("whole"), scratch.join("dir"));
     let insert = |id: i64| Operation::Insert("t".into(), row(vec![int(100 + id), text("x")]));
     let log: Vec<Operation> = (0..50).map(insert).collect();
     let mut instance = of_tables(vec![people(50)]);
@@ -80,21 +80,43 @@ fn every_file_of(layout: Option<&str>) {
         fs::rename(&whole, &dir).unwrap();
         run(
             &format!("rustdb-migrate upgrade DIR OUT --to {layout}"),
-            scratch.path(),
+            scratch,
         );
-        fs::rename(scratch.path().join("out"), &whole).unwrap();
+        fs::rename(scratch.join("out"), &whole).unwrap();
     }
-    for file in files(&whole) {
-        let len = fs::metadata(whole.join(&file)).unwrap().len() as usize;
-        for after in [len, len / 2, 0] {
-            copied(&whole, &dir);
-            hole(&dir.join(&file), after);
-            for line in COMMANDS {
-                println!("{}, hole after {after}: {line}", file.display());
-                run(line, scratch.path());
-            }
+    whole
+}
+
+/// Runs every command on holes in a file of the directory `whole`.
+fn holes_in(file: &Path, scratch: &Path) {
+    let (whole, dir) = (scratch.join("whole"), scratch.join("dir"));
+    let len = fs::metadata(whole.join(file)).unwrap().len() as usize;
+    for after in [len, len / 2, 0] {
+        copied(&whole, &dir);
+        hole(&dir.join(file), after);
+        for line in COMMANDS {
+            println!("{}, hole after {after}: {line}", file.display());
+            run(line, scratch);
         }
     }
+}
+
+fn every_file_of(layout: Option<&str>) {
+    let scratch = tempfile::tempdir().unwrap();
+    let whole = directory(layout, scratch.path());
+    for file in files(&whole) {
+        holes_in(&file, scratch.path());
+    }
+}
+
+#[test]
+fn holes_in_a_log_that_holds_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let whole = directory(Some("append"), scratch.path());
+    fs::create_dir_all(whole.join("wal")).unwrap();
+    let log = Path::new("wal/0000000500000000.log");
+    fs::write(whole.join(log), [b'x'; 4096]).unwrap();
+    holes_in(log, scratch.path());
 }
 
 #[test]

@@ -334,7 +334,7 @@ fn missing_data_is_an_error() {
     fs::remove_file(dir.path().join("db_d/t.dat")).unwrap();
     assert_eq!(codes(dir.path(), Level::Structure), [Code::MissingFile]);
     let read = Store::open(dir.path()).and_then(|store| read_all(&store));
-    assert!(matches!(read, Err(Error::Io { .. })));
+    assert!(matches!(read, Err(Error::Damage(_))));
 }
 
 proptest! {

@@ -87,7 +87,7 @@ fn missing_page_files_are_found() {
     assert!(read.is_ok());
     let (codes, read, _) = after(|dir| fs::remove_dir_all(dir).unwrap());
     assert_eq!(codes, [Code::MissingFile]);
-    assert!(matches!(read, Err(Error::Io { .. })));
+    assert!(matches!(read, Err(Error::Damage(_))));
 }
 
 #[test]

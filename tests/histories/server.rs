@@ -63,7 +63,7 @@ pub struct Server {
     /// Unix seconds at sequence 0.
     pub(super) clock: u64,
     pub(super) segments: Vec<Segment>,
-    snapshot: Vec<u8>,
+    pub snapshot: Vec<u8>,
     /// The database of every record since the last checkpoint.
     pub truth: Vec<(u64, String)>,
     /// The databases at the last checkpoint, and what was logged since.

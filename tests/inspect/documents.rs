@@ -224,6 +224,25 @@ fn a_path_that_is_not_utf8_survives_in_documents_and_in_commands() {
 }
 
 #[test]
+fn check_names_directories_that_are_not_utf8_by_their_bytes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let name = OsString::from_vec(b"da\xffta".to_vec());
+    let dir = scratch.path().join(&name);
+    copy(Path::new(&data("clean_marker")), &dir);
+    let (code, document) = document(INSPECT, &[OsStr::new("check"), dir.as_os_str()]);
+    assert_eq!(code, 1);
+    let line = &document["directories"][0];
+    assert_eq!(line["outcome"], "missing");
+    let ends = |field: &str, end: &str| {
+        let digits = line[field].as_str().unwrap();
+        assert!(digits.ends_with(end), "{digits}");
+    };
+    ends("directory_bytes", "6461ff7461");
+    // The name, and `.expected.json`.
+    ends("expected_bytes", "6461ff74612e65787065637465642e6a736f6e");
+}
+
+#[test]
 fn the_schema_refuses_what_it_does_not_know() {
     let (_, mut document) = asked(INSPECT, &["hash", &data("clean_marker")]);
     document["surprise"] = json!(1);

@@ -152,6 +152,87 @@ fn a_start_whose_segment_was_deleted_is_asked_about() {
     assert!(report.has(Code::CutUncertain));
 }
 
+fn deleted_one(server: &mut Server) {
+    let ash = |row: &[Value]| row == [Value::Text("ash".to_owned())];
+    assert_eq!(server.delete("a", "t", &ash), 1);
+}
+
+#[test]
+fn a_start_without_a_segment_is_asked_about_where_a_delete_changed_the_last_rows() {
+    let mut server = started();
+    insert_two(&mut server);
+    deleted_one(&mut server);
+    server.restart_behind("a");
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
+}
+
+#[test]
+fn a_delete_that_a_start_without_a_segment_may_have_replayed_is_asked_about() {
+    let mut server = started();
+    insert_two(&mut server);
+    server.checkpoint();
+    deleted_one(&mut server);
+    server.restart_behind("a");
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
+}
+
+#[test]
+fn an_update_that_a_start_without_a_segment_put_in_place_is_asked_about() {
+    let mut server = started();
+    insert_two(&mut server);
+    server.checkpoint();
+    let first = |row: &[Value]| row == [Value::Text("ash".to_owned())];
+    let set = |row: &mut Vec<Value>| *row = vec![Value::Text("cedar".to_owned())];
+    assert_eq!(server.update("a", "t", &first, &set), 1);
+    server.restart_behind("a");
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
+}
+
+#[test]
+fn a_key_that_a_start_without_a_segment_replayed_is_asked_about() {
+    let mut server = Server::new(Release::V1_3, &["a"]);
+    server.create("a", "t", columns(true));
+    server.restart("a");
+    insert(&mut server, "a", "ash");
+    server.restart_behind("a");
+    // What the server did since stood in the segment that it deleted.
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
+}
+
+#[test]
+fn rows_that_stand_once_more_with_nothing_after_the_mark_are_told() {
+    let mut server = started();
+    insert_two(&mut server);
+    server.checkpoint();
+    server.restart_behind("a");
+    let (_, report) = cut(&server);
+    let told = report
+        .findings()
+        .iter()
+        .filter(|f| f.code == Code::CutUncertain);
+    let details: Vec<&str> = told.filter_map(|f| f.detail.as_deref()).collect();
+    assert!(
+        details.len() == 1 && details[0].ends_with(": t"),
+        "{details:?}"
+    );
+}
+
+#[test]
+fn a_delete_behind_rows_that_no_other_start_replayed_is_to_be_applied() {
+    let mut server = started();
+    insert_two(&mut server);
+    server.restart("a");
+    let birch = |row: &[Value]| row == [Value::Text("birch".to_owned())];
+    assert_eq!(server.delete("a", "t", &birch), 1);
+    let (cut, report) = cut(&server);
+    assert!(!report.has(Code::CutUncertain));
+    assert_eq!((cut.reason, cut.tail.len()), (CutReason::Marker, 1));
+}
+
 #[test]
 fn rows_entered_once_more_in_order_are_not_taken_for_held() {
     let mut server = started();
@@ -187,4 +268,23 @@ fn where_the_cut_is_uncertain_each_record_is_asked_about_and_can_be_decided() {
     assert_eq!((to_apply.report.has_errors(), rows(&to_apply)), (false, 4));
     let is_held = plan(Some(Decision::Quarantine));
     assert_eq!((is_held.report.has_errors(), rows(&is_held)), (false, 2));
+}
+
+#[test]
+fn a_snapshot_older_than_the_log_is_asked_about() {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(true));
+    insert(&mut server, "a", "alder");
+    server.checkpoint();
+    let older = server.snapshot.clone();
+    for name in ["ash", "birch"] {
+        insert(&mut server, "a", name);
+    }
+    server.checkpoint();
+    insert(&mut server, "a", "cedar");
+    let (_, report) = cut(&server);
+    assert!(!report.has(Code::CutUncertain));
+    server.snapshot = older;
+    let (_, report) = cut(&server);
+    assert!(report.has(Code::CutUncertain));
 }

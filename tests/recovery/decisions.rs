@@ -416,6 +416,40 @@ fn what_was_placed_by_likelihood_is_kept_and_can_be_moved_later() {
     }
 }
 
+#[test]
+fn a_decision_file_that_nobody_edited_decides_nothing() {
+    // A table made since the checkpoint, in a directory that names one database.
+    let mut server = fresh(Family::V1_4);
+    let (notes, rows) = notes(3, "some");
+    server.create_table("postgres", notes);
+    server.insert("postgres", "notes", rows);
+    let bench = Bench::new(&server.killed());
+    let json = ["--format", "json"];
+    let plain: Json = serde_json::from_str(&bench.upgrade("paged", &json).out).unwrap();
+    assert_eq!(findings(&plain, "assumed-database").len(), 1, "{plain}");
+    let written = on(&bench, migrate, &["attribute", "DATA", "-o", "@file"]);
+    assert_eq!(written.code, Some(0), "{}", written.err);
+    let obeyed = |target: &str| {
+        let flags = ["upgrade", "DATA", target, "--attribution", "@file"];
+        let said = on(&bench, migrate, &[&flags[..], &json].concat());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        serde_json::from_str::<Json>(&said.out).unwrap()
+    };
+    let same = obeyed("@same");
+    for code in ["assumed-database", "placed-by-likelihood"] {
+        assert_eq!(findings(&same, code), findings(&plain, code));
+    }
+    assert_eq!(same["attribution"], plain["attribution"]);
+    // What is decided by hand is nobody's guess.
+    let flags = ["upgrade", "DATA", "@assigned", "--assign", "notes=postgres"];
+    let said = on(&bench, migrate, &[&flags[..], &json].concat());
+    let assigned: Json = serde_json::from_str(&said.out).unwrap();
+    assert!(
+        findings(&assigned, "placed-by-likelihood").is_empty(),
+        "{assigned}"
+    );
+}
+
 /// One database whose server ran transactions: what a server that starts anew
 /// would make of its numbers differs from what is visible.
 fn with_transactions() -> Server {

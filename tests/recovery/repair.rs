@@ -204,6 +204,47 @@ fn what_is_not_proven_stays_as_it_stands() {
 }
 
 #[test]
+fn tables_whose_replayed_records_are_gone_are_suspected_by_name() {
+    for starts in [2, 3] {
+        let mut server = fresh(Family::V1_10);
+        server.create_table("postgres", users());
+        let columns = vec![key("id", DataType::Integer)];
+        server.create_table("postgres", table("empty", columns));
+        add_users(&mut server, "postgres", 1..41);
+        (0..starts).for_each(|_| server.restart("postgres"));
+        for repair in [false, true] {
+            let made = Made::of_files(&server.killed(), repair);
+            assert_eq!(made.tables, tables(&server.instance));
+            let suspected = made.named(Code::ReplaySuspected);
+            assert_eq!(suspected, ["users"], "{starts} starts");
+        }
+    }
+}
+
+#[test]
+fn a_start_on_a_snapshot_that_no_record_marks_is_found() {
+    let mut server = fresh(Family::V1_10);
+    server.create_table("postgres", users());
+    server.dies_in_checkpoint = true;
+    add_users(&mut server, "postgres", 1..100);
+    let before = server.instance.clone();
+    server.restart("postgres");
+    let rows = |instance: &Instance| tables(instance)[&("postgres".into(), "users".into())].clone();
+    assert_eq!(rows(&server.instance).rows.len(), 198);
+    let made = Made::of_files(&server.killed(), false);
+    assert_eq!(made.tables, tables(&server.instance));
+    let said = [Code::ReplaySuspected, Code::ReplayedTwice];
+    assert!(
+        said.iter().any(|code| made.has(*code)),
+        "{:?}",
+        made.findings
+    );
+    // Undone as it was, or not at all.
+    let undone = Made::of_files(&server.killed(), true);
+    assert!([tables(&before), tables(&server.instance)].contains(&undone.tables));
+}
+
+#[test]
 fn a_log_without_a_start_says_nothing() {
     let mut server = fresh(Family::V1_10);
     server.create_table("postgres", users());

@@ -20,6 +20,7 @@ impl Server {
         for entry in replayed {
             wrongly(self.database(first), entry.operation);
         }
+        (self.dead, self.dies_in_checkpoint) = (false, false);
         self.transaction = 1;
         self.clock += seconds;
         self.open_segment();

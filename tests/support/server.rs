@@ -40,7 +40,7 @@ pub struct Server {
     pub segment_limit: usize,
     /// Unix seconds; one passes with every statement.
     pub clock: u64,
-    dead: bool,
+    pub(super) dead: bool,
     pub(super) snapshot: Vec<u8>,
     pub(super) segments: Vec<(String, Vec<u8>)>,
     sequence: u64,

@@ -5,7 +5,7 @@
 // Every test binary uses another part of it.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -44,6 +44,8 @@ struct State {
     /// Every how many reads and writes one is hindered, and how many there were.
     hinder: Option<(u64, u64)>,
     error: Option<ErrorKind>,
+    /// Sectors that cannot be read, by inode and number.
+    bad: BTreeSet<(usize, usize)>,
     /// What was read since somebody wanted to know, by this disk or a fork of it.
     reads: Option<Arc<Mutex<Reads>>>,
 }
@@ -333,6 +335,15 @@ impl SimDisk {
             Node::Dir => None,
         });
         files.collect()
+    }
+
+    /// Lets the sector of a file that holds a byte be unreadable, and no other.
+    pub fn lose_sector(&self, path: &Path, at: usize) {
+        let mut state = self.state.lock().unwrap();
+        let Some(Node::File(inode)) = state.names.get(path) else {
+            panic!("{} is no file", path.display());
+        };
+        state.bad = BTreeSet::from([(inode, at / SECTOR)]);
     }
 
     /// Changes one byte of a file.
@@ -626,6 +637,12 @@ impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state.lock().unwrap();
         let most = state.hindered(buffer.len())?;
+        let sectors =
+            offset as usize / SECTOR..=(offset as usize + buffer.len().max(1) - 1) / SECTOR;
+        let mut bad = state.bad.iter();
+        if bad.any(|(inode, sector)| *inode == self.inode && sectors.contains(sector)) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         let bytes = &state.inodes[self.inode].current;
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         let len = rest.len().min(most);

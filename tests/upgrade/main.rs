@@ -10,8 +10,10 @@
 mod compact;
 mod independent;
 mod outputs;
+mod quarantine;
 mod refuses;
 mod salvage_ours;
+mod salvage_unread;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;

@@ -50,7 +50,7 @@ fn rows(count: i64) -> Vec<Row> {
     (0..count).map(row).collect()
 }
 
-fn directory(layout: Layout) -> TempDir {
+pub fn directory(layout: Layout) -> TempDir {
     let table = |name: &str| {
         let columns = vec![
             Column::key("id", DataType::Integer),
@@ -79,10 +79,10 @@ fn directory(layout: Layout) -> TempDir {
     dir
 }
 
-type Found = BTreeMap<(String, String), Vec<Row>>;
+pub type Found = BTreeMap<(String, String), Vec<Row>>;
 
 /// Every row that salvage gives, and what it says.
-fn salvaged(dir: &Path) -> (Found, Report) {
+pub fn salvaged(dir: &Path) -> (Found, Report) {
     let store = Store::salvage_on(&LocalDisk::shared(), dir).unwrap();
     let mut found = Found::new();
     for (d, database) in store.catalog().databases.iter().enumerate() {
@@ -99,7 +99,7 @@ fn salvaged(dir: &Path) -> (Found, Report) {
     (found, store.findings().clone())
 }
 
-fn truth() -> Found {
+pub fn truth() -> Found {
     let key = |database: &str, table: &str| (database.to_owned(), table.to_owned());
     Found::from([
         (key("blog", "posts"), rows(30)),
@@ -108,7 +108,7 @@ fn truth() -> Found {
     ])
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
+pub fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(dir).sort_by_file_name().into_iter();
     let files = entries.map(|entry| entry.unwrap());
     let files = files.filter(|entry| entry.file_type().is_file());
@@ -127,7 +127,7 @@ fn most_lost(layout: Layout) -> usize {
 }
 
 /// Only rows that were there, in their order, and few are missing.
-fn judge(what: &str, dir: &Path, most: usize) {
+pub fn judge(what: &str, dir: &Path, most: usize) {
     let (found, report) = salvaged(dir);
     let truth = truth();
     let mut missing = 0;
@@ -253,6 +253,10 @@ fn a_damaged_database_hides_no_other() {
     let name = dir.path().to_str().unwrap();
     let said = inspect(["dump", name, "--format", "jsonl", "--database", "blog"]);
     assert_eq!(said.exits(1).stdout.lines().count(), 27);
+    let said = inspect(["info", name]);
+    let line = "shop      (unreadable)";
+    let shown = said.exits(1).stdout;
+    assert!(shown.lines().any(|one| one.trim_end() == line), "{shown}");
     let mut report = Report::new();
     verify(dir.path(), Level::Structure, &mut report).unwrap();
     assert!(report.has(Code::ChecksumMismatch));

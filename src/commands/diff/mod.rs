@@ -7,7 +7,7 @@ mod schema;
 
 use crate::error::Result;
 use crate::file::Phase;
-use crate::model::{Database, RowSource, Table};
+use crate::model::{Database, RowSource, Table, TableAt, TablesByName};
 
 use super::Directory;
 use super::content::{Content, hash_content};
@@ -51,6 +51,10 @@ pub fn diff(a: &Directory, b: &Directory, options: &DiffOptions) -> Result<Diff>
     let in_a = hash_content(a.catalog(), a, a.threads())?;
     b.begin(Phase::Checking);
     let hashes = (in_a, hash_content(b.catalog(), b, b.threads())?);
+    let (of_a, of_b) = (
+        TablesByName::new(a.catalog()),
+        TablesByName::new(b.catalog()),
+    );
     let mut diff = Diff {
         differences: schema::differences(a.catalog(), b.catalog()),
         tables: Vec::new(),
@@ -66,7 +70,7 @@ pub fn diff(a: &Directory, b: &Directory, options: &DiffOptions) -> Result<Diff>
             if !differ {
                 continue;
             }
-            let sides = (side(a, left, in_a), side(b, right, in_b));
+            let sides = (side((a, &of_a), left, in_a), side((b, &of_b), right, in_b));
             let rows = rows::diff_rows(sides.0, sides.1, options)?;
             if rows.only_in_a + rows.only_in_b > 0 {
                 diff.tables.push(TableDiff {
@@ -102,8 +106,7 @@ fn hash_of(
     table: &Table,
     options: &DiffOptions,
 ) -> Option<crate::codec::ContentHash> {
-    let mut tables = content.tables.iter();
-    let found = tables.find(|one| one.database == database.name && one.table == table.name)?;
+    let found = content.table(&database.name, &table.name)?;
     Some(match options.versions {
         true => found.versions_hash,
         false => found.hash,
@@ -112,13 +115,18 @@ fn hash_of(
 
 /// The rows of one side's table, if it has the table.
 fn side<'s>(
-    directory: &'s Directory,
+    (directory, tables): (&'s Directory, &TablesByName<'_>),
     database: Option<&Database>,
     table: Option<&Table>,
 ) -> Option<rows::TableRows<'s>> {
-    let catalog = directory.catalog();
-    let d = catalog.database_index(&database?.name)?;
-    let t = catalog.databases.get(d)?.table_index(&table?.name)?;
+    let databases = &directory.catalog().databases;
+    let name = &database?.name;
+    let of_database =
+        |at: &&TableAt<'_>| databases.get(at.database).map(|own| &own.name) == Some(name);
+    let found = tables.named(&table?.name).iter().find(of_database)?;
     let rows: &dyn RowSource = directory;
-    Some(rows::TableRows { rows, at: (d, t) })
+    Some(rows::TableRows {
+        rows,
+        at: (found.database, found.table),
+    })
 }

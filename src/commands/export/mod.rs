@@ -104,8 +104,14 @@ fn database_names(sources: Vec<&str>, renames: &[(String, String)]) -> Result<Ve
             )));
         }
     }
+    let mut given = BTreeSet::new();
+    if let Some((twice, _)) = renames.iter().find(|(source, _)| !given.insert(source)) {
+        return Err(Error::Usage(format!(
+            "--rename: two names are given for {twice:?}"
+        )));
+    }
     let renamed = |source: &&str| {
-        let mut renames = renames.iter().rev();
+        let mut renames = renames.iter();
         let rename = renames.find(|(from, _)| from == source);
         rename.map_or_else(|| (*source).to_owned(), |(_, name)| name.clone())
     };

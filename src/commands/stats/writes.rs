@@ -27,9 +27,11 @@ const MOST_WRITTEN: u64 = 256 << 20;
 /// Of a larger snapshot, how many of it.
 const MOST_SNAPSHOTS: u64 = 10;
 /// What a change of columns counts beside the table, and what a new table does:
-/// about what is written and worked out again for it.
-const SCHEMA_CHANGE_LEN: u64 = 256 << 10;
-const TABLE_LEN: u64 = 64 << 10;
+/// each makes and syncs files of its own, which takes as long as so many bytes.
+/// Nobody makes hundreds of them between two checkpoints; of a log that claims it,
+/// so many are replayed that it takes seconds.
+const SCHEMA_CHANGE_LEN: u64 = 2 << 20;
+const TABLE_LEN: u64 = 1 << 20;
 
 /// What the tail of a legacy log costs to write, by who writes it.
 #[derive(Debug, Serialize)]

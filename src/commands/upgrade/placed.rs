@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::commands::{Backend, Directory};
 use crate::engine::ATTRIBUTION_NAME;
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
+use crate::file::{Disk, DiskWriter, SourceReader};
 use crate::finding::{Code, Finding};
 use crate::legacy::Wal;
 use crate::recovery::Confidence;
@@ -169,11 +169,15 @@ pub(super) fn write(
         }
         Backend::Ours(_) => {
             let earlier = directory.path().join(ATTRIBUTION_NAME);
-            let source = &**directory.disk();
-            if source.kind(&earlier)?.is_none() {
-                return Ok(());
-            }
-            let file = SourceFile::open_on(source, &earlier)?;
+            let file = match directory.beside(ATTRIBUTION_NAME) {
+                Ok(Some(file)) => file,
+                Ok(None) => return Ok(()),
+                // That it is lost was said when the directory was opened.
+                Err(Error::Damage(_)) if !directory.is_beside_whole(ATTRIBUTION_NAME) => {
+                    return Ok(());
+                }
+                Err(other) => return Err(other),
+            };
             if file.len() > MAX_LEN {
                 let found = format!("a file of {} bytes", file.len());
                 let most = format!("at most {MAX_LEN} bytes");

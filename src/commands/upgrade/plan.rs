@@ -65,9 +65,10 @@ impl<'d> Plan<'d> {
         quarantined.extend(rows.left.iter().cloned());
         if options.drop_dead {
             // Places are counted in row versions, and some are left out.
-            quarantined
+            let places = quarantined
                 .iter_mut()
-                .for_each(|record| record.rows_before.clear());
+                .flat_map(|record| record.rows_before.values_mut());
+            places.for_each(|place| *place = None);
         }
         Ok(Plan {
             rows,

@@ -1,19 +1,25 @@
 //! `quarantine.jsonl`: records whose database stays unknown, with their raw
 //! bytes and what it takes to apply them later (format page, "Quarantine").
 
-use std::collections::BTreeMap;
-use std::io::{BufReader, BufWriter, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Flaw;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskWriter, SourceFile, SourceReader};
-use crate::finding::Code;
-use crate::legacy::{FRAME_LEN, LegacyDir};
+use crate::finding::{Code, Finding, counted};
+use crate::legacy::{FRAME_LEN, Family, LegacyDir, decode_record};
+use crate::model::Operation;
 use crate::recovery::{Recovery, SetAside};
+use crate::report::Report;
+
+/// Bytes from which a line of a damaged quarantine is no record.
+const MAX_LINE_LEN: u64 = 1 << 28;
 
 /// One record, one JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,10 +39,34 @@ pub(super) struct Quarantined {
     /// What a Delete writes as xmax.
     pub transaction: u64,
     /// Row versions of its table before it, in each candidate, as far as they
-    /// were applied.
-    pub rows_before: BTreeMap<String, u64>,
+    /// were applied; `None` where the versions of the table are not those that
+    /// were counted.
+    pub rows_before: BTreeMap<String, Option<u64>>,
     /// The record without its frame, in lower-case hexadecimal digits.
     pub raw: String,
+}
+
+impl Quarantined {
+    /// The operation that the raw bytes hold.
+    ///
+    /// # Errors
+    /// Damage of the quarantine in a directory when they hold none.
+    pub fn operation(&self, dir: &Path) -> Result<Operation> {
+        let bad = |found: String| {
+            let path = dir.join(QUARANTINE_NAME);
+            let expected = format!("the bytes of record {}", self.sequence);
+            Error::damage(&path, 0, Code::BadQuarantine, found, expected)
+        };
+        let family: Family = self.family.parse().map_err(bad)?;
+        let raw = base16ct::lower::decode_vec(&self.raw)
+            .map_err(|_| bad("digits that are not hexadecimal".into()))?;
+        match decode_record(&raw, family) {
+            Ok((sequence, _, operation)) if sequence == self.sequence => Ok(operation),
+            Ok((sequence, ..)) => Err(bad(format!("record {sequence}"))),
+            Err(Flaw::Short { .. }) => Err(bad("a record cut short".into())),
+            Err(Flaw::Bad { code, .. }) => Err(bad(code.to_string())),
+        }
+    }
 }
 
 /// The records of a legacy directory that were set aside.
@@ -46,7 +76,9 @@ pub(super) fn of_directory(directory: &Directory) -> Result<Vec<Quarantined>> {
         Backend::Legacy { legacy, recovery } => {
             let set_aside = recovery.set_aside.iter();
             let lines = set_aside.map(|record| quarantined(legacy, recovery, record));
-            lines.filter_map(Result::transpose).collect()
+            let mut records: Vec<_> = lines.filter_map(Result::transpose).collect::<Result<_>>()?;
+            forget_places(directory, &mut records)?;
+            Ok(records)
         }
     }
 }
@@ -68,6 +100,7 @@ fn quarantined(
         .read_exact_at(&mut raw, record.offset + FRAME_LEN)?;
     let attributed = recovery.attribution.of_record(set_aside.record);
     let candidates = attributed.map(|a| a.possible().map(str::to_owned).collect());
+    let rows_before = set_aside.rows_before.iter();
     Ok(Some(Quarantined {
         sequence: record.sequence,
         timestamp: record.timestamp,
@@ -79,23 +112,100 @@ fn quarantined(
         candidates: candidates.unwrap_or_default(),
         family: legacy.family.to_string(),
         transaction: set_aside.transaction,
-        rows_before: set_aside.rows_before.iter().cloned().collect(),
+        rows_before: rows_before
+            .map(|(name, count)| (name.clone(), Some(*count)))
+            .collect(),
         raw: base16ct::lower::encode_string(&raw),
     }))
 }
 
-/// Reads the quarantine of a target of an earlier upgrade; empty without one.
+/// Forgets the places of records in tables of a directory that do not hold
+/// exactly the row versions that were counted: an index means another row there.
+///
+/// # Errors
+/// When what describes a table cannot be read.
+fn forget_places(directory: &Directory, records: &mut [Quarantined]) -> Result<()> {
+    let catalog = directory.catalog();
+    // Without a record that is lost, those after it stand elsewhere.
+    let is_whole = directory.is_beside_whole(QUARANTINE_NAME);
+    let mut known: BTreeMap<(usize, usize), bool> = BTreeMap::new();
+    for record in records {
+        let name = record.table.as_deref().unwrap_or_default();
+        for (database, place) in &mut record.rows_before {
+            let index = catalog.database_index(database);
+            let at = index.and_then(|d| Some((d, catalog.databases.get(d)?.table_index(name)?)));
+            let keeps = match at {
+                None => false,
+                Some(at) => match known.get(&at) {
+                    Some(keeps) => *keeps,
+                    None => {
+                        let keeps = directory.keeps_row_indexes(at.0, at.1)?;
+                        known.insert(at, keeps);
+                        keeps
+                    }
+                },
+            };
+            *place = place.filter(|_| keeps && is_whole);
+        }
+    }
+    Ok(())
+}
+
+/// Reads the quarantine of a target of an earlier upgrade; empty without one. Of
+/// one that is not as it was written, which is salvaged then, the whole records.
 ///
 /// # Errors
 /// When it cannot be read or is no such file.
-pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Vec<Quarantined>> {
-    let path = dir.join(QUARANTINE_NAME);
-    if disk.kind(&path)?.is_none() {
-        return Ok(Vec::new());
+pub(super) fn read(directory: &Directory, report: &mut Report) -> Result<Vec<Quarantined>> {
+    let path = directory.path().join(QUARANTINE_NAME);
+    let is_whole = directory.is_beside_whole(QUARANTINE_NAME);
+    let file = match directory.beside(QUARANTINE_NAME) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Vec::new()),
+        // That it is lost was said when the directory was opened.
+        Err(Error::Damage(_)) if !is_whole => return Ok(Vec::new()),
+        Err(other) => return Err(other),
+    };
+    let mut records = match is_whole {
+        true => read_all(&file)?,
+        false => {
+            let records = read_whole(&file, directory.path())?;
+            let kept = format!("{} of it kept", counted(records.len(), "whole record"));
+            let finding = Finding::new(Code::RecordsLost).file(&path);
+            report.add(finding.detail(kept));
+            records
+        }
+    };
+    forget_places(directory, &mut records)?;
+    Ok(records)
+}
+
+/// The lines that are records by themselves, each once.
+fn read_whole(file: &SourceFile, dir: &Path) -> Result<Vec<Quarantined>> {
+    let mut text = BufReader::new(SourceReader::new(file));
+    let mut line = Vec::new();
+    let mut records = Vec::new();
+    let mut seen = BTreeSet::new();
+    loop {
+        line.clear();
+        let mut rest = (&mut text).take(MAX_LINE_LEN);
+        let read = rest.read_until(b'\n', &mut line);
+        if read.map_err(|error| Error::io("read", file.path(), error))? == 0 {
+            return Ok(records);
+        }
+        if let Ok(record) = serde_json::from_slice::<Quarantined>(&line)
+            && record.operation(dir).is_ok()
+            && seen.insert((record.sequence, record.raw.clone()))
+        {
+            records.push(record);
+        }
     }
-    let file = SourceFile::open_on(disk, &path)?;
+}
+
+fn read_all(file: &SourceFile) -> Result<Vec<Quarantined>> {
+    let path = file.path();
     // Parsed as it is read: what is no such file ends it at once, however long.
-    let text = BufReader::new(SourceReader::new(&file));
+    let text = BufReader::new(SourceReader::new(file));
     let mut lines = serde_json::Deserializer::from_reader(text).into_iter();
     let mut records = Vec::new();
     loop {
@@ -104,13 +214,13 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Vec<Quarantined>> {
             None => return Ok(records),
             Some(Ok(record)) => records.push(record),
             Some(Err(error)) if error.is_io() => {
-                return Err(Error::io("read", &path, error.into()));
+                return Err(Error::io("read", path, error.into()));
             }
             Some(Err(error)) => {
                 let expected = "one quarantined record a line, as JSON";
                 let found = error.to_string();
                 return Err(Error::damage(
-                    &path,
+                    path,
                     offset,
                     Code::BadQuarantine,
                     found,

@@ -3,17 +3,17 @@
 //! Row indexes of the log count every pushed version. So a record that is taken
 //! up goes to the place where it would have been: behind the versions that were
 //! applied before it and those taken up before it. Then the indexes of later
-//! records mean again what the server meant.
+//! records mean again what the server meant. Where versions of its table are no
+//! longer those that it counts, a new row goes to the end, and a record that
+//! means a row by its index is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::{Flaw, RowBuffer};
+use crate::codec::RowBuffer;
 use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
-use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::legacy::{Family, decode_record};
 use crate::model::{
     Catalog, Operation, PackedRow, RowBatch, RowPart, RowRef, RowSource, RowStream,
 };
@@ -60,7 +60,7 @@ impl<'d> TakenUp<'d> {
             tables: BTreeMap::new(),
             left: Vec::new(),
         };
-        let mut records = quarantine::read(&**directory.disk(), directory.path())?;
+        let mut records = quarantine::read(directory, report)?;
         records.sort_by_key(|record| record.sequence);
         let catalog = directory.catalog();
         let names = DecidableNames {
@@ -106,7 +106,7 @@ impl<'d> TakenUp<'d> {
             let pushed = at
                 .and_then(|at| self.tables.get(&at))
                 .map_or(0, |c| c.pushed.len());
-            *before = before.saturating_add(pushed as u64);
+            *before = before.map(|before| before.saturating_add(pushed as u64));
         }
         self.left.push(record);
     }
@@ -120,7 +120,7 @@ impl<'d> TakenUp<'d> {
     }
 
     fn record(&mut self, record: &Quarantined, database: &str, report: &mut Report) -> Result<()> {
-        let operation = self.operation(record)?;
+        let operation = record.operation(self.directory.path())?;
         let name = operation.table().unwrap_or_default().to_owned();
         let finding = |code: Code| {
             Finding::new(code)
@@ -128,7 +128,7 @@ impl<'d> TakenUp<'d> {
                 .table(&name)
                 .sequence(record.sequence)
         };
-        let Some(before) = record.rows_before.get(database) else {
+        let Some(place) = record.rows_before.get(database) else {
             return Err(refused(
                 record,
                 "the database it is assigned to had no such table then",
@@ -141,7 +141,7 @@ impl<'d> TakenUp<'d> {
             ));
         };
         let changes = self.tables.entry(at).or_default();
-        let index = before.saturating_add(changes.pushed.len() as u64);
+        let index = place.map(|before| before.saturating_add(changes.pushed.len() as u64));
         let databases = self.catalog.databases.get_mut(at.0);
         let Some(table) = databases.and_then(|database| database.tables.get_mut(at.1)) else {
             return Ok(());
@@ -153,11 +153,13 @@ impl<'d> TakenUp<'d> {
                     return Ok(());
                 }
                 advance_sequences(table, &row);
-                changes.pushed.push((index, row));
+                // Where no place is known, behind all others.
+                changes.pushed.push((index.unwrap_or(u64::MAX), row));
             }
             Operation::Update {
                 index: old, row, ..
             } => {
+                let index = index.ok_or_else(|| shifted(record, database, &name))?;
                 if old >= index || row.arity() != table.columns.len() {
                     return Err(refused(
                         record,
@@ -168,6 +170,7 @@ impl<'d> TakenUp<'d> {
                 changes.pushed.push((index, row));
             }
             Operation::Delete { index: old, .. } => {
+                let index = index.ok_or_else(|| shifted(record, database, &name))?;
                 if old >= index {
                     return Err(refused(
                         record,
@@ -185,24 +188,6 @@ impl<'d> TakenUp<'d> {
         }
         report.add(finding(Code::TakenUp));
         Ok(())
-    }
-
-    /// The operation that the raw bytes hold.
-    fn operation(&self, record: &Quarantined) -> Result<Operation> {
-        let bad = |found: String| {
-            let path = self.directory.path().join(QUARANTINE_NAME);
-            let expected = format!("the bytes of record {}", record.sequence);
-            Error::damage(&path, 0, Code::BadQuarantine, found, expected)
-        };
-        let family: Family = record.family.parse().map_err(bad)?;
-        let raw = base16ct::lower::decode_vec(&record.raw)
-            .map_err(|_| bad("digits that are not hexadecimal".into()))?;
-        match decode_record(&raw, family) {
-            Ok((sequence, _, operation)) if sequence == record.sequence => Ok(operation),
-            Ok((sequence, ..)) => Err(bad(format!("record {sequence}"))),
-            Err(Flaw::Short { .. }) => Err(bad("a record cut short".into())),
-            Err(Flaw::Bad { code, .. }) => Err(bad(code.to_string())),
-        }
     }
 
     /// Visible row versions of a table.
@@ -223,11 +208,25 @@ impl<'d> TakenUp<'d> {
 }
 
 fn refused(record: &Quarantined, why: &str) -> Error {
+    refused_with(record, why, Code::AssignmentContradicted.remedy())
+}
+
+/// A row is meant by its index, and the indexes of its table are others now.
+fn shifted(record: &Quarantined, database: &str, table: &str) -> Error {
+    let why = format!(
+        "row versions of {table} were removed or changed since, so the row that it means is not known"
+    );
+    let remedy = format!(
+        "Upgrade again from the directory that the server left: `rustdb-migrate upgrade LEGACY NEW --assign {table}={database}`."
+    );
+    refused_with(record, &why, &remedy)
+}
+
+fn refused_with(record: &Quarantined, why: &str, remedy: &str) -> Error {
     Error::NeedsDecision(format!(
-        "{}: record {} cannot be taken up: {why}\n{}",
+        "{}: record {} cannot be taken up: {why}\n{remedy}",
         Code::AssignmentContradicted,
         record.sequence,
-        Code::AssignmentContradicted.remedy()
     ))
 }
 

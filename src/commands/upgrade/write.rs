@@ -10,7 +10,8 @@ use crate::commands::{Directory, OpenOptions};
 use crate::engine::{self, CreateOptions, Level, Origin};
 use crate::error::{Error, Result};
 use crate::file::{
-    BulkWriter, Disk, Phase, SourceFile, Staging, WatchedDisk, encode_name, files_below, tree_len,
+    BulkWriter, DataDisk, Disk, Phase, SourceFile, Staging, WatchedDisk, encode_name, files_below,
+    tree_len,
 };
 use crate::finding::{Code, Severity};
 use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
@@ -96,7 +97,11 @@ fn cluster_id(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -
     }
     let mut hash = Xxh3::new();
     hash.update(text.as_bytes());
-    let disk = &*options.open.disk;
+    let disk = match options.open.recovery.salvage {
+        true => DataDisk::salvaging(&options.open.disk).0,
+        false => options.open.disk.clone(),
+    };
+    let disk = &*disk;
     for entry in files_below(disk, &options.source)? {
         let suffix = entry.path.extension().and_then(|suffix| suffix.to_str());
         let is_data = matches!(suffix, Some("db" | "dat" | "wal" | "log" | "table"));

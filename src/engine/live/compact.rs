@@ -99,8 +99,9 @@ impl LiveStore {
         let table = slot.schema.name.clone();
         let old = self.files.present_files(&home)?;
         // Of a table that was never changed, the files may be as they were made.
-        let is_new =
-            before.rows == before.live && descriptor::read(&home)?.document.checkpoint == 0;
+        let described = descriptor::read(&home)?;
+        let made_at = Lsn(described.document.checkpoint);
+        let is_new = before.rows == before.live && made_at == Lsn::default();
         let mut as_made = home.clone();
         if is_new {
             as_made.address.lsns.first = Lsn::default();
@@ -115,15 +116,22 @@ impl LiveStore {
             staged.len(&*self.disk)?,
             total_len(&*self.disk, old.iter())?,
         );
-        if changed {
+        // One copy of a descriptor may be bad; what is written anew has two.
+        let is_described = described.damage.is_none();
+        if changed || !is_described {
             let mut batch = Batch::new();
-            staged.install(&home, &mut batch);
-            let targets = staged.targets();
-            let gone = old.iter().filter(|path| !targets.contains(*path));
-            gone.for_each(|path| batch.remove(path));
+            let lsn = match changed {
+                true => self.log.end().at,
+                false => made_at,
+            };
+            if changed {
+                staged.install(&home, &mut batch);
+                let targets = staged.targets();
+                let gone = old.iter().filter(|path| !targets.contains(*path));
+                gone.for_each(|path| batch.remove(path));
+            }
             let sequences = self.sequences_of(owner);
             self.catalog.set_state(owner, counts, sequences);
-            let lsn = self.log.end().at;
             self.catalog
                 .put_descriptor(&mut batch, &self.control, lsn, owner)?;
             let entries = self.checked(batch)?;
@@ -143,7 +151,7 @@ impl LiveStore {
             table,
             rows: (before.rows, counts.rows),
             len: (old_len, new_len),
-            changed,
+            changed: changed || !is_described,
         })
     }
 

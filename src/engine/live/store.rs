@@ -12,6 +12,7 @@ use crate::engine::log::{LogWriter, SegmentFile};
 use crate::engine::pages::address::{Lsn, Lsns};
 use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::store::batch_check::STAGING_DIR;
+use crate::engine::store::beside::changed_beside;
 use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
@@ -19,7 +20,7 @@ use crate::engine::store::recovery::{Mode, recover, replay};
 use crate::engine::store::salvage::rebuild_catalogs;
 use crate::engine::table::{Access, BlockCache, TableFiles};
 use crate::error::{Error, Result};
-use crate::file::{Disk, DiskFile, LocalDisk, remove_tree};
+use crate::file::{DataDisk, Disk, DiskFile, LocalDisk, remove_tree};
 use crate::model::{Catalog, RowSource, RowStream};
 use crate::report::Report;
 
@@ -230,6 +231,7 @@ impl LiveStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: StoreOptions) -> Result<Self> {
+        let disk = &DataDisk::shared(disk);
         let lock = lock_for_changes(&**disk, dir)?;
         let mut recovered = recover(disk, dir, Mode::Write)?;
         if recovered.control.first == Lsn::default() && SegmentFile::list(&**disk, dir)?.is_empty()
@@ -237,7 +239,8 @@ impl LiveStore {
             recovered.control.first = Lsns::random_first();
         }
         remove_tree(&**disk, &dir.join(STAGING_DIR))?;
-        let findings = rebuild_catalogs(&recovered, dir)?;
+        let mut findings = rebuild_catalogs(&recovered, dir)?;
+        findings.extend(recovered.findings.clone());
         let access = Access {
             pool: Arc::new(BufferPool::new(options.pool_pages)),
             blocks: Arc::new(BlockCache::new(options.block_cache_len)),
@@ -251,6 +254,10 @@ impl LiveStore {
         };
         let mut stamps = Stamps::new();
         let mut catalog = LiveCatalog::read(with, &mut stamps)?;
+        let wrong = changed_beside(&**disk, dir, &catalog.global.beside)?;
+        wrong
+            .into_values()
+            .for_each(|finding| findings.add(finding));
         let mut pending = 0;
         let end = replay(disk, dir, &recovered, |owner, entry, at| {
             pending += 1;
@@ -287,7 +294,8 @@ impl LiveStore {
         })
     }
 
-    /// What was lost with files that opening it wrote anew.
+    /// What was lost with files that opening it wrote anew, and what is wrong with
+    /// others that a store can do without.
     pub fn findings(&self) -> &Report {
         &self.findings
     }

@@ -416,6 +416,10 @@ fn next_whole(
     mut offset: u64,
 ) -> Result<Option<RecordHead>> {
     loop {
+        // A record states its position, which is no zero, in its first bytes: none
+        // begins so far before the end of a hole.
+        let held = window.held_from(offset)?;
+        offset = offset.max(held.saturating_sub(LOG_RECORD_HEAD_LEN as u64));
         window.seek(offset);
         if window.remaining() < LOG_RECORD_HEAD_LEN as u64 {
             return Ok(None);

@@ -109,14 +109,9 @@ pub(in crate::engine) fn check_dir(disk: &dyn Disk, dir: &Path) -> Result<()> {
     match disk.kind(dir)? {
         Some(EntryKind::Dir) => return Ok(()),
         Some(_) => {}
-        None => return Err(Error::io("open", dir, std::io::ErrorKind::NotFound.into())),
+        None => return Err(Error::missing_file(dir)),
     }
-    Err(Error::NotADataDirectory {
-        path: dir.to_owned(),
-        why: format!(
-            "{}: found a file or a symbolic link, expected the directory of a database\n{}",
-            Code::NotRegular,
-            Code::NotRegular.remedy()
-        ),
-    })
+    let found = "a file or a symbolic link";
+    let expected = "the directory of a database";
+    Err(Error::damage(dir, 0, Code::NotRegular, found, expected))
 }

@@ -1,15 +1,18 @@
 //! Files beside the catalog that hold what no table does: `global.db` says of
 //! each how long it is and what it holds, so that one that is lost is missed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::engine::pages::paths::GLOBAL_NAME;
-use crate::error::{Damage, Error, Result};
+use crate::engine::table::absorb;
+use crate::error::Result;
 use crate::file::{Disk, SourceFile, Window};
-use crate::finding::Code;
+use crate::finding::{Code, Finding};
+use crate::report::Report;
 
 /// What a file beside the catalog holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,28 +72,47 @@ impl Beside {
         })
     }
 
-    /// Holds the file against what is known of it; its length.
+    /// Holds the file against what is known of it: what is wrong, if anything is.
     ///
     /// # Errors
-    /// `BadQuarantine` when it is another one; when it cannot be read.
-    pub(in crate::engine) fn check(&self, disk: &dyn Disk, root: &Path) -> Result<u64> {
+    /// When it cannot be read.
+    pub(in crate::engine) fn wrong(&self, disk: &dyn Disk, root: &Path) -> Result<Option<Finding>> {
         let path = root.join(&self.name);
-        let len = SourceFile::open_on(disk, &path)?.len();
-        let found = match len == self.len {
-            false => format!("{len} bytes"),
+        let expected = format!("expected {self}, as {GLOBAL_NAME} says");
+        let mut found = Report::new();
+        let Some(file) = absorb(SourceFile::open_on(disk, &path), &path, &mut found)? else {
+            let finding = found.findings().first().cloned();
+            return Ok(finding.map(|finding| finding.detail(expected)));
+        };
+        // What is far too long is not read.
+        let found = match file.len() <= self.len.saturating_mul(2) {
+            false => format!("{} bytes", file.len()),
             true => match Beside::of(disk, root, &self.name)? {
-                found if found == *self => return Ok(len),
+                found if found == *self => return Ok(None),
                 found => found.to_string(),
             },
         };
-        Err(Error::Damage(Box::new(Damage {
-            file: path,
-            offset: 0,
-            code: Code::BadQuarantine,
-            found,
-            expected: format!("{self}, as {GLOBAL_NAME} says"),
-        })))
+        let finding = Finding::new(Code::BadQuarantine).file(path).offset(0);
+        Ok(Some(finding.detail(format!("found {found}, {expected}"))))
     }
+}
+
+/// What is wrong with files beside the catalog, by their names.
+///
+/// # Errors
+/// When one cannot be read.
+pub(in crate::engine) fn changed_beside(
+    disk: &dyn Disk,
+    root: &Path,
+    known: &[Beside],
+) -> Result<BTreeMap<String, Finding>> {
+    let mut changed = BTreeMap::new();
+    for beside in known {
+        if let Some(finding) = beside.wrong(disk, root)? {
+            changed.insert(beside.name.clone(), finding);
+        }
+    }
+    Ok(changed)
 }
 
 impl std::fmt::Display for Beside {

@@ -147,7 +147,7 @@ impl ChangedDisk {
     fn file(&self, path: &Path) -> Result<Arc<Patched>> {
         match self.entries.get(path) {
             Some(PathState::File(file)) => Ok(file.clone()),
-            Some(_) => Err(Error::io("open", path, ErrorKind::NotFound.into())),
+            Some(_) => Err(Error::missing_file(path)),
             None => {
                 let base = self.base.open(path)?;
                 let len = base.len().map_err(|e| Error::io("open", path, e))?;

@@ -369,8 +369,15 @@ impl ControlFile {
         }
     }
 
+    /// Everything that is wrong with it.
+    pub(in crate::engine) fn damages(&self, path: &Path) -> Vec<Damage> {
+        let slots = self.slots.iter().filter_map(|slot| slot.as_ref().err());
+        let whole = self.shape.iter().cloned().chain(self.contradiction(path));
+        slots.cloned().chain(whole).collect()
+    }
+
     /// What the two slots contradict each other in, if they do.
-    pub(in crate::engine) fn contradiction(&self, path: &Path) -> Option<Damage> {
+    fn contradiction(&self, path: &Path) -> Option<Damage> {
         let [Ok(a), Ok(b)] = &self.slots else {
             return None;
         };

@@ -71,7 +71,16 @@ impl LogCheck<'_> {
         }
         for segment in segments {
             let opened = SourceFile::open_on(&**self.disk, &segment.path);
-            if let Some(file) = absorb(opened, &segment.path, self.report)? {
+            let mut found = Report::new();
+            let opened = absorb(opened, &segment.path, &mut found)?;
+            // The walk may have said it.
+            let said = |finding: &&Finding| {
+                let mut before = self.report.findings().iter();
+                !before.any(|one| one.code == finding.code && one.file == finding.file)
+            };
+            let new: Vec<_> = found.findings().iter().filter(said).cloned().collect();
+            new.into_iter().for_each(|finding| self.report.add(finding));
+            if let Some(file) = opened {
                 let checked = checked.get(&segment.path).copied().unwrap_or_default();
                 self.coverage.add(&segment.path, file.len(), checked);
             }

@@ -2,7 +2,7 @@
 //! checked, locked, and brought to the last record of its log.
 
 pub(in crate::engine) mod batch_check;
-mod beside;
+pub(in crate::engine) mod beside;
 pub(in crate::engine) mod carry_out;
 pub(in crate::engine) mod catalog_file;
 mod changed_disk;

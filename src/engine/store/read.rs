@@ -1,9 +1,10 @@
 //! A directory of ours, opened for reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside::changed_beside;
 use super::catalog_file::{Global, Metadata};
 use super::control::{self, Control, Origin};
 use super::descriptor;
@@ -22,8 +23,8 @@ use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{
     Access, BlockCache, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
 };
-use crate::error::{Damage, Error, Result};
-use crate::file::{Disk, DiskFile, LocalDisk, Lock, SourceFile, is_missing};
+use crate::error::{Damage, Error, Result, is_missing};
+use crate::file::{DataDisk, Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceFile};
 use crate::finding::{Code, Finding};
 use crate::model::{Catalog, Database, PageStream, RowPart, RowSource, RowStream, Shown};
 use crate::report::Report;
@@ -43,6 +44,8 @@ pub struct Store {
     pub(super) tables: Vec<Vec<StoredTable>>,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) findings: Report,
+    /// Names of files beside the catalog that are not as they were written.
+    pub(super) changed_beside: BTreeSet<String>,
     /// Keeps writers out for as long as the view is there.
     pub(super) _lock: Option<Arc<dyn DiskFile>>,
 }
@@ -112,7 +115,8 @@ impl Store {
 
     /// Opens a directory: reads control file and catalog, and no rows.
     ///
-    /// One bad slot of the control file is no obstacle; `verify` reports it.
+    /// One bad slot of the control file is no obstacle, and neither is a file beside
+    /// the catalog that is lost or changed: they are among the findings.
     ///
     /// # Errors
     /// When a file is missing, damaged, or of another directory.
@@ -140,6 +144,7 @@ impl Store {
     }
 
     fn open_with(disk: &Arc<dyn Disk>, dir: &Path, strict: bool) -> Result<Store> {
+        let disk = &DataDisk::shared(disk);
         let lock = lock(&**disk, dir, Lock::Shared)?;
         let recovered = recover(disk, dir, Mode::Read)?;
         let mut store = Store::of_recovered(&recovered, dir, strict)?;
@@ -157,6 +162,7 @@ impl Store {
         let (mut databases, mut tables) = (Vec::new(), Vec::new());
         let mut findings = Report::new();
         let mut owners = BTreeMap::new();
+        let files = recovered.control.shape.tables();
         for (d, entry) in global.databases.iter().enumerate() {
             let path = database_dir(dir, &entry.name, entry.id);
             let read = Metadata::read(&**disk, &path, cluster_id, entry);
@@ -176,6 +182,7 @@ impl Store {
                 let described = table.describe(&place, &entry.name);
                 let described = match described {
                     Err(error) if !strict => Err(as_damage(error, &descriptor::path(&place))),
+                    Ok(()) if !strict => all_there(&*files, &place, table.counts),
                     described => described,
                 };
                 let rows = match described {
@@ -201,15 +208,21 @@ impl Store {
             tables.push(stored);
             databases.push(metadata.into_database());
         }
+        let wrong = changed_beside(&**disk, dir, &global.beside)?;
         let mut store = Store {
-            files: recovered.control.shape.tables(),
+            files,
             catalog: global.into_catalog(databases),
             control: recovered.control.clone(),
             tables,
             findings,
+            changed_beside: wrong.keys().cloned().collect(),
             _lock: None,
         };
         store.replay(recovered, dir, &owners)?;
+        store.findings.extend(recovered.findings.clone());
+        wrong
+            .into_values()
+            .for_each(|finding| store.findings.add(finding));
         Ok(store)
     }
 
@@ -270,6 +283,11 @@ impl Store {
         &self.findings
     }
 
+    /// Whether a file beside the catalog, which may be absent, is as it was written.
+    pub fn is_beside_whole(&self, name: &str) -> bool {
+        !self.changed_beside.contains(name)
+    }
+
     /// How its tables lie in files.
     pub fn layout(&self) -> Layout {
         self.control.shape.layout
@@ -295,18 +313,51 @@ impl Store {
         self.table(database, table).map_or(0, |t| t.counts.live)
     }
 
-    /// The files that hold a table.
+    /// Whether a table holds exactly the row versions that it was made with:
+    /// nothing was added, changed or compacted since, and nothing is lost.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; I/O errors.
+    /// `Usage` for a table that is not there; when its descriptor cannot be read.
+    pub fn is_as_made(&self, database: usize, table: usize) -> Result<bool> {
+        let stored = self.known(database, table)?;
+        match stored.rows {
+            // Whoever writes files of a table anew says so in its descriptor.
+            Rows::Files => Ok(descriptor::read(&stored.place)?.document.checkpoint == 0),
+            Rows::Live(_) | Rows::Unreadable(_) | Rows::Whole(_) => Ok(false),
+        }
+    }
+
+    /// Bytes of the files that hold a table; of a damaged one, of those that are
+    /// there.
+    ///
+    /// # Errors
+    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
+    pub fn files_len(&self, database: usize, table: usize) -> Result<u64> {
+        let stored = self.known(database, table)?;
+        let disk = &stored.place.disk;
+        let mut len = 0_u64;
+        for path in self.files(database, table)? {
+            len = len.saturating_add(disk.len_of(&path)?);
+        }
+        Ok(len)
+    }
+
+    /// The files that hold a table; of a damaged one, those that are there.
+    ///
+    /// # Errors
+    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
-        let place = &self.known(database, table)?.place;
-        let mut files = self.files.files(place)?;
+        let stored = self.known(database, table)?;
+        let place = &stored.place;
+        if let Rows::Unreadable(_) | Rows::Whole(_) = &stored.rows {
+            return self.files.present_files(place);
+        }
+        let mut files = self.files.files(place, stored.counts)?;
         // Derived ones need not be there.
-        let main = files.first().cloned();
+        let derived = self.files.derived_files(place);
         files.retain(|path| {
             let is_there = matches!(place.disk.kind(path), Ok(Some(_)));
-            is_there || Some(path) == main.as_ref()
+            is_there || !derived.contains(path)
         });
         Ok(files)
     }
@@ -381,6 +432,19 @@ impl Overlay {
         let xmax = None;
         self.inserted.push(WholeRow { id, bytes, xmax });
     }
+}
+
+/// Checks that the files of a table are there, without reading them.
+fn all_there(files: &dyn TableFiles, place: &TablePlace, counts: TableCounts) -> Result<()> {
+    let derived = files.derived_files(place);
+    let all = files.files(place, counts)?;
+    for path in all.iter().filter(|path| !derived.contains(path)) {
+        if place.disk.kind(path)? != Some(EntryKind::File) {
+            // Says what is wrong with it.
+            place.disk.open(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// A file that is missing or none is damage of the directory.

@@ -22,7 +22,8 @@ use crate::engine::table::row_changes::key_of;
 use crate::engine::table::{Ended, LiveTable};
 use crate::error::{Error, Result};
 use crate::file::Disk;
-use crate::finding::Code;
+use crate::finding::{Code, Finding, Severity};
+use crate::report::Report;
 
 /// A directory whose files are those of its last checkpoint.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(in crate::engine) struct Recovered {
     pub control: Control,
     /// Records from here on are not in the files.
     pub from: LogPosition,
+    /// What is wrong with the control file.
+    pub findings: Report,
 }
 
 impl Recovered {
@@ -79,7 +82,20 @@ pub(in crate::engine) fn recover(
         return Err(Error::damage(&path, 0, code, found, expected));
     }
     let torn = slots.slots.iter().any(Result::is_err);
-    recover_from(disk, root, mode, (control, torn))
+    let checkpoint = control.checkpoint;
+    let mut recovered = recover_from(disk, root, mode, (control, torn))?;
+    // A slot that is bad may have been the newer one, and what it said of the log is
+    // missed by nothing else. Where the log has a batch that the other one does not
+    // know, a crash tore the slot that was to say so.
+    let is_of_crash = torn && recovered.from != checkpoint;
+    for damage in slots.damages(&control::path(root)) {
+        let finding = Finding::from(&damage);
+        recovered.findings.add(match is_of_crash {
+            true => finding.severity(Severity::Warning),
+            false => finding,
+        });
+    }
+    Ok(recovered)
 }
 
 /// As [`recover`], from what a control file says, one of whose slots may be
@@ -112,6 +128,7 @@ pub(in crate::engine) fn recover_from(
             disk: disk.clone(),
             from: control.checkpoint,
             control,
+            findings: Report::new(),
         });
     };
     let mut check = BatchCheck::new(&**disk, root);
@@ -132,6 +149,7 @@ pub(in crate::engine) fn recover_from(
                 disk: disk.clone(),
                 control: control.advance(&**disk, root, batch.end)?,
                 from: batch.end,
+                findings: Report::new(),
             })
         }
         Mode::Read => {
@@ -143,6 +161,7 @@ pub(in crate::engine) fn recover_from(
                 disk: Arc::new(changed),
                 control,
                 from: batch.end,
+                findings: Report::new(),
             })
         }
     }

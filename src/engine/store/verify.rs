@@ -132,12 +132,15 @@ impl Run<'_> {
         for beside in &global.beside {
             let path = self.dir.join(&beside.name);
             self.known.insert(path.clone());
-            let checked = beside.check(&*self.disk, self.dir);
-            let checked = absorb(checked, &path, self.report)?;
+            let wrong = beside.wrong(&*self.disk, self.dir)?;
             if self.disk.kind(&path)? == Some(EntryKind::File) {
                 let len = SourceFile::open_on(&*self.disk, &path)?.len();
-                self.coverage.add(&path, len, checked.unwrap_or_default());
+                let checked = if wrong.is_none() { len } else { 0 };
+                self.coverage.add(&path, len, checked);
             }
+            wrong
+                .into_iter()
+                .for_each(|finding| self.report.add(finding));
         }
         for entry in &global.databases {
             let dir = database_dir(self.dir, &entry.name, entry.id);
@@ -236,10 +239,8 @@ impl Run<'_> {
         let whole = file.slots.iter().filter(|slot| slot.is_ok()).count();
         let checked = (whole * SLOT_LEN) as u64;
         self.coverage.add(&path, file.len, checked.min(CONTROL_LEN));
-        let slots = file.slots.iter().filter_map(|slot| slot.as_ref().err());
-        let others = [file.shape.clone(), file.contradiction(&path)];
-        for damage in slots.chain(others.iter().flatten()) {
-            self.report.add(damage.into());
+        for damage in file.damages(&path) {
+            self.report.add((&damage).into());
         }
         match file.current() {
             Ok(control) => Ok(Some(control.clone())),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::coverage::Coverage;
 use crate::engine::pages::paths::check_dir;
-use crate::error::{Damage, Error, Result};
-use crate::file::{Disk, SourceFile, is_missing};
+use crate::error::{Damage, Error, Result, is_missing};
+use crate::file::{Disk, SourceFile};
 use crate::finding::{Code, Finding, Severity};
 use crate::report::Report;
 use crate::work::Threads;

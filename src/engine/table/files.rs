@@ -31,13 +31,22 @@ pub(in crate::engine) trait TableWriter {
 
 /// What a layout does with the files of one table.
 pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
-    /// The files that hold the table, in the order in which they are read.
-    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>>;
+    /// The files that hold the table, in the order in which they are read;
+    /// `counts` is what the catalog says.
+    ///
+    /// # Errors
+    /// `MissingFile` where it cannot be said which others there are; I/O errors.
+    fn files(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<PathBuf>>;
+
+    /// The files among them that are made of the others: no row is lost with one.
+    fn derived_files(&self, _table: &TablePlace) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Every file of the table that is there, derived ones too.
     fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
         let mut present = Vec::new();
-        for path in self.files(table)? {
+        for path in self.files(table, TableCounts::default())? {
             if table.disk.kind(&path)?.is_some() {
                 present.push(path);
             }

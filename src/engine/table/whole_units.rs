@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::codec::{Cursor, RowBuffer};
 use crate::engine::pages::frame::Piece;
 use crate::engine::rows::block::WholeRow;
-use crate::engine::rows::codec::{decode_row, walk_row};
-use crate::error::{Damage, Result};
+use crate::engine::rows::codec::decode_row;
+use crate::error::{Damage, Error, Result};
 use crate::model::{RowBatch, RowStream};
 
 /// Rows, or bytes that are lost.
@@ -81,7 +81,15 @@ impl<'t> WholeRows<'t> {
     /// I/O errors.
     pub(in crate::engine) fn advance(&mut self, lost: &mut dyn FnMut(Damage, u64)) -> Result<bool> {
         while !self.over {
-            self.rows = match self.units.next_unit()? {
+            let unit = match self.units.next_unit() {
+                // Behind it nothing can be found; the other tables stay.
+                Err(Error::Damage(damage)) => {
+                    lost(*damage, 0);
+                    None
+                }
+                unit => unit?,
+            };
+            self.rows = match unit {
                 Some(Unit::Rows(rows)) => rows,
                 Some(Unit::Lost(damage, len)) => {
                     lost(damage, len);
@@ -92,9 +100,11 @@ impl<'t> WholeRows<'t> {
                     self.overlay.inserted.clone()
                 }
             };
-            let arity = self.arity;
-            self.rows
-                .retain(|row| walk_row(&mut Cursor::new(&row.bytes), arity).is_ok());
+            let (arity, decoded) = (self.arity, &mut self.decoded);
+            self.rows.retain(|row| {
+                decoded.clear();
+                decode_row(&mut Cursor::new(&row.bytes), arity, decoded).is_ok()
+            });
             for row in &mut self.rows {
                 let ended = self.overlay.ended.get(&row.id.0).copied();
                 row.xmax = row.xmax.or(ended);

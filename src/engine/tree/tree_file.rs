@@ -14,7 +14,7 @@ use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFil
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::page::{PagePos, reseal};
 use crate::error::{Error, Result};
-use crate::file::{SourceFile, is_missing};
+use crate::file::SourceFile;
 use crate::finding::Code;
 
 /// A tree, with all changes.
@@ -58,7 +58,7 @@ impl Tree {
         pool: &Arc<BufferPool>,
     ) -> Result<Option<Self>> {
         let file = match SourceFile::open_on(&*place.disk, &place.path) {
-            Err(Error::Io { source, .. }) if is_missing(&source) => return Ok(None),
+            Err(error) if error.is_missing(&place.path) => return Ok(None),
             file => file?,
         };
         let mut first = [0; PAGE_LEN];

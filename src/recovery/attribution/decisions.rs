@@ -57,6 +57,14 @@ impl Decisions {
         })
     }
 
+    /// Those about whole tables alone.
+    pub fn of_tables(&self) -> Decisions {
+        Decisions {
+            by_table: self.by_table.clone(),
+            ..Decisions::default()
+        }
+    }
+
     /// Every decision, in no order that means anything.
     pub fn all(&self) -> impl Iterator<Item = &Decision> {
         let ranges = self.by_range.values().map(|(_, decision)| decision);

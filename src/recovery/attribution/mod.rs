@@ -134,10 +134,30 @@ impl Attributed {
 
     /// The named databases that no fact rules out, the largest weight first.
     pub fn possible(&self) -> impl Iterator<Item = &str> {
-        let open = self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.ruled_out.is_none());
+        self.owners().names()
+    }
+
+    /// The same, not yet listed.
+    pub(in crate::recovery) fn owners(&self) -> Owners<'_> {
+        Owners {
+            candidates: &self.candidates,
+            unlisted: &self.unlisted,
+        }
+    }
+}
+
+/// The databases that a record can be of, as the record has them.
+#[derive(Clone, Copy)]
+pub(in crate::recovery) struct Owners<'a> {
+    pub candidates: &'a Arc<[Candidate]>,
+    pub unlisted: &'a Arc<[Arc<str>]>,
+}
+
+impl<'a> Owners<'a> {
+    /// Those that have a name and that no fact rules out, the likeliest first.
+    pub fn names(self) -> impl Iterator<Item = &'a str> {
+        let open = self.candidates.iter();
+        let open = open.filter(|candidate| candidate.ruled_out.is_none());
         let listed = open.filter_map(|candidate| candidate.database.as_deref());
         listed.chain(self.unlisted.iter().map(AsRef::as_ref))
     }

@@ -1,5 +1,6 @@
 //! What is claimed of each record, in the words of the command line.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -49,6 +50,51 @@ pub fn attribute(
 /// # Errors
 /// As [`attribute`].
 pub fn attribute_with_missing(
+    snapshot: &Snapshot,
+    wal: &Wal,
+    (tail, runs): (&[usize], &RunMap),
+    decisions: &Decisions,
+    missing: Missing,
+    report: &mut Report,
+) -> Result<Attribution> {
+    let mut attribution = under(snapshot, wal, (tail, runs), decisions, missing, report)?;
+    let of_tables = decisions.of_tables();
+    if of_tables == *decisions {
+        return Ok(attribution);
+    }
+    // A decision file has a line for every record. One that says what likelihood
+    // says is not known to be anybody's decision: what warns of it stays.
+    let mut unasked = Report::new();
+    let likely = under(
+        snapshot,
+        wal,
+        (tail, runs),
+        &of_tables,
+        missing,
+        &mut unasked,
+    )?;
+    let mut tables = BTreeSet::new();
+    for (decided, likely) in attribution.tail.iter_mut().zip(likely.tail) {
+        let record = wal.records.get(decided.record);
+        let by_itself = record.filter(|record| decisions.of_record(record.sequence).is_some());
+        if let Some(record) = by_itself
+            && decided.confidence == Confidence::Assigned
+            && likely.confidence == Confidence::Probable
+            && likely.database == decided.database
+        {
+            tables.insert(record.operation.table());
+            *decided = likely;
+        }
+    }
+    let assumed = unasked.findings().iter();
+    let assumed = assumed.filter(|finding| finding.code == Code::AssumedDatabase);
+    let still = assumed.filter(|finding| tables.contains(&finding.table.as_deref()));
+    still.for_each(|finding| report.add(finding.clone()));
+    Ok(attribution)
+}
+
+/// The attribution under decisions.
+fn under(
     snapshot: &Snapshot,
     wal: &Wal,
     (tail, runs): (&[usize], &RunMap),

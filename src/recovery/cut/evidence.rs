@@ -1,22 +1,18 @@
 //! What the snapshot itself says about the records after the last marker.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::{ByteWriter, ContentHash, encode_row};
 use crate::error::Result;
-use crate::legacy::{Family, RowReader, Segment, Snapshot, Wal, WalRecord};
-use crate::model::{Column, DataType, Operation, PackedRow, RowRef, RowStream};
+use crate::legacy::{Family, RowReader, Snapshot, Wal, WalRecord};
+use crate::model::{
+    Column, DataType, Operation, PackedRow, RowRef, RowStream, TableAt, TablesByName,
+};
 
-/// Records after which the server checkpoints (format page, "Server rules").
-/// Fewer than these cannot have caused a checkpoint that nobody marked.
-pub const RECORDS_PER_CHECKPOINT: usize = 100;
+use crate::recovery::server_replay::RECORDS_PER_CHECKPOINT;
 
 /// Segments that a checkpoint keeps, the newest by name (format page, "WAL").
-const SEGMENTS_KEPT: usize = 2;
-/// Last rows of a table that are held against the last inserts into it, and
-/// the fewest that are no chance.
-const END_ROWS: usize = 4;
-const END_ROWS_LEAST: usize = 2;
+pub(super) const SEGMENTS_KEPT: usize = 2;
 
 /// Where the snapshot stands against the records after the last marker.
 pub(super) enum Split {
@@ -59,15 +55,22 @@ pub(super) struct Evidence {
     telling: usize,
     /// Such ones of tables with a key.
     keyed: usize,
-    /// Whether a table ends with the rows that were inserted last.
-    ends_with_tail: bool,
 }
 
 impl Evidence {
     /// Asks the snapshot for what each record after the marker would have left.
     pub(super) fn gather(records: &[WalRecord], after: usize, snapshot: &Snapshot) -> Result<Self> {
         let tail = records.get(after..).unwrap_or_default();
-        let reshaped: BTreeSet<&str> = tail.iter().filter_map(reshapes).collect();
+        let tables = TablesByName::new(&snapshot.catalog);
+        // By table the last record of the tail that gives its rows another shape.
+        let reshaped = tail
+            .iter()
+            .filter_map(|record| Some((reshapes(record)?, record.sequence)));
+        let mut last_reshaped = BTreeMap::new();
+        for (table, sequence) in reshaped {
+            let last = last_reshaped.entry(table).or_insert(sequence);
+            *last = sequence.max(*last);
+        }
         let mut wanted = WantedRows::default();
         for record in records {
             if let (Some(table), Some(row)) =
@@ -85,7 +88,7 @@ impl Evidence {
         wanted
             .pushes_by_table
             .retain(|table, _| written.contains(table));
-        let mut found = wanted.count_in(snapshot)?;
+        let mut found = wanted.count_in(snapshot, &tables)?;
         // Rows logged before the marker are there anyway: they take their copies first.
         for record in records.get(..after).unwrap_or_default() {
             found.take(record);
@@ -95,25 +98,24 @@ impl Evidence {
             proven: 0,
             telling: 0,
             keyed: 0,
-            ends_with_tail: found.end_with(records, after),
         };
         let created: BTreeSet<&str> = tail.iter().filter_map(creates).collect();
         let mut ended = BTreeSet::new();
         for record in tail {
             let sign = match (record.operation.pushed_row(), record.operation.table()) {
-                (Some(_), Some(table)) if reshaped.contains(table) => Sign::Silent,
+                (Some(_), Some(table)) if last_reshaped.contains_key(table) => Sign::Silent,
                 (Some(_), Some(_)) if found.take(record) => Sign::Present,
                 (Some(_), Some(_)) => Sign::Absent,
-                _ => schema_sign(record, tail, snapshot),
+                _ => schema_sign(record, &tables, &last_reshaped),
             };
             evidence.signs.push(sign);
             let table = record.operation.table().unwrap_or_default();
             if sign == Sign::Present {
-                let keyed = has_key(record, snapshot);
+                let keyed = has_key(record, &tables);
                 evidence.keyed += usize::from(keyed);
-                evidence.telling += usize::from(keyed || counts(record, snapshot));
+                evidence.telling += usize::from(keyed || counts(record, &tables));
                 let refused = keyed && !created.contains(table);
-                evidence.proven += usize::from(refused && found.refuses(record, snapshot, &ended));
+                evidence.proven += usize::from(refused && found.refuses(record, &tables, &ended));
             }
             if let Operation::Update { index, .. } | Operation::Delete { index, .. } =
                 &record.operation
@@ -124,36 +126,44 @@ impl Evidence {
         Ok(evidence)
     }
 
-    pub(super) fn split(&self, wal: &Wal, after: usize, family: Family) -> Split {
+    /// How many records the snapshot holds, and how many it lacks.
+    pub(super) fn counts(&self) -> (usize, usize) {
         let count = |sign| self.signs.iter().filter(|s| **s == sign).count();
-        let (present, absent) = (count(Sign::Present), count(Sign::Absent));
-        if present == 0 {
-            return Split::Before;
-        }
+        (count(Sign::Present), count(Sign::Absent))
+    }
+
+    /// Where the cut is; whether there can have been a start of which the log
+    /// shows nothing is told.
+    pub(super) fn split(
+        &self,
+        wal: &Wal,
+        after: usize,
+        family: Family,
+        hidden_start: bool,
+    ) -> Split {
+        let (present, absent) = self.counts();
+        let unclear = Split::Unclear { present, absent };
         // Since 1.5 rows are deleted and vacuumed without a record, so a record
         // whose row is missing can still lie before the snapshot, and one whose
         // row is there can have pushed it again.
-        let logs_changes = wal.records.iter().any(|record| {
-            matches!(
-                record.operation,
-                Operation::Update { .. } | Operation::Delete { .. }
-            )
-        });
+        let logs_changes = wal.records.iter().any(changes);
         if self.signs.len() < RECORDS_PER_CHECKPOINT {
             // Fewer records than a checkpoint takes: only a start of the server
             // can have written the snapshot after them. Rows that come back, by
             // UPDATE or into another database, are ordinary and prove nothing.
             let proven = self.proven > 0 && (logs_changes || family == Family::V1_3);
-            return match (proven, absent) {
-                (true, 0) => Split::After,
-                (false, _)
-                    if !self.start_can_have_written(wal, after)
-                        && !self.start_left_no_segment(wal) =>
-                {
-                    Split::Before
-                }
-                _ => Split::Unclear { present, absent },
+            if proven && absent == 0 && opened_last(wal) {
+                return Split::After;
+            }
+            let started = present > 0 && self.start_can_have_written(wal, after);
+            let replayed = hidden_start && !self.signs.is_empty();
+            return match proven || started || replayed {
+                true => unclear,
+                false => Split::Before,
             };
+        }
+        if present == 0 {
+            return Split::Before;
         }
         if absent == 0 || (!logs_changes && present > absent) {
             return Split::After;
@@ -161,13 +171,12 @@ impl Evidence {
         if self.keyed == 0 && present <= absent {
             return Split::Before;
         }
-        Split::Unclear { present, absent }
+        unclear
     }
 
     /// Whether a start that the kill ended can have come after the last record:
     /// a start opens a segment first, under the name of its second.
     fn start_can_have_written(&self, wal: &Wal, after: usize) -> bool {
-        let opened = |segment: &Segment| segment.file.is_empty();
         let at_once = wal
             .records
             .get(after..)
@@ -178,16 +187,23 @@ impl Evidence {
                 let second = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
                 second.is_some_and(|second| last.timestamp <= second)
             });
-        wal.segments.iter().any(opened) || (at_once && self.telling > 0)
+        opened_last(wal) || (at_once && self.telling > 0)
     }
+}
 
-    /// Whether a start can have come after the last record whose segment the
-    /// checkpoint at start deleted, with the mark in it: where the clock had
-    /// stepped back, its name was not one of the two newest. What it replayed
-    /// stands at the ends of tables.
-    fn start_left_no_segment(&self, wal: &Wal) -> bool {
-        self.ends_with_tail && wal.segments.len() >= SEGMENTS_KEPT
-    }
+/// Whether a start opened a segment and wrote nothing into it.
+pub(super) fn opened_last(wal: &Wal) -> bool {
+    let mut segments = wal.segments.iter();
+    segments.any(|segment| segment.file.is_empty())
+}
+
+/// Whether a record is an Update or a Delete: releases since 1.5 log none.
+pub(super) fn changes(record: &WalRecord) -> bool {
+    let operation = &record.operation;
+    matches!(
+        operation,
+        Operation::Update { .. } | Operation::Delete { .. }
+    )
 }
 
 /// The table whose rows get another shape by this record.
@@ -211,43 +227,33 @@ fn creates(record: &WalRecord) -> Option<&str> {
 }
 
 /// Whether every table of a record's name has a key.
-pub(in crate::recovery) fn has_key(record: &WalRecord, snapshot: &Snapshot) -> bool {
-    all_have(record, snapshot, Column::is_key)
+pub(in crate::recovery) fn has_key(record: &WalRecord, tables: &TablesByName<'_>) -> bool {
+    all_have(record, tables, Column::is_key)
 }
 
 /// Whether every table of a record's name has a column that counts.
-fn counts(record: &WalRecord, snapshot: &Snapshot) -> bool {
+fn counts(record: &WalRecord, tables: &TablesByName<'_>) -> bool {
     let counter =
         |column: &Column| matches!(column.data_type, DataType::Serial | DataType::BigSerial);
-    all_have(record, snapshot, counter)
+    all_have(record, tables, counter)
 }
 
 /// Whether every table of a record's name, so that none could hold its row
 /// twice, has such a column.
-fn all_have(record: &WalRecord, snapshot: &Snapshot, such: impl Fn(&Column) -> bool) -> bool {
-    let Some(name) = record.operation.table() else {
-        return false;
-    };
-    let mut tables = snapshot.catalog.databases.iter().filter_map(|database| {
-        database
-            .table_index(name)
-            .and_then(|index| database.tables.get(index))
-    });
-    tables.clone().next().is_some() && tables.all(|table| table.columns.iter().any(&such))
+fn all_have(record: &WalRecord, tables: &TablesByName<'_>, such: impl Fn(&Column) -> bool) -> bool {
+    let named = record.operation.table().map(|name| tables.named(name));
+    let has_one = |at: &TableAt<'_>| at.schema.columns.iter().any(&such);
+    named.is_some_and(|named| !named.is_empty() && named.iter().all(has_one))
 }
 
 /// What a schema change says, where nothing later in the tail undoes it.
-fn schema_sign(record: &WalRecord, tail: &[WalRecord], snapshot: &Snapshot) -> Sign {
-    let tables = |name: &str| {
-        let databases = snapshot.catalog.databases.iter();
-        databases
-            .filter_map(|db| db.table_index(name).and_then(|at| db.tables.get(at)))
-            .collect::<Vec<_>>()
-    };
-    let later = |name: &str| {
-        let changes = tail.iter().filter(|other| other.sequence > record.sequence);
-        changes.filter_map(reshapes).any(|table| table == name)
-    };
+fn schema_sign(
+    record: &WalRecord,
+    tables: &TablesByName<'_>,
+    last_reshaped: &BTreeMap<&str, u64>,
+) -> Sign {
+    let tables = |name: &str| tables.named(name);
+    let later = |name: &str| last_reshaped.get(name) > Some(&record.sequence);
     match &record.operation {
         Operation::CreateTable { table, .. } if !later(table) => match tables(table).is_empty() {
             true => Sign::Absent,
@@ -258,7 +264,7 @@ fn schema_sign(record: &WalRecord, tail: &[WalRecord], snapshot: &Snapshot) -> S
             let having = tables(table);
             let held = having
                 .iter()
-                .filter(|t| t.column_index(&column.name).is_some())
+                .filter(|at| at.schema.column_index(&column.name).is_some())
                 .count();
             match held {
                 0 => Sign::Absent,
@@ -287,40 +293,33 @@ struct FoundRows {
     copies: BTreeMap<(String, ContentHash), u64>,
     /// Where those stand that are not ended: the database and the row.
     live: BTreeMap<(String, ContentHash), Vec<(usize, u64)>>,
-    /// By table of a database: its last rows, the last one first.
-    ends: Vec<(String, Vec<ContentHash>)>,
 }
 
 /// Rows beyond the logged ones that are looked at from a table's end: rows of
 /// transactions stand between, and no record tells how many.
-const SLACK_ROWS: u64 = 4096;
+pub(super) const SLACK_ROWS: u64 = 4096;
 
 impl WantedRows<'_> {
     /// Counts the logged rows at the ends of the tables of that name. Pushes go
     /// to the end, so nothing before can be one of them.
-    fn count_in(&self, snapshot: &Snapshot) -> Result<FoundRows> {
+    fn count_in(&self, snapshot: &Snapshot, tables: &TablesByName<'_>) -> Result<FoundRows> {
         let mut copies = BTreeMap::new();
         let mut live: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let mut ends = Vec::new();
         for (name, rows) in &self.pushes_by_table {
             let wanted: BTreeSet<ContentHash> =
                 rows.iter().map(|row| row_hash_owned(row)).collect();
-            for (d, database) in snapshot.catalog.databases.iter().enumerate() {
-                let extent = database
-                    .table_index(name)
-                    .and_then(|t| snapshot.extent(d, t));
+            for table in tables.named(name) {
+                let d = table.database;
+                let extent = snapshot.extent(d, table.table);
                 let Some(extent) = extent else { continue };
                 let last = (rows.len() as u64)
                     .saturating_mul(2)
                     .saturating_add(SLACK_ROWS);
                 let mut at = extent.count.saturating_sub(last);
                 let mut reader = RowReader::starting_at(extent, at)?;
-                let mut end = VecDeque::with_capacity(END_ROWS + 1);
                 while let Some(batch) = reader.next_batch()? {
                     for row in batch.rows() {
                         let hash = row_hash(&row);
-                        end.push_front(hash);
-                        end.truncate(END_ROWS);
                         if wanted.contains(&hash) {
                             let key = ((*name).to_owned(), hash);
                             if row.xmax.is_none() {
@@ -331,46 +330,30 @@ impl WantedRows<'_> {
                         at += 1;
                     }
                 }
-                ends.push(((*name).to_owned(), Vec::from(end)));
             }
         }
-        Ok(FoundRows { copies, live, ends })
+        Ok(FoundRows { copies, live })
     }
 }
 
 impl FoundRows {
-    /// Whether some table ends with the rows that the records after a position
-    /// inserted last, and those before it do not say why.
-    fn end_with(&self, records: &[WalRecord], after: usize) -> bool {
-        let last = last_inserts(records.get(after..));
-        let before = last_inserts(records.get(..after));
-        self.ends.iter().any(|(name, end)| {
-            let of_table = |last: &BTreeMap<&str, Vec<ContentHash>>| {
-                last.get(&**name).cloned().unwrap_or_default()
-            };
-            let (last, before) = (of_table(&last), of_table(&before));
-            last.len() >= END_ROWS_LEAST && end.starts_with(&last) && !before.starts_with(&last)
-        })
-    }
-
     /// Whether no database that has the table could take an INSERT's row after
     /// the snapshot: a key in a row that it shows, and that nothing has `ended`
     /// since, is taken. Rows of equal xmin are shown to one another.
     fn refuses(
         &self,
         record: &WalRecord,
-        snapshot: &Snapshot,
+        tables: &TablesByName<'_>,
         ended: &BTreeSet<(&str, u64)>,
     ) -> bool {
         let Operation::Insert { table, row } = &record.operation else {
             return false;
         };
         let live = self.live.get(&(table.to_string(), row_hash_owned(row)));
-        let mut databases = snapshot.catalog.databases.iter().enumerate();
-        databases.all(|(at, database)| {
-            let mut live = live.into_iter().flatten().filter(|(home, _)| *home == at);
-            database.table_index(table).is_none()
-                || live.any(|(_, row)| !ended.contains(&(&**table, *row)))
+        tables.named(table).iter().all(|at| {
+            let own = |(home, _): &&(usize, u64)| *home == at.database;
+            let mut live = live.into_iter().flatten().filter(own);
+            live.any(|(_, row)| !ended.contains(&(&**table, *row)))
         })
     }
 
@@ -391,20 +374,6 @@ impl FoundRows {
             _ => false,
         }
     }
-}
-
-/// The rows inserted last into each table, the last one first.
-fn last_inserts(records: Option<&[WalRecord]>) -> BTreeMap<&str, Vec<ContentHash>> {
-    let mut last: BTreeMap<&str, Vec<ContentHash>> = BTreeMap::new();
-    for record in records.unwrap_or_default().iter().rev() {
-        if let Operation::Insert { table, row } = &record.operation {
-            let rows = last.entry(&**table).or_default();
-            if rows.len() < END_ROWS {
-                rows.push(row_hash_owned(row));
-            }
-        }
-    }
-    last
 }
 
 /// The values and xmin: what stays when the version is marked dead later.

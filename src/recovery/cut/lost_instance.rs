@@ -23,7 +23,9 @@ pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, repo
             .filter(|r| matches!(r.operation, Operation::Insert { .. }))
             .count()
     };
-    if names.is_empty() && lost_tables(before) > 0 {
+    // Where the tail drops them all, none is there whatever the snapshot held.
+    let lost = lost_tables(before) > 0 && lost_tables(&legacy.wal.records) > 0;
+    if names.is_empty() && lost {
         report.add(Finding::new(Code::Reinitialised).detail(format!(
             "found a snapshot without tables, expected {} that the log created and {} that it inserted before the last Checkpoint record",
             counted(lost_tables(before), "table"),

@@ -6,19 +6,22 @@
 //! is named.
 
 mod evidence;
+mod hidden_start;
 mod lost_instance;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding, counted};
-use crate::legacy::{LegacyDir, Snapshot, WalRecord};
-use crate::model::Operation;
+use crate::legacy::{Family, LegacyDir, Snapshot, WalRecord};
 use crate::report::Report;
 
-use evidence::{Evidence, Split};
+use evidence::{Evidence, SEGMENTS_KEPT, Split, changes, opened_last};
+use hidden_start::Hidden;
 
-pub use evidence::RECORDS_PER_CHECKPOINT;
+pub use super::server_replay::RECORDS_PER_CHECKPOINT;
+pub(super) use super::server_replay::is_marker;
 pub(super) use evidence::{Sign, has_key, row_hash, row_hash_owned, signs};
 
 /// Where the tail begins, and why.
@@ -97,9 +100,44 @@ impl Cut {
     }
 }
 
-/// Whether a record is a Checkpoint.
-pub(super) fn is_marker(record: &WalRecord) -> bool {
-    matches!(record.operation, Operation::Checkpoint { .. })
+/// The tables of a snapshot: what was done in a lost segment can be of any.
+fn names_in(snapshot: &Snapshot) -> String {
+    let databases = snapshot.catalog.databases.iter();
+    let tables = databases.flat_map(|database| &database.tables);
+    let names: BTreeSet<&str> = tables.map(|table| table.name.as_str()).collect();
+    Vec::from_iter(names).join(", ")
+}
+
+/// The fewest records that a snapshot lacks by no chance.
+const LACKING_LEAST: usize = 2;
+
+/// What is to be thought of where the log shows no start.
+const DELETED: &str = "as after a start under a clock that had stepped back, whose segment with all that followed is deleted";
+
+/// The tables of some records.
+fn names_of(records: &[WalRecord]) -> String {
+    let names = records.iter().filter_map(|r| r.operation.table());
+    let names: BTreeSet<&str> = names.collect();
+    Vec::from_iter(names).join(", ")
+}
+
+/// Whether the snapshot lacks what was logged just before the last Checkpoint
+/// record: it was put there from an older copy, or a database was dropped.
+fn behind(logged: &[WalRecord], snapshot: &Snapshot) -> Result<Report> {
+    let mut report = Report::new();
+    let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
+    let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
+    // What a start replays can take rows away, and VACUUM what no record ended.
+    let taken = logged.iter().filter(|record| changes(record)).count();
+    let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
+    if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
+        report.add(Finding::new(Code::CutUncertain).detail(format!(
+            "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
+            counted(logged.len() - since, "record"),
+            names_of(logged.get(since..).unwrap_or_default())
+        )));
+    }
+    Ok(report)
 }
 
 /// Finds the cut.
@@ -117,8 +155,26 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     };
     let mut cut = Cut::new(records, after..records.len(), reason);
     let evidence = Evidence::gather(records, after, snapshot)?;
-    match evidence.split(&legacy.wal, after, snapshot.family) {
-        Split::Before => {}
+    // A start leaves no segment only where others are newer by name.
+    let hidden = match legacy.wal.segments.len() < SEGMENTS_KEPT {
+        true => Hidden::Excluded,
+        false => hidden_start::look(&legacy.wal, snapshot)?,
+    };
+    match evidence.split(
+        &legacy.wal,
+        after,
+        snapshot.family,
+        hidden != Hidden::Excluded,
+    ) {
+        Split::Before => {
+            let ends = cut.tail.is_empty() && hidden == Hidden::Likely;
+            if ends && !opened_last(&legacy.wal) {
+                report.add(Finding::new(Code::CutUncertain).detail(format!(
+                    "rows of the log stand in the snapshot once more, {DELETED}: {}",
+                    names_in(snapshot)
+                )));
+            }
+        }
         Split::After => {
             let none = records.len()..records.len();
             cut = Cut::new(records, none, CutReason::UnmarkedCheckpoint);
@@ -132,9 +188,14 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             report.add(finding);
         }
         Split::Unclear { present, absent } => {
+            let since = records.get(after..).unwrap_or_default();
+            let (why, names) = match hidden {
+                Hidden::Excluded => (String::new(), names_of(since)),
+                Hidden::Possible | Hidden::Likely => (format!(", {DELETED}"), names_in(snapshot)),
+            };
             let mut finding = Finding::new(Code::CutUncertain).detail(format!(
-                "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}",
-                counted(records.len() - after, "record")
+                "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}{why}: {names}",
+                counted(since.len(), "record")
             ));
             if let Some(first) = records.get(after) {
                 finding = finding.sequence(first.sequence);
@@ -143,5 +204,16 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         }
     }
     lost_instance::report(legacy, snapshot, after, report);
+    // Page storage keeps rows elsewhere, and a lost instance has none.
+    let has_rows = snapshot
+        .rows
+        .iter()
+        .flatten()
+        .any(|extent| extent.count > 0);
+    let asked = !has_rows || !legacy.page_dirs.is_empty() || report.has(Code::CutUncertain);
+    if let Some(marker) = marker.filter(|_| !asked) {
+        let logged = records.get(..marker).unwrap_or_default();
+        report.extend(behind(logged, snapshot)?);
+    }
     Ok(cut)
 }

@@ -3,7 +3,7 @@
 
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, Snapshot};
-use crate::model::{Operation, PackedRow, Table, ValueRef};
+use crate::model::{Operation, PackedRow, Table, TablesByName, ValueRef};
 use crate::recovery::attribution::Attribution;
 use crate::recovery::server_replay::Start;
 use crate::report::Report;
@@ -34,10 +34,8 @@ pub(super) fn report_suspicion(
     suspicion: &Suspicion<'_>,
     report: &mut Report,
 ) {
-    let stands = |name: &str| {
-        let mut databases = snapshot.catalog.databases.iter();
-        databases.any(|database| database.table_index(name).is_some())
-    };
+    let tables = TablesByName::new(&snapshot.catalog);
+    let stands = |name: &str| !tables.named(name).is_empty();
     for (name, why) in suspicion.unproven.iter().filter(|(name, _)| stands(name)) {
         report.add(suspected(legacy, suspicion.start, name, why));
     }

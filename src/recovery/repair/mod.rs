@@ -76,6 +76,11 @@ pub(super) fn look<'w>(
         let names = suspicion.changed.iter().map(|changed| changed.name);
         suspicion.unproven.extend(names.map(|name| (name, why)));
     }
+    if !is_complete(&legacy.wal, start.marker) {
+        let why = "the start replayed records that are no longer in the log";
+        let rest = with_rows(snapshot).filter(|name| !names.contains_key(name));
+        suspicion.unproven.extend(rest.map(|name| (name, why)));
+    }
     let joined = neighbours(snapshot, &names);
     withdraw_neighbours(&joined, &names, &mut suspicion);
     let (proven, doubtful): (Vec<_>, Vec<_>) = std::mem::take(&mut suspicion.changed)
@@ -89,6 +94,16 @@ pub(super) fn look<'w>(
         return Ok(None);
     }
     Repair::new(legacy, snapshot, start, proven, joined).map(Some)
+}
+
+/// The names of the tables that hold rows.
+fn with_rows(snapshot: &Snapshot) -> impl Iterator<Item = &str> {
+    let databases = snapshot.catalog.databases.iter().zip(&snapshot.rows);
+    databases.flat_map(|(database, extents)| {
+        let tables = database.tables.iter().zip(extents);
+        let filled = tables.filter(|(_, extent)| extent.count > 0);
+        filled.map(|(table, _)| table.name.as_str())
+    })
 }
 
 /// Whether no transaction had begun when the snapshot was written that a start

@@ -20,9 +20,13 @@ use crate::work::Threads;
 pub(in crate::engine) struct Append;
 
 impl TableFiles for Append {
-    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+    fn files(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<PathBuf>> {
         let index = table.key.map(|_| table.file(INDEX_SUFFIX));
         Ok([table.file(SUFFIX)].into_iter().chain(index).collect())
+    }
+
+    fn derived_files(&self, table: &TablePlace) -> Vec<PathBuf> {
+        vec![table.file(INDEX_SUFFIX)]
     }
 
     fn start<'t>(

@@ -11,7 +11,7 @@ use super::page_source::PageSource;
 use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::error::{Error, Result};
-use crate::file::{SourceFile, is_missing};
+use crate::file::SourceFile;
 
 /// Fewest free bytes of a page that is offered: filling many small gaps would
 /// change many pages.
@@ -37,7 +37,7 @@ impl LiveMap {
     pub(super) fn open(place: &PagePlace, page_count: u32) -> Result<Self> {
         let stored = match read(place, page_count) {
             Err(Error::Damage(_)) => None,
-            Err(Error::Io { source, .. }) if is_missing(&source) => None,
+            Err(error) if error.is_missing(&map_path(&place.dir)) => None,
             read => Some(read?),
         };
         let is_new = stored.is_none();

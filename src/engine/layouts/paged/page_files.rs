@@ -1,6 +1,5 @@
 //! The page files of a table as one row of pages (format page, "Page files").
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +7,9 @@ use super::overflow::NO_PAGE;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::frame::Piece;
+use crate::engine::rows::counts::TableCounts;
 use crate::error::{Error, Result};
-use crate::file::{Disk, SourceFile, Window};
+use crate::file::{Disk, EntryKind, SourceFile, Window};
 use crate::finding::Code;
 
 /// Most pages of 8 KB in one file of the layout paged: 1 GiB.
@@ -74,6 +74,32 @@ impl PagePlace {
     /// How many files there are, from the first one on without a gap.
     pub(super) fn file_count(&self) -> u64 {
         (0..).take_while(|index| self.has_file(*index)).count() as u64
+    }
+
+    /// Checks that no file is lost before one that is there, nor the first one
+    /// of a table that has rows.
+    ///
+    /// # Errors
+    /// `MissingFile`; I/O errors.
+    pub(super) fn check_files(&self, counts: TableCounts) -> Result<()> {
+        let count = self.file_count();
+        let first = count.saturating_mul(self.pages_per_file.into());
+        let is_beyond = |name: &str| {
+            let number = name.strip_prefix("page_");
+            let number = number.and_then(|rest| rest.strip_suffix(".dat"));
+            number.is_some_and(|digits| digits.parse::<u64>().is_ok_and(|n| n > first))
+        };
+        let is_lost = match self.disk.kind(&self.dir)? {
+            Some(EntryKind::Dir) => {
+                let entries = self.disk.entries(&self.dir)?;
+                entries.iter().any(|entry| is_beyond(&entry.name))
+            }
+            _ => false,
+        };
+        match is_lost || (count == 0 && counts.rows > 0) {
+            true => Err(Error::missing_file(&self.file(count))),
+            false => Ok(()),
+        }
     }
 }
 
@@ -171,10 +197,9 @@ impl PageFiles {
 }
 
 fn open_file(place: &PagePlace, index: u32) -> Result<Option<Window>> {
-    let file = match SourceFile::open_on(&*place.disk, &place.file(index.into())) {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(None);
-        }
+    let path = place.file(index.into());
+    let file = match SourceFile::open_on(&*place.disk, &path) {
+        Err(error) if error.is_missing(&path) => return Ok(None),
         file => file?,
     };
     let is_last = !place.has_file(u64::from(index) + 1);

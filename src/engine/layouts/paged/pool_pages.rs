@@ -14,7 +14,7 @@ use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFil
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::page::{Bounds, PageHeader, PageKind, PagePos, bounds_of, reseal};
 use crate::error::{Damage, Error, Result};
-use crate::file::{DiskFile, SourceFile};
+use crate::file::{DiskFile, SourceFile, read_error};
 use crate::finding::Code;
 
 /// Page files that are kept open.
@@ -98,7 +98,7 @@ impl PoolPages {
                     "a page",
                 ));
             }
-            read => read.map_err(|error| Error::io("read", &path, error))?,
+            read => read.map_err(|error| read_error(&*file, &path, (offset, PAGE_LEN), error))?,
         }
         let page = Piece {
             path: &path,

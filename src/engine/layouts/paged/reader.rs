@@ -11,7 +11,7 @@ use crate::engine::pages::paths::check_dir;
 use crate::engine::rows::codec::decode_row;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::row_run::check_end;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file::SourceFile;
 use crate::model::{RowBatch, RowPart, RowStream};
 
@@ -82,10 +82,7 @@ impl<S: PageSource> TableReader<S> {
             return Ok(());
         }
         let place = self.pages.place();
-        if self.page == 0 && self.expected.rows > 0 {
-            let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Error::io("open", &place.file(0), error));
-        }
+        place.check_files(self.expected)?;
         Ok(self.counts.check(self.expected, &place.dir, 0)?)
     }
 }

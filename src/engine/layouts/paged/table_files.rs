@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::free_space_map::map_path;
 use super::key_index::{index_path, new_path};
 use super::page_files::{PagePlace, is_page_file};
-use super::{free_space_map, live, reader, verify, views, whole_units, writer};
+use super::{free_space_map, key_index, live, reader, verify, views, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
@@ -35,11 +35,17 @@ impl Paged {
 }
 
 impl TableFiles for Paged {
-    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+    fn files(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<PathBuf>> {
         let place = self.place(table);
+        place.check_files(counts)?;
         let pages = (0..place.file_count()).map(|index| place.file(index));
         let map = free_space_map::map_path(&place.dir);
         Ok(pages.chain([map]).collect())
+    }
+
+    fn derived_files(&self, table: &TablePlace) -> Vec<PathBuf> {
+        let dir = self.place(table).dir;
+        vec![free_space_map::map_path(&dir), key_index::index_path(&dir)]
     }
 
     fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
@@ -75,8 +81,10 @@ impl TableFiles for Paged {
         writer::start(table, self.place(table), lsn)
     }
 
-    fn parts(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<RowPart>> {
-        reader::parts(&self.place(table))
+    fn parts(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
+        let place = self.place(table);
+        place.check_files(counts)?;
+        reader::parts(&place)
     }
 
     fn open_part(
@@ -93,10 +101,12 @@ impl TableFiles for Paged {
     fn pages<'t>(
         &self,
         table: &'t TablePlace,
-        _counts: TableCounts,
+        counts: TableCounts,
         shown: Shown,
     ) -> Result<Box<dyn PageStream + 't>> {
-        let views = views::PageViews::new(self.place(table), table.arity, shown);
+        let place = self.place(table);
+        place.check_files(counts)?;
+        let views = views::PageViews::new(place, table.arity, shown);
         Ok(Box::new(views))
     }
 
@@ -106,8 +116,9 @@ impl TableFiles for Paged {
         counts: Option<TableCounts>,
         arity: Option<usize>,
     ) -> Result<Box<dyn WholeUnits + 't>> {
-        let _ = (counts, arity);
-        Ok(Box::new(whole_units::PageUnits::new(self.place(table))?))
+        let _ = arity;
+        let units = whole_units::PageUnits::new(self.place(table), counts.unwrap_or_default())?;
+        Ok(Box::new(units))
     }
 
     fn verify(

@@ -1,7 +1,6 @@
 //! Pages one by one, to be shown: whole or damaged.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::sync::Arc;
 
 use super::heap::{HeapPage, LinePointer, MOVED_LEN, RowPlace, SLOT_LEN, State, slot_count};
@@ -16,7 +15,7 @@ use crate::engine::pages::page::{
     HEADER, KIND_OFFSET, LOWER_OFFSET, PAGE_HEADER_LEN, PageHeader, PageKind, UPPER_OFFSET,
 };
 use crate::engine::rows::codec::{decode_alone, walk_row};
-use crate::error::{Damage, Error, Result};
+use crate::error::{Damage, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
 use crate::model::{FieldSpec, PageRow, PageSlot, PageStream, PageView, Shown};
@@ -69,9 +68,7 @@ impl PageViews {
             _ => {
                 let path = self.place.file(index.into());
                 let file = match SourceFile::open_on(&*self.place.disk, &path) {
-                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                        return Ok(None);
-                    }
+                    Err(error) if error.is_missing(&path) => return Ok(None),
                     file => file?,
                 };
                 self.open = Some((index, file.clone()));

@@ -1,6 +1,5 @@
 //! The whole pages of a damaged table.
 
-use std::io;
 use std::sync::Arc;
 
 use super::chain::ChainReader;
@@ -12,6 +11,7 @@ use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::page::{Bounds, PageHeader};
 use crate::engine::rows::block::WholeRow;
+use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Unit, WholeUnits};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
@@ -41,13 +41,14 @@ impl AnyPages {
         {
             return Ok(Some(file.clone()));
         }
-        match SourceFile::open_on(&*self.place.disk, &self.place.file(index.into())) {
+        let path = self.place.file(index.into());
+        match SourceFile::open_on(&*self.place.disk, &path) {
             Ok(file) => {
                 self.open = Some((index, file.clone()));
                 Ok(Some(file))
             }
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(Error::NotADataDirectory { .. }) => Ok(None),
+            Err(Error::NotADataDirectory { .. } | Error::Damage(_)) => Ok(None),
+            Err(error) if error.is_missing(&path) => Ok(None),
             Err(other) => Err(other),
         }
     }
@@ -105,11 +106,11 @@ pub(super) struct PageUnits {
 }
 
 impl PageUnits {
-    /// The pages at a place.
+    /// The pages at a place, which should hold `counts`.
     ///
     /// # Errors
     /// I/O errors.
-    pub(super) fn new(place: PagePlace) -> Result<Self> {
+    pub(super) fn new(place: PagePlace, counts: TableCounts) -> Result<Self> {
         let mut files = Vec::new();
         if place.disk.kind(&place.dir)? == Some(crate::file::EntryKind::Dir) {
             for entry in place.disk.entries(&place.dir)? {
@@ -126,6 +127,13 @@ impl PageUnits {
         }
         files.sort_unstable();
         files.reverse();
+        let all_lost = (files.is_empty() && counts.rows > 0).then(|| Damage {
+            file: place.file(0),
+            offset: 0,
+            code: Code::MissingFile,
+            found: "no page file".into(),
+            expected: format!("the pages of {} row versions", counts.rows),
+        });
         Ok(PageUnits {
             pages: AnyPages::new(place.clone()),
             chain: ChainReader::new(AnyPages::new(place)),
@@ -133,7 +141,10 @@ impl PageUnits {
             expected: 0,
             rest: 0..0,
             odd_len: 0,
-            lost: Vec::new(),
+            lost: all_lost
+                .map(|lost| Unit::Lost(lost, 0))
+                .into_iter()
+                .collect(),
         })
     }
 
@@ -156,10 +167,20 @@ impl PageUnits {
             ));
         }
         self.expected = index.saturating_add(1);
-        let per_file = place.pages_per_file;
         let Some(file) = self.pages.file(index)? else {
+            self.lost.push(Unit::Lost(
+                Damage {
+                    file: self.pages.place.file(index.into()),
+                    offset: 0,
+                    code: Code::NotRegular,
+                    found: "no file that can be read".into(),
+                    expected: "a file of pages".into(),
+                },
+                0,
+            ));
             return Ok(true);
         };
+        let per_file = self.pages.place.pages_per_file;
         let whole = file.len() / PAGE_LEN as u64;
         let count = u32::try_from(whole).unwrap_or(per_file).min(per_file);
         let first = index.saturating_mul(per_file);

@@ -19,7 +19,7 @@ use crate::work::Threads;
 pub(in crate::engine) struct PerTable;
 
 impl TableFiles for PerTable {
-    fn files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
+    fn files(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<PathBuf>> {
         Ok(vec![table.file(SUFFIX)])
     }
 

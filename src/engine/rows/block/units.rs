@@ -171,6 +171,10 @@ impl<H: Head> BlockUnits<H> {
         while self.end.saturating_sub(from) >= H::LEN as u64 {
             // In a hole stands no magic, but for what follows its first bytes.
             from = from.max(self.window.held_from(from)?.saturating_sub(3));
+            // A hole that reaches the end leaves too little for a head.
+            if self.end.saturating_sub(from) < H::LEN as u64 {
+                break;
+            }
             self.window.seek(from);
             self.window.fill(H::LEN)?;
             let bytes = self.window.buffered();

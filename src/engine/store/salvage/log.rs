@@ -85,6 +85,7 @@ pub(super) fn read_log(
         disk,
         from: control.checkpoint,
         control,
+        findings: Report::new(),
     };
     Ok(Log::Damaged(recovered, walk.records))
 }

@@ -7,7 +7,7 @@ mod survey;
 
 pub(in crate::engine) use rebuild::rebuild_catalogs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use crate::engine::log::Owner;
 use crate::engine::pages::address::Lsns;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{Coverage, Level, Overlay, TableCheck, TableFiles};
-use crate::error::{Damage, Result};
-use crate::file::{Disk, EntryKind, Lock};
+use crate::error::{Damage, Error, Result};
+use crate::file::{DataDisk, Disk, EntryKind, Lock, Unread};
 use crate::finding::{Code, Finding, Severity};
 use crate::model::{Catalog, Database, Table};
 use crate::report::Report;
 use crate::work::Threads;
 
 use log::{Log, read_log};
-use survey::{FoundTable, find_catalog, find_control};
+use survey::{FoundCatalog, FoundTable, find_catalog, find_control};
 
 /// Lost units of one table that are named one by one.
 const MOST_NAMED: u64 = 100;
@@ -40,6 +40,7 @@ impl Store {
     /// When a later version wrote it, no file says what it is, or another
     /// process changes it; I/O errors.
     pub fn salvage_on(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Store> {
+        let (disk, unread) = &DataDisk::salvaging(disk);
         let lock = match disk.kind(&control::path(dir))? {
             Some(EntryKind::File) => Some(lock(&**disk, dir, Lock::Shared)?),
             _ => None,
@@ -58,7 +59,11 @@ impl Store {
             false => recovered.control.cluster(Lsns::ANY.last),
         };
         let found = (&recovered, cluster);
-        let (global, databases) = find_catalog(found, dir, &*files, &mut report)?;
+        let FoundCatalog {
+            global,
+            databases,
+            changed_beside,
+        } = find_catalog(found, dir, &*files, &mut report)?;
         let mut store = Store {
             control: recovered.control.clone(),
             catalog: Catalog {
@@ -68,6 +73,7 @@ impl Store {
             tables: Vec::new(),
             files,
             findings: report,
+            changed_beside,
             _lock: lock,
         };
         let owners = store.take_in(databases, overlays, &recovered)?;
@@ -75,6 +81,7 @@ impl Store {
             store.replay(&recovered, dir, &owners)?;
         }
         store.count_losses()?;
+        store.name_unread(unread);
         Ok(store)
     }
 
@@ -158,9 +165,34 @@ impl Store {
             table,
             derived: false,
         };
-        self.files
-            .verify(place, counts, Level::Structure, &mut check)?;
-        Ok(!report.has_errors())
+        let files = &self.files;
+        match files.verify(place, counts, Level::Structure, &mut check) {
+            Ok(()) => Ok(!report.has_errors()),
+            Err(Error::Damage(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Says which bytes the disk did not give. All of the directory was read by
+    /// now.
+    fn name_unread(&mut self, unread: &Unread) {
+        let ranges = unread.ranges();
+        let mut derived = BTreeSet::new();
+        for stored in self.tables.iter().flatten() {
+            derived.extend(self.files.derived_files(&stored.place));
+        }
+        for (path, range) in ranges {
+            let (code, what) = match derived.contains(&path) {
+                true => (Code::DerivedDiffers, ""),
+                false => (Code::BytesLost, "; what they held is lost"),
+            };
+            let finding = Finding::new(code).file(&path).offset(range.start);
+            let len = range.end - range.start;
+            self.findings.add(finding.detail(format!(
+                "{len} bytes that the disk cannot read, up to {}{what}",
+                range.end
+            )));
+        }
     }
 
     /// Counts what damaged tables have, and says what they lost.

@@ -48,11 +48,16 @@ pub(in crate::engine) fn rebuild_catalogs(recovered: &Recovered, dir: &Path) -> 
         global.write(disk, dir, cluster.id)?;
         durable(disk, &path)?;
         let lost = Finding::new(Code::AccountsLost).file(&path);
-        report.add(
-            lost.detail(
-                "written anew from the tables; users, roles and grants of databases are lost",
-            ),
-        );
+        let mut detail =
+            "written anew from the tables; users, roles and grants of databases are lost"
+                .to_owned();
+        for beside in &global.beside {
+            detail.push_str(&format!(
+                "; nothing says any more whether {} is as it was written",
+                beside.name
+            ));
+        }
+        report.add(lost.detail(detail));
     }
     for entry in Global::read(disk, dir, cluster.id)?.databases {
         let path = database_dir(dir, &entry.name, entry.id);

@@ -10,12 +10,14 @@ use crate::engine::pages::address::Cluster;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::page::TABLE_OFFSET;
 use crate::engine::pages::paths::{
-    DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
+    ATTRIBUTION_NAME, DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace,
+    database_dir,
 };
 use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA};
 use crate::engine::rows::block::arity_of;
 use crate::engine::rows::codec::decode_alone;
 use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::beside::changed_beside;
 use crate::engine::store::catalog_file::{DatabaseEntry, Global, Metadata};
 use crate::engine::store::control::{self, Control, ControlFile, Origin};
 use crate::engine::store::descriptor::{self, Descriptor};
@@ -77,10 +79,18 @@ pub(super) fn find_control(
     report: &mut Report,
 ) -> Result<FoundControl> {
     let path = control::path(dir);
-    let read = ControlFile::read(disk, dir)
-        .and_then(|file| Ok(file.current().cloned().map_err(Clone::clone)?));
+    let mut wrong = Vec::new();
+    let read = ControlFile::read(disk, dir).and_then(|file| {
+        wrong = file.damages(&path);
+        Ok(file.current().cloned().map_err(Clone::clone)?)
+    });
     let damage = match or_damage(read, &path)? {
         Ok(control) => {
+            let what = "it may have said more of the log, of which nothing else would know";
+            let lost = wrong
+                .iter()
+                .map(|damage| lost(Code::RecordsLost, damage, what));
+            lost.for_each(|finding| report.add(finding));
             return Ok(FoundControl {
                 control,
                 is_known: true,
@@ -200,8 +210,15 @@ fn descriptors_in(disk: &dyn Disk, database: &Path) -> Result<Vec<PathBuf>> {
 /// Descriptors by where they are, each with the id of its database.
 type Described = BTreeMap<PathBuf, (u32, Descriptor<'static>)>;
 
-/// Databases, each with the tables that were found of it.
-type FoundDatabases = Vec<(Database, Vec<FoundTable>)>;
+/// What a directory is found to hold.
+pub(super) struct FoundCatalog {
+    /// Without its databases.
+    pub global: Catalog,
+    /// The databases, each with the tables that were found of it.
+    pub databases: Vec<(Database, Vec<FoundTable>)>,
+    /// Files beside the catalog that nothing proves to be as they were written.
+    pub changed_beside: BTreeSet<String>,
+}
 
 /// Finds the databases and their tables.
 ///
@@ -212,7 +229,7 @@ pub(super) fn find_catalog(
     dir: &Path,
     files: &dyn TableFiles,
     report: &mut Report,
-) -> Result<(Catalog, FoundDatabases)> {
+) -> Result<FoundCatalog> {
     let survey = Survey {
         disk: &recovered.disk,
         cluster,
@@ -220,8 +237,15 @@ pub(super) fn find_catalog(
     };
     let disk = &*recovered.disk;
     let path = dir.join(GLOBAL_NAME);
-    let (catalog, entries) = match or_damage(Global::read(disk, dir, survey.cluster.id), &path)? {
+    let mut changed = BTreeSet::new();
+    let (global, entries) = match or_damage(Global::read(disk, dir, survey.cluster.id), &path)? {
         Ok(mut global) => {
+            for (name, wrong) in changed_beside(disk, dir, &global.beside)? {
+                let finding = Finding::new(Code::RecordsLost).file(dir.join(&name));
+                let detail = wrong.detail.unwrap_or_default();
+                report.add(finding.detail(format!("{detail}; what is not whole of it is lost")));
+                changed.insert(name);
+            }
             let entries = std::mem::take(&mut global.databases);
             let dirs = entries.into_iter().map(|entry| {
                 let path = database_dir(dir, &entry.name, entry.id);
@@ -232,6 +256,7 @@ pub(super) fn find_catalog(
         Err(damage) => {
             let what = "users, roles and grants of databases are lost";
             report.add(lost(Code::AccountsLost, &damage, what));
+            changed.extend([QUARANTINE_NAME, ATTRIBUTION_NAME].map(str::to_owned));
             let dirs = database_dirs(disk, dir)?.into_iter();
             let catalog = Catalog::default();
             (catalog, dirs.map(|path| (path, None)).collect())
@@ -252,7 +277,11 @@ pub(super) fn find_catalog(
             databases.push(found);
         }
     }
-    Ok((catalog, databases))
+    Ok(FoundCatalog {
+        global,
+        databases,
+        changed_beside: changed,
+    })
 }
 
 /// What is looked through, and whose files count.
