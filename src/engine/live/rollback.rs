@@ -9,6 +9,7 @@ use super::table_slot::TableId;
 use crate::engine::log::Owner;
 use crate::engine::store::recovery::{Recovered, replay};
 use crate::error::Result;
+use crate::report::Report;
 
 /// What is taken back.
 #[derive(Debug)]
@@ -104,6 +105,7 @@ impl LiveStore {
             disk: self.disk.clone(),
             control: self.control.clone(),
             from: self.control.checkpoint,
+            findings: Report::new(),
         };
         let catalog = &mut self.catalog;
         replay(
