@@ -1,12 +1,11 @@
 //! What depends on records that were set aside or lost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::model::Operation;
 
 use super::Overlay;
-use super::attribution::{Attributed, Candidate, Owners};
+use super::attribution::{Attributed, Owners};
 
 /// What must not be applied because a record before it was set aside: row
 /// indexes count every pushed version, and columns follow every change, so a
@@ -27,26 +26,18 @@ pub(super) struct Taint {
 #[derive(Default)]
 struct Unsure {
     databases: BTreeSet<String>,
-    lists: Vec<(Arc<[Candidate]>, Arc<[Arc<str>]>)>,
+    lists: Vec<Owners>,
 }
 
 impl Unsure {
-    fn add(&mut self, owners: Owners<'_>) {
-        let known = self.lists.last().is_some_and(|(candidates, unlisted)| {
-            Arc::ptr_eq(candidates, owners.candidates) && Arc::ptr_eq(unlisted, owners.unlisted)
-        });
-        if !known {
-            let (candidates, unlisted) = (owners.candidates.clone(), owners.unlisted.clone());
-            self.lists.push((candidates, unlisted));
+    fn add(&mut self, owners: Owners) {
+        if !self.lists.last().is_some_and(|last| last.is_same(&owners)) {
+            self.lists.push(owners);
         }
     }
 
     fn contains(&mut self, database: &str) -> bool {
-        for (candidates, unlisted) in self.lists.drain(..) {
-            let owners = Owners {
-                candidates: &candidates,
-                unlisted: &unlisted,
-            };
+        for owners in self.lists.drain(..) {
             self.databases.extend(owners.names().map(str::to_owned));
         }
         self.databases.contains(database)

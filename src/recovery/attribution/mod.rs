@@ -134,33 +134,47 @@ impl Attributed {
 
     /// The named databases that no fact rules out, the largest weight first.
     pub fn possible(&self) -> impl Iterator<Item = &str> {
-        self.owners().names()
+        possible(&self.candidates, &self.unlisted)
     }
 
     /// The same, not yet listed.
-    pub(in crate::recovery) fn owners(&self) -> Owners<'_> {
+    pub(in crate::recovery) fn owners(&self) -> Owners {
         Owners {
-            candidates: &self.candidates,
-            unlisted: &self.unlisted,
+            candidates: self.candidates.clone(),
+            unlisted: self.unlisted.clone(),
         }
     }
 }
 
-/// The databases that a record can be of, as the record has them.
-#[derive(Clone, Copy)]
-pub(in crate::recovery) struct Owners<'a> {
-    pub candidates: &'a Arc<[Candidate]>,
-    pub unlisted: &'a Arc<[Arc<str>]>,
+/// The databases that a record can be of, as it has them in common with others.
+#[derive(Debug, Clone)]
+pub(in crate::recovery) struct Owners {
+    candidates: Arc<[Candidate]>,
+    unlisted: Arc<[Arc<str>]>,
 }
 
-impl<'a> Owners<'a> {
-    /// Those that have a name and that no fact rules out, the likeliest first.
-    pub fn names(self) -> impl Iterator<Item = &'a str> {
-        let open = self.candidates.iter();
-        let open = open.filter(|candidate| candidate.ruled_out.is_none());
-        let listed = open.filter_map(|candidate| candidate.database.as_deref());
-        listed.chain(self.unlisted.iter().map(AsRef::as_ref))
+impl Owners {
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        possible(&self.candidates, &self.unlisted)
     }
+
+    /// Whether both are the same lists.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.candidates, &other.candidates)
+            && Arc::ptr_eq(&self.unlisted, &other.unlisted)
+    }
+}
+
+fn possible<'a>(
+    candidates: &'a [Candidate],
+    unlisted: &'a [Arc<str>],
+) -> impl Iterator<Item = &'a str> {
+    let open = candidates
+        .iter()
+        .filter(|candidate| candidate.ruled_out.is_none());
+    let listed = open.filter_map(|candidate| candidate.database.as_deref());
+    listed.chain(unlisted.iter().map(AsRef::as_ref))
 }
 
 /// The attribution of the whole tail, in record order.
