@@ -12,8 +12,6 @@
 mod crashes;
 mod damage;
 mod independent;
-mod interface;
-mod kills;
 mod large;
 mod many;
 mod model;

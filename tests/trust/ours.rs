@@ -10,9 +10,7 @@ use std::path::Path;
 use rustdb_migrate::codec::MadeRows;
 use rustdb_migrate::commands::Directory;
 use rustdb_migrate::commands::verify::Level;
-use rustdb_migrate::engine::{
-    CreateOptions, Durability, Layout, LiveStore, Origin, StoreOptions, create_on,
-};
+use rustdb_migrate::engine::{CreateOptions, Layout, LiveStore, Origin, StoreOptions, create_on};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Catalog, Database, RowSource, RowStream, ValueRef};
 use rustdb_migrate::work::Threads;
@@ -87,16 +85,12 @@ fn pieces(fixture: &Fixture, layout: Layout) -> Vec<Piece> {
         table: None,
     };
     let disk = created(layout, catalog, &empty);
-    let options = StoreOptions::default();
-    let mut store = LiveStore::open_on(&disk.shared(), data(), options).unwrap();
-    let mut tx = store.begin().unwrap();
-    tx.create_database("written in place").unwrap();
-    tx.commit(Durability::Sync).unwrap();
+    let store = LiveStore::open_on(&disk.shared(), data(), StoreOptions::default()).unwrap();
+    store.create_database("written in place").unwrap();
     // The first question makes the index of a table that has a key.
-    let databases = store.view().unwrap().databases();
-    for table in databases.flat_map(|database| database.tables()) {
+    for table in store.tables().into_iter().flat_map(|(_, tables)| tables) {
         if table.schema().primary_key().is_some() {
-            table.find(&ValueRef::Null).unwrap();
+            table.read().find(&ValueRef::Null).unwrap();
         }
     }
     drop(store);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use rustdb_migrate::engine::{Durability, Layout, Level, LiveStore, Store, StoreOptions, verify};
+use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions, verify};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{RowSource, ValueRef};
@@ -120,12 +120,11 @@ fn a_link_in_place_of_the_quarantine_is_named_as_lost() {
 #[test]
 fn a_directory_in_place_of_a_segment_is_named_once_and_costs_the_log_alone() {
     let dir = directory(Layout::Append);
-    let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-    let posts = store.table("blog", "posts").unwrap().id();
+    let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+    let posts = store.table("blog", "posts").unwrap();
     let new = [ValueRef::Integer(1000), ValueRef::Text("in the log alone")];
-    let mut tx = store.begin().unwrap();
-    tx.insert(posts, &new).unwrap();
-    tx.commit(Durability::Sync).unwrap();
+    store.insert(&posts, &new, 3).unwrap();
+    store.sync().unwrap();
     drop(store);
     let segment = files(&dir.path().join("wal")).pop().unwrap();
     fs::remove_file(&segment).unwrap();

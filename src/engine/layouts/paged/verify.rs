@@ -35,7 +35,7 @@ pub(super) fn verify_table(
         return Ok(());
     }
     let map = check.derived(|check| verify_map(place, check))?;
-    let mut scan = PageScan {
+    let mut scan = Scan {
         place,
         arity: table.arity,
         key: table.key,
@@ -116,7 +116,7 @@ fn verify_map(place: &PagePlace, check: &mut TableCheck<'_>) -> Result<Option<Ma
 }
 
 /// A walk over all pages that goes on past damage.
-struct PageScan<'s, 'v> {
+struct Scan<'s, 'v> {
     place: &'s PagePlace,
     arity: usize,
     /// Whether pages are looked into.
@@ -143,7 +143,7 @@ struct PageScan<'s, 'v> {
     whole: bool,
 }
 
-impl PageScan<'_, '_> {
+impl Scan<'_, '_> {
     /// Walks every file; how many pages there are, if every file is there and
     /// of the right length.
     fn files(&mut self) -> Result<Option<u64>> {

@@ -42,11 +42,8 @@ fn entries() -> Vec<Entry> {
         },
         Entry::Commit { changes: 7 },
     ];
-    let owner = |table| Owner { database: 7, table };
-    let group = (0..).map(owner).zip(plain[..4].iter().cloned());
-    let group = Entry::Group(group.collect());
     let changes = changes.into_iter().map(Entry::Change);
-    plain.into_iter().chain(changes).chain([group]).collect()
+    plain.into_iter().chain(changes).collect()
 }
 
 const PLACE: Place = Place {

@@ -172,15 +172,9 @@ impl Walk<'_> {
                     let place = reader.place().unwrap_or((self.dir, 0));
                     self.commit(changes, place)?;
                 }
-                Entry::Group(entries) => {
+                other => {
                     self.run.clear();
-                    for (owner, entry) in entries {
-                        self.records.entry(owner).or_default().push(entry);
-                    }
-                }
-                alone => {
-                    self.run.clear();
-                    self.records.entry(head.owner).or_default().push(alone);
+                    self.records.entry(head.owner).or_default().push(other);
                 }
             }
         }
