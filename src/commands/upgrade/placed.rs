@@ -173,7 +173,9 @@ pub(super) fn write(
                 Ok(Some(file)) => file,
                 Ok(None) => return Ok(()),
                 // That it is lost was said when the directory was opened.
-                Err(Error::Damage(_)) if !directory.is_beside_whole(ATTRIBUTION_NAME) => {
+                Err(Error::Damage(_))
+                    if directory.salvages() || !directory.is_beside_whole(ATTRIBUTION_NAME) =>
+                {
                     return Ok(());
                 }
                 Err(other) => return Err(other),

@@ -164,6 +164,13 @@ pub(super) fn read(directory: &Directory, report: &mut Report) -> Result<Vec<Qua
         Ok(None) => return Ok(Vec::new()),
         // That it is lost was said when the directory was opened.
         Err(Error::Damage(_)) if !is_whole => return Ok(Vec::new()),
+        // One that nothing tells of.
+        Err(Error::Damage(damage)) if directory.salvages() => {
+            let finding = Finding::new(Code::BytesLost).file(&path);
+            let (found, expected) = (&damage.found, &damage.expected);
+            report.add(finding.detail(format!("found {found}, expected {expected}")));
+            return Ok(Vec::new());
+        }
         Err(other) => return Err(other),
     };
     let mut records = match is_whole {

@@ -35,12 +35,22 @@ pub(super) enum Hidden {
     Likely,
 }
 
+/// How often a row that was inserted stands in all tables of a name.
+#[derive(Default)]
+struct Times {
+    /// So often it was inserted.
+    once: u64,
+    /// At least, if there was such a start.
+    least: u64,
+    /// At most, if there was none: with the starts that the log shows.
+    explained: u64,
+}
+
 /// What the log says of the tables of one name.
 #[derive(Default)]
 struct Logged {
-    /// Rows inserted, and how often each stands in all tables of that name at
-    /// least, if there was such a start.
-    inserted: BTreeMap<ContentHash, (u64, u64)>,
+    /// Rows inserted.
+    inserted: BTreeMap<ContentHash, Times>,
     inserts: u64,
     /// The last row given to an index.
     updated: BTreeMap<u64, ContentHash>,
@@ -82,7 +92,7 @@ pub(super) fn look(wal: &Wal, snapshot: &Snapshot) -> Result<Hidden> {
                 continue;
             }
             let found = count(extent, last, &log.inserted)?;
-            let missing = lacking(&log.inserted, &found, |(once, _)| *once);
+            let missing = lacking(&log.inserted, &found, |times| times.once);
             *possible &= missing <= changes && updates_stand(extent, log)?;
             holders += 1;
             for (row, times) in found {
@@ -93,11 +103,11 @@ pub(super) fn look(wal: &Wal, snapshot: &Snapshot) -> Result<Hidden> {
         if log.reshaped || holders == 0 {
             continue;
         }
-        let missing = lacking(&log.inserted, &all, |(_, least)| *least);
+        let missing = lacking(&log.inserted, &all, |times| times.least);
         if missing > log.taken {
             return Ok(Hidden::Excluded);
         }
-        telling += log.inserts.saturating_sub(log.taken);
+        telling += beyond(&log.inserted, &all).saturating_sub(log.taken);
     }
     Ok(match possible.contains(&true) {
         false => Hidden::Excluded,
@@ -136,9 +146,10 @@ fn logged<'w>(
         match &record.operation {
             Operation::CreateTable { .. } => log.created = true,
             Operation::Insert { row, .. } => {
-                let (once, least) = log.inserted.entry(row_hash_owned(row)).or_default();
-                *once += 1;
-                *least += 1 + held;
+                let times = log.inserted.entry(row_hash_owned(row)).or_default();
+                times.once += 1;
+                times.least += 1 + held;
+                times.explained += replays;
                 log.inserts += 1;
             }
             Operation::Update { index, row, .. } => {
@@ -163,9 +174,9 @@ fn logged<'w>(
 
 /// How many of some rows are missing among those that were found.
 fn lacking(
-    inserted: &BTreeMap<ContentHash, (u64, u64)>,
+    inserted: &BTreeMap<ContentHash, Times>,
     found: &Counts,
-    wanted: impl Fn(&(u64, u64)) -> u64,
+    wanted: impl Fn(&Times) -> u64,
 ) -> u64 {
     let missing = inserted.iter().map(|(row, times)| {
         let found = found.get(row).copied().unwrap_or(0);
@@ -174,12 +185,17 @@ fn lacking(
     missing.sum()
 }
 
+/// How many rows stand beyond those that the log explains.
+fn beyond(inserted: &BTreeMap<ContentHash, Times>, found: &Counts) -> u64 {
+    let more = found.iter().filter_map(|(row, found)| {
+        let times = inserted.get(row)?;
+        Some(found.saturating_sub(times.explained))
+    });
+    more.sum()
+}
+
 /// How often some rows stand among the last of a table.
-fn count(
-    extent: &RowExtent,
-    last: u64,
-    wanted: &BTreeMap<ContentHash, (u64, u64)>,
-) -> Result<Counts> {
+fn count(extent: &RowExtent, last: u64, wanted: &BTreeMap<ContentHash, Times>) -> Result<Counts> {
     let mut found = Counts::new();
     let mut reader = RowReader::starting_at(extent, extent.count.saturating_sub(last))?;
     while let Some(batch) = reader.next_batch()? {
