@@ -346,7 +346,8 @@ impl Store {
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
         let stored = self.known(database, table)?;
         let place = &stored.place;
-        if let Rows::Unreadable(_) | Rows::Whole(_) = &stored.rows {
+        // Of a table that is changed in the log, some are yet to be made.
+        if !matches!(stored.rows, Rows::Files) {
             return self.files.present_files(place);
         }
         let mut files = self.files.files(place, stored.counts)?;

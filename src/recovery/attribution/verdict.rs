@@ -57,13 +57,13 @@ pub fn attribute_with_missing(
     missing: Missing,
     report: &mut Report,
 ) -> Result<Attribution> {
-    let mut attribution = under(snapshot, wal, (tail, runs), decisions, missing, report)?;
+    let attribution = under(snapshot, wal, (tail, runs), decisions, missing, report)?;
     let of_tables = decisions.of_tables();
     if of_tables == *decisions {
         return Ok(attribution);
     }
-    // A decision file has a line for every record. One that says what likelihood
-    // says is not known to be anybody's decision: what warns of it stays.
+    // A decision file has a line for every record. One in which all say what
+    // likelihood says was edited by nobody, and what warns of it stays.
     let mut unasked = Report::new();
     let likely = under(
         snapshot,
@@ -74,23 +74,27 @@ pub fn attribute_with_missing(
         &mut unasked,
     )?;
     let mut tables = BTreeSet::new();
-    for (decided, likely) in attribution.tail.iter_mut().zip(likely.tail) {
-        let record = wal.records.get(decided.record);
-        let by_itself = record.filter(|record| decisions.of_record(record.sequence).is_some());
-        if let Some(record) = by_itself
-            && decided.confidence == Confidence::Assigned
-            && likely.confidence == Confidence::Probable
-            && likely.database == decided.database
-        {
-            tables.insert(record.operation.table());
-            *decided = likely;
+    for (decided, likely) in attribution.tail.iter().zip(&likely.tail) {
+        let Some(record) = wal.records.get(decided.record) else {
+            continue;
+        };
+        if decisions.of_record(record.sequence).is_none() {
+            continue;
         }
+        let known = matches!(
+            likely.confidence,
+            Confidence::Certain | Confidence::Probable
+        );
+        if !known || decided.quarantined || likely.database != decided.database {
+            return Ok(attribution);
+        }
+        tables.insert(record.operation.table());
     }
     let assumed = unasked.findings().iter();
     let assumed = assumed.filter(|finding| finding.code == Code::AssumedDatabase);
     let still = assumed.filter(|finding| tables.contains(&finding.table.as_deref()));
     still.for_each(|finding| report.add(finding.clone()));
-    Ok(attribution)
+    Ok(likely)
 }
 
 /// The attribution under decisions.

@@ -81,14 +81,17 @@ impl PagePlace {
             let number = number.and_then(|rest| rest.strip_suffix(".dat"));
             number.is_some_and(|digits| digits.parse::<u64>().is_ok_and(|n| n > first))
         };
-        let is_lost = match self.disk.kind(&self.dir)? {
-            Some(EntryKind::Dir) => {
-                let entries = self.disk.entries(&self.dir)?;
-                entries.iter().any(|entry| is_beyond(&entry.name))
+        let mut is_lost = count == 0 && counts.rows > 0;
+        if let Some(EntryKind::Dir) = self.disk.kind(&self.dir)? {
+            for entry in self.disk.entries(&self.dir)? {
+                // What has no whole pages is nobody's file of pages.
+                if !is_lost && entry.is_file && is_beyond(&entry.name) {
+                    let len = self.disk.len_of(&entry.path)?;
+                    is_lost = len > 0 && len % PAGE_LEN as u64 == 0;
+                }
             }
-            _ => false,
-        };
-        match is_lost || (count == 0 && counts.rows > 0) {
+        }
+        match is_lost {
             true => Err(Error::missing_file(&self.file(count))),
             false => Ok(()),
         }

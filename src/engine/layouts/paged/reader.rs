@@ -11,7 +11,7 @@ use crate::engine::pages::paths::check_dir;
 use crate::engine::rows::codec::decode_row;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::row_run::check_end;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::model::{RowBatch, RowPart, RowStream};
 
@@ -82,8 +82,15 @@ impl<S: PageSource> TableReader<S> {
             return Ok(());
         }
         let place = self.pages.place();
-        place.check_files(self.expected)?;
-        Ok(self.counts.check(self.expected, &place.dir, 0)?)
+        if self.page == 0 && self.expected.rows > 0 {
+            return Err(Error::missing_file(&place.file(0)));
+        }
+        let counted = self.counts.check(self.expected, &place.dir, 0);
+        if counted.is_err() {
+            // Which file is lost says more than how many rows are.
+            place.check_files(self.expected)?;
+        }
+        Ok(counted?)
     }
 }
 
