@@ -68,7 +68,12 @@ impl Recovery {
                 transactions.before, transactions.after
             )));
         }
-        let mut attribution = attribution::attribute_with_missing(
+        // What a start did is undone by decisions alone, whoever made them.
+        let attribute = match request.repair_replay {
+            true => attribution::attribute_with_missing,
+            false => attribution::attribute_as_edited,
+        };
+        let mut attribution = attribute(
             &ground.snapshot,
             &legacy.wal,
             (&cut.tail, &runs),

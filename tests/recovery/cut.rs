@@ -208,6 +208,7 @@ fn rows_that_stand_once_more_with_nothing_after_the_mark_are_told() {
     let mut server = started();
     // As many as a running server checkpoints after.
     (0..50).for_each(|_| insert_two(&mut server));
+    server.checkpoint();
     server.restart_behind("a");
     let (cut, report) = cut(&server);
     assert!(cut.tail.is_empty());

@@ -41,7 +41,7 @@ use serde::Serialize;
 pub use decision_file::{BadLine, Line, decision_line};
 pub use decisions::{Decision, Decisions, OnAmbiguous};
 pub use problem::Missing;
-pub use verdict::{attribute, attribute_with_missing};
+pub use verdict::{attribute, attribute_as_edited, attribute_with_missing};
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -44,12 +44,12 @@ pub fn attribute(
     attribute_with_missing(snapshot, wal, (tail, runs), decisions, whole, report)
 }
 
-/// As [`attribute`], where the snapshot no longer holds every database that
-/// there was.
+/// As [`attribute_with_missing`]; but of a decision file that nobody edited
+/// nothing is decided, and what is placed by likelihood stays so.
 ///
 /// # Errors
 /// As [`attribute`].
-pub fn attribute_with_missing(
+pub fn attribute_as_edited(
     snapshot: &Snapshot,
     wal: &Wal,
     (tail, runs): (&[usize], &RunMap),
@@ -57,30 +57,22 @@ pub fn attribute_with_missing(
     missing: Missing,
     report: &mut Report,
 ) -> Result<Attribution> {
-    let attribution = under(snapshot, wal, (tail, runs), decisions, missing, report)?;
+    let tail = (tail, runs);
+    let attribution = attribute_with_missing(snapshot, wal, tail, decisions, missing, report)?;
     let of_tables = decisions.of_tables();
     if of_tables == *decisions {
         return Ok(attribution);
     }
-    // A decision file has a line for every record. One in which all say what
-    // likelihood says was edited by nobody, and what warns of it stays.
     let mut unasked = Report::new();
-    let likely = under(
-        snapshot,
-        wal,
-        (tail, runs),
-        &of_tables,
-        missing,
-        &mut unasked,
-    )?;
+    let likely = attribute_with_missing(snapshot, wal, tail, &of_tables, missing, &mut unasked)?;
+    // Such a file has a line for every record, and all say what likelihood says.
     let mut tables = BTreeSet::new();
     for (decided, likely) in attribution.tail.iter().zip(&likely.tail) {
-        let Some(record) = wal.records.get(decided.record) else {
+        let record = wal.records.get(decided.record);
+        let by_itself = record.filter(|record| decisions.of_record(record.sequence).is_some());
+        let Some(record) = by_itself else {
             continue;
         };
-        if decisions.of_record(record.sequence).is_none() {
-            continue;
-        }
         let known = matches!(
             likely.confidence,
             Confidence::Certain | Confidence::Probable
@@ -97,8 +89,12 @@ pub fn attribute_with_missing(
     Ok(likely)
 }
 
-/// The attribution under decisions.
-fn under(
+/// As [`attribute`], where the snapshot no longer holds every database that
+/// there was.
+///
+/// # Errors
+/// As [`attribute`].
+pub fn attribute_with_missing(
     snapshot: &Snapshot,
     wal: &Wal,
     (tail, runs): (&[usize], &RunMap),
