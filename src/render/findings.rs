@@ -149,14 +149,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_of_warnings_that_are_not_shown_are_named() {
+    fn tables_of_findings_that_are_not_shown_are_named() {
         let mut report = Report::new();
         for table in ["a", "a", "b", "c", "b"] {
             report.add(Finding::new(Code::Ambiguous).table(table));
         }
         let text = findings_text(&report, Detail::of_first(2), None);
         assert!(
-            text.contains("\nwarning: ambiguous-attribution: also b, c\n"),
+            text.contains("\nerror: ambiguous-attribution: also b, c\n"),
             "{text}"
         );
         let all = findings_text(&report, Detail::of_first(5), None);
