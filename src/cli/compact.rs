@@ -15,7 +15,7 @@ use super::next_steps::{Again, Obstacle, steps, steps_text};
 use super::options::{Common, Format};
 use super::output::{Output, note, warn};
 use super::owner::OwnerArgs;
-use super::shell::quoted;
+use super::shell::quoted_path;
 
 /// Drops dead row versions, packs what is left, and writes indexes anew
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
             Obstacle::Damage,
             &findings,
             &[],
-            &quoted(&args.dir),
+            &quoted_path(&args.dir),
             &Again::upgrade(&args.dir),
         ),
         false => Vec::new(),

@@ -270,7 +270,8 @@ impl Directory {
         self.salvage
     }
 
-    /// A file that stands beside the catalog of one of ours, if there is one.
+    /// A file that stands beside the catalog of one of ours, if there is one. One
+    /// that is lost, as was said when the directory was opened, is none.
     ///
     /// # Errors
     /// Damage when something else has its name; I/O errors.
@@ -278,7 +279,10 @@ impl Directory {
         let path = self.path.join(name);
         match self.disk.kind(&path)? {
             None => Ok(None),
-            Some(_) => SourceFile::open_on(&*DataDisk::shared(&self.disk), &path).map(Some),
+            Some(_) => match SourceFile::open_on(&*DataDisk::shared(&self.disk), &path) {
+                Err(Error::Damage(_)) if !self.is_beside_whole(name) => Ok(None),
+                file => file.map(Some),
+            },
         }
     }
 

@@ -12,7 +12,7 @@ use super::nearest;
 
 /// Entries of a directory that are looked at.
 const LOOKED_AT: usize = 4096;
-/// Directories above and below that are looked at.
+/// Directories above that are looked at.
 const LEVELS: usize = 2;
 
 /// The data directories beside, above or below a path that is none: the
@@ -66,17 +66,10 @@ fn spelt_nearly(path: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Those in the directories of a directory.
 fn below(path: &Path) -> Vec<PathBuf> {
-    let mut level = vec![path.to_owned()];
-    for _ in 0..LEVELS {
-        let found: Vec<PathBuf> = level.iter().flat_map(|one| below_once(one)).collect();
-        if !found.is_empty() {
-            return found;
-        }
-        level = level.iter().flat_map(|one| directories(one)).collect();
-        level.truncate(LOOKED_AT);
-    }
-    Vec::new()
+    let level = directories(path).into_iter().take(LOOKED_AT);
+    level.flat_map(|one| below_once(&one)).collect()
 }
 
 fn below_once(path: &Path) -> Vec<PathBuf> {

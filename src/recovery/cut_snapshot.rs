@@ -56,11 +56,16 @@ pub(super) fn leave_out_held(
         is_newer: is_newer(records, after, &signs, ground, damaged.is_cut),
         all_known: !damaged.objects_lost,
     };
-    let readable = positions_by_name(ground);
+    let tables = TablesByName::new(&ground.snapshot.catalog);
+    let readable = log.by_table.keys().map(|name| {
+        let named = tables.named(name).iter();
+        named.map(|at| (at.database, at.table)).collect()
+    });
+    // Their rows are about to change.
+    let readable: Vec<Vec<(usize, usize)>> = readable.collect();
     let mut lost = StillLost::new();
     let mut tail = BTreeSet::new();
-    for name in log.by_table.keys().copied() {
-        let tables = readable.get(name).map_or(&[][..], Vec::as_slice);
+    for (name, tables) in log.by_table.keys().zip(&readable) {
         tail.extend(log.records_of((name, tables), ground, &mut lost)?);
     }
     let first = tail.first().copied().unwrap_or(records.len());
@@ -120,20 +125,6 @@ fn is_newer(
         0 => is_cut && enough && absent == 0,
         _ => enough || proven,
     }
-}
-
-/// The positions of the tables that can be read, by name.
-fn positions_by_name(ground: &Ground) -> BTreeMap<String, Vec<(usize, usize)>> {
-    let mut by_name = BTreeMap::<String, Vec<_>>::new();
-    for (d, database) in ground.snapshot.catalog.databases.iter().enumerate() {
-        for (t, table) in database.tables.iter().enumerate() {
-            let named = by_name.entry(table.name.clone()).or_default();
-            if named.last().is_none_or(|(last, _)| *last != d) {
-                named.push((d, t));
-            }
-        }
-    }
-    by_name
 }
 
 /// The positions of records by the table that they name.

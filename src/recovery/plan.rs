@@ -68,19 +68,17 @@ impl Recovery {
                 transactions.before, transactions.after
             )));
         }
-        // What a start did is undone by decisions alone, whoever made them.
-        let attribute = match request.repair_replay {
-            true => attribution::attribute_with_missing,
-            false => attribution::attribute_as_edited,
+        let attribute = |decisions: &_, report: &mut _| {
+            let (wal, tail) = (&legacy.wal, (&*cut.tail, &runs));
+            let (snapshot, missing) = (&ground.snapshot, ground.missing);
+            attribution::attribute_with_missing(snapshot, wal, tail, decisions, missing, report)
         };
-        let mut attribution = attribute(
-            &ground.snapshot,
-            &legacy.wal,
-            (&cut.tail, &runs),
-            &request.decisions,
-            ground.missing,
-            &mut report,
-        )?;
+        let (wal, decisions) = (&legacy.wal, &request.decisions);
+        let mut attribution = match request.repair_replay {
+            // What a start did is undone by decisions alone, whoever made them.
+            true => attribute(decisions, &mut report)?,
+            false => attribution::attribute_as_edited(wal, decisions, &mut report, attribute)?,
+        };
         if report.has(Code::CutUncertain) {
             attribution.leave_open(|at| {
                 let record = legacy.wal.records.get(at);

@@ -104,17 +104,19 @@ fn something_else_in_place_of_a_file_is_damage_and_counts_as_lost_under_salvage(
 }
 
 #[test]
-fn a_link_in_place_of_the_quarantine_is_named_as_lost() {
-    let dir = directory(Layout::Append);
-    let name = dir.path().to_str().unwrap();
-    std::os::unix::fs::symlink("/dev/null", dir.path().join("quarantine.jsonl")).unwrap();
-    let target = tempfile::tempdir().unwrap();
-    let target = target.path().join("new");
-    let target = target.to_str().unwrap();
-    migrate(["upgrade", name, target]).exits(1);
-    let run = migrate(["upgrade", "--salvage", name, target]).exits(1);
-    assert!(run.stderr.contains("quarantine.jsonl"), "{}", run.stderr);
-    assert!(salvaged(Path::new(target)).0 == truth());
+fn a_link_in_place_of_a_file_beside_the_data_is_named_as_lost() {
+    for beside in ["quarantine.jsonl", "attribution.jsonl"] {
+        let dir = directory(Layout::Append);
+        let name = dir.path().to_str().unwrap();
+        std::os::unix::fs::symlink("/dev/null", dir.path().join(beside)).unwrap();
+        let target = tempfile::tempdir().unwrap();
+        let target = target.path().join("new");
+        let target = target.to_str().unwrap();
+        migrate(["upgrade", name, target]).exits(1);
+        let run = migrate(["upgrade", "--salvage", name, target]).exits(1);
+        assert!(run.stderr.contains(beside), "{}", run.stderr);
+        assert!(salvaged(Path::new(target)).0 == truth());
+    }
 }
 
 #[test]

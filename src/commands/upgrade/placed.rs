@@ -172,12 +172,8 @@ pub(super) fn write(
             let file = match directory.beside(ATTRIBUTION_NAME) {
                 Ok(Some(file)) => file,
                 Ok(None) => return Ok(()),
-                // That it is lost was said when the directory was opened.
-                Err(Error::Damage(_))
-                    if directory.salvages() || !directory.is_beside_whole(ATTRIBUTION_NAME) =>
-                {
-                    return Ok(());
-                }
+                // That it is lost was said with the quarantine.
+                Err(Error::Damage(_)) if directory.salvages() => return Ok(()),
                 Err(other) => return Err(other),
             };
             if file.len() > MAX_LEN {

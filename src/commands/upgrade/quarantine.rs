@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -159,19 +160,8 @@ fn forget_places(directory: &Directory, records: &mut [Quarantined]) -> Result<(
 pub(super) fn read(directory: &Directory, report: &mut Report) -> Result<Vec<Quarantined>> {
     let path = directory.path().join(QUARANTINE_NAME);
     let is_whole = directory.is_beside_whole(QUARANTINE_NAME);
-    let file = match directory.beside(QUARANTINE_NAME) {
-        Ok(Some(file)) => file,
-        Ok(None) => return Ok(Vec::new()),
-        // That it is lost was said when the directory was opened.
-        Err(Error::Damage(_)) if !is_whole => return Ok(Vec::new()),
-        // One that nothing tells of.
-        Err(Error::Damage(damage)) if directory.salvages() => {
-            let finding = Finding::new(Code::BytesLost).file(&path);
-            let (found, expected) = (&damage.found, &damage.expected);
-            report.add(finding.detail(format!("found {found}, expected {expected}")));
-            return Ok(Vec::new());
-        }
-        Err(other) => return Err(other),
+    let Some(file) = beside(directory, QUARANTINE_NAME, report)? else {
+        return Ok(Vec::new());
     };
     let mut records = match is_whole {
         true => read_all(&file)?,
@@ -185,6 +175,27 @@ pub(super) fn read(directory: &Directory, report: &mut Report) -> Result<Vec<Qua
     };
     forget_places(directory, &mut records)?;
     Ok(records)
+}
+
+/// A file beside the data; of one of which nothing tells, and in whose place
+/// something else stands, it is said that it is lost, where losses are taken.
+///
+/// # Errors
+/// Damage when no losses are taken; I/O errors.
+pub(super) fn beside(
+    directory: &Directory,
+    name: &str,
+    report: &mut Report,
+) -> Result<Option<Arc<SourceFile>>> {
+    match directory.beside(name) {
+        Err(Error::Damage(damage)) if directory.salvages() => {
+            let finding = Finding::new(Code::BytesLost).file(&damage.file);
+            let (found, expected) = (&damage.found, &damage.expected);
+            report.add(finding.detail(format!("found {found}, expected {expected}")));
+            Ok(None)
+        }
+        file => file,
+    }
 }
 
 /// The lines that are records by themselves, each once.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::RowBuffer;
 use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
+use crate::engine::ATTRIBUTION_NAME;
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
 use crate::model::{
@@ -61,6 +62,9 @@ impl<'d> TakenUp<'d> {
             left: Vec::new(),
         };
         let mut records = quarantine::read(directory, report)?;
+        if let Backend::Ours(_) = directory.backend() {
+            quarantine::beside(directory, ATTRIBUTION_NAME, report)?;
+        }
         records.sort_by_key(|record| record.sequence);
         let catalog = directory.catalog();
         let names = DecidableNames {

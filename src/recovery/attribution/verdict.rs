@@ -44,27 +44,25 @@ pub fn attribute(
     attribute_with_missing(snapshot, wal, (tail, runs), decisions, whole, report)
 }
 
-/// As [`attribute_with_missing`]; but of a decision file that nobody edited
-/// nothing is decided, and what is placed by likelihood stays so.
+/// The attribution by decisions; but of a decision file that nobody edited
+/// nothing is decided, and what is placed by likelihood stays so. `attribute`
+/// is [`attribute_with_missing`] of the records at hand.
 ///
 /// # Errors
-/// As [`attribute`].
+/// Those of `attribute`.
 pub fn attribute_as_edited(
-    snapshot: &Snapshot,
     wal: &Wal,
-    (tail, runs): (&[usize], &RunMap),
     decisions: &Decisions,
-    missing: Missing,
     report: &mut Report,
+    attribute: impl Fn(&Decisions, &mut Report) -> Result<Attribution>,
 ) -> Result<Attribution> {
-    let tail = (tail, runs);
-    let attribution = attribute_with_missing(snapshot, wal, tail, decisions, missing, report)?;
+    let attribution = attribute(decisions, report)?;
     let of_tables = decisions.of_tables();
     if of_tables == *decisions {
         return Ok(attribution);
     }
     let mut unasked = Report::new();
-    let likely = attribute_with_missing(snapshot, wal, tail, &of_tables, missing, &mut unasked)?;
+    let likely = attribute(&of_tables, &mut unasked)?;
     // Such a file has a line for every record, and all say what likelihood says.
     let mut tables = BTreeSet::new();
     for (decided, likely) in attribution.tail.iter().zip(&likely.tail) {

@@ -69,20 +69,17 @@ pub(super) fn look(wal: &Wal, snapshot: &Snapshot) -> Result<Hidden> {
     // Every start replayed what was logged before it.
     let replays = starts.len() as u64 + 2;
     let logged = logged(wal, snapshot, &starts);
-    let databases = snapshot.catalog.databases.len();
     let tables = TablesByName::new(&snapshot.catalog);
-    let mut possible = vec![true; databases];
+    let mut possible = vec![true; snapshot.catalog.databases.len()];
     let mut telling = 0;
     for (name, log) in &logged {
         let mut all = Counts::new();
         let mut holders = 0;
         let last = log.inserts.saturating_mul(replays) + SLACK_ROWS;
         let changes = log.updates + log.deletes;
-        for d in 0..databases {
-            let Some(possible) = possible.get_mut(d) else {
-                continue;
-            };
-            let own = tables.named(name).iter().find(|at| at.database == d);
+        let mut named = tables.named(name).iter().peekable();
+        for (d, possible) in possible.iter_mut().enumerate() {
+            let own = named.next_if(|at| at.database == d);
             let extent = own.and_then(|at| snapshot.extent(d, at.table));
             let Some(extent) = extent else {
                 *possible &= !log.created || log.reshaped;

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::finding::Code;
 use crate::legacy::{LegacyDir, Snapshot, WalRecord};
+use crate::model::TablesByName;
 use crate::report::Report;
 
 use super::Cut;
@@ -129,10 +130,11 @@ fn compare<'w>(
 ) -> Result<Suspicion<'w>> {
     let mut unproven: BTreeMap<&str, &'static str> = BTreeMap::new();
     let mut tables: BTreeMap<&str, Vec<Standing>> = BTreeMap::new();
+    let stored = TablesByName::new(&comparison.snapshot.catalog);
     for (name, log) in names {
         match (
             log.obstacle,
-            standing(comparison.snapshot, name, &log.later)?,
+            standing(comparison.snapshot, stored.named(name), &log.later)?,
         ) {
             (Some(why), _) => {
                 unproven.insert(name, why);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot};
-use crate::model::{PackedRow, RowStream};
+use crate::model::{PackedRow, RowStream, TableAt};
 
 use crate::recovery::cut::{row_hash, row_hash_owned};
 
@@ -26,25 +26,24 @@ pub(super) struct Standing {
 /// Values, xmin, and whether the version is visible.
 type RowSign = (ContentHash, bool);
 
-/// The tables of a name; `None` when the rows since the start do not stand at
+/// How the tables of a name stand; `None` when the rows since the start do not stand at
 /// the tables' ends as they were logged, or could stand in several.
 pub(super) fn standing(
     snapshot: &Snapshot,
-    name: &str,
+    named: &[TableAt<'_>],
     later: &[(usize, &PackedRow)],
 ) -> Result<Option<Vec<Standing>>> {
     let mut tables = Vec::new();
     let mut ends: Vec<Vec<RowSign>> = Vec::new();
-    for (d, database) in snapshot.catalog.databases.iter().enumerate() {
-        let position = database.table_index(name);
-        let Some((t, extent)) = position.and_then(|t| Some((t, snapshot.extent(d, t)?))) else {
+    for at in named {
+        let Some(extent) = snapshot.extent(at.database, at.table) else {
             continue;
         };
         let looked_at = extent.count.min(later.len() as u64);
         ends.push(signs(extent, extent.count - looked_at, looked_at)?);
         tables.push(Standing {
-            database: d,
-            table: t,
+            database: at.database,
+            table: at.table,
             count: extent.count,
             later: Vec::new(),
         });

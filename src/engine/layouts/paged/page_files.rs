@@ -68,33 +68,36 @@ impl PagePlace {
         (0..).take_while(|index| self.has_file(*index)).count() as u64
     }
 
-    /// Checks that no file is lost before one that is there, nor the first one
-    /// of a table that has rows.
+    /// As [`file_count`](Self::file_count), where no file is lost before one that
+    /// is there, nor the first one of a table that has rows.
     ///
     /// # Errors
     /// `MissingFile`; I/O errors.
-    pub(super) fn check_files(&self, counts: TableCounts) -> Result<()> {
+    pub(super) fn check_files(&self, counts: TableCounts) -> Result<u64> {
         let count = self.file_count();
+        let lost = || Err(Error::missing_file(&self.file(count)));
+        if count == 0 && counts.rows > 0 {
+            return lost();
+        }
         let first = count.saturating_mul(self.pages_per_file.into());
         let is_beyond = |name: &str| {
             let number = name.strip_prefix("page_");
             let number = number.and_then(|rest| rest.strip_suffix(".dat"));
             number.is_some_and(|digits| digits.parse::<u64>().is_ok_and(|n| n > first))
         };
-        let mut is_lost = count == 0 && counts.rows > 0;
-        if let Some(EntryKind::Dir) = self.disk.kind(&self.dir)? {
-            for entry in self.disk.entries(&self.dir)? {
+        if self.disk.kind(&self.dir)? != Some(EntryKind::Dir) {
+            return Ok(count);
+        }
+        for entry in self.disk.entries(&self.dir)? {
+            if entry.is_file && is_beyond(&entry.name) {
                 // What has no whole pages is nobody's file of pages.
-                if !is_lost && entry.is_file && is_beyond(&entry.name) {
-                    let len = self.disk.len_of(&entry.path)?;
-                    is_lost = len > 0 && len % PAGE_LEN as u64 == 0;
+                let len = self.disk.len_of(&entry.path)?;
+                if len > 0 && len % PAGE_LEN as u64 == 0 {
+                    return lost();
                 }
             }
         }
-        match is_lost {
-            true => Err(Error::missing_file(&self.file(count))),
-            false => Ok(()),
-        }
+        Ok(count)
     }
 }
 

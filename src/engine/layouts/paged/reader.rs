@@ -142,8 +142,8 @@ fn pages_left(page: u32, end: u32) -> usize {
 ///
 /// # Errors
 /// When a file cannot be opened.
-pub(super) fn parts(place: &PagePlace) -> Result<Vec<RowPart>> {
-    let Some(last) = place.file_count().checked_sub(1) else {
+pub(super) fn parts(place: &PagePlace, file_count: u64) -> Result<Vec<RowPart>> {
+    let Some(last) = file_count.checked_sub(1) else {
         return Ok(vec![RowPart::ALL]);
     };
     let file = SourceFile::open_on(&*place.disk, &place.file(last))?;

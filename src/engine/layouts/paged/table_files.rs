@@ -35,8 +35,8 @@ impl Paged {
 impl TableFiles for Paged {
     fn files(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<PathBuf>> {
         let place = self.place(table);
-        place.check_files(counts)?;
-        let pages = (0..place.file_count()).map(|index| place.file(index));
+        let count = place.check_files(counts)?;
+        let pages = (0..count).map(|index| place.file(index));
         let map = free_space_map::map_path(&place.dir);
         Ok(pages.chain([map]).collect())
     }
@@ -77,8 +77,7 @@ impl TableFiles for Paged {
 
     fn parts(&self, table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
         let place = self.place(table);
-        place.check_files(counts)?;
-        reader::parts(&place)
+        reader::parts(&place, place.check_files(counts)?)
     }
 
     fn open_part(
