@@ -122,7 +122,11 @@ fn a_snapshot_keeps_row_indexes_until_a_server_has_run_on_it() {
         "nots=left",
     ])
     .exits(2);
-    assert!(slip.stderr.contains("did you mean \"notes\"?"), "{slip:?}");
+    assert!(
+        slip.stderr.contains("did you mean \"notes\"?"),
+        "{}",
+        slip.stderr
+    );
     let first = WalEntry {
         sequence: 1,
         timestamp: 1_700_000_000,
