@@ -124,7 +124,7 @@ impl LegacyDir {
         let segments = list_segments(&disk, &found.wal_dir, &mut report)?;
         let log_len = segments.iter().map(|segment| segment.file.len()).sum();
         progress.begin(Phase::Reading, found.files.len().saturating_add(log_len));
-        let snapshot = match scan_files(threads, &found.files, forced) {
+        let mut snapshot = match scan_files(threads, &found.files, forced) {
             Ok(snapshot) => Ok(snapshot),
             Err(Error::Damage(damage)) => Err(*damage),
             Err(other) => return Err(other),
@@ -139,15 +139,13 @@ impl LegacyDir {
         if forced.is_none() {
             keep_possible(&mut families, &wal);
         }
-        if let (Err(_), true) = (&snapshot, families.len() > 1) {
-            let furthest = furthest_families(threads, &found.files)?;
-            if families.iter().any(|family| furthest.contains(family)) {
-                families.retain(|family| furthest.contains(family));
-            }
-        }
         let newest = families.last().copied();
-        if let (Err(damage), true) = (&snapshot, families.len() > 1) {
-            families = keeping_most(&found.files, damage, &families)?;
+        if let (Err(damage), true) = (&mut snapshot, families.len() > 1) {
+            let keeping = keeping_most(threads, &found.files, damage, &families)?;
+            families = keeping.iter().map(|(family, _)| *family).collect();
+            if let Some((_, of_family)) = keeping.into_iter().next_back() {
+                *damage = of_family;
+            }
         }
         let family = families.last().copied().unwrap_or(Family::V1_4);
         if newest != Some(family) || candidates.last() != Some(&family) {
@@ -304,28 +302,6 @@ fn scan_files(
     }
 }
 
-/// The families under which a damaged snapshot reads furthest, oldest first.
-fn furthest_families(threads: Threads, files: &SnapshotFiles) -> Result<Vec<Family>> {
-    let mut furthest = None;
-    let mut families = Vec::new();
-    for family in Family::ALL {
-        let reached = match scan_files(threads, files, Some(family)) {
-            Ok(_) => return Ok(vec![family]),
-            // Of several files, a later one is further than any offset.
-            Err(Error::Damage(damage)) => Some((damage.file, damage.offset)),
-            Err(other) => return Err(other),
-        };
-        if reached > furthest {
-            families.clear();
-            furthest = reached;
-            families.push(family);
-        } else if reached == furthest {
-            families.push(family);
-        }
-    }
-    Ok(families)
-}
-
 /// Leaves the families whose servers can have written the log, unless none is
 /// left: from release 1.5.0 on none logs an Update or a Delete, and before 1.4.1
 /// none an ALTER TABLE (format page, "Server rules" and "The four schema
@@ -352,26 +328,36 @@ fn keep_possible(families: &mut Vec<Family>, wal: &Wal) {
     }
 }
 
-/// Of families under which a damaged file reads equally far, those that keep the
-/// most of it, oldest first.
+/// Of families that a damaged file can be of, those that keep the most of it, and
+/// of these those under which it reads furthest, oldest first, each with the damage. How far it reads
+/// says less: a wrong family takes any bytes for the length of a name, and goes on
+/// beyond the damage.
 fn keeping_most(
+    threads: Threads,
     files: &SnapshotFiles,
     damage: &Damage,
     families: &[Family],
-) -> Result<Vec<Family>> {
-    let Some((file, form)) = files.damaged(damage) else {
-        return Ok(families.to_vec());
-    };
+) -> Result<Vec<(Family, Damage)>> {
     let mut most = None;
     let mut keeping = Vec::new();
     for family in families {
-        let kept = Some(salvage_snapshot(file, &form, *family)?.kept());
+        let of_family = match scan_files(threads, files, Some(*family)) {
+            Ok(_) => return Ok(vec![(*family, damage.clone())]),
+            Err(Error::Damage(damage)) => *damage,
+            Err(other) => return Err(other),
+        };
+        let kept = match files.damaged(&of_family) {
+            Some((file, form)) => Some(salvage_snapshot(file, &form, *family)?.kept()),
+            None => None,
+        };
+        // Of several files, a later one is further than any offset.
+        let kept = Some((kept, of_family.file.clone(), of_family.offset));
         if kept > most {
             keeping.clear();
-            most = kept;
+            most = kept.clone();
         }
         if kept == most {
-            keeping.push(*family);
+            keeping.push((*family, of_family));
         }
     }
     Ok(keeping)

@@ -27,6 +27,10 @@ impl Wal {
                     bad.damage.expected
                 ),
             };
+            if bad.torn && bad.zeros {
+                // Space that was set aside and never written, as after a loss of power.
+                detail.push_str("; zeros: how many statements stood there is in no file");
+            }
             if !bad.is_harmless() {
                 detail.push_str(&format!("; beyond: {}", counted(beyond, "readable record")));
             }

@@ -8,14 +8,16 @@ use rustdb_migrate::finding::Code;
 use rustdb_migrate::legacy::{self, LegacyDir, Verdict};
 use tempfile::TempDir;
 
+use crate::snapshot::find;
 use crate::support::content::{
-    column, customer, customers, fresh, fresh_instance, populated, table,
+    column, customer, customers, fresh, fresh_instance, int, loaded, populated, table, text,
 };
 use crate::support::convert::{instance, scan, tool_family};
 use crate::support::disk::{SNAPSHOT, damage_of, killed, on_disk, read, write};
 use crate::support::model::{
     DataType, Database, Family, Instance, encode_database, encode_instance,
 };
+use crate::support::server::Files;
 
 const FAMILY: Family = Family::V1_4;
 
@@ -201,6 +203,40 @@ fn a_cut_snapshot_keeps_the_family_under_which_it_reads_furthest() {
         assert_eq!(read.families(), [tool_family(own)]);
         assert_eq!(read.snapshot.unwrap_err().code, Code::Truncated);
         assert_eq!(read.wal.verdict(), Verdict::Clean);
+    }
+}
+
+/// A server with rows in two tables, of which other families read the names of
+/// columns and the lengths of texts for something else.
+fn with_rows(own: Family) -> Files {
+    let mut server = fresh(own);
+    server.create_database("shop");
+    let columns = vec![
+        column("id", DataType::Serial),
+        column("name", DataType::Text),
+        column("qty", DataType::Integer),
+    ];
+    server.create_table("shop", table("orders", columns));
+    let row = |n: i64| vec![int(n), text(&format!("item {n}")), int(n % 7)];
+    server.insert("shop", "orders", (1..=40).map(row).collect());
+    loaded(own, server).killed()
+}
+
+#[test]
+fn a_bit_that_is_changed_in_a_row_does_not_change_the_family() {
+    for own in Family::ALL {
+        let files = with_rows(own);
+        let whole = &files[SNAPSHOT];
+        let first = find(whole, b"item 1") - 40;
+        let mut damaged = 0;
+        for at in first..first + 1500 {
+            let mut files = files.clone();
+            files.get_mut(SNAPSHOT).unwrap()[at] ^= 1 << (at % 8);
+            let read = read(&on_disk(&files));
+            assert_eq!(read.family, tool_family(own), "byte {at}");
+            damaged += usize::from(read.snapshot.is_err());
+        }
+        assert!(damaged > 500, "{damaged}");
     }
 }
 

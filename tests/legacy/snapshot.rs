@@ -137,7 +137,7 @@ fn a_length_of_2_to_the_60_at_every_offset_is_refused_where_the_oracle_refuses()
 }
 
 /// The offset of `needle`, which stands in `bytes` once.
-fn find(bytes: &[u8], needle: &[u8]) -> usize {
+pub fn find(bytes: &[u8], needle: &[u8]) -> usize {
     let mut found = bytes
         .windows(needle.len())
         .enumerate()

@@ -14,6 +14,7 @@ mod quarantine;
 mod refuses;
 mod salvage_ours;
 mod salvage_unread;
+mod salvage_zeros;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;

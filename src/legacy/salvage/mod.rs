@@ -9,6 +9,7 @@ mod budget;
 mod search;
 mod shortfall;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ pub fn salvage_snapshot(file: &Arc<SourceFile>, form: &Form, family: Family) -> 
         shortfalls: Vec::new(),
         missing_databases: 0,
         budget: Budget::of(file)?,
+        database_names: BTreeSet::new(),
+        table_names: BTreeSet::new(),
     };
     salvager.run()?;
     let snapshot = Snapshot {
@@ -164,6 +167,27 @@ struct Salvager {
     shortfalls: Vec<Shortfall>,
     missing_databases: u64,
     budget: Budget,
+    /// Names of the databases so far, and of the tables of the last one.
+    database_names: BTreeSet<String>,
+    table_names: BTreeSet<String>,
+}
+
+/// The name of a database or table: the one that it holds, or, where another one
+/// has that, its key. Zeros would be one without a name, as many times as they are
+/// read: a server makes none.
+fn free_name(
+    c: &Cursor<'_>,
+    taken: &BTreeSet<String>,
+    [own, key]: [&str; 2],
+) -> std::result::Result<String, Flaw> {
+    let mut names = [own, key].into_iter();
+    let free = names.find(|name| !name.is_empty() && !taken.contains(*name));
+    free.map(str::to_owned).ok_or(Flaw::Bad {
+        at: c.position(),
+        code: Code::NameMismatch,
+        found: own.len() as u64,
+        expected: "a name, which no other one has",
+    })
 }
 
 /// What stands at an offset after damage.
@@ -234,11 +258,12 @@ impl Salvager {
 
     /// One database; returns what to read next.
     fn database(&mut self, keyed: bool) -> Result<Landmark> {
+        let names = &self.database_names;
         let head = self.window.parse(|c| {
-            if keyed {
-                c.str()?;
-            }
-            Ok((c.str()?.to_owned(), c.u64()?))
+            let key = if keyed { Some(c.str()?) } else { None };
+            let own = c.str()?;
+            let name = free_name(c, names, [own, key.unwrap_or(own)])?;
+            Ok((name, c.u64()?))
         });
         let (name, table_count) = match tried(head)? {
             Ok(head) => head,
@@ -266,6 +291,8 @@ impl Salvager {
     }
 
     fn start_database(&mut self, name: String) {
+        self.database_names.insert(name.clone());
+        self.table_names.clear();
         let database = Database {
             name,
             tables: Vec::new(),
@@ -374,10 +401,12 @@ impl Salvager {
 
     /// One table; returns what to read next.
     fn table(&mut self) -> Result<Landmark> {
-        let family = self.family;
+        let (family, names) = (self.family, &self.table_names);
         let head = self.window.parse(|c| {
-            c.str()?;
-            Ok((decode::table_head(c, family)?, c.u64()?))
+            let key = c.str()?;
+            let (own, columns) = decode::table_head(c, family)?;
+            let name = free_name(c, names, [&own, key])?;
+            Ok(((name, columns), c.u64()?))
         });
         let ((name, columns), announced) = match tried(head)? {
             Ok(head) => head,
@@ -432,6 +461,7 @@ impl Salvager {
         };
         let at = (database, own.tables.len());
         let owner: Arc<str> = own.name.as_str().into();
+        self.table_names.insert(table.name.clone());
         own.tables.push(table);
         let (extent, mut damage) = RowExtent::walk_prefix(&mut self.window, announced, arity)?;
         let mut found = extent.count;

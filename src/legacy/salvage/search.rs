@@ -78,7 +78,8 @@ impl Salvager {
 fn landmark(c: &mut Cursor<'_>, family: Family) -> Result<Landmark, Flaw> {
     let at = c.position();
     let len = c.clone().u64()?;
-    if len > MAX_SOUGHT_NAME_LEN {
+    // In zeros a name without a letter would stand everywhere.
+    if len == 0 || len > MAX_SOUGHT_NAME_LEN {
         return Cursor::bad(at, Code::BadLength, len, "a name");
     }
     let key = c.str()?;
