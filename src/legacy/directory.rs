@@ -143,7 +143,9 @@ impl LegacyDir {
         if let (Err(damage), true) = (&mut snapshot, families.len() > 1) {
             let keeping = keeping_most(threads, &found.files, damage, &families)?;
             families = keeping.iter().map(|(family, _)| *family).collect();
-            if let Some((_, of_family)) = keeping.into_iter().next_back() {
+            // That of several files no family fits all is told as it is.
+            let told = keeping.into_iter().next_back();
+            if let Some((_, of_family)) = told.filter(|_| damage.code != Code::FamilyUnknown) {
                 *damage = of_family;
             }
         }
