@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::record::{Entry, LOG_RECORD_HEAD_LEN, RecordHead};
 use super::segment::{SEGMENT_HEAD_LEN, SegmentFile};
 use crate::codec::Cursor;
-use crate::engine::pages::address::{LogPosition, Lsn};
+use crate::engine::pages::address::{LSN_LIMIT, LogPosition, Lsn};
 use crate::engine::pages::frame::Piece;
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, Window};
@@ -149,6 +149,10 @@ impl LogReader {
             let offset = self.position.at.0.saturating_sub(segment.start.0);
             window.seek(offset);
             match whole_record(window, self.facts.cluster_id, self.position, true)? {
+                Ok(head) if head.end().0 >= LSN_LIMIT => {
+                    let found = format!("a record that ends at position {}", head.end().0);
+                    return Err(beyond(&segment.path, offset, found));
+                }
                 Ok(head) => {
                     self.head = Some(head);
                     return Ok(Some(head));
@@ -250,6 +254,10 @@ impl LogReader {
         let Some(segment) = self.rest.pop() else {
             return Ok(());
         };
+        if segment.start.0 >= LSN_LIMIT {
+            let found = format!("a segment that starts at position {}", segment.start.0);
+            return Err(beyond(&segment.path, 0, found));
+        }
         let file = SourceFile::open_on(&*self.disk, &segment.path)?;
         match segment.head(&file, self.facts.cluster_id)? {
             Ok(head) => {
@@ -333,6 +341,12 @@ impl LogReader {
         });
         Ok(())
     }
+}
+
+/// Where no writer ever came to, with checksums that are right.
+fn beyond(path: &Path, offset: u64, found: String) -> Error {
+    let expected = format!("positions before {LSN_LIMIT}");
+    Error::damage(path, offset, Code::OutOfRange, found, expected)
 }
 
 /// The record at the window's place, if it is whole and the one that comes
