@@ -8,13 +8,14 @@ use crate::engine::log::{Change, Entry, LogFacts, LogReader, Owner, SegmentFile}
 use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::engine::store::batch_check::BatchCheck;
 use crate::engine::store::changed_disk::ChangedDisk;
+use crate::engine::store::control::Control;
 use crate::engine::store::recovery::{Mode, Recovered, recover_from};
 use crate::error::{Damage, Error, Result};
 use crate::file::Disk;
 use crate::finding::{Code, Finding};
 use crate::report::Report;
 
-use super::survey::FoundControl;
+use super::found_control::FoundControl;
 
 /// What the log gives.
 pub(super) enum Log {
@@ -49,6 +50,21 @@ pub(super) fn read_log(
         Err(Error::Damage(damage)) => report.add(lost(&damage)),
         Err(other) => return Err(other),
     }
+    walk_log(disk, dir, control, report)
+}
+
+/// The whole records of a log that cannot be replayed: behind the checkpoint that
+/// the control file names, or of all of it.
+///
+/// # Errors
+/// I/O errors.
+pub(super) fn walk_log(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    control: Control,
+    report: &mut Report,
+) -> Result<Log> {
+    let first = first_segment(&**disk, dir);
     let mut walk = Walk {
         disk,
         dir,
@@ -120,7 +136,7 @@ fn first_segment(disk: &dyn Disk, dir: &Path) -> Option<Lsn> {
     segments.first().map(|segment| segment.start)
 }
 
-fn lost(damage: &Damage) -> Finding {
+pub(super) fn lost(damage: &Damage) -> Finding {
     let (found, expected) = (&damage.found, &damage.expected);
     let finding = Finding::new(Code::RecordsLost).file(&damage.file);
     finding.offset(damage.offset).detail(format!(
