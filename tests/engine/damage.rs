@@ -8,6 +8,7 @@ use rustdb_migrate::engine::{
     CreateOptions, Layout, Level, LiveStore, QUARANTINE_NAME, Store, StoreOptions, verify,
 };
 use rustdb_migrate::error::Error;
+use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::{Code, Severity};
 use rustdb_migrate::model::{Catalog, Row, Value, ValueRef};
 use rustdb_migrate::report::Report;
@@ -279,6 +280,43 @@ fn a_table_of_an_earlier_state_is_found_while_the_log_has_the_later_one() {
             [Code::WrongPlace],
             "{layout}"
         );
+    }
+}
+
+/// Its head was on disk before the first record: no crash tears one and leaves the
+/// other.
+#[test]
+fn a_damaged_head_before_records_is_no_torn_tail_and_costs_no_record() {
+    for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
+        let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
+        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let table = store.table("d", "t").unwrap();
+        store.insert(&table, &[ValueRef::Integer(2)], 1).unwrap();
+        store.sync().unwrap();
+        drop((table, store));
+        let wal = dir.path().join("wal");
+        let segment = files_below(&wal).into_keys().next().unwrap();
+        let whole = fs::read(&segment).unwrap();
+        for at in 0..48 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&segment, bytes).unwrap();
+            assert!(
+                verified(dir.path(), Level::Structure).has_errors(),
+                "{layout}"
+            );
+            let read = Store::open(dir.path());
+            assert!(matches!(read, Err(Error::Damage(_))), "{layout}: byte {at}");
+            let kept = Store::salvage_on(&LocalDisk::shared(), dir.path()).unwrap();
+            assert!(kept.findings().has_errors(), "{layout}");
+            let rows = vec![vec![vec![
+                row(vec![Value::Integer(1)]),
+                row(vec![Value::Integer(2)]),
+            ]]];
+            assert_eq!(read_all(&kept).unwrap(), rows, "{layout}: byte {at}");
+        }
+        fs::write(&segment, &whole[..47]).unwrap();
+        assert_eq!(codes(dir.path(), Level::Structure), [Code::TornTail]);
     }
 }
 

@@ -19,6 +19,8 @@ pub(in crate::engine) struct LogFacts {
     pub cluster_id: u128,
     /// The log was on disk up to here: no crash tears what is before.
     pub synced: Lsn,
+    /// Segments without a whole head are read by their whole records, for salvage.
+    pub any_head: bool,
 }
 
 /// What stands behind the last whole record: a crash leaves this, and nothing
@@ -278,8 +280,10 @@ impl LogReader {
                 self.open = Some((segment, Window::new(file, 0..len)));
                 Ok(())
             }
+            // A head is on disk before the first record is written.
             Err(_)
                 if self.rest.is_empty()
+                    && file.len() <= SEGMENT_HEAD_LEN as u64
                     && self.facts.synced <= segment.start
                     && [segment.start, Lsn::default()].contains(&self.position.at) =>
             {
@@ -294,6 +298,17 @@ impl LogReader {
                         segment,
                     }),
                 });
+                Ok(())
+            }
+            Err(damage) if self.facts.any_head => {
+                let len = file.len();
+                let from = self.position.at.0.saturating_sub(segment.start.0);
+                let from = from.max(SEGMENT_HEAD_LEN as u64);
+                let mut window = Window::new(file, 0..len);
+                let next = next_whole(&mut window, self.facts.cluster_id, segment.start, from)?;
+                let head = next.ok_or(damage)?;
+                self.position = head.before();
+                self.open = Some((segment, window));
                 Ok(())
             }
             Err(damage) => Err(damage.into()),

@@ -230,6 +230,7 @@ impl Control {
         LogFacts {
             cluster_id: self.origin.cluster_id,
             synced: self.synced,
+            any_head: false,
         }
     }
 
