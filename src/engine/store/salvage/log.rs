@@ -76,6 +76,7 @@ pub(super) fn walk_log(
     // That its end is missing was said.
     let log = LogFacts {
         synced: Lsn::default(),
+        any_head: true,
         ..control.log()
     };
     let reader = match LogReader::open(disk, dir, log, from) {
@@ -186,7 +187,7 @@ impl Walk<'_> {
                 Entry::Change(change) => self.run.push(change),
                 Entry::Commit { changes } => {
                     let place = reader.place().unwrap_or((self.dir, 0));
-                    self.commit(changes, place)?;
+                    self.commit(changes, place, report)?;
                 }
                 other => {
                     self.run.clear();
@@ -197,7 +198,7 @@ impl Walk<'_> {
     }
 
     /// What stands before a whole batch is in the files, with it.
-    fn commit(&mut self, changes: u64, place: (&Path, u64)) -> Result<()> {
+    fn commit(&mut self, changes: u64, place: (&Path, u64), report: &mut Report) -> Result<()> {
         let run = std::mem::take(&mut self.run);
         self.records.clear();
         self.batch = None;
@@ -218,7 +219,11 @@ impl Walk<'_> {
         }
         let mut changed = ChangedDisk::new(self.disk.clone());
         for change in changes() {
-            changed.change(self.dir, change.clone())?;
+            match changed.change(self.dir, change.clone()) {
+                // Something else is in the place of one file: the others go on.
+                Err(Error::Damage(damage)) => report.add(lost(&damage)),
+                made => made?,
+            }
         }
         self.batch = Some(changed);
         Ok(())
