@@ -26,20 +26,20 @@ pub(in crate::engine) struct LogCheck<'v> {
     /// Files and directories that have a place in the directory.
     pub known: &'v mut BTreeSet<PathBuf>,
     /// The descriptors that its batches wrote.
-    pub written: &'v mut Written,
+    pub logged: &'v mut LoggedDescriptors,
 }
 
 /// What the batches of a log wrote last as the descriptors of tables: the files hold
 /// that, unless they are of an earlier state.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Written {
+pub(in crate::engine) struct LoggedDescriptors {
     /// Hashes of whole files by their paths below the directory.
     hashes: BTreeMap<PathBuf, u128>,
     /// Those of a batch whose end was not read yet; none for what it removes.
     begun: BTreeMap<PathBuf, Option<u128>>,
 }
 
-impl Written {
+impl LoggedDescriptors {
     fn take(&mut self, entry: Entry) {
         match entry {
             Entry::Change(Change::Write {
@@ -142,7 +142,7 @@ impl LogCheck<'_> {
         }
         if !is_whole {
             // Of what could not be read, batches may have written later ones.
-            *self.written = Written::default();
+            *self.logged = LoggedDescriptors::default();
         }
         for segment in segments {
             let opened = SourceFile::open_on(&**self.disk, &segment.path);
@@ -189,7 +189,7 @@ impl LogCheck<'_> {
                 checked.insert(segment.to_owned(), offset + record.len());
             }
             if let Some(entry) = reader.entry()? {
-                self.written.take(entry);
+                self.logged.take(entry);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::catalog_file::{Global, Metadata, TableEntry};
 use super::control::{self, CONTROL_LEN, Control, ControlFile, SLOT_LEN};
 use super::descriptor;
-use super::log_check::{LogCheck, Written};
+use super::log_check::{LogCheck, LoggedDescriptors};
 use super::read::Store;
 use super::recovery::{Mode, Recovered, recover};
 use crate::engine::pages::paths::{
@@ -72,7 +72,7 @@ pub fn verify_on(
         coverage: Coverage::default(),
         known: BTreeSet::new(),
         unexplained: Vec::new(),
-        written: Written::default(),
+        logged: LoggedDescriptors::default(),
         recovered: None,
     };
     run.directory()?;
@@ -92,7 +92,7 @@ struct Run<'v> {
     /// Directories whose catalog could not be read.
     unexplained: Vec<PathBuf>,
     /// Descriptors that the log wrote.
-    written: Written,
+    logged: LoggedDescriptors,
     /// What the log and the control file give.
     recovered: Option<Recovered>,
 }
@@ -109,7 +109,7 @@ impl Run<'_> {
             report: self.report,
             coverage: &mut self.coverage,
             known: &mut self.known,
-            written: &mut self.written,
+            logged: &mut self.logged,
         };
         let (log_is_whole, newest) = log.run(control.log(), control.checkpoint.at)?;
         let (mut cluster, tables) = (control.cluster(newest), control.shape.tables());
@@ -220,7 +220,7 @@ impl Run<'_> {
                     found.add(Finding::from(&unlike).severity(Severity::Warning));
                 }
                 if read.damage.is_none() {
-                    let earlier = self.written.check(&*self.disk, self.dir, &path)?;
+                    let earlier = self.logged.check(&*self.disk, self.dir, &path)?;
                     earlier.into_iter().for_each(|finding| found.add(finding));
                 }
                 absorb(table.describe(place, database), &path, &mut found)?.is_some()
