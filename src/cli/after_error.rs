@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::commands::nearby::data_directories;
 use crate::engine::Store;
 use crate::error::Error;
+use crate::finding::Code;
 
 use super::next_steps::{Again, Obstacle, Step, steps};
 use super::shell::{beside, quoted, quoted_path, replaced};
@@ -32,6 +33,8 @@ pub(super) fn after_error(
             Some(target) => elsewhere(words, target),
             None => Vec::new(),
         },
+        // Of a later version: there is nothing that this one could keep.
+        Some(Error::Damage(damage)) if damage.code == Code::UnsupportedVersion => Vec::new(),
         Some(Error::Damage(_)) if source.is_dir() && !has(words, "--salvage") => {
             damaged(words, source)
         }

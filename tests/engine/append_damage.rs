@@ -79,9 +79,9 @@ fn the_forger_leaves_a_whole_directory() {
 fn records_that_no_writer_produces_are_refused() {
     let of = |number: u32| number.to_le_bytes();
     let level = Level::Checksums;
-    forged(level, 0, 12, &[0], Code::BadTag, 12);
-    forged(level, 0, 12, &[3], Code::BadTag, 12);
-    forged(level, 0, 12, &[255], Code::BadTag, 12);
+    forged(level, 0, 12, &[0], Code::UnsupportedVersion, 12);
+    forged(level, 0, 12, &[3], Code::UnsupportedVersion, 12);
+    forged(level, 0, 12, &[255], Code::UnsupportedVersion, 12);
     forged(level, 1, 0, b"RBLK", Code::BadMagic, 0);
     forged(level, 1, 4, &of(1 << 31), Code::BadLength, 4);
     forged(level, 1, 8, &of(0), Code::BadLength, 8);
@@ -140,7 +140,7 @@ fn ends_that_no_writer_produces_are_refused() {
 #[test]
 fn rows_that_no_writer_produces_are_structure_not_checksums() {
     let level = Level::Structure;
-    forged(level, 0, 36, &[2], Code::BadTag, 36);
+    forged(level, 0, 36, &[2], Code::UnsupportedVersion, 36);
     forged(level, 0, 38, &[2], Code::BadArity, 38);
     forged(level, 1, 100, &[0xff], Code::BadUtf8, 100);
     // A text one byte shorter than its row.

@@ -4,16 +4,19 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{CreateOptions, Layout, Level, QUARANTINE_NAME, Store, verify};
+use rustdb_migrate::engine::{
+    CreateOptions, Layout, Level, LiveStore, QUARANTINE_NAME, Store, StoreOptions, verify,
+};
 use rustdb_migrate::error::Error;
+use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::{Code, Severity};
-use rustdb_migrate::model::{Catalog, Row, Value};
+use rustdb_migrate::model::{Catalog, Row, Value, ValueRef};
 use rustdb_migrate::report::Report;
 
 use crate::bytes::blocks_of;
 use crate::sample::{
-    Rows, catalog, database, every_value, files_below, full, paged, read_all, row, table, verified,
-    write, write_as,
+    Rows, catalog, database, every_value, files_below, full, one_table, paged, read_all, row,
+    table, verified, write, write_as,
 };
 
 fn codes(dir: &Path, level: Level) -> Vec<Code> {
@@ -248,6 +251,73 @@ fn a_block_of_another_table_is_found() {
     assert_eq!(finding.offset, Some(from as u64 + 20));
     assert_eq!(finding.table.as_deref(), Some("b"));
     assert_eq!(coverage.unchecked(), (next - from) as u64);
+}
+
+#[test]
+fn a_table_of_an_earlier_state_is_found_while_the_log_has_the_later_one() {
+    for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
+        let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
+        let insert = |id| {
+            let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+            let table = store.table("d", "t").unwrap();
+            store.insert(&table, &[ValueRef::Integer(id)], 1).unwrap();
+            store.checkpoint().unwrap();
+            drop(table);
+            store.close().unwrap();
+        };
+        insert(2);
+        let of_table = files_below(&dir.path().join("db_d")).into_keys();
+        let before: Vec<_> = of_table
+            .map(|path| (fs::read(&path).unwrap(), path))
+            .collect();
+        insert(3);
+        assert_eq!(codes(dir.path(), Level::Structure), [], "{layout}");
+        for (bytes, path) in &before {
+            fs::write(path, bytes).unwrap();
+        }
+        assert_eq!(
+            codes(dir.path(), Level::Structure),
+            [Code::WrongPlace],
+            "{layout}"
+        );
+    }
+}
+
+/// Its head was on disk before the first record: no crash tears one and leaves the
+/// other.
+#[test]
+fn a_damaged_head_before_records_is_no_torn_tail_and_costs_no_record() {
+    for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
+        let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
+        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let table = store.table("d", "t").unwrap();
+        store.insert(&table, &[ValueRef::Integer(2)], 1).unwrap();
+        store.sync().unwrap();
+        drop((table, store));
+        let wal = dir.path().join("wal");
+        let segment = files_below(&wal).into_keys().next().unwrap();
+        let whole = fs::read(&segment).unwrap();
+        for at in 0..48 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&segment, bytes).unwrap();
+            assert!(
+                verified(dir.path(), Level::Structure).has_errors(),
+                "{layout}"
+            );
+            let read = Store::open(dir.path());
+            assert!(matches!(read, Err(Error::Damage(_))), "{layout}: byte {at}");
+            let kept = Store::salvage_on(&LocalDisk::shared(), dir.path()).unwrap();
+            assert!(kept.findings().has_errors(), "{layout}");
+            let rows = vec![vec![vec![
+                row(vec![Value::Integer(1)]),
+                row(vec![Value::Integer(2)]),
+            ]]];
+            assert_eq!(read_all(&kept).unwrap(), rows, "{layout}: byte {at}");
+        }
+        fs::write(&segment, &whole[..47]).unwrap();
+        assert_eq!(codes(dir.path(), Level::Structure), [Code::TornTail]);
+    }
 }
 
 #[test]

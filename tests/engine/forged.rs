@@ -15,7 +15,8 @@ use tempfile::TempDir;
 
 use crate::bytes::{crc, seed, u64_at};
 use crate::sample::{
-    Rows, catalog, database, full, one_table, origin, read_all, row, table, verified, write,
+    Rows, catalog, database, files_below, full, one_table, origin, read_all, row, table, verified,
+    write,
 };
 
 /// What verification finds and reading says, which must name the same thing.
@@ -146,11 +147,36 @@ fn catalogs_that_no_writer_produces_are_refused() {
             Code::UnsupportedVersion,
         ),
         (users, r#""id":0"#, r#""id":1"#, Code::WrongPlace),
+        (
+            users,
+            r#""sequences":[["#,
+            r#""sequences":[["id",9],["id",8],["#,
+            Code::DuplicateName,
+        ),
     ];
     for (name, from, to, code) in cases {
         let dir = directory();
         forge(&dir.path().join(name), from, to);
         both_say(dir.path(), Level::Checksums, code);
+    }
+}
+
+/// Readers go by the control file; what a descriptor says else is for the day when
+/// that is lost.
+#[test]
+fn descriptors_that_are_unlike_the_control_file_are_found() {
+    let cases = [
+        (r#""layout":2"#, r#""layout":3"#),
+        (r#""pages_per_file":0"#, r#""pages_per_file":9"#),
+        (r#""family":"2.3""#, r#""family":"1.4""#),
+    ];
+    for (from, to) in cases {
+        let dir = directory();
+        forge(&dir.path().join("db_shop/users.table"), from, to);
+        let report = verified(dir.path(), Level::Checksums);
+        let codes: Vec<_> = report.findings().iter().map(|f| f.code).collect();
+        assert_eq!(codes, [Code::BadCatalog], "{to}");
+        assert!(!report.has_errors(), "{to}");
     }
 }
 
@@ -281,8 +307,8 @@ fn control_slots_that_no_writer_produces_are_refused() {
         (4087, &[1], Code::OutOfRange),
         (4088, &[1], Code::OutOfRange),
         (8, &[2], Code::UnsupportedVersion),
-        (44, &[0], Code::BadTag),
-        (44, &[4], Code::BadTag),
+        (44, &[0], Code::UnsupportedVersion),
+        (44, &[4], Code::UnsupportedVersion),
         (45, &[33], Code::BadLength),
         (46, &[0xff], Code::BadUtf8),
         (4091, &[1], Code::OutOfRange),
@@ -321,6 +347,56 @@ fn records_that_change_what_is_not_there_are_refused() {
         fs::write(segment, log).unwrap();
         both_say(dir.path(), Level::Structure, Code::WrongPlace);
     }
+}
+
+/// Moves the only segment of a log, with its only record, to another position.
+fn log_at(dir: &Path, lsn: u64) {
+    let wal = dir.join("wal");
+    let old = fs::read_dir(&wal).unwrap().next().unwrap().unwrap().path();
+    let mut log = fs::read(&old).unwrap();
+    fs::remove_file(old).unwrap();
+    log[28..36].copy_from_slice(&lsn.to_le_bytes());
+    let head = crc(&[&log[..44]]).to_le_bytes();
+    log[44..48].copy_from_slice(&head);
+    let at = (lsn + 48).to_le_bytes();
+    log[56..64].copy_from_slice(&at);
+    log[72..80].copy_from_slice(&at);
+    let cluster_id = origin().cluster_id.to_le_bytes();
+    let record = crc(&[&cluster_id, &log[48..52], &log[56..]]).to_le_bytes();
+    log[52..56].copy_from_slice(&record);
+    fs::write(wal.join(format!("{lsn:016x}.log")), log).unwrap();
+}
+
+#[test]
+fn a_log_ends_before_the_last_position_and_none_goes_on_there() {
+    let logged = || {
+        let dir = one_table(Layout::PerTable, vec![row(vec![Value::Integer(1)])]);
+        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let of = store.table("d", "t").unwrap();
+        store.insert(&of, &[ValueRef::Integer(2)], 2).unwrap();
+        store.sync().unwrap();
+        drop((of, store));
+        dir
+    };
+    for lsn in [(1 << 63) - 60, 1 << 63, u64::MAX - 4096] {
+        let dir = logged();
+        log_at(dir.path(), lsn);
+        both_say(dir.path(), Level::Structure, Code::OutOfRange);
+    }
+    let dir = logged();
+    log_at(dir.path(), (1 << 63) - 4096);
+    assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
+    let before = files_below(dir.path());
+    let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+    assert!(matches!(store.compact(), Err(Error::Usage(_))));
+    drop(store);
+    let after = files_below(dir.path());
+    assert!(
+        before
+            .iter()
+            .all(|(path, len)| after.get(path) == Some(len))
+    );
+    assert!(!verified(dir.path(), Level::Structure).has_errors());
 }
 
 #[test]
@@ -423,7 +499,7 @@ fn blocks_that_no_writer_produces_are_refused() {
 #[test]
 fn rows_that_no_writer_produces_are_structure_not_checksums() {
     let cases: [(&[u8], Code); 6] = [
-        (b"\x04\x01\x01\x00", Code::BadTag),
+        (b"\x04\x01\x01\x00", Code::UnsupportedVersion),
         (b"\x00\x01\x02\x00\x00", Code::BadArity),
         (b"\x00\x01\x01\x05\x01\xff", Code::BadUtf8),
         (b"\x00\x01\x01\x05\x02x", Code::BadLength),

@@ -13,6 +13,7 @@ mod damage;
 mod example;
 mod forged;
 mod magic;
+mod newer;
 mod paged;
 mod paged_damage;
 mod paged_forged;

@@ -232,7 +232,7 @@ fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
         assert!(matches!(error, Error::Usage(_)), "{error}");
         assert_eq!(error.class(), Class::CannotRun);
         assert!(error.to_string().contains(expected), "{error}");
-        assert!(!Store::is_one(dir.path()));
+        assert!(!dir.path().join("control").exists());
     };
     let long = rustdb_migrate::engine::Origin {
         family: "f".repeat(33),

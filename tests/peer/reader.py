@@ -527,7 +527,7 @@ class Log:
             head = data[:48]
             whole = len(head) == 48 and u32(head, 44) == crc(head[:44])
             whole = whole and head[:12] == b"RDBXWLOG\1\0\0\0" and head[12:28] == control.cluster
-            if not whole and start == starts[-1] and start == at:
+            if not whole and start == starts[-1] and start == at and len(data) <= 48:
                 break
             need(whole and u64(head, 28) == start, f"wal: head of segment {start:016x}")
             if at < start + 48:

@@ -154,6 +154,37 @@ fn lost_catalogs_are_written_anew_and_what_is_lost_with_them_is_said() {
     }
 }
 
+/// What is damaged may still say something: it is left to be looked at, and the
+/// command that is printed leads to a whole directory.
+#[test]
+fn damaged_catalogs_are_left_and_the_next_command_goes_on() {
+    for layout in LAYOUTS {
+        let (scratch, dir) = upgraded(layout);
+        let before = dump(&dir, &[]);
+        for path in ["control", "global.db", "metadata.db", "orders.table"] {
+            for path in named(&dir, path) {
+                let what = format!("{layout}: {}", path.display());
+                let whole = std::fs::read(&path).unwrap();
+                let mut bytes = whole.clone();
+                bytes.chunks_mut(4096).for_each(|block| block[60] ^= 1);
+                std::fs::write(&path, &bytes).unwrap();
+                let said = migrate(["compact", &dir]).exits(1).stderr;
+                assert!(std::fs::read(&path).unwrap() == bytes, "{what}");
+                let next = said.lines().rfind(|line| line.contains(" --salvage"));
+                let words: Vec<_> = next.unwrap().split_whitespace().collect();
+                let ["rustdb-migrate", "upgrade", source, target, "--salvage"] = words[..] else {
+                    panic!("{what}: {said}");
+                };
+                migrate(["upgrade", source, target, "--salvage"]).exits(1);
+                inspect(["verify", target]).exits(0);
+                assert_eq!(dump(target, &[]), before, "{what}");
+                std::fs::remove_dir_all(scratch.path().join("new-new")).unwrap();
+                std::fs::write(&path, &whole).unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_wrong_count_is_found_before_and_after() {
     for layout in LAYOUTS {

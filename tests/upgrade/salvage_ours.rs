@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::support::run::{inspect, migrate};
 use rustdb_migrate::codec::MadeRows;
-use rustdb_migrate::engine::{Layout, Level, Origin, Store, create, verify};
+use rustdb_migrate::engine::{
+    Layout, Level, LiveStore, Origin, Store, StoreOptions, create, verify,
+};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{
-    Catalog, Column, DataType, Database, Row, RowSource, RowStream, Table, Value,
+    Catalog, Column, DataType, Database, Row, RowSource, RowStream, Table, Value, ValueRef,
 };
 use rustdb_migrate::report::Report;
 use tempfile::TempDir;
@@ -240,6 +242,103 @@ fn without_catalog_and_descriptor_the_columns_of_a_table_get_made_up_names() {
         let (found, report) = salvaged(dir.path());
         assert!(report.has(Code::SchemaLost), "{layout}");
         assert!(found == truth(), "{layout}");
+    }
+}
+
+#[test]
+fn files_of_rows_that_are_left_alone_give_every_row() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        for path in files(dir.path()) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_catalog = ["control", "global.db", "metadata.db"].contains(&name);
+            if is_catalog || name.ends_with(".table") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let name = dir.path().to_str().unwrap();
+        inspect(["info", name]).exits(1);
+        let (found, report) = salvaged(dir.path());
+        assert!(report.has(Code::SchemaLost), "{layout}");
+        assert!(found == truth(), "{layout}");
+    }
+}
+
+#[test]
+fn a_lost_database_hides_no_other() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        fs::remove_dir_all(dir.path().join("db_blog")).unwrap();
+        let (found, report) = salvaged(dir.path());
+        assert!(report.has_errors(), "{layout}");
+        let mut left = truth();
+        left.remove(&("blog".into(), "posts".into()));
+        assert!(found == left, "{layout}");
+    }
+}
+
+#[test]
+fn a_table_is_found_behind_its_damaged_start() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        fs::remove_file(dir.path().join("db_shop/metadata.db")).unwrap();
+        fs::remove_file(dir.path().join("db_shop/people.table")).unwrap();
+        let path = files(dir.path()).into_iter().find(|path| {
+            let path = path.to_str().unwrap();
+            path.ends_with("people/page_0000.dat")
+                || path.ends_with("people.dat")
+                || path.ends_with("people.db")
+        });
+        let path = path.unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[100..20_000].fill(0);
+        fs::write(&path, bytes).unwrap();
+        judge(
+            &format!("{layout}"),
+            dir.path(),
+            65_536 / 60 + most_lost(layout),
+        );
+    }
+}
+
+/// The log goes on from a state that the files of one table are no longer of.
+#[test]
+fn a_table_that_does_not_take_its_log_keeps_its_rows_and_hides_no_other() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        let of_people = |path: &PathBuf| path.to_str().unwrap().contains("people");
+        let before = files(dir.path()).into_iter().filter(of_people);
+        let before: Vec<_> = before
+            .map(|path| (fs::read(&path).unwrap(), path))
+            .collect();
+        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let people = store.table("shop", "people").unwrap();
+        for id in [ROWS, ROWS + 1] {
+            let values = [ValueRef::Integer(id), ValueRef::Text("new")];
+            store.insert(&people, &values, 1).unwrap();
+            if id == ROWS {
+                store.checkpoint().unwrap();
+            }
+        }
+        drop(people);
+        store.close().unwrap();
+        for (bytes, path) in before {
+            fs::write(path, bytes).unwrap();
+        }
+        let name = dir.path().to_str().unwrap();
+        let said = inspect(["dump", name, "--format", "jsonl"]).exits(1);
+        let of_others = |line: &&str| !line.contains("\"people\"");
+        assert_eq!(said.stdout.lines().filter(of_others).count(), 27 + 36);
+        let (found, report) = salvaged(dir.path());
+        assert!(report.has(Code::RecordsLost), "{layout}");
+        let mut expected = truth();
+        let people = expected.get_mut(&("shop".into(), "people".into()));
+        people.unwrap().push(Row {
+            values: vec![Value::Integer(ROWS + 1), Value::Text("new".into())],
+            xmin: 1,
+            xmax: None,
+        });
+        assert!(found == expected, "{layout}");
     }
 }
 

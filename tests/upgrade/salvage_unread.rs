@@ -140,6 +140,29 @@ fn a_directory_in_place_of_a_segment_is_named_once_and_costs_the_log_alone() {
     judge("a directory", dir.path(), 0);
 }
 
+/// The log says once more what stood there, and cannot put it back.
+#[test]
+fn something_else_in_place_of_what_the_log_wrote_costs_that_alone() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let posts = store.table("blog", "posts").unwrap();
+        let new = [ValueRef::Integer(1000), ValueRef::Text("new")];
+        store.insert(&posts, &new, 3).unwrap();
+        store.checkpoint().unwrap();
+        drop(posts);
+        store.close().unwrap();
+        let descriptor = dir.path().join("db_blog/posts.table");
+        fs::remove_file(&descriptor).unwrap();
+        fs::create_dir(&descriptor).unwrap();
+        fs::remove_file(dir.path().join("control")).unwrap();
+        let (found, report) = salvaged(dir.path());
+        assert!(report.has_errors(), "{layout}");
+        let rows: Vec<_> = found.values().map(Vec::len).collect();
+        assert_eq!(rows, [31, 40, 2000], "{layout}");
+    }
+}
+
 #[test]
 fn a_table_that_is_damaged_hides_no_other_from_a_dump() {
     for layout in Layout::ALL {

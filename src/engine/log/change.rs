@@ -97,6 +97,10 @@ pub(super) fn encode_change(w: &mut ByteWriter, change: &Change) {
 pub(super) fn decode_change(c: &mut Cursor<'_>) -> Result<Change, Flaw> {
     let at = c.position();
     let tag = c.u8()?;
+    // What follows another tag is known to later versions alone.
+    if !(kind::WRITE..=kind::REMOVE_DIR).contains(&tag) {
+        return unknown(at, tag);
+    }
     let path = decode_path(c)?;
     Ok(match tag {
         kind::WRITE => Change::Write {
@@ -115,8 +119,13 @@ pub(super) fn decode_change(c: &mut Cursor<'_>) -> Result<Change, Flaw> {
         kind::REMOVE => Change::Remove { path },
         kind::CREATE_DIR => Change::CreateDir { path },
         kind::REMOVE_DIR => Change::RemoveDir { path },
-        tag => return Cursor::bad(at, Code::BadTag, tag.into(), "a change of 1 to 6"),
+        tag => return unknown(at, tag),
     })
+}
+
+fn unknown<T>(at: usize, tag: u8) -> Result<T, Flaw> {
+    let expected = "a change of 1 to 6";
+    Cursor::bad(at, Code::UnsupportedVersion, tag.into(), expected)
 }
 
 /// A path below the root, made of the characters that encoded names have, so

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::record::{Entry, LOG_RECORD_HEAD_LEN, RecordHead};
 use super::segment::{SEGMENT_HEAD_LEN, SegmentFile};
 use crate::codec::Cursor;
-use crate::engine::pages::address::{LogPosition, Lsn};
+use crate::engine::pages::address::{LSN_LIMIT, LogPosition, Lsn};
 use crate::engine::pages::frame::Piece;
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, SourceFile, Window};
@@ -19,6 +19,8 @@ pub(in crate::engine) struct LogFacts {
     pub cluster_id: u128,
     /// The log was on disk up to here: no crash tears what is before.
     pub synced: Lsn,
+    /// Segments without a whole head are read by their whole records, for salvage.
+    pub any_head: bool,
 }
 
 /// What stands behind the last whole record: a crash leaves this, and nothing
@@ -149,6 +151,10 @@ impl LogReader {
             let offset = self.position.at.0.saturating_sub(segment.start.0);
             window.seek(offset);
             match whole_record(window, self.facts.cluster_id, self.position, true)? {
+                Ok(head) if head.end().0 >= LSN_LIMIT => {
+                    let found = format!("a record that ends at position {}", head.end().0);
+                    return Err(beyond(&segment.path, offset, found));
+                }
                 Ok(head) => {
                     self.head = Some(head);
                     return Ok(Some(head));
@@ -250,6 +256,10 @@ impl LogReader {
         let Some(segment) = self.rest.pop() else {
             return Ok(());
         };
+        if segment.start.0 >= LSN_LIMIT {
+            let found = format!("a segment that starts at position {}", segment.start.0);
+            return Err(beyond(&segment.path, 0, found));
+        }
         let file = SourceFile::open_on(&*self.disk, &segment.path)?;
         match segment.head(&file, self.facts.cluster_id)? {
             Ok(head) => {
@@ -270,8 +280,10 @@ impl LogReader {
                 self.open = Some((segment, Window::new(file, 0..len)));
                 Ok(())
             }
+            // A head is on disk before the first record is written.
             Err(_)
                 if self.rest.is_empty()
+                    && file.len() <= SEGMENT_HEAD_LEN as u64
                     && self.facts.synced <= segment.start
                     && [segment.start, Lsn::default()].contains(&self.position.at) =>
             {
@@ -286,6 +298,17 @@ impl LogReader {
                         segment,
                     }),
                 });
+                Ok(())
+            }
+            Err(damage) if self.facts.any_head => {
+                let len = file.len();
+                let from = self.position.at.0.saturating_sub(segment.start.0);
+                let from = from.max(SEGMENT_HEAD_LEN as u64);
+                let mut window = Window::new(file, 0..len);
+                let next = next_whole(&mut window, self.facts.cluster_id, segment.start, from)?;
+                let head = next.ok_or(damage)?;
+                self.position = head.before();
+                self.open = Some((segment, window));
                 Ok(())
             }
             Err(damage) => Err(damage.into()),
@@ -333,6 +356,12 @@ impl LogReader {
         });
         Ok(())
     }
+}
+
+/// Where no writer ever came to, with checksums that are right.
+fn beyond(path: &Path, offset: u64, found: String) -> Error {
+    let expected = format!("positions before {LSN_LIMIT}");
+    Error::damage(path, offset, Code::OutOfRange, found, expected)
 }
 
 /// The record at the window's place, if it is whole and the one that comes

@@ -279,7 +279,10 @@ impl Entry {
             kind::COMMIT => Entry::Commit {
                 changes: c.varint()?,
             },
-            kind => return Cursor::bad(0, Code::BadTag, kind.into(), "a record kind of 1 to 6"),
+            kind => {
+                let expected = "a record kind of 1 to 6";
+                return Cursor::bad(0, Code::UnsupportedVersion, kind.into(), expected);
+            }
         })
     }
 }

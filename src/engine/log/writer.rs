@@ -7,7 +7,7 @@ use super::reader::LogEnd;
 use super::record::{self, Entry, Owner, Place};
 use super::segment::{LOG_DIR, SEGMENT_HEAD_LEN, SegmentFile, SegmentHead};
 use crate::codec::ByteWriter;
-use crate::engine::pages::address::{LogPosition, Lsn};
+use crate::engine::pages::address::{LSN_LIMIT, LogPosition, Lsn};
 use crate::error::{Error, Result};
 use crate::file::{Disk, DiskFile, EntryKind};
 
@@ -15,6 +15,8 @@ use crate::file::{Disk, DiskFile, EntryKind};
 const BUFFER_LEN: usize = 256 * 1024;
 /// A segment is ended when it is longer.
 const SEGMENT_LEN: u64 = 4 * 1024 * 1024;
+/// Room that the longest record takes, with the head of its segment.
+const RECORD_ROOM: u64 = 1 << 33;
 
 /// The end of a log.
 #[derive(Debug)]
@@ -90,8 +92,14 @@ impl LogWriter {
     /// [`sync`](Self::sync).
     ///
     /// # Errors
-    /// `Usage` for a payload that is too long; I/O errors.
+    /// `Usage` for a payload that is too long, and at the last position that there
+    /// is; I/O errors.
     pub(in crate::engine) fn append(&mut self, owner: Owner, entry: &Entry) -> Result<Lsn> {
+        if self.end.at.0 >= LSN_LIMIT - RECORD_ROOM {
+            let full = "the log has come to the last position that there is";
+            let advice = "Write the directory anew with `rustdb-migrate upgrade`.";
+            return Err(Error::Usage(format!("{full}\n{advice}")));
+        }
         if self.segment.is_none() || self.segment_len() >= SEGMENT_LEN {
             self.start_segment()?;
         }

@@ -1,14 +1,23 @@
 //! The first bytes of a file that holds one table (format page, "File
 //! header").
 
+use std::path::Path;
+
 use super::address::{Lsn, TableAddress};
 use super::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, seal};
 use crate::codec::{ByteWriter, Cursor};
 use crate::error::{Damage, Result};
-use crate::file::SourceFile;
+use crate::file::{Disk, SourceFile};
 
 /// Bytes of the header: magic, version, cluster, database, table, LSN, CRC.
 pub(in crate::engine) const FILE_HEADER_LEN: usize = MAGIC_LEN + 4 + 16 + 4 + 4 + 8 + CRC_LEN;
+
+/// Offset of the cluster id.
+const CLUSTER_OFFSET: usize = MAGIC_LEN + 4;
+/// Offset of the id of the database; that of the table follows.
+pub(in crate::engine) const DATABASE_OFFSET: usize = CLUSTER_OFFSET + 16;
+/// What every magic number of ours starts with.
+pub(in crate::engine) const MAGIC_START: &[u8] = b"RDBX";
 
 /// Whose file it is and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +29,19 @@ pub(in crate::engine) struct FileHeader {
 }
 
 impl FileHeader {
+    /// The cluster that a file is of, by its header: one of a table, or a segment of
+    /// the log, which starts alike.
+    pub(in crate::engine) fn cluster_of(disk: &dyn Disk, path: &Path) -> Option<u128> {
+        let mut bytes = [0; FILE_HEADER_LEN];
+        SourceFile::open_on(disk, path)
+            .and_then(|file| file.read_exact_at(&mut bytes, 0))
+            .ok()?;
+        let (covered, stored) = bytes.split_last_chunk::<CRC_LEN>()?;
+        let is_whole = crc32fast::hash(covered) == u32::from_le_bytes(*stored);
+        let id = covered.get(CLUSTER_OFFSET..)?.first_chunk()?;
+        (is_whole && covered.starts_with(MAGIC_START)).then(|| u128::from_le_bytes(*id))
+    }
+
     /// The header's bytes in a file of this kind.
     pub(in crate::engine) fn encode(&self, magic: &[u8; MAGIC_LEN]) -> Vec<u8> {
         let mut w = ByteWriter::new();

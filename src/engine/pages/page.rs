@@ -15,8 +15,9 @@ pub(in crate::engine) use super::buffer_pool::PAGE_LEN;
 const VERSION_OFFSET: usize = MAGIC_LEN;
 const CRC_OFFSET: usize = VERSION_OFFSET + 4;
 const LSN_OFFSET: usize = CRC_OFFSET + CRC_LEN;
-const DATABASE_OFFSET: usize = LSN_OFFSET + 8;
-pub(in crate::engine) const TABLE_OFFSET: usize = DATABASE_OFFSET + 4;
+/// Where a page says whose it is: the id of the database, then that of the table.
+pub(in crate::engine) const DATABASE_OFFSET: usize = LSN_OFFSET + 8;
+const TABLE_OFFSET: usize = DATABASE_OFFSET + 4;
 const NUMBER_OFFSET: usize = TABLE_OFFSET + 4;
 pub(in crate::engine) const KIND_OFFSET: usize = NUMBER_OFFSET + 4;
 const FLAGS_OFFSET: usize = KIND_OFFSET + 2;
@@ -203,15 +204,15 @@ impl PageHeader {
     /// Checks kind, flags and bounds.
     ///
     /// # Errors
-    /// `BadTag`, `OutOfRange`, or `BadPage`.
+    /// `UnsupportedVersion` or `BadPage`.
     pub(in crate::engine) fn bounds(&self, page: &Piece<'_>) -> Result<Bounds, Damage> {
         let Some(kind) = self.set.kind(self.kind) else {
             let (found, expected) = (self.kind.to_string(), self.set.kinds());
-            return Err(page.damage(KIND_OFFSET, Code::BadTag, found, expected));
+            return Err(page.damage(KIND_OFFSET, Code::UnsupportedVersion, found, expected));
         };
         if self.flags != 0 {
             let found = format!("page flags {:#06x}", self.flags);
-            return Err(page.damage(FLAGS_OFFSET, Code::OutOfRange, found, "0"));
+            return Err(page.damage(FLAGS_OFFSET, Code::UnsupportedVersion, found, "0"));
         }
         let (lower, upper) = (usize::from(self.lower), usize::from(self.upper));
         if lower < PAGE_HEADER_LEN || lower > upper || upper > PAGE_LEN {

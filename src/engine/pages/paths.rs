@@ -18,10 +18,9 @@ pub(in crate::engine) const GLOBAL_NAME: &str = "global.db";
 pub(in crate::engine) const METADATA_NAME: &str = "metadata.db";
 /// Before the encoded name of a database.
 pub(in crate::engine) const DATABASE_PREFIX: &str = "db_";
-/// Records whose database is unknown, kept aside as JSON lines. No checksum
-/// covers it.
+/// Records whose database is unknown, kept aside as JSON lines.
 pub const QUARANTINE_NAME: &str = "quarantine.jsonl";
-/// Records that were placed by likelihood, as JSON lines. No checksum covers it.
+/// Records that were placed by likelihood, as JSON lines.
 pub const ATTRIBUTION_NAME: &str = "attribution.jsonl";
 
 /// The directory of a database.

@@ -156,7 +156,7 @@ pub(in crate::engine) struct Twice<T> {
 /// one cluster and database.
 ///
 /// # Errors
-/// When it cannot be read, or no copy of it is whole.
+/// When it cannot be read, no copy of it is whole, or one is of a later version.
 pub(in crate::engine) fn read_twice<T: DeserializeOwned>(
     disk: &dyn Disk,
     path: &Path,
@@ -165,7 +165,7 @@ pub(in crate::engine) fn read_twice<T: DeserializeOwned>(
 ) -> Result<Twice<T>> {
     let file = SourceFile::open_on(disk, path)?;
     let bytes = file.read_all(SEALED_MAX_LEN.saturating_mul(2))?;
-    let mut first_damage = None;
+    let (mut found, mut first_damage) = (None, None);
     for offset in (0..bytes.len().max(1)).step_by(COPY_ALIGN) {
         let rest = bytes.get(offset..).unwrap_or_default();
         // What is wrong at the start is said; further on, only copies count.
@@ -180,23 +180,33 @@ pub(in crate::engine) fn read_twice<T: DeserializeOwned>(
         let read = open_any(&piece, kind, owner)
             .and_then(|(owner, payload)| Ok((owner, parse(&piece, payload)?)));
         match read {
-            Ok((owner, document)) => {
-                let damage = first_damage.or_else(|| other_copy(&piece, &bytes));
+            Ok((owner, document)) if found.is_none() => {
+                let damage = first_damage.take().or_else(|| other_copy(&piece, &bytes));
                 let checked = match damage {
                     None => bytes.len(),
                     Some(_) => piece.bytes.len(),
                 };
-                return Ok(Twice {
+                let is_whole = damage.is_none();
+                found = Some(Twice {
                     owner,
                     document,
                     damage,
                     lens: (file.len(), checked as u64),
                 });
+                if is_whole {
+                    break;
+                }
             }
-            Err(damage) => {
+            // It says more than the copy that can be read, and stays.
+            Err(damage) if damage.code == Code::UnsupportedVersion => return Err(damage.into()),
+            Err(damage) if found.is_none() => {
                 first_damage.get_or_insert(damage);
             }
+            Ok(_) | Err(_) => {}
         }
+    }
+    if let Some(found) = found {
+        return Ok(found);
     }
     let damage = first_damage.ok_or_else(|| Error::Usage("internal: no copy".into()))?;
     Err(damage.into())

@@ -1,15 +1,16 @@
 //! Files beside the catalog that hold what no table does: `global.db` says of
 //! each how long it is and what it holds, so that one that is lost is missed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::engine::pages::paths::GLOBAL_NAME;
+use crate::engine::pages::paths::{ATTRIBUTION_NAME, GLOBAL_NAME, QUARANTINE_NAME};
+use crate::engine::pages::sealed;
 use crate::engine::table::absorb;
-use crate::error::Result;
+use crate::error::{Damage, Result};
 use crate::file::{Disk, SourceFile, Window};
 use crate::finding::{Code, Finding};
 use crate::report::Report;
@@ -45,6 +46,34 @@ impl Beside {
             }
         }
         Ok(all)
+    }
+
+    /// Checks that a catalog names only files that there are, each once: a name
+    /// leads nowhere else.
+    ///
+    /// # Errors
+    /// `UnsupportedVersion`, `DuplicateName`.
+    pub(in crate::engine) fn check(all: &[Self], global: &Path) -> Result<(), Damage> {
+        let wrong = |code, found: &str, expected: &str| Damage {
+            file: global.to_owned(),
+            offset: sealed::HEAD_LEN as u64,
+            code,
+            found: found.into(),
+            expected: expected.into(),
+        };
+        let mut seen = BTreeSet::new();
+        for beside in all {
+            if ![QUARANTINE_NAME, ATTRIBUTION_NAME].contains(&beside.name.as_str()) {
+                let found = "a file beside it that this version does not know";
+                let expected = "quarantine.jsonl or attribution.jsonl";
+                return Err(wrong(Code::UnsupportedVersion, found, expected));
+            }
+            if !seen.insert(&beside.name) {
+                let found = "a file beside it that stands twice";
+                return Err(wrong(Code::DuplicateName, found, "distinct names"));
+            }
+        }
+        Ok(())
     }
 
     /// What a file holds.

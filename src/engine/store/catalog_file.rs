@@ -165,10 +165,11 @@ impl<'a> Global<'a> {
                 twice_in(global.grants.iter().map(|grants| &grants.database)),
             ),
         ];
-        match named.into_iter().find(|(_, twice)| *twice) {
-            Some((what, _)) => Err(repeated(&path, what).into()),
-            None => Ok(global),
+        if let Some((what, _)) = named.into_iter().find(|(_, twice)| *twice) {
+            return Err(repeated(&path, what).into());
         }
+        Beside::check(&global.beside, &path)?;
+        Ok(global)
     }
 
     /// The catalog, with the databases read from elsewhere.

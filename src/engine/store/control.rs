@@ -132,7 +132,8 @@ impl Control {
         let at = fields.position();
         let tag = fields.read(Cursor::u8)?;
         let Some(layout) = Layout::from_tag(tag) else {
-            return Err(fields.damage(at, Code::BadTag, tag.to_string(), "a layout of 1 to 3"));
+            let (found, expected) = (format!("layout {tag}"), "a layout of 1 to 3");
+            return Err(fields.damage(at, Code::UnsupportedVersion, found, expected));
         };
         let family = read_family(&mut fields)?;
         let at = fields.position();
@@ -229,6 +230,7 @@ impl Control {
         LogFacts {
             cluster_id: self.origin.cluster_id,
             synced: self.synced,
+            any_head: false,
         }
     }
 

@@ -2,11 +2,13 @@
 //! (format page, "Table descriptors").
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::control::Control;
+use crate::engine::layouts::Shape;
 use crate::engine::pages::address::{Lsn, TableAddress};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
@@ -62,6 +64,29 @@ impl<'a> Descriptor<'a> {
         }
     }
 
+    /// Checks that it says of the directory what the control file does.
+    ///
+    /// # Errors
+    /// `BadCatalog`.
+    pub(in crate::engine) fn check(&self, path: &Path, control: &Control) -> Result<(), Damage> {
+        let Shape {
+            layout,
+            pages_per_file,
+        } = control.shape;
+        let found = if (self.layout, self.pages_per_file) != (layout.tag(), pages_per_file) {
+            format!(
+                "layout {} with {} pages per file",
+                self.layout, self.pages_per_file
+            )
+        } else if self.family != control.origin.family {
+            format!("source family {:?}", self.family)
+        } else {
+            return Ok(());
+        };
+        let expected = "what the control file says of the directory";
+        Err(wrong(path, Code::BadCatalog, found, expected.into()))
+    }
+
     /// The bytes of the file.
     ///
     /// # Errors
@@ -99,6 +124,12 @@ pub(in crate::engine) fn read(place: &TablePlace) -> Result<Twice<Descriptor<'st
         return Err(wrong(&path, Code::WrongPlace, found, format!("table {expected}")).into());
     }
     check_counts(&path, found.document.counts)?;
+    let mut seen = BTreeSet::new();
+    let mut sequences = found.document.schema.sequences.iter();
+    if !sequences.all(|(column, _)| seen.insert(column)) {
+        let found = "a sequence of a column that has one".to_owned();
+        return Err(wrong(&path, Code::DuplicateName, found, "one a column".into()).into());
+    }
     let whole = Piece {
         path: &path,
         offset: 0,

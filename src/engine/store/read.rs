@@ -14,6 +14,7 @@ use crate::engine::layouts::Layout;
 use crate::engine::log::{Entry, Owner};
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::buffer_pool::BufferPool;
+use crate::engine::pages::file_header::MAGIC_START;
 use crate::engine::pages::paths::{
     DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
 };
@@ -26,7 +27,7 @@ use crate::engine::table::{
 use crate::error::{Damage, Error, Result, is_missing};
 use crate::file::{DataDisk, Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceFile};
 use crate::finding::{Code, Finding};
-use crate::model::{Catalog, Database, PageStream, RowPart, RowSource, RowStream, Shown};
+use crate::model::{Catalog, Database, PageStream, RowPart, RowSource, RowStream, Shown, Table};
 use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
@@ -97,17 +98,18 @@ impl Store {
             || starts(&dir.join(GLOBAL_NAME), 0, sealed::MAGIC)
             || disk.entries(dir).is_ok_and(|entries| {
                 let databases = entries.iter().filter(|entry| entry.is_dir);
-                let mut ours = databases.filter(|db| db.name.starts_with(DATABASE_PREFIX));
-                ours.any(|db| {
-                    starts(&db.path.join(METADATA_NAME), 0, sealed::MAGIC)
-                        || disk.entries(&db.path).is_ok_and(|files| {
-                            let mut files = files.iter().filter(|file| file.is_file);
-                            files.any(|file| {
-                                file.name.ends_with(descriptor::SUFFIX)
-                                    && starts(&file.path, 0, sealed::MAGIC)
-                            })
-                        })
-                })
+                let ours = databases.filter(|db| db.name.starts_with(DATABASE_PREFIX));
+                // Any file that is left of a table will do.
+                let mut dirs: Vec<_> = ours.map(|db| (db.path.clone(), true)).collect();
+                while let Some((dir, is_database)) = dirs.pop() {
+                    for entry in disk.entries(&dir).unwrap_or_default() {
+                        if entry.is_file && starts(&entry.path, 0, MAGIC_START) {
+                            return true;
+                        }
+                        dirs.extend((entry.is_dir && is_database).then_some((entry.path, false)));
+                    }
+                }
+                false
             })
     }
 
@@ -216,7 +218,7 @@ impl Store {
             changed_beside: wrong.keys().cloned().collect(),
             _lock: None,
         };
-        store.replay(recovered, dir, &owners)?;
+        store.replay(recovered, dir, &owners, strict)?;
         store.findings.extend(recovered.findings.clone());
         wrong
             .into_values()
@@ -224,19 +226,27 @@ impl Store {
         Ok(store)
     }
 
-    /// Applies what the log has beyond the files.
+    /// Applies what the log has beyond the files. Unless it is `strict`, a table
+    /// that does not take its records is damaged, and the others go on.
     pub(super) fn replay(
         &mut self,
         recovered: &Recovered,
         dir: &Path,
         owners: &BTreeMap<Owner, (usize, usize)>,
+        strict: bool,
     ) -> Result<()> {
         let access = Access {
             pool: Arc::new(BufferPool::new(REPLAY_POOL_PAGES)),
             write: false,
         };
         let (tables, catalog, files) = (&mut self.tables, &mut self.catalog, &self.files);
+        let names = catalog
+            .databases
+            .iter()
+            .map(|database| database.name.clone());
+        let databases: Vec<String> = names.collect();
         let partial = self.findings.has_errors();
+        let (findings, mut unknown) = (&mut self.findings, BTreeSet::new());
         let end = replay(&recovered.disk, dir, recovered, |owner, entry, at| {
             if partial && !owners.contains_key(&owner) {
                 return Ok(());
@@ -245,24 +255,28 @@ impl Store {
                 let stored = tables.get_mut(*d)?.get_mut(*t)?;
                 Some((stored, catalog.databases.get_mut(*d)?.tables.get_mut(*t)?))
             });
-            let (stored, schema) = found.ok_or_else(|| no_table(owner, at))?;
-            if let Rows::Files = stored.rows {
-                stored.rows = Rows::Live(files.live(&stored.place, stored.counts, &access)?);
-            }
-            let live = match &mut stored.rows {
-                Rows::Live(live) => live,
-                Rows::Whole(whole) => {
-                    whole.overlay.add(entry, &mut schema.sequences);
-                    return Ok(());
+            let Some((stored, schema)) = found else {
+                return match no_table(owner, at) {
+                    Error::Damage(damage) if !strict => {
+                        if unknown.insert(owner) {
+                            findings.add((&*damage).into());
+                        }
+                        Ok(())
+                    }
+                    error => Err(error),
+                };
+            };
+            match stored.replay(schema, entry, at, (&**files, &access)) {
+                Err(Error::Damage(damage)) if !strict => {
+                    let database = owners.get(&owner).and_then(|(d, _)| databases.get(*d));
+                    let name = database.map(String::as_str).unwrap_or_default();
+                    let finding = Finding::from(&*damage).database(name);
+                    findings.add(finding.table(&schema.name));
+                    stored.rows = Rows::Unreadable(damage);
+                    Ok(())
                 }
-                Rows::Files | Rows::Unreadable(_) => return Ok(()),
-            };
-            let mut replayed = Replayed {
-                place: &stored.place,
-                live: &mut **live,
-                sequences: &mut schema.sequences,
-            };
-            replayed.apply(entry, at)
+                replayed => replayed,
+            }
         })?;
         for stored in self.tables.iter_mut().flatten() {
             if let Rows::Live(live) = &stored.rows {
@@ -385,6 +399,34 @@ impl Store {
             let what = format!("internal: no table {table} in database {database}");
             Error::Usage(what)
         })
+    }
+}
+
+impl StoredTable {
+    /// Applies one record of the log.
+    fn replay(
+        &mut self,
+        schema: &mut Table,
+        entry: Entry,
+        at: (&Path, u64),
+        (files, access): (&dyn TableFiles, &Access),
+    ) -> Result<()> {
+        if let Rows::Files = self.rows {
+            self.rows = Rows::Live(files.live(&self.place, self.counts, access)?);
+        }
+        match &mut self.rows {
+            Rows::Live(live) => Replayed {
+                place: &self.place,
+                live: &mut **live,
+                sequences: &mut schema.sequences,
+            }
+            .apply(entry, at),
+            Rows::Whole(whole) => {
+                whole.overlay.add(entry, &mut schema.sequences);
+                Ok(())
+            }
+            Rows::Files | Rows::Unreadable(_) => Ok(()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::catalog_file::{Global, Metadata, TableEntry};
 use super::control::{self, CONTROL_LEN, Control, ControlFile, SLOT_LEN};
 use super::descriptor;
-use super::log_check::LogCheck;
+use super::log_check::{LogCheck, LoggedDescriptors};
 use super::read::Store;
 use super::recovery::{Mode, Recovered, recover};
 use crate::engine::pages::paths::{
@@ -72,6 +72,7 @@ pub fn verify_on(
         coverage: Coverage::default(),
         known: BTreeSet::new(),
         unexplained: Vec::new(),
+        logged: LoggedDescriptors::default(),
         recovered: None,
     };
     run.directory()?;
@@ -90,6 +91,8 @@ struct Run<'v> {
     known: BTreeSet<PathBuf>,
     /// Directories whose catalog could not be read.
     unexplained: Vec<PathBuf>,
+    /// Descriptors that the log wrote.
+    logged: LoggedDescriptors,
     /// What the log and the control file give.
     recovered: Option<Recovered>,
 }
@@ -106,6 +109,7 @@ impl Run<'_> {
             report: self.report,
             coverage: &mut self.coverage,
             known: &mut self.known,
+            logged: &mut self.logged,
         };
         let (log_is_whole, newest) = log.run(control.log(), control.checkpoint.at)?;
         let (mut cluster, tables) = (control.cluster(newest), control.shape.tables());
@@ -156,7 +160,7 @@ impl Run<'_> {
             };
             for table in &mut metadata.tables {
                 let place = table.place(&self.disk, &dir, cluster, entry.id);
-                if !self.descriptor(&place, &entry.name, table)? {
+                if !self.descriptor(&place, (&entry.name, &control), table)? {
                     self.unexplained.push(place.file(""));
                     continue;
                 }
@@ -197,7 +201,7 @@ impl Run<'_> {
     fn descriptor(
         &mut self,
         place: &TablePlace,
-        database: &str,
+        (database, control): (&str, &Control),
         table: &mut TableEntry<'_>,
     ) -> Result<bool> {
         let path = descriptor::path(place);
@@ -210,6 +214,14 @@ impl Run<'_> {
                 self.coverage.add(&path, len, checked);
                 if let Some(damage) = &read.damage {
                     found.add(damage.into());
+                }
+                // Nothing is read by it while the control file is there.
+                if let Err(unlike) = read.document.check(&path, control) {
+                    found.add(Finding::from(&unlike).severity(Severity::Warning));
+                }
+                if read.damage.is_none() {
+                    let earlier = self.logged.check(&*self.disk, self.dir, &path)?;
+                    earlier.into_iter().for_each(|finding| found.add(finding));
                 }
                 absorb(table.describe(place, database), &path, &mut found)?.is_some()
             }

@@ -163,7 +163,7 @@ impl Head for RecordHead {
             kind => {
                 let found = format!("a record of kind {kind}");
                 let expected = "1, rows, or 2, ends";
-                return Err(piece.damage(KIND_OFFSET, Code::BadTag, found, expected));
+                return Err(piece.damage(KIND_OFFSET, Code::UnsupportedVersion, found, expected));
             }
         };
         if zeros.iter().any(|byte| *byte != 0) {

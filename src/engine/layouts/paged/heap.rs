@@ -207,7 +207,7 @@ impl<'a> HeapPage<'a> {
     /// their line pointers.
     ///
     /// # Errors
-    /// `BadPage` or `BadTag`.
+    /// `BadPage` or `UnsupportedVersion`.
     pub(super) fn new(page: Piece<'a>, bounds: Bounds) -> Result<Self, Damage> {
         let slots_len = bounds.lower - PAGE_HEADER_LEN;
         if !slots_len.is_multiple_of(SLOT_LEN) {
@@ -245,7 +245,7 @@ impl<'a> HeapPage<'a> {
             let Some(state) = pointer.state() else {
                 if tag != 0 {
                     let found = format!("slot state {tag}");
-                    return Err(self.bad(slot, Code::BadTag, found, "0 to 5"));
+                    return Err(self.bad(slot, Code::UnsupportedVersion, found, "0 to 5"));
                 }
                 if (offset, len) != (0, 0) {
                     let found = format!("an unused slot of {len} bytes at {offset}");

@@ -129,7 +129,9 @@ fn open(
 ) -> Result<Tree> {
     match Tree::open(index_place(place), &access.pool) {
         Ok(Some(tree)) if tree.stamp() == stamp => return Ok(tree),
-        Ok(_) | Err(Error::Damage(_)) => {}
+        Ok(_) => {}
+        // A directory in its place is not for this program to remove.
+        Err(Error::Damage(damage)) if damage.code != Code::NotRegular => {}
         Err(other) => return Err(other),
     }
     let new = new_path(&place.dir);

@@ -105,7 +105,7 @@ fn damage_is_named_at_its_byte() {
     let cases: [(&[u8], Read<()>); 6] = [
         (
             b"\x02\x01\x01\x00",
-            bad(0, Code::BadTag, 2, "row flags of 0 or 1"),
+            bad(0, Code::UnsupportedVersion, 2, "row flags of 0 or 1"),
         ),
         (
             b"\x00\x01\x02\x00",
@@ -118,7 +118,7 @@ fn damage_is_named_at_its_byte() {
         ),
         (
             b"\x00\x01\x01\x13",
-            bad(3, Code::BadTag, 19, "a value tag of 0 to 18"),
+            bad(3, Code::UnsupportedVersion, 19, "a value tag of 0 to 18"),
         ),
         (
             b"\x00\x01\x01\x01\x80\x80\x04",

@@ -73,7 +73,12 @@ impl Head {
         let at = c.position();
         let flags = c.u8()?;
         if flags & !HAS_XMAX != 0 {
-            return Cursor::bad(at, Code::BadTag, flags.into(), "row flags of 0 or 1");
+            return Cursor::bad(
+                at,
+                Code::UnsupportedVersion,
+                flags.into(),
+                "row flags of 0 or 1",
+            );
         }
         let xmin = c.varint()?;
         let xmax = match flags {
@@ -140,7 +145,10 @@ fn read_value(c: &mut Cursor<'_>, values: &mut impl Values) -> Read<()> {
         tag::PACKED_DATE => return packed(c, |number| values.date(number)),
         tag::PACKED_TIMESTAMP => return packed(c, |number| values.timestamp(number)),
         tag::PACKED_TIMESTAMP_TZ => return packed(c, |number| values.timestamp_tz(number)),
-        tag => return Cursor::bad(at, Code::BadTag, tag.into(), "a value tag of 0 to 18"),
+        tag => {
+            let expected = "a value tag of 0 to 18";
+            return Cursor::bad(at, Code::UnsupportedVersion, tag.into(), expected);
+        }
     }
     Ok(())
 }

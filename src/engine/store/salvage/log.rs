@@ -8,13 +8,14 @@ use crate::engine::log::{Change, Entry, LogFacts, LogReader, Owner, SegmentFile}
 use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::engine::store::batch_check::BatchCheck;
 use crate::engine::store::changed_disk::ChangedDisk;
+use crate::engine::store::control::Control;
 use crate::engine::store::recovery::{Mode, Recovered, recover_from};
 use crate::error::{Damage, Error, Result};
 use crate::file::Disk;
 use crate::finding::{Code, Finding};
 use crate::report::Report;
 
-use super::survey::FoundControl;
+use super::found_control::FoundControl;
 
 /// What the log gives.
 pub(super) enum Log {
@@ -49,6 +50,21 @@ pub(super) fn read_log(
         Err(Error::Damage(damage)) => report.add(lost(&damage)),
         Err(other) => return Err(other),
     }
+    walk_log(disk, dir, control, report)
+}
+
+/// The whole records of a log that cannot be replayed: behind the checkpoint that
+/// the control file names, or of all of it.
+///
+/// # Errors
+/// I/O errors.
+pub(super) fn walk_log(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    control: Control,
+    report: &mut Report,
+) -> Result<Log> {
+    let first = first_segment(&**disk, dir);
     let mut walk = Walk {
         disk,
         dir,
@@ -60,6 +76,7 @@ pub(super) fn read_log(
     // That its end is missing was said.
     let log = LogFacts {
         synced: Lsn::default(),
+        any_head: true,
         ..control.log()
     };
     let reader = match LogReader::open(disk, dir, log, from) {
@@ -120,7 +137,7 @@ fn first_segment(disk: &dyn Disk, dir: &Path) -> Option<Lsn> {
     segments.first().map(|segment| segment.start)
 }
 
-fn lost(damage: &Damage) -> Finding {
+pub(super) fn lost(damage: &Damage) -> Finding {
     let (found, expected) = (&damage.found, &damage.expected);
     let finding = Finding::new(Code::RecordsLost).file(&damage.file);
     finding.offset(damage.offset).detail(format!(
@@ -170,7 +187,7 @@ impl Walk<'_> {
                 Entry::Change(change) => self.run.push(change),
                 Entry::Commit { changes } => {
                     let place = reader.place().unwrap_or((self.dir, 0));
-                    self.commit(changes, place)?;
+                    self.commit(changes, place, report)?;
                 }
                 other => {
                     self.run.clear();
@@ -181,7 +198,7 @@ impl Walk<'_> {
     }
 
     /// What stands before a whole batch is in the files, with it.
-    fn commit(&mut self, changes: u64, place: (&Path, u64)) -> Result<()> {
+    fn commit(&mut self, changes: u64, place: (&Path, u64), report: &mut Report) -> Result<()> {
         let run = std::mem::take(&mut self.run);
         self.records.clear();
         self.batch = None;
@@ -202,7 +219,11 @@ impl Walk<'_> {
         }
         let mut changed = ChangedDisk::new(self.disk.clone());
         for change in changes() {
-            changed.change(self.dir, change.clone())?;
+            match changed.change(self.dir, change.clone()) {
+                // Something else is in the place of one file: the others go on.
+                Err(Error::Damage(damage)) => report.add(lost(&damage)),
+                made => made?,
+            }
         }
         self.batch = Some(changed);
         Ok(())

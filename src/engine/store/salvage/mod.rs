@@ -1,6 +1,7 @@
 //! Opens a damaged directory: every row that stands in a whole unit is there,
 //! whatever else is lost, and what is lost is said.
 
+mod found_control;
 mod log;
 mod rebuild;
 mod survey;
@@ -26,8 +27,9 @@ use crate::model::{Catalog, Database, Table};
 use crate::report::Report;
 use crate::work::Threads;
 
-use log::{Log, read_log};
-use survey::{FoundCatalog, FoundTable, find_catalog, find_control};
+use found_control::find_control;
+use log::{Log, read_log, walk_log};
+use survey::{FoundCatalog, FoundTable, find_catalog};
 
 /// Lost units of one table that are named one by one.
 const MOST_NAMED: u64 = 100;
@@ -49,6 +51,29 @@ impl Store {
         let found = find_control(&**disk, dir, &mut report)?;
         let is_known = found.is_known;
         let log = read_log(disk, dir, found, &mut report)?;
+        let whole = match &log {
+            Log::Whole(recovered) => Some(recovered.control.clone()),
+            Log::Damaged(..) => None,
+        };
+        let assembled = Store::assemble((dir, is_known), log, report.clone());
+        let mut store = match (assembled, whole) {
+            // The files are of another state than the records: these are taken as
+            // they are.
+            (Err(Error::Damage(damage)), Some(control)) => {
+                report.add(log::lost(&damage));
+                let log = walk_log(disk, dir, control, &mut report)?;
+                Store::assemble((dir, is_known), log, report)?
+            }
+            (assembled, _) => assembled?,
+        };
+        store.count_losses()?;
+        store.name_unread(unread);
+        store._lock = lock;
+        Ok(store)
+    }
+
+    /// The directory with the records of its log; whether its control file is known.
+    fn assemble((dir, is_known): (&Path, bool), log: Log, mut report: Report) -> Result<Store> {
         let (recovered, overlays, replayed) = match log {
             Log::Whole(recovered) => (recovered, BTreeMap::new(), true),
             Log::Damaged(recovered, overlays) => (recovered, overlays, false),
@@ -74,14 +99,12 @@ impl Store {
             files,
             findings: report,
             changed_beside,
-            _lock: lock,
+            _lock: None,
         };
         let owners = store.take_in(databases, overlays, &recovered)?;
         if replayed {
-            store.replay(&recovered, dir, &owners)?;
+            store.replay(&recovered, dir, &owners, true)?;
         }
-        store.count_losses()?;
-        store.name_unread(unread);
         Ok(store)
     }
 
@@ -98,7 +121,7 @@ impl Store {
             let mut stored = Vec::new();
             for (t, table) in found.into_iter().enumerate() {
                 let FoundTable {
-                    place,
+                    mut place,
                     mut schema,
                     counts,
                 } = table;
@@ -120,6 +143,10 @@ impl Store {
                     }
                     _ => false,
                 };
+                if !is_whole {
+                    // What stands in whole units is kept, of whatever state it is.
+                    place.address.lsns = Lsns::ANY;
+                }
                 let whole = WholeTable {
                     expected: counts,
                     overlay,
@@ -148,7 +175,7 @@ impl Store {
 
     /// Whether nothing is wrong with the files of a table but derived ones.
     fn is_whole(
-        &self,
+        &mut self,
         place: &crate::engine::pages::paths::TablePlace,
         counts: TableCounts,
         (database, table): (&str, &str),
@@ -167,10 +194,22 @@ impl Store {
         };
         let files = &self.files;
         match files.verify(place, counts, Level::Structure, &mut check) {
-            Ok(()) => Ok(!report.has_errors()),
-            Err(Error::Damage(_)) => Ok(false),
-            Err(other) => Err(other),
+            Ok(()) => {}
+            Err(Error::Damage(_)) => return Ok(false),
+            Err(other) => return Err(other),
         }
+        let mut errors = report.findings().iter();
+        let is_other = |finding: &Finding| {
+            finding.code == Code::WrongPlace && finding.severity == Severity::Error
+        };
+        if errors.any(is_other) {
+            let finding = Finding::new(Code::RecordsLost);
+            let finding = finding.database(database).table(table);
+            let what = "some of it is of another place, or of a state that the log does not have";
+            let detail = format!("{what}; what is kept may be older or newer than the rest");
+            self.findings.add(finding.detail(detail));
+        }
+        Ok(!report.has_errors())
     }
 
     /// Says which bytes the disk did not give. All of the directory was read by

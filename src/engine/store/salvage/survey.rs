@@ -5,27 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::layouts::{Layout, MAX_PAGES_PER_FILE, Shape};
 use crate::engine::pages::address::Cluster;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
-use crate::engine::pages::page::TABLE_OFFSET;
+use crate::engine::pages::file_header;
+use crate::engine::pages::page;
 use crate::engine::pages::paths::{
     ATTRIBUTION_NAME, DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace,
     database_dir,
 };
-use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA};
+use crate::engine::pages::sealed::{self, KIND_METADATA};
 use crate::engine::rows::block::arity_of;
 use crate::engine::rows::codec::decode_alone;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::beside::changed_beside;
 use crate::engine::store::catalog_file::{DatabaseEntry, Global, Metadata};
-use crate::engine::store::control::{self, Control, ControlFile, Origin};
 use crate::engine::store::descriptor::{self, Descriptor};
 use crate::engine::store::read::as_damage;
 use crate::engine::store::recovery::Recovered;
 use crate::engine::table::{TableFiles, Unit};
 use crate::error::{Damage, Error, Result};
-use crate::file::{Disk, SourceFile, decode_name};
+use crate::file::{Disk, EntryKind, SourceFile, decode_name};
 use crate::finding::{Code, Finding};
 use crate::model::{Catalog, Column, DataType, Database, Table, ValueRef};
 use crate::report::Report;
@@ -36,13 +35,6 @@ const STATED_PAGES: u64 = 4;
 /// Ids that are tried where no file states a right one.
 const MOST_TRIED: u32 = 8;
 
-/// The control file, or what is known in its place.
-pub(super) struct FoundControl {
-    pub control: Control,
-    /// Whether its checkpoint is.
-    pub is_known: bool,
-}
-
 /// A table that was found.
 pub(super) struct FoundTable {
     pub place: TablePlace,
@@ -52,7 +44,7 @@ pub(super) struct FoundTable {
 }
 
 /// What was read, or what is wrong; a file of a later version stays an error.
-fn or_damage<T>(read: Result<T>, path: &Path) -> Result<Result<T, Box<Damage>>> {
+pub(super) fn or_damage<T>(read: Result<T>, path: &Path) -> Result<Result<T, Box<Damage>>> {
     match read.map_err(|error| as_damage(error, path)) {
         Ok(value) => Ok(Ok(value)),
         Err(Error::Damage(damage)) if damage.code == Code::UnsupportedVersion => {
@@ -63,133 +55,10 @@ fn or_damage<T>(read: Result<T>, path: &Path) -> Result<Result<T, Box<Damage>>> 
     }
 }
 
-fn lost(code: Code, damage: &Damage, what: &str) -> Finding {
+pub(super) fn lost(code: Code, damage: &Damage, what: &str) -> Finding {
     let (found, expected) = (&damage.found, &damage.expected);
     let finding = Finding::new(code).file(&damage.file).offset(damage.offset);
     finding.detail(format!("found {found}, expected {expected}; {what}"))
-}
-
-/// Reads the control file, or works out what it said.
-///
-/// # Errors
-/// `UnsupportedVersion`; damage when nothing says whose the files are.
-pub(super) fn find_control(
-    disk: &dyn Disk,
-    dir: &Path,
-    report: &mut Report,
-) -> Result<FoundControl> {
-    let path = control::path(dir);
-    let mut wrong = Vec::new();
-    let read = ControlFile::read(disk, dir).and_then(|file| {
-        wrong = file.damages(&path);
-        Ok(file.current().cloned().map_err(Clone::clone)?)
-    });
-    let damage = match or_damage(read, &path)? {
-        Ok(control) => {
-            let what = "it may have said more of the log, of which nothing else would know";
-            let lost = wrong
-                .iter()
-                .map(|damage| lost(Code::RecordsLost, damage, what));
-            lost.for_each(|finding| report.add(finding));
-            return Ok(FoundControl {
-                control,
-                is_known: true,
-            });
-        }
-        Err(damage) => damage,
-    };
-    // Copies of files of another directory may lie about: most files are right.
-    let mut seen: BTreeMap<(u128, u8, u32, String), u64> = BTreeMap::new();
-    let mut clusters: BTreeMap<u128, u64> = BTreeMap::new();
-    if let Ok((seal, _)) =
-        sealed::read_any::<Global<'static>>(disk, &dir.join(GLOBAL_NAME), KIND_GLOBAL)
-    {
-        *clusters.entry(seal.cluster_id).or_default() += 1;
-    }
-    for database in database_dirs(disk, dir)? {
-        let metadata = database.join(METADATA_NAME);
-        if let Ok((seal, _)) = sealed::read_any::<Metadata<'static>>(disk, &metadata, KIND_METADATA)
-        {
-            *clusters.entry(seal.cluster_id).or_default() += 1;
-        }
-        for path in descriptors_in(disk, &database)? {
-            if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)? {
-                let Descriptor {
-                    layout,
-                    pages_per_file,
-                    family,
-                    ..
-                } = found.document;
-                let key = (
-                    found.owner.cluster_id,
-                    layout,
-                    pages_per_file,
-                    family.into_owned(),
-                );
-                *seen.entry(key).or_default() += 1;
-            }
-        }
-    }
-    let most = seen.into_iter().max_by_key(|(_, count)| *count);
-    let (cluster_id, shape, family) = match most {
-        Some(((cluster_id, layout, pages, family), _)) => {
-            let shape = Layout::from_tag(layout).and_then(|layout| Shape::new(layout, pages));
-            (cluster_id, shape, family)
-        }
-        None => {
-            let most = clusters.into_iter().max_by_key(|(_, count)| *count);
-            let Some((cluster_id, _)) = most else {
-                return Err(Error::Damage(damage));
-            };
-            (cluster_id, guess_shape(disk, dir)?, "2.3".to_owned())
-        }
-    };
-    let Some(shape) = shape else {
-        return Err(Error::Damage(damage));
-    };
-    report.add(lost(
-        Code::BytesLost,
-        &damage,
-        "what it said is known from the files of tables",
-    ));
-    let origin = Origin { family, cluster_id };
-    Ok(FoundControl {
-        control: Control::new(shape, &origin),
-        is_known: false,
-    })
-}
-
-/// The layout by the names of files.
-fn guess_shape(disk: &dyn Disk, dir: &Path) -> Result<Option<Shape>> {
-    for database in database_dirs(disk, dir)? {
-        for entry in disk.entries(&database)? {
-            let layout = match entry.name.rsplit_once('.') {
-                None if entry.is_dir => Layout::Paged,
-                Some((_, "dat")) => Layout::Append,
-                Some((_, "db")) if entry.name != METADATA_NAME => Layout::PerTable,
-                _ => continue,
-            };
-            let pages = match layout {
-                Layout::Paged => pages_per_file(disk, &entry.path)?,
-                _ => 0,
-            };
-            return Ok(Shape::new(layout, pages));
-        }
-    }
-    Ok(None)
-}
-
-/// The second file is named after its first page.
-fn pages_per_file(disk: &dyn Disk, table: &Path) -> Result<u32> {
-    let entries = disk.entries(table)?;
-    let numbers = entries.iter().filter_map(|entry| {
-        let digits = entry.name.strip_prefix("page_")?.strip_suffix(".dat")?;
-        digits.parse::<u32>().ok()
-    });
-    Ok(numbers
-        .filter(|n| *n > 0)
-        .min()
-        .unwrap_or(MAX_PAGES_PER_FILE))
 }
 
 pub(super) fn database_dirs(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
@@ -198,8 +67,8 @@ pub(super) fn database_dirs(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>>
     Ok(dirs.map(|entry| entry.path).collect())
 }
 
-fn descriptors_in(disk: &dyn Disk, database: &Path) -> Result<Vec<PathBuf>> {
-    if disk.kind(database)? != Some(crate::file::EntryKind::Dir) {
+pub(super) fn descriptors_in(disk: &dyn Disk, database: &Path) -> Result<Vec<PathBuf>> {
+    if disk.kind(database)? != Some(EntryKind::Dir) {
         return Ok(Vec::new());
     }
     let entries = disk.entries(database)?.into_iter();
@@ -309,6 +178,9 @@ impl Survey<'_> {
     /// The file names of tables in the directory of a database, without what
     /// layouts add.
     pub(super) fn stems(&self, dir: &Path) -> Result<BTreeSet<String>> {
+        if self.disk.kind(dir)? != Some(EntryKind::Dir) {
+            return Ok(BTreeSet::new());
+        }
         let entries = self.disk.entries(dir)?.into_iter();
         let stems = entries.filter_map(|entry| match entry.name.split_once('.') {
             None if entry.is_dir => Some(entry.name.clone()),
@@ -332,12 +204,19 @@ impl Survey<'_> {
             Some(entry) => entry,
             None => match self.identify(dir, &described) {
                 Some(entry) => entry,
-                None => {
-                    let finding = Finding::new(Code::BytesLost).file(dir);
-                    let detail = "nothing says which database it is; its rows are lost";
-                    report.add(finding.detail(detail));
-                    return Ok(None);
-                }
+                None => match self.guess(dir)? {
+                    Some(entry) => {
+                        let finding = Finding::new(Code::SchemaLost).database(&entry.name);
+                        report.add(finding.file(dir).detail("named after its directory"));
+                        entry
+                    }
+                    None => {
+                        let finding = Finding::new(Code::BytesLost).file(dir);
+                        let detail = "nothing says which database it is; its rows are lost";
+                        report.add(finding.detail(detail));
+                        return Ok(None);
+                    }
+                },
             },
         };
         let read = Metadata::read(disk, dir, self.cluster.id, &entry);
@@ -412,6 +291,25 @@ impl Survey<'_> {
         })
     }
 
+    /// The database that the files of tables in a directory say they are of, under
+    /// the name that the directory has.
+    fn guess(&self, dir: &Path) -> Result<Option<DatabaseEntry>> {
+        let mut ids: BTreeMap<u32, u64> = BTreeMap::new();
+        for stem in self.stems(dir)? {
+            for (database, _) in self.stated_ids(&dir.join(stem))? {
+                *ids.entry(database).or_default() += 1;
+            }
+        }
+        let most = ids.into_iter().max_by_key(|(_, count)| *count);
+        let name = dir.file_name().map(|name| name.to_string_lossy());
+        let name = name.unwrap_or_default();
+        let name = name.strip_prefix(DATABASE_PREFIX).unwrap_or(&name);
+        Ok(most.map(|(id, _)| DatabaseEntry {
+            id,
+            name: decode_name(name).unwrap_or_else(|| name.to_owned()),
+        }))
+    }
+
     /// A table that the catalog lists.
     fn listed(
         &self,
@@ -455,8 +353,10 @@ impl Survey<'_> {
         for stem in stems {
             let name = decode_name(&stem).unwrap_or_else(|| stem.clone());
             let mut schema = Table::new(name, Vec::new());
-            let ids = self.stated_ids(&dir.join(&stem))?;
-            let mut ids = ids.into_iter().filter(|id| !used.contains(id));
+            let stated = self.stated_ids(&dir.join(&stem))?;
+            let ids = stated.into_iter().map(|(_, table)| table);
+            let mut tried = used.clone();
+            let mut ids = ids.chain(0..MOST_TRIED).filter(|id| tried.insert(*id));
             let found = ids.find_map(|id| {
                 let mut place = self.place(dir, &schema, (database.id, id));
                 place.stem.clone_from(&stem);
@@ -481,46 +381,46 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// The ids that the files of a table state, and some more: checksums say
-    /// which one is right.
-    fn stated_ids(&self, start: &Path) -> Result<Vec<u32>> {
+    /// The ids of database and table that the files of a table state: checksums say
+    /// which are right.
+    fn stated_ids(&self, start: &Path) -> Result<Vec<(u32, u32)>> {
         let disk = &**self.disk;
         let mut places = Vec::new();
         for suffix in ["db", "dat"] {
-            places.push((start.with_extension(suffix), 32));
+            places.push((
+                start.with_extension(suffix),
+                file_header::DATABASE_OFFSET as u64,
+            ));
         }
-        if disk.kind(start)? == Some(crate::file::EntryKind::Dir) {
+        if disk.kind(start)? == Some(EntryKind::Dir) {
             for file in disk.entries(start)?.into_iter().take(STATED_FILES) {
-                let pages =
-                    (0..STATED_PAGES).map(|page| page * PAGE_LEN as u64 + TABLE_OFFSET as u64);
+                let pages = (0..STATED_PAGES)
+                    .map(|page| page * PAGE_LEN as u64 + page::DATABASE_OFFSET as u64);
                 places.extend(pages.map(|at| (file.path.clone(), at)));
             }
         }
         let mut ids = Vec::new();
         for (path, at) in places {
-            let mut id = [0; 4];
+            let (mut database, mut table) = ([0; 4], [0; 4]);
             if let Ok(file) = SourceFile::open_on(disk, &path)
-                && file.read_exact_at(&mut id, at).is_ok()
+                && file.read_exact_at(&mut database, at).is_ok()
+                && file.read_exact_at(&mut table, at + 4).is_ok()
             {
-                ids.push(u32::from_le_bytes(id));
+                ids.push((u32::from_le_bytes(database), u32::from_le_bytes(table)));
             }
         }
-        ids.extend(0..MOST_TRIED);
-        let mut seen = BTreeSet::new();
-        ids.retain(|id| seen.insert(*id));
         Ok(ids)
     }
 
     /// Columns that fit the first whole row of a table.
     fn first_row(&self, place: &TablePlace) -> Option<Vec<Column>> {
         let mut units = self.files.whole_units(place, None, None).ok()?;
-        let row = match units.next_unit().ok()?? {
-            Unit::Rows(rows) => rows.into_iter().next()?,
-            // Another id, or damage: the next unit decides.
-            Unit::Lost(..) => match units.next_unit().ok()?? {
-                Unit::Rows(rows) => rows.into_iter().next()?,
-                Unit::Lost(..) => return None,
-            },
+        let row = loop {
+            match units.next_unit().ok()?? {
+                Unit::Rows(rows) if !rows.is_empty() => break rows.into_iter().next()?,
+                // Another id, or damage: the next unit decides.
+                Unit::Rows(_) | Unit::Lost(..) => {}
+            }
         };
         let row = decode_alone(&row.bytes, arity_of(&row.bytes)?)?;
         let values = row.values().enumerate();

@@ -90,7 +90,7 @@ fn pages_in_the_wrong_place_and_links_that_lead_astray_are_found() {
     assert_eq!(found(0, 44, &[6]), [Code::OutOfRange]);
     assert_eq!(found(0, 52, &[5]), [Code::OutOfRange]);
     assert_eq!(found(0, 52, &[7]), [Code::Truncated]);
-    assert_eq!(found(2, 36, &[1]), [Code::BadTag]);
+    assert_eq!(found(2, 36, &[1]), [Code::UnsupportedVersion]);
     assert_eq!(found(2, 40, &[45]), [Code::BadPage]);
     // A root of one child: what the others hold is out of reach.
     let dir = tempfile::tempdir().unwrap();
