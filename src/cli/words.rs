@@ -125,6 +125,11 @@ pub const WORDS: &[Word] = &[
         "The snapshot holds what this record did (in-snapshot), so it is not applied again.",
     ),
     word(
+        "key-again",
+        EVIDENCE,
+        "Evidence: a visible row has this key already (key-again), which a server of release 1.3 lets pass.",
+    ),
+    word(
         "key-next",
         EVIDENCE,
         "Evidence: the key follows the largest one of the table (key-next), as an application that counts would choose it.",

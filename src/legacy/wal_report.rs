@@ -101,13 +101,20 @@ impl Wal {
         report.add(finding);
     }
 
-    /// Whether the segment after a gap has the lower name: either the clock
-    /// stepped back and a segment is missing, or the server began to count anew.
+    /// Whether the segment after a gap has the lower name, and its records the
+    /// earlier time: either the clock stepped back and a segment is missing, or the
+    /// server began to count anew.
     pub fn name_falls(&self, jump: &Jump) -> bool {
-        let name = |at: Option<usize>| {
+        let at = |at: Option<usize>| {
             let record = self.records.get(at?)?;
-            Some(self.segment_of(record)?.name.to_ascii_lowercase())
+            let name = self.segment_of(record)?.name.to_ascii_lowercase();
+            Some((name, record.timestamp))
         };
-        name(Some(jump.record)) < name(jump.record.checked_sub(1))
+        let (before, after) = (at(jump.record.checked_sub(1)), at(Some(jump.record)));
+        before.zip(after).is_some_and(|(before, after)| {
+            // Under a clock that stepped back within a segment, names fall and times
+            // go on: they were given by the same clock before and after.
+            after.0 < before.0 && after.1 < before.1
+        })
     }
 }

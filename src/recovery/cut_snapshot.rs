@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::finding::{Code, Finding, Severity, counted};
-use crate::legacy::{LegacyDir, RowExtent, RowReader, WalRecord};
+use crate::legacy::{Family, LegacyDir, RowExtent, RowReader, WalRecord};
 use crate::model::{Column, Operation, RowStream, TableAt, TablesByName};
 use crate::report::Report;
 
@@ -101,6 +101,8 @@ fn is_newer(
     let tail = records.get(after..).unwrap_or_default();
     let tables = TablesByName::new(&ground.snapshot.catalog);
     let enough = tail.len() >= RECORDS_PER_CHECKPOINT;
+    // 1.3 takes a key again.
+    let keys_are_checked = ground.snapshot.family != Family::V1_3;
     let mut present = 0_usize;
     let mut proven = false;
     let mut absent = 0_usize;
@@ -109,7 +111,7 @@ fn is_newer(
         match sign {
             Sign::Present => {
                 present += 1;
-                proven |= has_key(record, &tables);
+                proven |= keys_are_checked && has_key(record, &tables);
             }
             Sign::Absent => {
                 let whole =
@@ -342,7 +344,8 @@ impl<'l> Log<'l> {
     ) -> Result<bool> {
         let database = ground.snapshot.catalog.databases.get(at.0);
         let table = database.and_then(|database| database.tables.get(at.1));
-        if !table.is_some_and(|table| table.columns.iter().any(Column::is_key)) {
+        let is_keyed = table.is_some_and(|table| table.columns.iter().any(Column::is_key));
+        if !is_keyed || ground.snapshot.family == Family::V1_3 {
             return Ok(self.records.iter().any(|record| {
                 matches!(
                     record.operation,

@@ -67,6 +67,10 @@ impl Recovery {
                 "transaction ids rose from {} to {} after the last checkpoint",
                 transactions.before, transactions.after
             )));
+        } else if let Some(last) = runs.began_before(&legacy.wal, &cut.tail) {
+            report.add(Finding::new(Code::UnloggedRows).detail(format!(
+                "a transaction began before the last checkpoint (transaction ids had risen to {last}): whether it had ended by then is in no file"
+            )));
         }
         let attribute = |decisions: &_, report: &mut _| {
             let (wal, tail) = (&legacy.wal, (&*cut.tail, &runs));

@@ -87,6 +87,32 @@ impl RunMap {
         })
     }
 
+    /// The largest transaction id of the run that wrote the tail, where one above 1
+    /// was drawn before it: a BEGIN did that, and nothing is logged of its end. What
+    /// a COMMIT brings, or a ROLLBACK takes back, after the checkpoint stands in no
+    /// file. Since 2.0 every statement draws one, and nothing can be told.
+    pub fn began_before(&self, wal: &Wal, tail: &[usize]) -> Option<u64> {
+        let last = tail.last().copied();
+        let last = last.or_else(|| wal.records.len().checked_sub(1))?;
+        let last = self.at(last);
+        let of_run = |at: &usize| self.at(*at).run == last.run;
+        let pushed = (0..wal.records.len()).filter(of_run).filter_map(|at| {
+            let row = wal.records.get(at)?.operation.pushed_row();
+            row.map(|row| row.xmin)
+        });
+        let mut previous = None;
+        let mut all = 0_u64;
+        let mut rising = 0_u64;
+        for xmin in pushed {
+            let rises = previous.is_some_and(|before: u64| before < xmin);
+            (all, rising) = (all + 1, rising + u64::from(rises));
+            previous = Some(xmin);
+        }
+        // Where nearly each row has a number of its own.
+        let numbered = all > 1 && rising + 1 == all;
+        (last.max_xmin > 1 && !numbered).then_some(last.max_xmin)
+    }
+
     /// The place of a record, by its position in [`Wal::records`].
     pub fn at(&self, record: usize) -> RunPoint {
         let first = RunPoint {

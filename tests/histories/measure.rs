@@ -14,7 +14,7 @@ use rustdb_migrate::recovery::{Confidence, Recovery};
 use rustdb_migrate::work::Threads;
 
 use super::bytes::{Row, Value};
-use super::search::{Limits, UNNAMED, consistent};
+use super::search::{Limits, Rules, UNNAMED, consistent};
 use super::server::Server;
 
 /// Databases tried for the records of one tail, over all.
@@ -308,7 +308,10 @@ fn searched(server: &Server, measured: &mut Measured) {
     let one = |unnamed, failing| {
         let limits = Limits {
             unnamed,
-            failing,
+            rules: Rules {
+                failing,
+                keys_are_checked: server.release.checks_keys(),
+            },
             steps: STEPS,
             found: 2,
         };

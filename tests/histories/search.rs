@@ -53,7 +53,7 @@ fn run(
     operation: &Operation,
     (at, statement): (usize, usize),
     xid: u64,
-    failing: bool,
+    rules: Rules,
 ) -> bool {
     match operation {
         Operation::CreateTable(name, table) => {
@@ -67,10 +67,10 @@ fn run(
             let rows = Vec::new();
             let fresh = !tables.contains_key(name);
             tables.entry(name.clone()).or_insert(Held { columns, rows });
-            return stands && (fresh || failing);
+            return stands && (fresh || rules.failing);
         }
         Operation::DropTable(name) => {
-            return tables.remove(name).is_some() || failing;
+            return tables.remove(name).is_some() || rules.failing;
         }
         Operation::Rename(old, new) => {
             return match (tables.contains_key(new), tables.remove(old)) {
@@ -78,9 +78,11 @@ fn run(
                 _ => false,
             };
         }
-        Operation::Insert(name, row) if !insertable(tables, name, row, statement) => return false,
+        Operation::Insert(name, row) if !insertable(tables, name, row, statement, rules) => {
+            return false;
+        }
         Operation::Insert(name, row) if row.values.len() != tables[name].columns.len() => {
-            return failing;
+            return rules.failing;
         }
         _ => {}
     }
@@ -166,7 +168,7 @@ fn change(table: &mut Held, operation: &Operation, at: usize, xid: u64) -> bool 
 }
 
 /// Whether an INSERT would have been logged: of another arity always.
-fn insertable(tables: &Tables, name: &str, row: &Row, statement: usize) -> bool {
+fn insertable(tables: &Tables, name: &str, row: &Row, statement: usize, rules: Rules) -> bool {
     let Some(table) = tables.get(name) else {
         return false;
     };
@@ -181,7 +183,8 @@ fn insertable(tables: &Tables, name: &str, row: &Row, statement: usize) -> bool 
                 let before = version.pushed_by.is_none_or(|by| by < statement);
                 shown(&version.row, row.xmin) && before && version.row.values[at] == *value
             };
-            let taken = (column.primary_key || column.unique) && table.rows.iter().any(same);
+            let is_key = (column.primary_key || column.unique) && rules.keys_are_checked;
+            let taken = is_key && table.rows.iter().any(same);
             let referenced = column.foreign_key.as_ref().is_none_or(|(parent, key)| {
                 let Some(parent) = tables.get(parent) else {
                     return false;
@@ -207,13 +210,21 @@ fn table_of(operation: &Operation) -> Option<&str> {
     }
 }
 
+/// What a server does with a statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whether statements can have failed after they were logged.
+    pub failing: bool,
+    /// Whether a key that a visible row has is refused.
+    pub keys_are_checked: bool,
+}
+
 /// What a search may do.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Databases that no file names and that can own records.
     pub unnamed: usize,
-    /// Whether statements can have failed after they were logged.
-    pub failing: bool,
+    pub rules: Rules,
     /// Databases tried for a record, over all; past them nothing is known.
     pub steps: usize,
     /// Assignments after which it is enough.
@@ -245,7 +256,7 @@ pub fn consistent(
         tail,
         statements,
         xids,
-        failing: limits.failing,
+        rules: limits.rules,
         steps: limits.steps,
         missing: limits.found,
         chosen: Vec::new(),
@@ -259,7 +270,7 @@ struct Search<'t> {
     tail: &'t [Operation],
     statements: Vec<usize>,
     xids: Vec<u64>,
-    failing: bool,
+    rules: Rules,
     /// That are left.
     steps: usize,
     missing: usize,
@@ -294,7 +305,7 @@ impl Search<'_> {
             let mut after = (*before).clone();
             let place = (at, self.statements[at]);
             let (operation, xid) = (&self.tail[at], self.xids[at]);
-            if run(&mut after, operation, place, xid, self.failing) {
+            if run(&mut after, operation, place, xid, self.rules) {
                 state[slot].1 = Rc::new(after);
                 self.chosen.push(slot);
                 self.go(state);

@@ -38,6 +38,11 @@ impl Release {
     }
 
     /// Whether every change of a row is in the log.
+    /// Whether a key that a visible row has is refused.
+    pub fn checks_keys(self) -> bool {
+        self != Release::V1_3
+    }
+
     pub fn logs_changes(self) -> bool {
         matches!(self, Release::V1_3 | Release::V1_4)
     }
@@ -426,7 +431,8 @@ impl Server {
                 continue;
             }
             let same = |row: &&Row| self.shows(row) && row.values[at] == *value;
-            if (column.primary_key || column.unique) && table.rows.iter().any(|r| same(&r)) {
+            let is_key = column.primary_key || column.unique;
+            if is_key && self.release.checks_keys() && table.rows.iter().any(|r| same(&r)) {
                 return false;
             }
             if let Some((parent, key)) = &column.foreign_key {

@@ -108,6 +108,43 @@ fn a_key_in_a_row_that_the_run_sees_speaks_against_its_database() {
 }
 
 #[test]
+fn a_key_that_stands_proves_nothing_of_a_release_that_takes_it_again() {
+    let mut server = Server::new(Release::V1_3, &["postgres", "b"]);
+    for (database, n) in [("postgres", 1), ("b", 2)] {
+        server.create(database, "acc", keyed());
+        number(&mut server, database, n);
+    }
+    server.checkpoint();
+    number(&mut server, "postgres", 1);
+    let claims = solve(&server);
+    assert_ne!(claims[0].attributed.confidence, Confidence::Certain);
+    let mut open = claims[0].attributed.candidates.iter();
+    let own = open.find(|c| c.database.as_deref() == Some("postgres"));
+    assert_eq!(own.unwrap().ruled_out, None);
+}
+
+#[test]
+fn a_number_of_another_scale_is_the_key_that_it_equals() {
+    let numeric = |text: &str| Some(Value::Numeric(text.to_owned()));
+    let data_type = DataType::Numeric {
+        precision: 10,
+        scale: 2,
+    };
+    let mut server = Server::new(Release::V1_3, &["postgres", "b"]);
+    for (database, key) in [("postgres", "1.5"), ("b", "1.50")] {
+        server.create(database, "items", vec![column("k", data_type, true)]);
+        let mut refers = column("k", data_type, false);
+        refers.foreign_key = Some(("items".to_owned(), "k".to_owned()));
+        server.create(database, "ref", vec![refers]);
+        assert!(server.insert(database, "items", &[vec![numeric(key)]]));
+    }
+    server.checkpoint();
+    assert!(server.insert("postgres", "ref", &[vec![numeric("1.50")]]));
+    let claims = solve(&server);
+    assert_ne!(claims[0].attributed.confidence, Confidence::Certain);
+}
+
+#[test]
 fn databases_that_nothing_tells_apart_share_evenly() {
     let names: Vec<String> = (0..40).map(|n| format!("d{n:02}")).collect();
     let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();

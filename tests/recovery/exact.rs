@@ -7,7 +7,7 @@ use crate::histories::seeds;
 use std::collections::BTreeSet;
 
 use crate::histories::clients::History;
-use crate::histories::search::{Limits, UNNAMED, consistent};
+use crate::histories::search::{Limits, Rules, UNNAMED, consistent};
 use crate::histories::server::Server;
 use crate::histories::solve;
 use crate::histories::spec::Story;
@@ -37,7 +37,10 @@ impl Counts {
         }
         let limits = Limits {
             unnamed: 2,
-            failing: true,
+            rules: Rules {
+                failing: true,
+                keys_are_checked: server.release.checks_keys(),
+            },
             steps: 200_000,
             found: usize::MAX,
         };

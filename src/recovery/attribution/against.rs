@@ -4,7 +4,7 @@ use crate::model::{Column, Operation, PackedRow};
 
 use super::bounds::{Bounds, Exists, View};
 use super::facts::Fact;
-use super::problem::{NameId, Proof, Record, Slot, reference_hashes};
+use super::problem::{NameId, Proof, Record, Slot, equals_none, reference_hashes};
 
 impl Bounds<'_, '_> {
     /// The fact that rules a database out, if there is one.
@@ -139,11 +139,12 @@ impl Bounds<'_, '_> {
             return None;
         }
         for (at, (column, value)) in view.columns.iter().zip(row.values()).enumerate() {
-            if value.is_null() {
+            if equals_none(&value) {
                 continue;
             }
             let hash = record.values.get(at).copied().unwrap_or_default();
-            if column.is_key() && self.key_is_taken(record, slot, view, at, hash) {
+            let is_checked = column.is_key() && self.problem.keys_are_checked;
+            if is_checked && self.key_is_taken(record, slot, view, at, hash) {
                 return Some(Fact::KeyTaken);
             }
             if let Some(key) = &column.foreign_key {

@@ -4,7 +4,7 @@ use crate::model::{Column, Operation, PackedRow};
 
 use super::facts::Fact;
 use super::horizon::Horizon;
-use super::problem::{Problem, Record, reference_hashes};
+use super::problem::{Problem, Record, equals_none, reference_hashes};
 use super::state::Database;
 use super::table::{Key, Table};
 
@@ -99,7 +99,7 @@ impl Lookup<'_, '_> {
         let definitions = columns.list.iter().zip(&columns.ids);
         for (((column, id), value), hash) in definitions.zip(row.values()).zip(record.values.iter())
         {
-            if value.is_null() {
+            if equals_none(&value) {
                 continue;
             }
             let seen = (self.problem, self.horizon);
@@ -109,7 +109,8 @@ impl Lookup<'_, '_> {
                 value: *hash,
                 before: keys_before,
             };
-            if column.is_key() && table.shows(seen, own, false) {
+            let is_checked = column.is_key() && self.problem.keys_are_checked;
+            if is_checked && table.shows(seen, own, false) {
                 return Some(Fact::KeyTaken);
             }
             let Some(key) = &column.foreign_key else {

@@ -32,7 +32,7 @@ use super::check::Lookup;
 use super::columns::{Columns, counts_up};
 use super::problem::{Proof, Record, number};
 use super::state::Database;
-use super::table::Table;
+use super::table::{Key, Table};
 
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
 const FAILED: f64 = -4.0;
@@ -48,6 +48,9 @@ pub(super) const UNLOGGED: f64 = -8.0;
 /// A key that a row holds which can have been deleted or undone without a
 /// record: people enter again what they had deleted.
 pub(super) const VANISHED: f64 = -2.0;
+/// A key that a visible row has, where the server does not look: as often as
+/// scripts are run twice.
+const KEY_AGAIN: f64 = -4.0;
 /// A record that fits nowhere: kept out, so that the others are still decided.
 pub(super) const NOWHERE: f64 = -40.0;
 
@@ -139,12 +142,25 @@ pub(super) fn insert(
     let Some(columns) = table.columns() else {
         return;
     };
-    for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(row.values()) {
+    let hashes = record.values.iter();
+    let named = columns.list.iter().zip(&columns.ids);
+    for (((column, id), value), hash) in named.zip(row.values()).zip(hashes) {
         if value.is_null() {
             if !column.nullable {
                 clues.push(("null-refused", NULL_REFUSED));
             }
             continue;
+        }
+        if column.is_key() && !lookup.problem.keys_are_checked {
+            let own = Key {
+                transaction: record.transaction,
+                column: *id,
+                value: *hash,
+                before: u32::MAX,
+            };
+            if table.shows((lookup.problem, lookup.horizon), own, false) {
+                clues.push(("key-again", KEY_AGAIN));
+            }
         }
         if column.data_type.is_serial() {
             if let Some(next) = table.sequence(*id) {

@@ -109,6 +109,8 @@ pub(super) struct Problem<'w> {
     ids: HashMap<String, NameId>,
     /// The hash of Null.
     pub null: u64,
+    /// Whether the server refuses a key that a visible row has: 1.3 takes it.
+    pub keys_are_checked: bool,
     /// The records, in log order.
     pub records: Vec<Record<'w>>,
 }
@@ -179,6 +181,7 @@ impl<'w> Problem<'w> {
             names: interner.names,
             ids: interner.ids,
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
+            keys_are_checked: snapshot.family != Family::V1_3,
             records,
         }
     }
@@ -241,11 +244,37 @@ pub(super) fn index(n: u32) -> usize {
 }
 
 /// The hash by which values are compared: of the tag and the value, as the
-/// server's keys compare them.
+/// server's keys compare them. Numbers are compared by value: 1.50 is 1.5, and 0
+/// has no sign.
 pub(super) fn hash(bytes: &mut ByteWriter, value: &ValueRef<'_>) -> u64 {
     bytes.clear();
-    encode_value(bytes, value);
+    let compared = match *value {
+        ValueRef::Numeric(text) => ValueRef::Numeric(plain_decimal(text)),
+        ValueRef::Real(0.0) => ValueRef::Real(0.0),
+        other => other,
+    };
+    encode_value(bytes, &compared);
     xxh3_64(bytes.as_slice())
+}
+
+/// A decimal number without zeros at its end, and without the sign of a zero.
+fn plain_decimal(text: &str) -> &str {
+    let short = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => text,
+    };
+    match short.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+        true => short,
+        false => "0",
+    }
+}
+
+/// Whether a value equals none, itself included, so that no key is taken by it.
+pub(super) fn equals_none(value: &ValueRef<'_>) -> bool {
+    match value {
+        ValueRef::Real(number) => number.is_nan(),
+        other => other.is_null(),
+    }
 }
 
 /// The hashes under which a referenced key may stand: the tag of a literal
@@ -410,5 +439,29 @@ fn level_of_run<'o>(family: Family, mut run: impl Iterator<Item = &'o Operation>
     match run.any(|operation| matches!(operation, Operation::CreateTable { .. })) {
         true => Proof::Schemas,
         false => Proof::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_by_value() {
+        let numeric = |text| hash(&mut ByteWriter::new(), &ValueRef::Numeric(text));
+        for equal in [
+            ["1.5", "1.50"],
+            ["0", "-0.00"],
+            ["10", "10.000"],
+            ["-3.10", "-3.1"],
+        ] {
+            assert_eq!(numeric(equal[0]), numeric(equal[1]), "{equal:?}");
+        }
+        for other in [["10", "1"], ["100", "10.0"], ["-1.5", "1.5"]] {
+            assert_ne!(numeric(other[0]), numeric(other[1]), "{other:?}");
+        }
+        let real = |number| hash(&mut ByteWriter::new(), &ValueRef::Real(number));
+        assert_eq!(real(0.0), real(-0.0));
+        assert!(equals_none(&ValueRef::Real(f64::NAN)) && !equals_none(&ValueRef::Real(1.0)));
     }
 }

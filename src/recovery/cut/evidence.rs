@@ -151,7 +151,8 @@ impl Evidence {
             // Fewer records than a checkpoint takes: only a start of the server
             // can have written the snapshot after them. Rows that come back, by
             // UPDATE or into another database, are ordinary and prove nothing.
-            let proven = self.proven > 0 && (logs_changes || family == Family::V1_3);
+            // 1.3 takes a key again.
+            let proven = self.proven > 0 && logs_changes && family != Family::V1_3;
             if proven && absent == 0 && opened_last(wal) {
                 return Split::After;
             }
