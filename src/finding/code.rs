@@ -79,7 +79,7 @@ codes! {
         "The bytes are damaged or forged; restore the file from a backup.";
     BadArity "bad-arity" Error
         "A row has another number of values than its table has columns."
-        "The bytes are damaged; restore the file from a backup.";
+        "The bytes are damaged, or a server since 1.5 took an INSERT of too many values: `upgrade --salvage` keeps all other rows.";
 
     // The directory.
     NoSnapshot "no-snapshot" Error
@@ -152,6 +152,9 @@ codes! {
     UnloggedRows "unlogged-rows" Warning
         "Transactions ran whose statements are never logged; what they did since the last checkpoint is in no file."
         "Compare with what the application knows; the rows cannot be recovered from this directory.";
+    ExtraValues "extra-values" Warning
+        "An INSERT has more values than its table has columns: servers since 1.5 keep the row and show its first values, earlier ones refuse it."
+        "Compare with what the application knows; `rustdb-inspect wal --explain RECORD` shows all values.";
     FailedStatement "failed-statement" Info
         "A logged statement had failed after logging and has no effect."
         "Nothing to do.";

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::finding::{Code, Finding, Severity};
+use crate::codec::pack_row;
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::legacy::WalRecord;
 use crate::model::Operation;
 use crate::report::Report;
@@ -55,6 +56,7 @@ pub(super) struct Applying<'a> {
     shifts: Shifts,
     /// The first record whose row index may count rows that nobody logged.
     unlogged_from: usize,
+    wide_rows_land: bool,
     set_aside: Vec<SetAside>,
     applied: Vec<Applied>,
 }
@@ -87,6 +89,7 @@ impl<'a> Applying<'a> {
             left_out: false,
             shifts: Shifts::default(),
             unlogged_from: usize::MAX,
+            wide_rows_land: false,
             set_aside: Vec::new(),
             applied: Vec::new(),
         }
@@ -95,6 +98,11 @@ impl<'a> Applying<'a> {
     /// Says what is known of transactions beside the tail.
     pub(super) fn transactions(&mut self, transactions: Option<Transactions>) {
         self.unlogged_from = transactions.map_or(usize::MAX, |found| found.from);
+    }
+
+    /// Says whether the server can have kept rows of more values than columns.
+    pub(super) fn wide_rows_land(&mut self, wide_rows_land: bool) {
+        self.wide_rows_land = wide_rows_land;
     }
 
     /// The records that were set aside, and those that were applied, in log
@@ -170,6 +178,12 @@ impl<'a> Applying<'a> {
                 return;
             }
         };
+        let narrowed = self.narrowed(database, &record.operation);
+        if let (Some(_), Some(row)) = (&narrowed, record.operation.pushed_row()) {
+            let values = counted(row.arity(), "value");
+            self.report.add(finding(Code::ExtraValues).detail(values));
+        }
+        let realigned = realigned.or(narrowed);
         let xmax = self.runs.at(attributed.record).max_xmin;
         let operation = realigned.as_ref().unwrap_or(operation);
         match self.overlay.apply(database, operation, xmax) {
@@ -207,6 +221,24 @@ impl<'a> Applying<'a> {
                 self.aside_and_taint(attributed, record, finding.detail(reason));
             }
         }
+    }
+
+    /// An INSERT of more values than columns as servers since 1.5 show its row: the
+    /// first values.
+    fn narrowed(&self, database: usize, operation: &Operation) -> Option<Operation> {
+        let Operation::Insert { table, row } = operation else {
+            return None;
+        };
+        let state = self.overlay.table(database, table)?.state();
+        let columns = state.schema.columns.len();
+        (self.wide_rows_land && row.arity() > columns).then(|| Operation::Insert {
+            table: table.clone(),
+            row: pack_row(
+                row.values().take(columns).collect::<Vec<_>>(),
+                row.xmin,
+                row.xmax,
+            ),
+        })
     }
 
     /// What a record means where rows that nobody logged may stand before the

@@ -67,7 +67,10 @@ impl Recovery {
                 "transaction ids rose from {} to {} after the last checkpoint",
                 transactions.before, transactions.after
             )));
-        } else if let Some(last) = runs.began_before(&legacy.wal, &cut.tail) {
+        } else if let Some(last) = runs
+            .began_before(&legacy.wal, &cut.tail)
+            .filter(|_| !legacy.family.has_roles())
+        {
             report.add(Finding::new(Code::UnloggedRows).detail(format!(
                 "a transaction began before the last checkpoint (transaction ids had risen to {last}): whether it had ended by then is in no file"
             )));
@@ -120,6 +123,7 @@ impl Recovery {
         }
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
+        applying.wide_rows_land(legacy.wal.can_keep_wide_rows(legacy.family));
         let tail = (&mut attribution, ground.cut.first_tail);
         let (rest, applied) = apply(legacy, applying, tail, &|| ground.snapshot.go_on())?;
         set_aside.extend(rest);

@@ -409,11 +409,15 @@ impl Server {
         for row in &ready {
             self.append(database, Operation::Insert(name.to_owned(), row.clone()));
         }
+        let keeps_wide_rows = matches!(self.release, Release::V1_5 | Release::V1_10);
         let table = self.table_mut(database, name).unwrap();
-        for row in ready {
-            if row.values.len() != table.columns.len() {
+        for mut row in ready {
+            let wide = row.values.len() > table.columns.len();
+            if row.values.len() != table.columns.len() && !(wide && keeps_wide_rows) {
                 return false;
             }
+            // It keeps them all, and shows the first ones.
+            row.values.truncate(table.columns.len());
             for (column, value) in table.columns.iter().zip(&row.values) {
                 if let (DataType::Serial, Some(n)) = (column.data_type, value.number()) {
                     let next = table.sequences.get_mut(&column.name).unwrap();

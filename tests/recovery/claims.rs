@@ -124,6 +124,36 @@ fn a_key_that_stands_proves_nothing_of_a_release_that_takes_it_again() {
 }
 
 #[test]
+fn a_row_of_too_many_values_is_kept_where_the_server_can_have_kept_it_and_told() {
+    for (release, family) in [(Release::V1_5, Family::V1_4), (Release::V1_3, Family::V1_3)] {
+        let mut server = Server::new(release, &["postgres"]);
+        server.create("postgres", "acc", keyed());
+        server.checkpoint();
+        number(&mut server, "postgres", 1);
+        let wide = vec![Some(Value::literal(2)), text("shown"), text("more")];
+        let kept = server.insert("postgres", "acc", &[wide]);
+        assert_eq!(kept, release == Release::V1_5);
+        let dir = tempfile::tempdir().unwrap();
+        histories::write(&server, dir.path());
+        let legacy = LegacyDir::read(dir.path(), Some(family)).unwrap();
+        let recovery = Recovery::plan(&legacy, &Request::default()).unwrap();
+        let rows = recovery
+            .overlay
+            .table(0, "acc")
+            .unwrap()
+            .state()
+            .row_count();
+        assert_eq!(
+            rows,
+            server.kept()[&("postgres".into(), "acc".into())].len() as u64
+        );
+        let mut found = recovery.report.findings().iter();
+        let told = found.any(|f| f.code == Code::ExtraValues && f.table.as_deref() == Some("acc"));
+        assert_eq!(told, kept);
+    }
+}
+
+#[test]
 fn a_number_of_another_scale_is_the_key_that_it_equals() {
     let numeric = |text: &str| Some(Value::Numeric(text.to_owned()));
     let data_type = DataType::Numeric {

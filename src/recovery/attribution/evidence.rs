@@ -36,7 +36,8 @@ use super::table::{Key, Table};
 
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
 const FAILED: f64 = -4.0;
-/// An INSERT of another arity, which failed after it was logged.
+/// An INSERT of another arity, which failed after it was logged, or since 1.5 of
+/// too many values, which did not.
 pub(super) const FAILED_INSERT: f64 = -7.0;
 /// A database that was created after the last checkpoint: its first table.
 const NEW_DATABASE: f64 = -6.0;
@@ -142,6 +143,9 @@ pub(super) fn insert(
     let Some(columns) = table.columns() else {
         return;
     };
+    if row.arity() > columns.list.len() {
+        clues.push(("extra-values", FAILED_INSERT));
+    }
     let hashes = record.values.iter();
     let named = columns.list.iter().zip(&columns.ids);
     for (((column, id), value), hash) in named.zip(row.values()).zip(hashes) {

@@ -111,6 +111,8 @@ pub(super) struct Problem<'w> {
     pub null: u64,
     /// Whether the server refuses a key that a visible row has: 1.3 takes it.
     pub keys_are_checked: bool,
+    /// Whether the server can have kept a row of more values than columns.
+    pub wide_rows_land: bool,
     /// The records, in log order.
     pub records: Vec<Record<'w>>,
 }
@@ -182,6 +184,7 @@ impl<'w> Problem<'w> {
             ids: interner.ids,
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             keys_are_checked: snapshot.family != Family::V1_3,
+            wide_rows_land: wal.can_keep_wide_rows(snapshot.family),
             records,
         }
     }
