@@ -53,6 +53,10 @@ fn rows(count: i64) -> Vec<Row> {
 }
 
 pub fn directory(layout: Layout) -> TempDir {
+    directory_of(layout, 7)
+}
+
+fn directory_of(layout: Layout, cluster_id: u128) -> TempDir {
     let table = |name: &str| {
         let columns = vec![
             Column::key("id", DataType::Integer),
@@ -75,7 +79,7 @@ pub fn directory(layout: Layout) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let origin = Origin {
         family: "1.4".into(),
-        cluster_id: 7,
+        cluster_id,
     };
     create(dir.path(), layout, &catalog, &rows, &origin).unwrap();
     dir
@@ -274,6 +278,22 @@ fn a_lost_database_hides_no_other() {
         let mut left = truth();
         left.remove(&("blog".into(), "posts".into()));
         assert!(found == left, "{layout}");
+    }
+}
+
+#[test]
+fn catalogs_of_another_directory_count_as_lost() {
+    for layout in Layout::ALL {
+        for other in Layout::ALL {
+            let (dir, stray) = (directory(layout), directory_of(other, 8));
+            for name in ["control", "global.db", "db_shop/metadata.db"] {
+                let path = dir.path().join(name);
+                let own = fs::read(&path).unwrap();
+                fs::copy(stray.path().join(name), &path).unwrap();
+                judge(&format!("{layout}: {name} of {other}"), dir.path(), 0);
+                fs::write(&path, own).unwrap();
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::engine::pages::sealed::{self, KIND_GLOBAL, KIND_METADATA};
 use crate::engine::store::catalog_file::{Global, Metadata};
 use crate::engine::store::control::{self, Control, ControlFile, Origin};
 use crate::engine::store::descriptor::{self, Descriptor};
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, EntryKind};
 use crate::finding::Code;
 use crate::report::Report;
@@ -41,7 +41,15 @@ pub(super) fn find_control(
         wrong = file.damages(&path);
         Ok(file.current().cloned().map_err(Clone::clone)?)
     });
+    let stated = Stated::by_catalogs(disk, dir)?;
     let damage = match or_damage(read, &path)? {
+        Ok(control) if stated.is_stray(control.origin.cluster_id) => Box::new(Damage {
+            file: path.clone(),
+            offset: 0,
+            code: Code::ForeignFile,
+            found: format!("cluster {:032x}", control.origin.cluster_id),
+            expected: "the cluster that the catalogs and tables are of".into(),
+        }),
         Ok(control) => {
             let what = "it may have said more of the log, of which nothing else would know";
             let lost = wrong
@@ -55,42 +63,12 @@ pub(super) fn find_control(
         }
         Err(damage) => damage,
     };
-    // Copies of files of another directory may lie about: most files are right.
-    let mut seen: BTreeMap<(u128, u8, u32, String), u64> = BTreeMap::new();
-    let mut clusters: BTreeMap<u128, u64> = BTreeMap::new();
-    if let Ok((seal, _)) =
-        sealed::read_any::<Global<'static>>(disk, &dir.join(GLOBAL_NAME), KIND_GLOBAL)
-    {
-        *clusters.entry(seal.cluster_id).or_default() += 1;
-    }
-    for database in database_dirs(disk, dir)? {
-        let metadata = database.join(METADATA_NAME);
-        if let Ok((seal, _)) = sealed::read_any::<Metadata<'static>>(disk, &metadata, KIND_METADATA)
-        {
-            *clusters.entry(seal.cluster_id).or_default() += 1;
-        }
-        for path in descriptors_in(disk, &database)? {
-            if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)? {
-                let Descriptor {
-                    layout,
-                    pages_per_file,
-                    family,
-                    ..
-                } = found.document;
-                let key = (
-                    found.owner.cluster_id,
-                    layout,
-                    pages_per_file,
-                    family.into_owned(),
-                );
-                *seen.entry(key).or_default() += 1;
-            }
-        }
-    }
-    if seen.is_empty() && clusters.is_empty() {
-        clusters = stated_clusters(disk, dir)?;
-    }
-    let most = seen.into_iter().max_by_key(|(_, count)| *count);
+    let Stated { tables, clusters } = stated;
+    let clusters = match tables.is_empty() && clusters.is_empty() {
+        true => stated_clusters(disk, dir)?,
+        false => clusters,
+    };
+    let most = tables.into_iter().max_by_key(|(_, count)| *count);
     let (cluster_id, shape, family) = match most {
         Some(((cluster_id, layout, pages, family), _)) => {
             let shape = Layout::from_tag(layout).and_then(|layout| Shape::new(layout, pages));
@@ -117,6 +95,63 @@ pub(super) fn find_control(
         control: Control::new(shape, &origin),
         is_known: false,
     })
+}
+
+/// Whose the catalogs and the descriptors of tables say they are, each with how
+/// often: copies of files of another directory may lie about, and most files are
+/// right.
+struct Stated {
+    /// The cluster, layout, pages a file and family of descriptors.
+    tables: BTreeMap<(u128, u8, u32, String), u64>,
+    /// The cluster of catalogs.
+    clusters: BTreeMap<u128, u64>,
+}
+
+impl Stated {
+    fn by_catalogs(disk: &dyn Disk, dir: &Path) -> Result<Self> {
+        let mut stated = Stated {
+            tables: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+        };
+        if let Ok((seal, _)) =
+            sealed::read_any::<Global<'static>>(disk, &dir.join(GLOBAL_NAME), KIND_GLOBAL)
+        {
+            *stated.clusters.entry(seal.cluster_id).or_default() += 1;
+        }
+        for database in database_dirs(disk, dir)? {
+            let metadata = database.join(METADATA_NAME);
+            if let Ok((seal, _)) =
+                sealed::read_any::<Metadata<'static>>(disk, &metadata, KIND_METADATA)
+            {
+                *stated.clusters.entry(seal.cluster_id).or_default() += 1;
+            }
+            for path in descriptors_in(disk, &database)? {
+                if let Ok(found) = or_damage(descriptor::read_any(disk, &path), &path)? {
+                    let Descriptor {
+                        layout,
+                        pages_per_file,
+                        family,
+                        ..
+                    } = found.document;
+                    let key = (
+                        found.owner.cluster_id,
+                        layout,
+                        pages_per_file,
+                        family.into_owned(),
+                    );
+                    *stated.tables.entry(key).or_default() += 1;
+                }
+            }
+        }
+        Ok(stated)
+    }
+
+    /// Whether all of them are of other clusters.
+    fn is_stray(&self, cluster_id: u128) -> bool {
+        let of_tables = self.tables.keys().map(|(cluster, ..)| *cluster);
+        let mut all = of_tables.chain(self.clusters.keys().copied()).peekable();
+        all.peek().is_some() && all.all(|cluster| cluster != cluster_id)
+    }
 }
 
 /// Whose the files of tables and of the log say they are, each with how often:
