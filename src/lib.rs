@@ -66,8 +66,8 @@
 //! assert_eq!(report.outcome, Outcome::Done);
 //!
 //! let store = LiveStore::open(&target, StoreOptions::default())?;
-//! let samples = store.table("lab", "samples").unwrap();
-//! let (_, row) = samples.read().find(&ValueRef::Char("B2    "))?.unwrap();
+//! let samples = store.table("lab", "samples")?;
+//! let (_, row) = samples.find(&ValueRef::Char("B2    "))?.unwrap();
 //! assert_eq!(row.values[2], Value::Numeric("2.5".into()));
 //! # Ok(())
 //! # }
@@ -75,6 +75,11 @@
 //!
 //! [`engine::Store`] opens such a directory for reading alone, and
 //! [`engine::LiveStore`] shows how to write.
+//!
+//! # Features
+//!
+//! Without default features this is a library alone, without the programs and what
+//! they need: `default-features = false`.
 //!
 //! # Stability
 //!
@@ -98,6 +103,7 @@
 //! The on-disk formats, read and written, are described byte by byte in
 //! `man/rustdb-format.5`; comments name its sections.
 
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod codec;
 pub mod commands;
@@ -109,6 +115,7 @@ pub mod legacy;
 pub mod model;
 pub mod postgres;
 pub mod recovery;
+#[cfg(feature = "cli")]
 pub mod render;
 pub mod report;
 pub mod work;

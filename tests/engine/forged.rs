@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustdb_migrate::commands::OpenOptions;
 use rustdb_migrate::commands::convert::Numeric;
 use rustdb_migrate::commands::upgrade::{Target, UpgradeOptions, upgrade};
-use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions};
+use rustdb_migrate::engine::{Durability, Layout, Level, LiveStore, Store, StoreOptions};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
@@ -304,11 +304,12 @@ fn control_slots_that_no_writer_produces_are_refused() {
 fn records_that_change_what_is_not_there_are_refused() {
     for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
         let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let of = store.table("d", "t").unwrap();
-        store.insert(&of, &[ValueRef::Integer(2)], 2).unwrap();
-        store.sync().unwrap();
-        drop((of, store));
+        let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let of = store.table("d", "t").unwrap().id();
+        let mut tx = store.begin().unwrap();
+        tx.insert(of, &[ValueRef::Integer(2)]).unwrap();
+        tx.commit(Durability::Sync).unwrap();
+        drop(store);
         assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
         let mut entries = fs::read_dir(dir.path().join("wal")).unwrap();
         let segment = entries.next().unwrap().unwrap().path();

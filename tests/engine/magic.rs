@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use rustdb_migrate::engine::{Layout, LiveStore, StoreOptions};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, StoreOptions};
 use rustdb_migrate::model::{Value, ValueRef};
 
 use crate::sample::{files_below, one_table, row};
@@ -19,9 +19,11 @@ fn file_knows_every_file_of_a_directory() {
     for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
         let wide = Value::Text("w".repeat(9000));
         let dir = one_table(layout, vec![row(vec![Value::Null]), row(vec![wide])]);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let table = store.table("d", "t").unwrap();
-        store.insert(&table, &[ValueRef::Integer(1)], 1).unwrap();
+        let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let table = store.table("d", "t").unwrap().id();
+        let mut tx = store.begin().unwrap();
+        tx.insert(table, &[ValueRef::Integer(1)]).unwrap();
+        tx.commit(Durability::Sync).unwrap();
         store.checkpoint().unwrap();
         drop(store);
         let files = files_below(dir.path());

@@ -263,10 +263,23 @@ fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
         origin(),
         "a name stands twice",
     );
-    let mut wider = full_catalog.clone();
+}
+
+#[test]
+fn a_row_of_another_number_of_values_is_refused_and_leaves_no_control_file() {
+    let (mut wider, rows) = full();
     wider.databases[1].tables[0] = table("none", 1);
-    let expected = "has 0 values, expected 1";
-    usage(&wider, Layout::PerTable, &full_rows, origin(), expected);
+    let dir = tempfile::tempdir().unwrap();
+    let error = create(dir.path(), Layout::PerTable, &wider, &rows, &origin()).unwrap_err();
+    let (found, expected) = match &error {
+        Error::WrongArity {
+            found, expected, ..
+        } => (*found, *expected),
+        other => panic!("{other}"),
+    };
+    assert_eq!((found, expected), (0, 1));
+    assert_eq!(error.class(), Class::CannotRun);
+    assert!(!Store::is_one(dir.path()));
 }
 
 #[test]

@@ -12,6 +12,8 @@
 mod crashes;
 mod damage;
 mod independent;
+mod interface;
+mod kills;
 mod large;
 mod many;
 mod model;

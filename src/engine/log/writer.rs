@@ -90,7 +90,7 @@ impl LogWriter {
     /// [`sync`](Self::sync).
     ///
     /// # Errors
-    /// `Usage` for a payload that is too long; I/O errors.
+    /// `Internal` for a payload that is too long; I/O errors.
     pub(in crate::engine) fn append(&mut self, owner: Owner, entry: &Entry) -> Result<Lsn> {
         if self.segment.is_none() || self.segment_len() >= SEGMENT_LEN {
             self.start_segment()?;
@@ -104,7 +104,7 @@ impl LogWriter {
         };
         let before = self.buffer.len();
         record::encode(&mut self.buffer, &place, entry)
-            .map_err(|len| Error::Usage(format!("a record of {len} bytes for the log")))?;
+            .map_err(|len| Error::Internal(format!("a record of {len} bytes for the log")))?;
         self.end.last = self.end.at;
         self.end.at.0 += (self.buffer.len() - before) as u64;
         if self.buffer.len() >= BUFFER_LEN {
@@ -203,7 +203,11 @@ impl LogWriter {
         start.map_or(0, |start| self.end.at.0.saturating_sub(start))
     }
 
-    fn flush(&mut self) -> Result<()> {
+    /// Writes every record out, so that it can be read.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(in crate::engine) fn flush(&mut self) -> Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }

@@ -198,7 +198,7 @@ pub(in crate::engine) fn read_twice<T: DeserializeOwned>(
             }
         }
     }
-    let damage = first_damage.ok_or_else(|| Error::Usage("internal: no copy".into()))?;
+    let damage = first_damage.ok_or_else(|| Error::Internal("no copy".into()))?;
     Err(damage.into())
 }
 

@@ -63,7 +63,7 @@ impl EncodedRows {
         for row in batch.rows() {
             table.check_arity(self.rows.len() as u64, row.arity())?;
             let encoded = encode_row(&mut self.bytes, &row, key).ok_or_else(|| {
-                Error::Usage("internal: bytes that are no plain row were passed on".into())
+                Error::Internal("bytes that are no plain row were passed on".into())
             })?;
             if key.is_some() {
                 let key = key_digest(self.bytes(encoded.start, encoded.end));

@@ -37,6 +37,14 @@ pub(in crate::engine) struct Global<'a> {
     /// Files that hold what no table does; not there without them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Beside>,
+    /// The highest number that a transaction in place had; not there before the
+    /// first one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_transaction: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One database of a directory.
@@ -108,6 +116,7 @@ impl<'a> Global<'a> {
             users: Cow::Borrowed(&catalog.users),
             roles: Cow::Borrowed(&catalog.roles),
             beside: Vec::new(),
+            last_transaction: 0,
         };
         global.unique().map_err(|what| twice(what, "directory"))?;
         Ok(global)

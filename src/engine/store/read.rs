@@ -21,7 +21,7 @@ use crate::engine::pages::sealed;
 use crate::engine::rows::block::WholeRow;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{
-    Access, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
+    Access, BlockCache, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
 };
 use crate::error::{Damage, Error, Result, is_missing};
 use crate::file::{DataDisk, Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceFile};
@@ -31,6 +31,8 @@ use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
 const REPLAY_POOL_PAGES: usize = 256;
+/// Bytes of blocks that replay may cache.
+const REPLAY_BLOCK_LEN: usize = 2 << 20;
 
 /// A read-only view of a directory of ours, as it was after its last change:
 /// what the log has beyond the files is applied in memory.
@@ -233,6 +235,7 @@ impl Store {
     ) -> Result<()> {
         let access = Access {
             pool: Arc::new(BufferPool::new(REPLAY_POOL_PAGES)),
+            blocks: Arc::new(BlockCache::new(REPLAY_BLOCK_LEN)),
             write: false,
         };
         let (tables, catalog, files) = (&mut self.tables, &mut self.catalog, &self.files);
@@ -381,10 +384,8 @@ impl Store {
     }
 
     fn known(&self, database: usize, table: usize) -> Result<&StoredTable> {
-        self.table(database, table).ok_or_else(|| {
-            let what = format!("internal: no table {table} in database {database}");
-            Error::Usage(what)
-        })
+        self.table(database, table)
+            .ok_or_else(|| Error::Internal(format!("no table {table} in database {database}")))
     }
 }
 
@@ -424,7 +425,7 @@ impl Overlay {
                     None => sequences.push((column, next)),
                 }
             }
-            Entry::Change(_) | Entry::Commit { .. } => {}
+            Entry::Change(_) | Entry::Commit { .. } | Entry::Group(_) => {}
         }
     }
 

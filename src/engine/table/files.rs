@@ -54,6 +54,15 @@ pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
         Ok(present)
     }
 
+    /// Removes new files that a checkpoint left which never came to count.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn tidy(&self, table: &TablePlace) -> Result<()> {
+        let _ = table;
+        Ok(())
+    }
+
     /// Starts a new table; its writer may use so many threads.
     fn start<'t>(
         &self,

@@ -117,7 +117,7 @@ impl TreeWriter {
                 return Ok(());
             }
             let path = self.place.path.display();
-            return Err(Error::Usage(format!("internal: {path}: entries fall")));
+            return Err(Error::Internal(format!("{path}: entries fall")));
         }
         self.last = Some(entry);
         self.entry_count += 1;

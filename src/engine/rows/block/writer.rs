@@ -121,11 +121,11 @@ impl<'t, H: Head> BlockWriter<'t, H> {
         if len <= H::MAX_SHARED_LEN || len as u64 <= H::MAX_ROW_LEN {
             return Ok(());
         }
-        Err(Error::Usage(format!(
-            "a row for {} takes {len} bytes, expected at most {}",
-            self.path.display(),
-            H::MAX_ROW_LEN
-        )))
+        Err(Error::RowTooLong {
+            table: self.path.display().to_string(),
+            len: len as u64,
+            most: H::MAX_ROW_LEN,
+        })
     }
 
     /// Ends the block under construction, so that the blocks are complete.

@@ -42,6 +42,8 @@ pub(in crate::engine) fn rebuild_catalogs(recovered: &Recovered, dir: &Path) -> 
             users: Cow::Owned(Vec::new()),
             roles: Cow::Owned(Vec::new()),
             beside: Beside::all(disk, dir, &[QUARANTINE_NAME, ATTRIBUTION_NAME])?,
+            // What the rows say is as good: no transaction is numbered by it.
+            last_transaction: 0,
         };
         global.write(disk, dir, cluster.id)?;
         durable(disk, &path)?;
