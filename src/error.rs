@@ -115,6 +115,14 @@ pub enum Error {
         /// Most that a row has.
         most: u64,
     },
+    /// More of something than its files can hold.
+    #[error("{what}: at most {most} can be")]
+    LimitReached {
+        /// Of what.
+        what: String,
+        /// How many can be.
+        most: u64,
+    },
     /// A sequence has given out its last value.
     #[error("table {table}: the sequence of column {column} is at its last value")]
     SequenceEnded {

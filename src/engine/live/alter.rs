@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::keys::{Age, KeyCheck, index_key};
-use super::schema::{ids, next_id};
 use super::table_slot::TableId;
 use super::transaction::Transaction;
 use crate::codec::RowBuffer;
@@ -36,8 +35,9 @@ impl Transaction<'_> {
         if schema.name != table {
             found.check_free(&schema.name)?;
         }
-        let owner = found.owner(next_id(ids(found))?);
-        let old = found.owner(ids(found).nth(at).unwrap_or_default());
+        let owner = found.owner(found.metadata.next_id()?);
+        let old = found.metadata.tables.get(at);
+        let old = found.owner(old.map(|entry| entry.id).unwrap_or_default());
         let home = self.home(found, owner, &schema);
         let place = self.store.staging_place(&home)?;
         let written = self.write_altered(old, &place, &schema, &mut change);

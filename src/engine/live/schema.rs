@@ -24,7 +24,7 @@ impl Transaction<'_> {
         if self.store.catalog.database(name).is_ok() {
             return Err(taken("database", name));
         }
-        let id = next_id(self.store.catalog.databases.iter().map(|db| db.id))?;
+        let id = self.store.catalog.global.next_id()?;
         self.catalog_change().note_database(id);
         let dir = database_dir(&self.store.root, name, id);
         let name = name.to_owned();
@@ -36,6 +36,7 @@ impl Transaction<'_> {
         let metadata = Metadata {
             name: Cow::Owned(name),
             tables: Vec::new(),
+            next_table: 0,
             enums: Cow::Owned(Vec::new()),
             views: Cow::Owned(Vec::new()),
             table_grants: Cow::Owned(Vec::new()),
@@ -57,7 +58,7 @@ impl Transaction<'_> {
         owners.into_iter().for_each(|owner| self.remove(owner));
         let catalog = &mut self.store.catalog;
         catalog.databases.retain(|db| db.id != id);
-        catalog.global.databases.retain(|db| db.id != id);
+        catalog.global.remove(id);
         Ok(())
     }
 
@@ -69,7 +70,7 @@ impl Transaction<'_> {
         self.check()?;
         let database = self.store.catalog.database(database)?;
         database.check_free(&table.name)?;
-        let owner = database.owner(next_id(ids(database))?);
+        let owner = database.owner(database.metadata.next_id()?);
         let home = self.home(database, owner, &table);
         let place = self.store.staging_place(&home)?;
         let files = &self.store.files;
@@ -106,7 +107,7 @@ impl Transaction<'_> {
         let (id, at) = (found.id, found.position(table)?);
         self.catalog_change().note_database(id);
         let database = self.store.catalog.database_mut(database)?;
-        let entry = database.metadata.tables.remove(at);
+        let entry = database.metadata.remove(at);
         let owner = database.owner(entry.id);
         self.remove(owner);
         Ok(())
@@ -219,19 +220,4 @@ fn check_distinct<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Re
         }
     }
     Ok(())
-}
-
-/// The ids of the tables of a database.
-pub(super) fn ids(database: &LiveDatabase) -> impl Iterator<Item = u32> {
-    database.metadata.tables.iter().map(|entry| entry.id)
-}
-
-/// An id above all others.
-///
-/// # Errors
-/// `Usage` when none is left.
-pub(super) fn next_id(ids: impl Iterator<Item = u32>) -> Result<u32> {
-    let next = ids.max().map_or(Some(0), |id| id.checked_add(1));
-    let id = next.filter(|id| *id != u32::MAX);
-    id.ok_or_else(|| Error::Usage("too many ids were given out in this catalog".into()))
 }

@@ -31,7 +31,7 @@ impl Batch {
     /// The changes as records of the log, which state paths below `root`.
     ///
     /// # Errors
-    /// `Usage` for a path that is not below it.
+    /// `Internal` for a path that is not below it.
     pub(in crate::engine) fn into_entries(self, root: &Path) -> Result<Vec<Entry>> {
         let below = |path: PathBuf| {
             let below = path.strip_prefix(root).map(Path::to_owned);

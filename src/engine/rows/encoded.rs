@@ -53,7 +53,7 @@ impl EncodedRows {
     /// Adds some rows, and the index keys of their values at position `key`.
     ///
     /// # Errors
-    /// `Usage` when a row does not fit the table.
+    /// `WrongArity` when a row does not fit the table.
     pub(in crate::engine) fn add(
         &mut self,
         batch: &RowBatch<'_>,

@@ -27,9 +27,9 @@ use crate::work::{Threads, in_order};
 /// there are. The control file comes last.
 ///
 /// # Errors
-/// `Usage` for options out of range, a catalog with a name twice, or a source
-/// that gives other rows than it announced; what the row streams return; I/O
-/// errors.
+/// `Usage` for options out of range or a directory that is not empty; `NameTaken`
+/// for a catalog with a name twice; `Internal` for a source that gives other rows
+/// than it announced; what the row streams return; I/O errors.
 pub fn create(
     dir: &Path,
     options: impl Into<CreateOptions>,

@@ -317,7 +317,7 @@ impl Store {
     /// nothing was added, changed or compacted since, and nothing is lost.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; when its descriptor cannot be read.
+    /// `Internal` for a table that is not there; when its descriptor cannot be read.
     pub fn is_as_made(&self, database: usize, table: usize) -> Result<bool> {
         let stored = self.known(database, table)?;
         match stored.rows {
@@ -331,7 +331,7 @@ impl Store {
     /// there.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
+    /// `Internal` for a table that is not there; `MissingFile`; I/O errors.
     pub fn files_len(&self, database: usize, table: usize) -> Result<u64> {
         let stored = self.known(database, table)?;
         let disk = &stored.place.disk;
@@ -345,7 +345,7 @@ impl Store {
     /// The files that hold a table; of a damaged one, those that are there.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
+    /// `Internal` for a table that is not there; `MissingFile`; I/O errors.
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
         let stored = self.known(database, table)?;
         let place = &stored.place;
@@ -367,7 +367,7 @@ impl Store {
     /// shown; with values if `with_rows`. Damage is part of what is shown.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; I/O errors.
+    /// `Internal` for a table that is not there; I/O errors.
     pub fn pages(
         &self,
         (database, table): (usize, usize),

@@ -61,7 +61,7 @@ pub(in crate::engine) trait LiveTable: fmt::Debug + Send + Sync {
     /// puts it there, whatever free space maps say.
     ///
     /// # Errors
-    /// `Usage` for bytes that are no such row; damage when it cannot have gone
+    /// `Internal` for bytes that are no such row; damage when it cannot have gone
     /// there; I/O errors.
     fn insert(&mut self, row: &[u8], at: Option<RowId>) -> Result<RowId>;
 

@@ -87,7 +87,7 @@ impl<'t, H: Head> BlockWriter<'t, H> {
     /// from which position in it on.
     ///
     /// # Errors
-    /// `Usage` when a row is too wide; I/O errors; those of `placed`.
+    /// `RowTooLong`; I/O errors; those of `placed`.
     pub(in crate::engine) fn push(
         &mut self,
         rows: &EncodedRows,
