@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, Store, StoreOptions, TableId};
+use rustdb_migrate::engine::{
+    Durability, Layout, LiveStore, Origin, Store, StoreOptions, TableId, Transaction,
+};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::model::{
     DatabaseGrants, Role, RowSource, Table, TableGrants, User, Value, ValueRef,
@@ -50,6 +52,71 @@ fn insert(store: &mut LiveStore, table: TableId, ids: std::ops::Range<i64>, how:
 fn live_count(disk: &SimDisk) -> u64 {
     let store = LiveStore::open_on(&disk.shared(), root(), options()).unwrap();
     store.table("shop", "users").unwrap().live_count()
+}
+
+/// The ids of databases, each with those of its tables, as the catalogs state them.
+fn ids(disk: &SimDisk) -> Vec<(u32, Vec<u32>)> {
+    let document = |path: &Path| -> serde_json::Value {
+        let bytes = &disk.files()[path];
+        serde_json::from_slice(&bytes[44..bytes.len() - 4]).unwrap()
+    };
+    let id = |entry: &serde_json::Value| u32::try_from(entry["id"].as_u64().unwrap()).unwrap();
+    let global = document(&root().join("global.db"));
+    let of_database = |entry: &serde_json::Value| {
+        let dir = format!("db_{}", entry["name"].as_str().unwrap());
+        let metadata = document(&root().join(dir).join("metadata.db"));
+        let tables = metadata["tables"].as_array().unwrap().iter();
+        (id(entry), tables.map(id).collect())
+    };
+    let databases = global["databases"].as_array().unwrap().iter();
+    databases.map(of_database).collect()
+}
+
+#[test]
+fn an_id_is_never_given_out_again() {
+    let disk = SimDisk::new(root());
+    let (mut store, _) = created(&disk, Layout::PerTable);
+    let change = |store: &mut LiveStore, change: &dyn Fn(&mut Transaction<'_>)| {
+        let mut tx = store.begin().unwrap();
+        change(&mut tx);
+        tx.commit(Durability::Sync).unwrap();
+        ids(&disk)
+    };
+    let create = |tx: &mut Transaction<'_>| {
+        tx.create_table("shop", schema("more", true)).unwrap();
+    };
+    let drop_it = |tx: &mut Transaction<'_>| tx.drop_table("shop", "more").unwrap();
+    assert_eq!(change(&mut store, &create), [(0, vec![0, 1])]);
+    change(&mut store, &drop_it);
+    assert_eq!(change(&mut store, &create), [(0, vec![0, 2])]);
+    // Also when the directory is closed and compacted in between.
+    change(&mut store, &drop_it);
+    store.close().unwrap();
+    let mut store = LiveStore::open_on(&disk.shared(), root(), options()).unwrap();
+    store.compact().unwrap();
+    assert_eq!(change(&mut store, &create), [(0, vec![0, 3])]);
+    // Also of one that lived within one transaction.
+    let replaced = change(&mut store, &|tx| {
+        drop_it(tx);
+        create(tx);
+        drop_it(tx);
+        create(tx);
+    });
+    assert_eq!(replaced, [(0, vec![0, 5])]);
+    let altered = change(&mut store, &|tx| {
+        let same = schema("more", true);
+        tx.alter_table("shop", "more", same, |values| values)
+            .unwrap();
+    });
+    assert_eq!(altered, [(0, vec![0, 6])]);
+    change(&mut store, &|tx| tx.drop_database("shop").unwrap());
+    drop(store);
+    let mut store = LiveStore::open_on(&disk.shared(), root(), options()).unwrap();
+    let created = change(&mut store, &|tx| {
+        tx.create_database("shop").unwrap();
+        create(tx);
+    });
+    assert_eq!(created, [(1, vec![0])]);
 }
 
 #[test]
