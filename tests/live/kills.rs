@@ -13,6 +13,7 @@ use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Value, ValueRef};
 
 use crate::random::Random;
+use crate::shared;
 use crate::workload::schema;
 
 /// Where the process that is killed writes.
@@ -107,6 +108,32 @@ fn found(dir: &Path) -> [Vec<i64>; TABLES.len()] {
     })
 }
 
+/// Runs one of the programs below with `dir` until it is killed, after so many
+/// milliseconds; the numbers that stood before or behind `word` in what it said.
+fn run_and_kill(program: &str, dir: &Path, (word, millis): (&str, u64)) -> Vec<i64> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", program, "--ignored", "--nocapture"])
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let word = word.to_owned();
+    let reader = std::thread::spawn(move || {
+        let said = lines.map_while(Result::ok);
+        let numbers = said.filter_map(|line| {
+            let (before, behind) = line.split_once(&word)?;
+            let number = if behind.is_empty() { before } else { behind };
+            number.parse::<i64>().ok()
+        });
+        numbers.collect::<Vec<_>>()
+    });
+    std::thread::sleep(Duration::from_millis(millis));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.join().unwrap()
+}
+
 fn kill(layout: Layout) {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("data");
@@ -126,26 +153,8 @@ fn kill(layout: Layout) {
     let mut random = Random(3);
     let mut committed = BTreeMap::new();
     for kill in 0..KILLS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kills::writes_until_it_is_killed"])
-            .args(["--ignored", "--nocapture"])
-            .env(DIR, &dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let reader = std::thread::spawn(move || {
-            let said = lines.map_while(Result::ok);
-            let keys = said.filter_map(|line| {
-                let (_, key) = line.split_once("committed ")?;
-                key.parse::<i64>().ok()
-            });
-            keys.collect::<Vec<_>>()
-        });
-        std::thread::sleep(Duration::from_millis(150 + random.below(250)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let said = reader.join().unwrap();
+        let heard = ("committed ", 150 + random.below(250));
+        let said = run_and_kill("kills::writes_until_it_is_killed", &dir, heard);
         committed.extend(said.into_iter().map(|key| (key, kill)));
         let [a, b, c] = found(&dir);
         assert!(a == b && b == c, "{layout}: half a transaction");
@@ -163,4 +172,36 @@ fn kill(layout: Layout) {
 #[test]
 fn threads_behind_one_lock_lose_nothing_when_they_are_killed() {
     Layout::ALL.into_iter().for_each(kill);
+}
+
+#[test]
+#[ignore = "is run and killed by another test"]
+fn the_example_runs_until_it_is_killed() {
+    if let Some(dir) = std::env::var_os(DIR) {
+        let store = LiveStore::open(Path::new(&dir), options()).unwrap();
+        shared::run(store, i64::MAX).unwrap();
+    }
+}
+
+#[test]
+fn the_example_of_a_shared_store_loses_nothing_when_it_is_killed() {
+    for layout in Layout::ALL {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("bank");
+        drop(shared::open(&dir, layout).unwrap());
+        let mut random = Random(4);
+        let mut on_disk = 0;
+        for _ in 0..KILLS {
+            let heard = (" transfers are on disk", 100 + random.below(200));
+            let program = "kills::the_example_runs_until_it_is_killed";
+            let said = run_and_kill(program, &dir, heard);
+            on_disk = said.into_iter().fold(on_disk, i64::max);
+            let mut store = shared::open(&dir, layout).unwrap();
+            let bank = shared::bank(&mut store).unwrap();
+            let found = shared::check(&store, bank).unwrap();
+            assert!(found >= on_disk, "{layout}: {found} of {on_disk}");
+            on_disk = found;
+        }
+        assert!(on_disk > 20, "{layout}: {on_disk}");
+    }
 }

@@ -77,7 +77,7 @@ use crate::report::Report;
 /// ```
 ///
 /// What could go wrong between a reader and a writer does not compile. A reader
-/// beside a writer:
+/// beside a writer, who would see half of a transaction:
 ///
 /// ```compile_fail,E0502
 /// # use rustdb_migrate::engine::{Durability, LiveStore};
@@ -89,7 +89,7 @@ use crate::report::Report;
 /// # }
 /// ```
 ///
-/// Two writers:
+/// Two writers, each of whom would find the other's rows changed:
 ///
 /// ```compile_fail,E0499
 /// # use rustdb_migrate::engine::{Durability, LiveStore};
@@ -100,7 +100,7 @@ use crate::report::Report;
 /// # }
 /// ```
 ///
-/// Rows that are read over a checkpoint, or over a compaction:
+/// Rows that are read over a checkpoint, or over a compaction, which move them:
 ///
 /// ```compile_fail,E0502
 /// # use rustdb_migrate::engine::{Durability, LiveStore};
@@ -112,7 +112,7 @@ use crate::report::Report;
 /// # }
 /// ```
 ///
-/// What a transaction shows, read over a change of it:
+/// What a transaction shows, read over a change of it, after which it is no longer so:
 ///
 /// ```compile_fail,E0502
 /// # use rustdb_migrate::engine::{LiveStore, RowName};
@@ -125,7 +125,7 @@ use crate::report::Report;
 /// # }
 /// ```
 ///
-/// A transaction after its commit:
+/// A transaction after its commit, which nothing would make durable:
 ///
 /// ```compile_fail,E0382
 /// # use rustdb_migrate::engine::{Durability, LiveStore, RowName};
@@ -136,7 +136,19 @@ use crate::report::Report;
 /// # }
 /// ```
 ///
-/// A view of a store that is closed:
+/// A store that is closed or compacted while a transaction is open:
+///
+/// ```compile_fail,E0499
+/// # use rustdb_migrate::engine::{Durability, LiveStore, RowName};
+/// # fn f(mut store: LiveStore, name: RowName) -> rustdb_migrate::error::Result<()> {
+/// let mut tx = store.begin()?;
+/// store.compact()?;
+/// tx.delete(name)?;
+/// tx.commit(Durability::Sync)
+/// # }
+/// ```
+///
+/// A view of a store that is closed, whose files are somebody else's:
 ///
 /// ```compile_fail,E0505
 /// # use rustdb_migrate::engine::{Durability, LiveStore};

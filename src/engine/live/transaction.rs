@@ -29,6 +29,51 @@ const MAX_LEN: usize = 1 << 30;
 ///
 /// What it changed it sees itself. A change that is refused, such as one with a
 /// key that is taken, changes nothing, and the transaction goes on.
+///
+/// A row that was found is the caller's own, so that it can be changed where it was
+/// looked up, and copied into another table:
+///
+/// ```
+/// # use rustdb_migrate::engine::{TableId, Transaction};
+/// # use rustdb_migrate::error::Result;
+/// # use rustdb_migrate::model::{Value, ValueRef};
+/// fn copy(tx: &mut Transaction<'_>, from: TableId, to: TableId) -> Result<()> {
+///     let rows: Result<Vec<_>> = tx.table_of(from)?.scan()?.collect();
+///     for (_, row) in rows? {
+///         let values: Vec<_> = row.values.iter().map(Value::as_ref).collect();
+///         tx.insert(to, &values)?;
+///     }
+///     Ok(())
+/// }
+///
+/// fn rename(tx: &mut Transaction<'_>, users: TableId, name: &str) -> Result<()> {
+///     let key = ValueRef::Integer(1);
+///     if let Some((row, _)) = tx.table_of(users)?.find(&key)? {
+///         tx.update(row, &[key, ValueRef::Text(name)])?;
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// Rows that are still being read cannot change meanwhile, not even by what reads
+/// them:
+///
+/// ```compile_fail,E0502
+/// # use rustdb_migrate::engine::{TableId, Transaction};
+/// # use rustdb_migrate::error::Result;
+/// # use rustdb_migrate::model::Value;
+/// fn copy(tx: &mut Transaction<'_>, from: TableId, to: TableId) -> Result<()> {
+///     for row in tx.table_of(from)?.scan()? {
+///         let (_, row) = row?;
+///         let values: Vec<_> = row.values.iter().map(Value::as_ref).collect();
+///         tx.insert(to, &values)?;
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// What does not fit into memory is copied in parts, by
+/// [ranges](TableView::range) of keys.
 #[derive(Debug)]
 pub struct Transaction<'s> {
     pub(super) store: &'s mut LiveStore,
