@@ -224,44 +224,36 @@ fn typical_rows_take_less_than_60_percent_of_the_legacy_bytes() {
 }
 
 #[test]
-fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
+fn what_cannot_be_written_is_refused_and_leaves_no_control_file() {
     let (full_catalog, full_rows) = full();
-    let usage = |catalog: &Catalog, layout, rows: &Rows, origin, expected: &str| {
+    let refused = |catalog: &Catalog, origin| {
         let dir = tempfile::tempdir().unwrap();
-        let error = create(dir.path(), layout, catalog, rows, &origin).unwrap_err();
-        assert!(matches!(error, Error::Usage(_)), "{error}");
+        let error = create(dir.path(), Layout::PerTable, catalog, &full_rows, &origin);
+        let error = error.unwrap_err();
         assert_eq!(error.class(), Class::CannotRun);
-        assert!(error.to_string().contains(expected), "{error}");
         assert!(!Store::is_one(dir.path()));
+        error
     };
     let long = rustdb_migrate::engine::Origin {
         family: "f".repeat(33),
         ..origin()
     };
-    usage(
-        &full_catalog,
-        Layout::PerTable,
-        &full_rows,
-        long,
-        "33 bytes",
-    );
+    let error = refused(&full_catalog, long);
+    assert!(matches!(error, Error::Usage(_)), "{error}");
+    assert!(error.to_string().contains("33 bytes"), "{error}");
     let mut twice = full_catalog.clone();
     twice.databases[1].name = "shop".into();
-    usage(
-        &twice,
-        Layout::PerTable,
-        &full_rows,
-        origin(),
-        "a name stands twice",
+    let error = refused(&twice, origin());
+    assert!(
+        matches!(&error, Error::NameTaken { name } if name == "shop"),
+        "{error}"
     );
     let mut twice = full_catalog.clone();
     twice.databases[0].tables[1].name = "users".into();
-    usage(
-        &twice,
-        Layout::PerTable,
-        &full_rows,
-        origin(),
-        "a name stands twice",
+    let error = refused(&twice, origin());
+    assert!(
+        matches!(&error, Error::NameTaken { name } if name == "users"),
+        "{error}"
     );
 }
 

@@ -2,10 +2,12 @@
 //! after another does not read and check all that share its block each time.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::codec::Cursor;
 use crate::engine::pages::frame::Piece;
+use crate::engine::rows::block::{Block, Head};
 use crate::engine::rows::codec::walk_row;
 use crate::error::Result;
 
@@ -17,30 +19,41 @@ const MIN_CAPACITY: usize = 128 * 1024;
 pub(in crate::engine) struct CachedBlock {
     /// Index in the table of the first one.
     pub first_row: u64,
+    /// The block as it stands in its file, whose head takes `head_len` bytes.
     bytes: Vec<u8>,
-    /// Where each row ends.
-    row_ends: Vec<usize>,
+    head_len: usize,
+    /// Where each row ends, from the end of the head on.
+    row_ends: Vec<u32>,
 }
 
 impl CachedBlock {
-    /// The rows that stand one after another in bytes whose checksum is right.
+    /// The rows of a block at an offset of a file, whose checksum is right.
     ///
     /// # Errors
-    /// Damage: the bytes are no such rows.
-    pub(in crate::engine) fn new(
-        rows: &Piece<'_>,
-        (first_row, row_count): (u64, u32),
+    /// Damage: behind the head there are no such rows.
+    pub(in crate::engine) fn new<H: Head>(
+        (path, offset): (&Path, u64),
+        (block, bytes): (&Block<H>, Vec<u8>),
         arity: usize,
     ) -> Result<Self> {
+        let extent = block.head.extent();
+        let rows = Piece {
+            path,
+            offset: offset.saturating_add(H::LEN as u64),
+            bytes: bytes.get(H::LEN..).unwrap_or_default(),
+        };
         let mut c = Cursor::new(rows.bytes);
-        let mut row_ends = Vec::new();
-        for _ in 0..row_count {
+        // As many rows were checked to fit into the block.
+        let mut row_ends = Vec::with_capacity(usize::try_from(extent.row_count).unwrap_or(0));
+        for _ in 0..extent.row_count {
             walk_row(&mut c, arity).map_err(|flaw| rows.flaw(flaw))?;
-            row_ends.push(c.position());
+            // No block is as long as that.
+            row_ends.push(u32::try_from(c.position()).unwrap_or(u32::MAX));
         }
         Ok(CachedBlock {
-            first_row,
-            bytes: rows.bytes.to_vec(),
+            first_row: extent.first_row,
+            bytes,
+            head_len: H::LEN,
             row_ends,
         })
     }
@@ -50,6 +63,7 @@ impl CachedBlock {
         CachedBlock {
             first_row: 0,
             bytes: Vec::new(),
+            head_len: 0,
             row_ends: Vec::new(),
         }
     }
@@ -57,15 +71,16 @@ impl CachedBlock {
     /// A row by its position in the block; `None` when there is none.
     pub(in crate::engine) fn row(&self, position: u64) -> Option<&[u8]> {
         let position = usize::try_from(position).ok()?;
-        let end = *self.row_ends.get(position)?;
+        let end = |position: usize| usize::try_from(*self.row_ends.get(position)?).ok();
         let before = position.checked_sub(1);
-        let start = before.map_or(Some(0), |before| self.row_ends.get(before).copied())?;
-        self.bytes.get(start..end)
+        let start = before.map_or(Some(0), end)?;
+        let rows = self.bytes.get(self.head_len..)?;
+        rows.get(start..end(position)?)
     }
 
     /// Bytes that it takes.
     fn len(&self) -> usize {
-        size_of::<Self>() + self.bytes.len() + self.row_ends.len() * size_of::<usize>()
+        size_of::<Self>() + self.bytes.len() + self.row_ends.len() * size_of::<u32>()
     }
 }
 
@@ -191,8 +206,9 @@ mod tests {
     fn block(len: usize) -> CachedBlock {
         CachedBlock {
             first_row: 0,
-            bytes: vec![7; len],
-            row_ends: vec![1, len],
+            bytes: vec![7; 4 + len],
+            head_len: 4,
+            row_ends: vec![1, u32::try_from(len).unwrap()],
         }
     }
 

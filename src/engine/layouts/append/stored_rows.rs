@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use super::ends::{EndCursor, EndList};
 use super::reader::{data_piece, read_record, records};
-use super::record::{RECORD_HEAD_LEN, RecordHead, RecordKind};
+use super::record::{RecordHead, RecordKind};
 use super::{POSITION_BITS, row_id};
 use crate::engine::pages::address::RowId;
-use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::{BlockWalk, Head};
 use crate::engine::rows::row_run::walk_run;
@@ -44,13 +43,7 @@ pub(super) fn read_row(
         if block.head.kind() != RecordKind::Rows {
             return Ok(CachedBlock::empty());
         }
-        let rows = Piece {
-            path: file.path(),
-            offset: offset.saturating_add(RECORD_HEAD_LEN as u64),
-            bytes: bytes.get(RECORD_HEAD_LEN..).unwrap_or_default(),
-        };
-        let extent = block.head.extent();
-        CachedBlock::new(&rows, (extent.first_row, extent.row_count), table.arity)
+        CachedBlock::new((file.path(), offset), (&block, bytes), table.arity)
     })?;
     Ok(block.row(position).map(|row| StoredRow {
         index: block.first_row.saturating_add(position),

@@ -90,10 +90,7 @@ impl BlockDirectory {
             let mut bytes = vec![0; usize::try_from(block.len()).unwrap_or(usize::MAX)];
             self.file.read_exact_at(&mut bytes, *offset)?;
             block.check(&self.piece(*offset, &bytes), &self.address)?;
-            let rows = bytes.get(BlockHead::LEN..).unwrap_or_default();
-            let rows = self.piece(offset.saturating_add(BlockHead::LEN as u64), rows);
-            let extent = block.head.extent();
-            CachedBlock::new(&rows, (extent.first_row, extent.row_count), arity)
+            CachedBlock::new((self.file.path(), *offset), (&block, bytes), arity)
         })?;
         Ok(block.row(index - first).map(<[u8]>::to_vec))
     }

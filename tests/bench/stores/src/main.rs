@@ -1,9 +1,10 @@
 //! Stores beside one another, each in a process of its own:
-//! `cargo run --release --manifest-path tests/bench/stores/Cargo.toml -- [ROWS]`.
+//! `cargo run --release --manifest-path tests/bench/stores/Cargo.toml -- [ROWS] [RUNS]`.
 //!
 //! Every store keeps rows of a key and a text of 100 bytes, has 16 MiB of cache, and
 //! makes each transaction durable before it goes on, by default. A table is printed:
-//! one line a work, one column a store; ROWS are 1,000,000 unless said.
+//! one line a work, one column a store, medians of RUNS that take turns;
+//! 1,000,000 rows and 3 runs unless said.
 
 mod fjall_store;
 mod ours;
@@ -48,17 +49,18 @@ fn main() -> Res<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["measure", peer, rows] => work::measure(peer, rows.parse()?),
         ["crash", peer, dir] => work::write_and_die(peer, Path::new(dir)),
-        [] => compare("1000000"),
-        [rows] => compare(rows),
-        _ => Err("expected at most one argument, how many rows".into()),
+        [] => compare("1000000", 3),
+        [rows] => compare(rows, 3),
+        [rows, runs] => compare(rows, runs.parse()?),
+        _ => Err("expected at most how many rows and runs".into()),
     }
 }
 
-/// Measures one store after the other and prints the table.
-fn compare(rows: &str) -> Res<()> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut cells: BTreeMap<(String, &str), String> = BTreeMap::new();
-    for peer in PEERS {
+/// Lets the stores take turns, and prints the table of medians.
+fn compare(rows: &str, runs: usize) -> Res<()> {
+    let mut works: Vec<String> = Vec::new();
+    let mut found: BTreeMap<(String, &str), Vec<String>> = BTreeMap::new();
+    for peer in std::iter::repeat_n(PEERS, runs).flatten() {
         let output = Command::new(std::env::current_exe()?)
             .args(["measure", peer, rows])
             .stderr(Stdio::inherit())
@@ -67,25 +69,30 @@ fn compare(rows: &str) -> Res<()> {
             eprintln!("{peer}: not measured");
         }
         for line in String::from_utf8(output.stdout)?.lines() {
-            let Some((work, cell)) = line.split_once('\t') else {
+            let Some((work, number)) = line.split_once('\t') else {
                 continue;
             };
-            if !lines.iter().any(|known| known == work) {
-                lines.push(work.to_owned());
+            if !works.iter().any(|known| known == work) {
+                works.push(work.to_owned());
             }
-            cells.insert((work.to_owned(), peer), cell.to_owned());
+            let numbers = found.entry((work.to_owned(), peer)).or_default();
+            numbers.push(number.to_owned());
         }
     }
-    println!("{rows} rows\n");
+    println!("{rows} rows, medians of {runs} runs\n");
     println!("| | {} |", PEERS.join(" | "));
     println!("|---|{}", "---|".repeat(PEERS.len()));
-    for work in lines {
-        let of = |peer: &&str| cells.get(&(work.clone(), *peer)).cloned();
-        let row: Vec<_> = PEERS
-            .iter()
-            .map(|peer| of(peer).unwrap_or("-".into()))
-            .collect();
-        println!("| {work} | {} |", row.join(" | "));
+    for work in works {
+        let cells = PEERS.map(|peer| median(found.remove(&(work.clone(), peer))));
+        println!("| {work} | {} |", cells.join(" | "));
     }
     Ok(())
+}
+
+fn median(numbers: Option<Vec<String>>) -> String {
+    let mut numbers = numbers.unwrap_or_default();
+    let value = |text: &String| text.parse().unwrap_or(f64::INFINITY);
+    numbers.sort_by(|a, b| value(a).total_cmp(&value(b)));
+    let middle = numbers.get(numbers.len() / 2);
+    middle.cloned().unwrap_or("-".into())
 }
