@@ -51,7 +51,8 @@ The directory holds DATABASE/TABLE.csv or .parquet, with --rows-per-file DATABAS
 name stays as it is written, unless a file system cannot hold it or cannot tell it from another where it ignores case; \
 then it is encoded as in the target layouts, rustdb-format(5). manifest.json says of each table its files with rows, \
 bytes and hashes, its columns as declared and as written, keys, sequences, and the content hash that rustdb-inspect hash \
-shows; rustdb-inspect check DIR proves the directory against it. Each Parquet file names its database, table, schema and \
+shows; its last member, manifest_xxh3_128, is the XXH3 of all its bytes before the comma in front of it. \
+rustdb-inspect check DIR proves the directory against it. Each Parquet file names its database, table, schema and \
 content hash in its own metadata too. With --schema-only the files have no rows. \
 NULL is an empty field of csv, text is always quoted, so that NULL and the empty string differ.
 

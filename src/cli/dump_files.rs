@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::commands::content::{ContentHash, HashingRows};
 use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
-use crate::commands::manifest::{Manifest, ManifestDecision, ManifestFile, ManifestTable};
+use crate::commands::manifest::{Manifest, ManifestDecision, ManifestFile, ManifestTable, sealed};
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
 use crate::finding::Finding;
@@ -94,7 +94,7 @@ impl<'c> Export<'c> {
             (self.directory.catalog(), self.tables),
         );
         self.directory.check_unchanged()?;
-        self.files.publish(&json_document(&manifest)?)?;
+        self.files.publish(&sealed(&json_document(&manifest)?))?;
         let target = self.options.target.display();
         note(&format!("{count} written to {target}"), self.common);
         Ok(())

@@ -237,18 +237,23 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
         ));
     }
     // Nothing but the quarantine is left of the log that a directory of ours came of.
-    let of_ours = report.undecided.iter().filter(|_| !legacy);
-    for one in of_ours.filter(|one| !other.assigns(&one.table)) {
-        if let Some(database) = one.databases.first() {
-            let decision = format!("{}={database}", one.table);
-            steps.push(Step::new(
-                "to decide for the records of a table in quarantine",
-                [other.with(&["--assign", &decision]).line()],
-            ));
-            break;
-        }
+    if !legacy {
+        steps.extend(take_up(&report.undecided, other));
     }
     steps
+}
+
+/// A decision about the records of a table that an earlier upgrade kept aside.
+fn take_up(quarantined: &[Undecided], again: &Again) -> Option<Step> {
+    let mut open = quarantined.iter().filter(|one| !again.assigns(&one.table));
+    let decision = open.find_map(|one| {
+        let database = one.databases.first()?;
+        Some(format!("{}={database}", one.table))
+    })?;
+    Some(Step::new(
+        "to decide for the records of a table in quarantine",
+        [again.with(&["--assign", &decision]).line()],
+    ))
 }
 
 /// A decision file that goes on with earlier decisions, under a name that is
@@ -344,6 +349,7 @@ pub(super) fn after_look(info: &Info, reading: &[OsString]) -> Vec<Step> {
             [format!("rustdb-inspect verify {source}")],
         ),
     });
+    steps.extend(take_up(&info.quarantined, &again));
     let load = format!(
         "rustdb-inspect dump {source}{} | psql -d postgres -v ON_ERROR_STOP=1 -f -",
         again.reading()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use crate::finding::Code;
 use crate::legacy::LegacyDir;
 use crate::model::Operation;
 use crate::recovery::attribution::Decision;
@@ -18,14 +19,15 @@ pub(super) struct DecidableNames<'n> {
     pub databases: BTreeSet<&'n str>,
     /// Whether there can be databases that no file names.
     pub open: bool,
+    /// Whether a quarantine beside the data may name other tables, which only an
+    /// upgrade reads.
+    pub beside: bool,
 }
 
 impl<'n> DecidableNames<'n> {
     /// Those of a legacy directory. Databases can be missing where the snapshot
     /// does not hold them all, and where a table was made that may be theirs.
     pub fn of_legacy(legacy: &'n LegacyDir, request: &Request) -> Self {
-        let mut tables = legacy.wal.table_names();
-        tables.extend(legacy.page_dirs.iter().map(|entry| entry.name.as_str()));
         let mut databases = BTreeSet::new();
         if let Ok(Some(snapshot)) = &legacy.snapshot {
             let catalog = &snapshot.catalog;
@@ -39,12 +41,20 @@ impl<'n> DecidableNames<'n> {
         let mut tail = legacy.wal.records.iter().skip(from);
         let is_create = |operation: &Operation| matches!(operation, Operation::CreateTable { .. });
         DecidableNames {
-            tables,
+            tables: Self::tables_of(legacy),
+            beside: legacy.report.has(Code::Quarantined),
             open: request.salvage
                 || databases.is_empty()
                 || tail.any(|record| is_create(&record.operation)),
             databases,
         }
+    }
+
+    /// The tables that the log and the page files name.
+    pub fn tables_of(legacy: &'n LegacyDir) -> BTreeSet<&'n str> {
+        let mut tables = legacy.wal.table_names();
+        tables.extend(legacy.page_dirs.iter().map(|entry| entry.name.as_str()));
+        tables
     }
 
     /// The decisions with tables named as records name them.
@@ -85,6 +95,7 @@ impl<'n> DecidableNames<'n> {
             Some((_, table)) => Err(format!(
                 "found {name}={decision}, expected --assign {table}={decision}: records name no database, so only a table can be given"
             )),
+            None if self.beside => Ok(name),
             None => {
                 let mut databases = self.databases.iter();
                 let rest = databases.find_map(|one| name.strip_prefix(one)?.strip_prefix('.'));

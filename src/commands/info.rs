@@ -14,6 +14,7 @@ use crate::report::Report;
 
 use super::schema::{TableSchema, databases_by_name, tables_by_name};
 use super::undecided::{Undecided, undecided};
+use super::upgrade::quarantined_tables;
 use super::wal::{LogSummary, summary};
 use super::{Backend, Directory, Identity, Look, OpenOptions};
 
@@ -62,6 +63,10 @@ pub struct Info {
     /// Tables whose records wait for a decision.
     #[serde(skip)]
     pub undecided: Vec<Undecided>,
+    /// Tables of records that an earlier upgrade kept aside; none where the file
+    /// that holds them cannot be read, which `verify` and `upgrade` say.
+    #[serde(skip)]
+    pub quarantined: Vec<Undecided>,
     /// Everything found.
     #[serde(skip)]
     pub report: Report,
@@ -162,6 +167,10 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
         roles: Vec::new(),
         wal: None,
         undecided: look.directory().map(undecided).unwrap_or_default(),
+        quarantined: look
+            .directory()
+            .and_then(|directory| quarantined_tables(directory).ok())
+            .unwrap_or_default(),
         report: look.findings(),
         salvage: options.recovery.salvage,
     };

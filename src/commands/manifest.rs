@@ -21,6 +21,10 @@ use super::schema::ColumnSchema;
 pub const MANIFEST_NAME: &str = "manifest.json";
 /// What `kind` says in one.
 const KIND: &str = "rustdb-export";
+/// Before the hash of all that stands above it, the last member of a manifest.
+const SEAL: &str = ",\n  \"manifest_xxh3_128\": \"";
+/// After that hash.
+const SEAL_END: &str = "\"\n}\n";
 /// Version of its shape.
 const SCHEMA: u64 = 1;
 /// Bytes of the largest one that is read.
@@ -174,6 +178,35 @@ impl ManifestTable {
     }
 }
 
+/// A manifest with its last member, the XXH3 of all bytes before it: what is
+/// changed in the manifest itself is found too.
+#[must_use]
+pub fn sealed(document: &[u8]) -> Vec<u8> {
+    let end = document.trim_ascii_end();
+    seal(end.strip_suffix(b"}").unwrap_or(end).trim_ascii_end())
+}
+
+fn seal(head: &[u8]) -> Vec<u8> {
+    let hash = ContentHash::of(head).to_string();
+    [head, SEAL.as_bytes(), hash.as_bytes(), SEAL_END.as_bytes()].concat()
+}
+
+/// How the bytes of a manifest differ from its own last member.
+fn seal_difference(bytes: &[u8]) -> Option<String> {
+    let sealed = bytes.len().checked_sub(seal(&[]).len());
+    let (head, end) = sealed
+        .and_then(|at| bytes.split_at_checked(at))
+        .unwrap_or((bytes, &[]));
+    let found = match (seal(head) == bytes, end.starts_with(SEAL.as_bytes())) {
+        (true, _) => return None,
+        (false, true) => format!("found another hash of its bytes, {}", ContentHash::of(head)),
+        (false, false) => "found no hash of its bytes at its end".to_owned(),
+    };
+    Some(format!(
+        "{MANIFEST_NAME}: {found}, expected the one that dump writes: it was changed"
+    ))
+}
+
 /// What is read again of a manifest.
 #[derive(Deserialize)]
 struct Read {
@@ -240,6 +273,9 @@ pub fn check_export(dir: &Path, threads: Threads) -> Result<Vec<String>> {
         ));
         return Ok(told.finish());
     }
+    seal_difference(&bytes)
+        .into_iter()
+        .for_each(|text| told.add(text));
     let mut files: BTreeMap<PathBuf, &ManifestFile> = BTreeMap::new();
     for table in &read.tables {
         let sum =

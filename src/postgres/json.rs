@@ -117,8 +117,12 @@ impl<'de> Visitor<'de> for Kept {
         Ok(Kept)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Kept, E> {
-        Ok(Kept)
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Kept, E> {
+        // A numeric has no sign of zero.
+        match number == 0.0 && number.is_sign_negative() {
+            true => Err(E::custom("a negative zero")),
+            false => Ok(Kept),
+        }
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Kept, E> {
@@ -166,6 +170,8 @@ mod tests {
             "\"\\ud800\"",
             "1e1000",
             "[1e-2000]",
+            "-0",
+            "{\"a\": [-0.0]}",
             "",
             "{",
         ] {

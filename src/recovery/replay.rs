@@ -4,14 +4,14 @@
 //! effect. The snapshot's rows are not held here: only their number, which of
 //! them are marked dead, and how their columns changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::codec::pack_row;
 use crate::model::{Column, PackedRow, Table, ValueRef};
 
 /// A table of the snapshot, or one created after it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct TableState {
     /// The schema as it is now, sequences advanced.
     pub schema: Table,
@@ -30,6 +30,10 @@ pub struct TableState {
     pub column_ids: Vec<usize>,
     /// What the next column is called there.
     next_column_id: usize,
+    /// The columns of now by name and by when they came, from the first change of
+    /// columns on: to go through all columns at each would take as many steps as
+    /// there are pairs of them.
+    by_name: Option<BTreeSet<(String, usize)>>,
     /// Snapshot rows marked dead since, with their xmax.
     pub dead: BTreeMap<u64, u64>,
     /// Row versions pushed since, each with the columns that the table had then;
@@ -66,6 +70,7 @@ impl TableState {
         TableState {
             column_ids: (0..schema.columns.len()).collect(),
             next_column_id: schema.columns.len(),
+            by_name: None,
             stored_columns: schema.columns.len(),
             schema: schema.clone(),
             base: Some(base),
@@ -84,6 +89,7 @@ impl TableState {
             stored_columns: 0,
             column_ids: (0..schema.columns.len()).collect(),
             next_column_id: schema.columns.len(),
+            by_name: None,
             schema: schema.clone(),
             base: None,
             base_count: 0,
@@ -190,21 +196,34 @@ impl TableState {
         }
     }
 
+    /// The columns by name, and where the first of a name stands.
+    fn find_column(&mut self, name: &str) -> (&mut BTreeSet<(String, usize)>, Option<usize>) {
+        let named = self.schema.columns.iter().zip(&self.column_ids);
+        let named = named.map(|(column, id)| (column.name.clone(), *id));
+        let by_name = self.by_name.get_or_insert_with(|| named.collect());
+        let mut from = by_name.range((name.to_owned(), 0)..);
+        let first = from.next().filter(|(found, _)| found == name);
+        let at = first.and_then(|(_, id)| self.column_ids.binary_search(id).ok());
+        (by_name, at)
+    }
+
     /// Rule 5: the column is appended, with a Null for every row.
     pub fn add_column(&mut self, column: &Column) -> Effect {
-        if self.schema.column_index(&column.name).is_some() {
+        let id = self.next_column_id;
+        let (by_name, None) = self.find_column(&column.name) else {
             return Effect::Impossible("the column exists already");
-        }
+        };
+        by_name.insert((column.name.clone(), id));
         self.keep_columns();
         self.schema.columns.push(column.clone());
-        self.column_ids.push(self.next_column_id);
+        self.column_ids.push(id);
         self.next_column_id = self.next_column_id.saturating_add(1);
         Effect::Applied
     }
 
     /// Rule 5: the column and its values go, and its sequence with it.
     pub fn drop_column(&mut self, name: &str) -> Effect {
-        let Some(index) = self.schema.column_index(name) else {
+        let Some(index) = self.find_column(name).1 else {
             return Effect::Impossible("the column does not exist");
         };
         let columns = &self.schema.columns;
@@ -214,7 +233,8 @@ impl TableState {
         self.keep_columns();
         self.schema.columns.remove(index);
         if index < self.column_ids.len() {
-            self.column_ids.remove(index);
+            let id = self.column_ids.remove(index);
+            self.find_column(name).0.remove(&(name.to_owned(), id));
         }
         self.schema.sequences.retain(|(column, _)| column != name);
         Effect::Applied
@@ -222,15 +242,18 @@ impl TableState {
 
     /// Rule 5: the column keeps its values and its sequence under a new name.
     pub fn rename_column(&mut self, old: &str, new: &str) -> Effect {
-        if self.schema.column_index(new).is_some() {
+        if self.find_column(new).1.is_some() {
             return Effect::Impossible("the new column name is taken");
         }
-        let found = self
-            .schema
-            .columns
-            .iter_mut()
-            .find(|column| column.name == old);
-        let Some(column) = found else {
+        let Some(index) = self.find_column(old).1 else {
+            return Effect::Impossible("the column does not exist");
+        };
+        if let Some(id) = self.column_ids.get(index).copied() {
+            let by_name = self.find_column(old).0;
+            by_name.remove(&(old.to_owned(), id));
+            by_name.insert((new.to_owned(), id));
+        }
+        let Some(column) = self.schema.columns.get_mut(index) else {
             return Effect::Impossible("the column does not exist");
         };
         column.name = new.to_owned();

@@ -94,6 +94,29 @@ fn check_finds_what_is_changed_missing_or_beside() {
 }
 
 #[test]
+fn a_manifest_that_was_changed_is_found_by_its_own_hash() {
+    let scratch = tempfile::tempdir().unwrap();
+    let export = exported(scratch.path(), &["--format=csv"]);
+    let path = export.join("manifest.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    // The hash by another hand: of all that stands before its member.
+    let (before, _) = whole.rsplit_once(",\n  \"manifest_xxh3_128\"").unwrap();
+    let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(before.as_bytes()));
+    assert_eq!(manifest(&export)["manifest_xxh3_128"], hash.as_str());
+    for (from, to) in [
+        ("\"column\": \"id\"", "\"column\": \"ie\""),
+        ("\"source_family\": \"2", "\"source_family\": \"1"),
+        (hash.as_str(), &format!("{:032x}", 0)),
+        ("manifest_xxh3_128", "manifest_xxh3_12"),
+        ("\"\n}\n", "\",\n  \"more\": 1\n}\n"),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        fs::write(&path, whole.replacen(from, to, 1)).unwrap();
+        differs(&export, "it was changed");
+    }
+}
+
+#[test]
 fn a_hostile_manifest_leads_nowhere() {
     let scratch = tempfile::tempdir().unwrap();
     let export = exported(scratch.path(), &["--format=csv"]);

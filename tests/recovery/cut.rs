@@ -290,3 +290,20 @@ fn a_snapshot_older_than_the_log_is_asked_about() {
     let (_, report) = cut(&server);
     assert!(report.has(Code::CutUncertain));
 }
+
+/// Whether the snapshot, without a table, is taken for that of an instance made
+/// anew.
+fn is_reinitialised(server: &mut Server) -> bool {
+    server.dies_in_checkpoint();
+    cut(server).1.has(Code::Reinitialised)
+}
+
+#[test]
+fn a_snapshot_without_tables_behind_a_mark_is_no_new_instance_where_the_tail_drops_them() {
+    let mut server = Server::new(Release::V1_4, &["a"]);
+    server.create("a", "t", columns(true));
+    insert(&mut server, "a", "elm");
+    server.checkpoint();
+    assert!(server.drop_table("a", "t"));
+    assert!(!is_reinitialised(&mut server));
+}

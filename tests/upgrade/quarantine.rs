@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::content::{column, fresh, loaded, table, text};
-use crate::support::model::{DataType, Family};
+use crate::support::model::{DataType, Family, Operation, WalEntry, frame};
 use crate::support::run::{inspect, migrate};
 use crate::support::tool::Bench;
 
@@ -103,6 +103,56 @@ fn a_record_that_means_a_row_is_taken_up_only_where_the_row_is_known() {
         let _ = fs::remove_dir_all(&copy);
         migrate(["upgrade", &dir, &copy]).exits(0);
         is_refused(&bench, &copy, &[]);
+    }
+}
+
+#[test]
+fn a_snapshot_keeps_row_indexes_until_a_server_has_run_on_it() {
+    let bench = source(true);
+    let dir = aside(&bench, "snapshot");
+    take_up(&bench, &dir, &[], 0);
+    let taken = bodies(&at(&bench, "taken"), 0);
+    assert_eq!(taken.len(), LIVE);
+    assert!(taken.iter().any(|one| one == "changed"));
+    let slip = migrate([
+        "upgrade",
+        &dir,
+        &at(&bench, "slip"),
+        "--assign",
+        "nots=left",
+    ])
+    .exits(2);
+    assert!(
+        slip.stderr.contains("did you mean \"notes\"?"),
+        "{}",
+        slip.stderr
+    );
+    let first = WalEntry {
+        sequence: 1,
+        timestamp: 1_700_000_000,
+        operation: Operation::Checkpoint(1_700_000_000),
+    };
+    let wal = Path::new(&dir).join("wal");
+    fs::create_dir(&wal).unwrap();
+    fs::write(
+        wal.join("000000006553f100.wal"),
+        frame(Family::V1_4, &first),
+    )
+    .unwrap();
+    is_refused(&bench, &dir, &[]);
+}
+
+#[test]
+fn the_first_screen_shows_how_to_decide_about_what_was_kept_aside() {
+    let bench = source(true);
+    let layouts = LAYOUTS.map(|(layout, _)| layout);
+    for layout in layouts.into_iter().chain(["snapshot"]) {
+        let dir = aside(&bench, layout);
+        let said = inspect(["info", &dir]).exits(0).stdout;
+        let command = format!("rustdb-migrate upgrade {dir} {dir}-new --assign notes=left");
+        assert!(said.contains(&command), "{said}");
+        let _ = fs::remove_dir_all(format!("{dir}-new"));
+        migrate(command.split(' ').skip(1)).exits(0);
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct ReplayedTail<'d> {
     pub family: Family,
     /// The state before the tail.
     pub snapshot: &'d Snapshot,
+    /// Of it the tables that the tail is about, which a store of ours starts from.
+    pub touched: Snapshot,
     /// The tail, as far as it was applied.
     pub changes: Vec<ReplayedRecord<'d>>,
     /// How many threads convert the snapshot.
@@ -175,7 +177,7 @@ impl Replay {
     ) -> Result<Self> {
         let disk = WatchedDisk::shared(&LocalDisk::shared(), tail.progress);
         let disk = WatchedDisk::shared(&disk, written);
-        let mut overlay = Overlay::new(tail.snapshot);
+        let mut overlay = Overlay::new(&tail.touched);
         overlay.finish();
         let origin = Origin {
             family: tail.family.to_string(),

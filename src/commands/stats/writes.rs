@@ -12,7 +12,7 @@ use crate::engine::Layout;
 use crate::error::Result;
 use crate::file::{Progress, WrittenBytes};
 use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
-use crate::model::{Operation, RowSource, RowStream};
+use crate::model::{Operation, RowSource, RowStream, Table};
 use crate::recovery::{Overlay, RECORDS_PER_CHECKPOINT, Recovery};
 
 use super::replay::{RecordTotals, ReplayedRecord, ReplayedTail, replay};
@@ -32,6 +32,9 @@ const MOST_SNAPSHOTS: u64 = 10;
 /// so many are replayed that it takes seconds.
 const SCHEMA_CHANGE_LEN: u64 = 2 << 20;
 const TABLE_LEN: u64 = 1 << 20;
+/// What a table of the snapshot counts with its first record: files of its own are
+/// made of it for each run.
+const TOUCHED_LEN: u64 = 128 << 10;
 
 /// What the tail of a legacy log costs to write, by who writes it.
 #[derive(Debug, Serialize)]
@@ -94,6 +97,7 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
     let enough = enough(&tail.changes, legacy.files.len());
     let beyond = tail.changes.drain(enough..);
     beyond.for_each(|change| left_out.beyond.add(change.len));
+    tail.touched = touched(tail.snapshot, &tail.changes);
     let mut writes = Writes {
         replayed: RecordTotals::default(),
         left_out,
@@ -119,7 +123,8 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
 /// product of records and bytes.
 fn enough(changes: &[ReplayedRecord<'_>], snapshot_len: u64) -> usize {
     let mut left = MOST_WRITTEN.max(snapshot_len.saturating_mul(MOST_SNAPSHOTS));
-    let affordable = |(index, change): &(usize, &ReplayedRecord<'_>)| {
+    let mut touched = BTreeSet::new();
+    for (index, change) in changes.iter().enumerate() {
         let checkpoint = match index % RECORDS_PER_CHECKPOINT {
             0 => snapshot_len,
             _ => 0,
@@ -131,19 +136,41 @@ fn enough(changes: &[ReplayedRecord<'_>], snapshot_len: u64) -> usize {
             Operation::CreateTable { .. } | Operation::DropTable { .. } => TABLE_LEN,
             _ => 0,
         };
+        let first = match touched.insert((change.database, change.operation.table())) {
+            true => TOUCHED_LEN,
+            false => 0,
+        };
         let cost = checkpoint
             .saturating_add(rewritten)
+            .saturating_add(first)
             .saturating_add(change.len);
-        let rest = left.checked_sub(cost);
-        left = rest.unwrap_or(0);
-        rest.is_some()
-    };
-    changes
-        .iter()
-        .enumerate()
-        .take_while(affordable)
-        .count()
-        .max(1)
+        match left.checked_sub(cost) {
+            Some(rest) => left = rest,
+            None => return index.max(1),
+        }
+    }
+    changes.len()
+}
+
+/// The tables that the changes are about. A store of ours writes nothing for
+/// others, so they need not be made for each run.
+fn touched(snapshot: &Snapshot, changes: &[ReplayedRecord<'_>]) -> Snapshot {
+    let named = changes.iter().map(|c| (c.database, c.operation.table()));
+    let named: BTreeSet<_> = named.collect();
+    let mut touched = snapshot.clone();
+    let databases = touched.catalog.databases.iter_mut();
+    for (database, rows) in databases.zip(&mut touched.rows) {
+        let name = database.name.as_str();
+        let is_named = |table: &Table| named.contains(&(name, Some(table.name.as_str())));
+        let keep: Vec<bool> = database.tables.iter().map(is_named).collect();
+        let mut kept = keep.iter();
+        database
+            .tables
+            .retain(|_| kept.next().copied().unwrap_or_default());
+        let mut kept = keep.iter();
+        rows.retain(|_| kept.next().copied().unwrap_or_default());
+    }
+    touched
 }
 
 /// The tail of a legacy directory, if a record of it was applied.
@@ -161,6 +188,7 @@ pub(super) fn tail_of<'d>(
         path: directory.path(),
         family: legacy.family,
         snapshot,
+        touched: snapshot.clone(),
         changes: changes(legacy, recovery),
         threads: directory.threads(),
         progress,

@@ -29,6 +29,7 @@ use plan::Plan;
 
 pub use options::UpgradeOptions;
 pub use placed::{Likelihood, weight_text};
+pub use quarantine::quarantined_tables;
 pub use report::{Outcome, SourceSummary, TableSummary, TargetSummary, UpgradeReport};
 pub use target::Target;
 

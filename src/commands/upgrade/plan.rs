@@ -65,10 +65,7 @@ impl<'d> Plan<'d> {
         quarantined.extend(rows.left.iter().cloned());
         if options.drop_dead {
             // Places are counted in row versions, and some are left out.
-            let places = quarantined
-                .iter_mut()
-                .flat_map(|record| record.rows_before.values_mut());
-            places.for_each(|place| *place = None);
+            quarantined.iter_mut().for_each(Quarantined::forget_place);
         }
         Ok(Plan {
             rows,

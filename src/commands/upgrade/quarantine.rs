@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Flaw;
+use crate::commands::undecided::Undecided;
 use crate::commands::{Backend, Directory};
 use crate::engine::QUARANTINE_NAME;
 use crate::error::{Error, Result};
@@ -48,6 +49,12 @@ pub(super) struct Quarantined {
 }
 
 impl Quarantined {
+    /// Forgets where in its table it stood.
+    pub fn forget_place(&mut self) {
+        let places = self.rows_before.values_mut();
+        places.for_each(|place| *place = None);
+    }
+
     /// The operation that the raw bytes hold.
     ///
     /// # Errors
@@ -174,6 +181,12 @@ pub(super) fn read(directory: &Directory, report: &mut Report) -> Result<Vec<Qua
         }
     };
     forget_places(directory, &mut records)?;
+    if let Backend::Legacy { legacy, .. } = directory.backend()
+        && !legacy.wal.segments.is_empty()
+    {
+        // A server ran on it since: it may have removed versions without a record.
+        records.iter_mut().for_each(Quarantined::forget_place);
+    }
     Ok(records)
 }
 
@@ -221,16 +234,22 @@ fn read_whole(file: &SourceFile, dir: &Path) -> Result<Vec<Quarantined>> {
 }
 
 fn read_all(file: &SourceFile) -> Result<Vec<Quarantined>> {
+    let mut records = Vec::new();
+    each(file, |record| records.push(record))?;
+    Ok(records)
+}
+
+/// Goes through the records one by one.
+fn each(file: &SourceFile, mut go_on: impl FnMut(Quarantined)) -> Result<()> {
     let path = file.path();
     // Parsed as it is read: what is no such file ends it at once, however long.
     let text = BufReader::new(SourceReader::new(file));
     let mut lines = serde_json::Deserializer::from_reader(text).into_iter();
-    let mut records = Vec::new();
     loop {
         let offset = lines.byte_offset() as u64;
         match lines.next() {
-            None => return Ok(records),
-            Some(Ok(record)) => records.push(record),
+            None => return Ok(()),
+            Some(Ok(record)) => go_on(record),
             Some(Err(error)) if error.is_io() => {
                 return Err(Error::io("read", path, error.into()));
             }
@@ -247,6 +266,43 @@ fn read_all(file: &SourceFile) -> Result<Vec<Quarantined>> {
             }
         }
     }
+}
+
+/// The tables of records in quarantine, each with the databases that all of its
+/// records can have.
+#[derive(Default)]
+pub(super) struct QuarantinedTables(BTreeMap<String, Vec<String>>);
+
+impl QuarantinedTables {
+    pub fn add(&mut self, record: &Quarantined) {
+        let Some(table) = record.table.as_deref() else {
+            return;
+        };
+        match self.0.get_mut(table) {
+            Some(databases) => databases.retain(|one| record.candidates.contains(one)),
+            None => {
+                self.0.insert(table.to_owned(), record.candidates.clone());
+            }
+        }
+    }
+
+    pub fn finish(self) -> Vec<Undecided> {
+        let tables = self.0.into_iter();
+        let undecided = tables.map(|(table, databases)| Undecided { table, databases });
+        undecided.collect()
+    }
+}
+
+/// What can be decided about the quarantine of a target of an earlier upgrade.
+///
+/// # Errors
+/// When it cannot be read or is no such file.
+pub fn quarantined_tables(directory: &Directory) -> Result<Vec<Undecided>> {
+    let mut tables = QuarantinedTables::default();
+    if let Some(file) = directory.beside(QUARANTINE_NAME)? {
+        each(&file, |record| tables.add(&record))?;
+    }
+    Ok(tables.finish())
 }
 
 /// Writes the records, if there are any, in the order of their sequences.

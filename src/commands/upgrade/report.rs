@@ -1,6 +1,5 @@
 //! What an upgrade did, or would do, in the shape that scripts rely on.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -17,7 +16,7 @@ use crate::report::Report;
 use super::UpgradeOptions;
 use super::placed::{self, Likelihood};
 use super::plan::Plan;
-use super::quarantine::Quarantined;
+use super::quarantine::QuarantinedTables;
 
 /// How an upgrade ended. The order is that of weight: the heaviest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -146,27 +145,6 @@ pub(super) fn attribution_counts(directory: &Directory) -> Counts {
     }
 }
 
-/// The tables of records in quarantine, each with the databases that all of its
-/// records can have.
-fn in_quarantine(records: &[Quarantined]) -> Vec<Undecided> {
-    let mut tables: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for record in records {
-        let Some(table) = record.table.as_deref() else {
-            continue;
-        };
-        let databases = tables
-            .entry(table)
-            .or_insert_with(|| record.candidates.clone());
-        databases.retain(|database| record.candidates.contains(database));
-    }
-    let tables = tables.into_iter();
-    let undecided = tables.map(|(table, databases)| Undecided {
-        table: table.to_owned(),
-        databases,
-    });
-    undecided.collect()
-}
-
 impl UpgradeReport {
     fn new(options: &UpgradeOptions, outcome: Outcome, report: Report) -> Self {
         UpgradeReport {
@@ -235,7 +213,9 @@ impl UpgradeReport {
         done.quarantined = quarantined;
         done.likelihood = likelihood;
         if let Backend::Ours(_) = directory.backend() {
-            done.undecided = in_quarantine(&plan.quarantined);
+            let mut tables = QuarantinedTables::default();
+            plan.quarantined.iter().for_each(|one| tables.add(one));
+            done.undecided = tables.finish();
         }
         done.target.content = Some(content.versions_hash.to_string());
         if options.to == super::Target::Snapshot {

@@ -66,17 +66,23 @@ impl<'d> TakenUp<'d> {
             quarantine::beside(directory, ATTRIBUTION_NAME, report)?;
         }
         records.sort_by_key(|record| record.sequence);
-        let catalog = directory.catalog();
+        let mut tables: BTreeSet<&str> =
+            records.iter().filter_map(|r| r.table.as_deref()).collect();
+        if let Backend::Legacy { legacy, .. } = directory.backend() {
+            tables.extend(DecidableNames::tables_of(legacy));
+        }
+        let databases = &directory.catalog().databases;
         let names = DecidableNames {
-            tables: records.iter().filter_map(|r| r.table.as_deref()).collect(),
-            databases: catalog.databases.iter().map(|d| d.name.as_str()).collect(),
+            tables,
+            databases: databases.iter().map(|d| d.name.as_str()).collect(),
             // What is wrong about it is said of the first record that is decided.
             open: true,
+            beside: false,
         };
         // A legacy directory has held them against its own names already.
-        let resolved = match directory.backend() {
-            Backend::Ours(_) => names.resolve(decisions)?,
-            Backend::Legacy { .. } => decisions.clone(),
+        let resolved = match (directory.backend(), records.is_empty()) {
+            (Backend::Legacy { .. }, true) => decisions.clone(),
+            _ => names.resolve(decisions)?,
         };
         let decisions = &resolved;
         let mut open: BTreeSet<String> = BTreeSet::new();

@@ -21,7 +21,9 @@
 //!    wholly, by a part, or but for numbers drawn from sequences not at all: where
 //!    a whole session does not behave as guessed, all its records are wrong
 //!    together, and no amount of such evidence makes a weight of 1.
-//! 5. Databases that a cut snapshot no longer holds take their share, one each,
+//! 5. What is placed by the one assumption that is made without asking, that the
+//!    database that the files name is the only one, weighs one half at most.
+//! 6. Databases that a cut snapshot no longer holds take their share, one each,
 //!    from all others.
 
 use crate::model::{DataType, Operation, PackedRow, ValueRef};

@@ -174,7 +174,7 @@ fn claim(
     report: &mut Report,
 ) -> Attributed {
     let problem = &solution.problem;
-    let (candidates, unlisted) = candidates(solution, solved);
+    let (candidates, unlisted) = candidates(solution, solved, assumed);
     let name = |slot: Slot| problem.database(slot).map(Arc::from);
     let mut attributed = Attributed {
         record: record.position,
@@ -205,7 +205,7 @@ fn claim(
                 attributed.best = name(slot);
                 attributed.weight = match confidence {
                     Confidence::Certain => 1.0,
-                    _ => weight(solution, solved, slot),
+                    _ => weight(solution, solved, slot, assumed),
                 };
             }
             attributed.evidence = words(solution, solved, assumed).into();
@@ -312,8 +312,9 @@ fn confidence(
 }
 
 /// The weight of one database: its part of what its class has, and of what
-/// databases that are lost leave.
-fn weight(solution: &Solution<'_>, solved: &Solved, slot: Slot) -> f64 {
+/// databases that are lost leave. Of what is `assumed` no more than
+/// [`assumed::WEIGHT`].
+fn weight(solution: &Solution<'_>, solved: &Solved, slot: Slot, assumed: bool) -> f64 {
     let problem = &solution.problem;
     let Some(component) = solution.components.get(solved.component) else {
         return 0.0;
@@ -329,21 +330,28 @@ fn weight(solution: &Solution<'_>, solved: &Solved, slot: Slot) -> f64 {
     };
     let known = f64::from(problem.snapshot_databases.max(1));
     let lost = lost / (known + lost);
-    match slot == problem.unknown() {
-        true => share * (1.0 - lost) + lost,
-        false => share * (1.0 - lost),
+    let assumed = assumed && solved.open.contains(&problem.unknown());
+    match (slot == problem.unknown(), assumed) {
+        (true, false) => share * (1.0 - lost) + lost,
+        (true, true) => (share * (1.0 - lost) + lost).max(1.0 - assumed::WEIGHT),
+        (false, false) => share * (1.0 - lost),
+        (false, true) => (share * (1.0 - lost)).min(assumed::WEIGHT),
     }
 }
 
 /// Every database considered: those that fit, by weight, and those ruled out;
 /// and the names of those that fit and are too many to be listed.
-fn candidates(solution: &Solution<'_>, solved: &Solved) -> (Arc<[Candidate]>, Arc<[Arc<str>]>) {
+fn candidates(
+    solution: &Solution<'_>,
+    solved: &Solved,
+    assumed: bool,
+) -> (Arc<[Candidate]>, Arc<[Arc<str>]>) {
     let problem = &solution.problem;
     let classes = solution.components.get(solved.component);
     let members = |class: Slot| classes.map_or(&[][..], |c| c.classes.members(class));
     let open = solved.open.iter().flat_map(|class| members(*class).iter());
     let mut fitting: Vec<(Slot, f64)> = open
-        .map(|slot| (*slot, weight(solution, solved, *slot)))
+        .map(|slot| (*slot, weight(solution, solved, *slot, assumed)))
         .collect();
     let name = |slot: Slot| problem.database(slot);
     // Of equals those that a file names go first, by name.
