@@ -62,13 +62,107 @@ pub enum Error {
         /// What is missing or in the way, and what to do.
         why: String,
     },
+    /// There is no database of that name.
+    #[error("no database {database}")]
+    DatabaseMissing {
+        /// The name.
+        database: String,
+    },
+    /// There is no table of that name, or it was dropped or altered since it
+    /// was looked up.
+    #[error("no table {table}, or it was dropped or altered since; look it up by its name")]
+    TableMissing {
+        /// The name, or the number of one that had it.
+        table: String,
+    },
+    /// The table has no column of that name.
+    #[error("no column {column} in table {table}")]
+    ColumnMissing {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// Something of that name is there already.
+    #[error("{name} is there already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The table has no primary key that a row could be looked up by.
+    #[error("table {table} has no primary key")]
+    NoKey {
+        /// The table.
+        table: String,
+    },
+    /// A row has another number of values than its table has columns.
+    #[error("a row of {found} values for table {table}, which has {expected} columns")]
+    WrongArity {
+        /// The table.
+        table: String,
+        /// Values of the row.
+        found: usize,
+        /// Columns of the table.
+        expected: usize,
+    },
+    /// A row takes more bytes than any may.
+    #[error("a row of {len} bytes for table {table}, expected at most {most}")]
+    RowTooLong {
+        /// The table.
+        table: String,
+        /// Bytes of the row.
+        len: u64,
+        /// Most that a row has.
+        most: u64,
+    },
+    /// More of something than its files can hold.
+    #[error("{what}: at most {most} can be")]
+    LimitReached {
+        /// Of what.
+        what: String,
+        /// How many can be.
+        most: u64,
+    },
+    /// A sequence has given out its last value.
+    #[error("table {table}: the sequence of column {column} is at its last value")]
+    SequenceEnded {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A transaction changed more than it may before it is committed.
+    #[error(
+        "the transaction takes {len} bytes of memory, expected at most {most}\nCommit more often, or load the rows as a stream."
+    )]
+    TransactionTooLarge {
+        /// Bytes that its changes take, about.
+        len: usize,
+        /// What the options allow.
+        most: usize,
+    },
+    /// An earlier change of the transaction failed half-way: it can only be
+    /// dropped.
+    #[error("an earlier change of the transaction failed; drop it, and nothing of it happened")]
+    TransactionFailed,
+    /// Something failed half-way that the files depend on: the store takes no
+    /// more changes and answers nothing.
+    #[error("{}: an earlier change failed half-way; open the directory again", path.display())]
+    StoreFailed {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A fault of this program, and of nobody's data.
+    #[error("a fault of this program: {0}\nPlease report it.")]
+    Internal(String),
     /// A visible row of the table has the key already.
     #[error("table {table}: a visible row has that primary key already")]
     KeyTaken {
         /// The name of the table.
         table: String,
     },
-    /// The row version is not there, or was ended before.
+    /// The row version is not there, was ended before, or its name is one from
+    /// before a compaction or a change of its table.
     #[error("table {table}: no such visible row")]
     NoSuchRow {
         /// The name of the table.
@@ -143,12 +237,7 @@ impl Error {
         match self {
             Error::Damage(_) => Class::Damage,
             Error::NeedsDecision(_) => Class::NeedsDecision,
-            Error::Io { .. }
-            | Error::Unreadable { .. }
-            | Error::Usage(_)
-            | Error::KeyTaken { .. }
-            | Error::NoSuchRow { .. }
-            | Error::NotADataDirectory { .. } => Class::CannotRun,
+            _ => Class::CannotRun,
         }
     }
 }

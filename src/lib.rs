@@ -44,7 +44,7 @@
 //! use rustdb_migrate::commands::convert::Numeric;
 //! use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
 //! use rustdb_migrate::engine::{Layout, LiveStore, StoreOptions};
-//! use rustdb_migrate::file::LocalDisk;
+//! use rustdb_migrate::LocalDisk;
 //! use rustdb_migrate::model::{Value, ValueRef};
 //!
 //! # fn main() -> rustdb_migrate::error::Result<()> {
@@ -66,8 +66,8 @@
 //! assert_eq!(report.outcome, Outcome::Done);
 //!
 //! let store = LiveStore::open(&target, StoreOptions::default())?;
-//! let samples = store.table("lab", "samples").unwrap();
-//! let (_, row) = samples.read().find(&ValueRef::Char("B2    "))?.unwrap();
+//! let samples = store.table("lab", "samples")?;
+//! let (_, row) = samples.find(&ValueRef::Char("B2    "))?.unwrap();
 //! assert_eq!(row.values[2], Value::Numeric("2.5".into()));
 //! # Ok(())
 //! # }
@@ -76,6 +76,11 @@
 //! [`engine::Store`] opens such a directory for reading alone, and
 //! [`engine::LiveStore`] shows how to write.
 //!
+//! # Features
+//!
+//! Without default features this is a library alone, without the programs and what
+//! they need: `default-features = false`.
+//!
 //! # Stability
 //!
 //! Codes of findings, exit codes and the shapes of JSON stay. Enums that grow
@@ -83,32 +88,47 @@
 //!
 //! # The modules
 //!
-//! The modules are floors: each may use the ones below it, never those above.
+//! | module | what is there |
+//! |---|---|
+//! | [`engine`] | directories of ours: [`LiveStore`](engine::LiveStore), [`Store`](engine::Store), verification |
+//! | [`commands`] | what the programs do, one use case a module |
+//! | [`model`] | databases, tables, rows, values |
+//! | [`error`], [`finding`], [`report`] | why something could not be done, and what was found |
 //!
-//! | floor | modules | knows |
-//! |---|---|---|
-//! | 6 | [`cli`] | arguments, exit codes; one file a subcommand |
-//! | 5 | [`commands`] | one use case a file, over one logical view of any directory |
-//! | 4 | [`recovery`] | what a crash and the old server's rules mean |
-//! | 3 | [`legacy`], [`engine`], [`render`] | the old bytes; our bytes; output for people and programs |
-//! | 2 | [`postgres`] | what a PostgreSQL server takes: names, types, equality |
-//! | 2 | [`codec`], [`file`](mod@file), [`report`], [`work`] | bytes, files, findings and threads, no formats |
-//! | 1 | [`model`], [`error`], [`finding`] | the vocabulary |
-//!
-//! The on-disk formats, read and written, are described byte by byte in
-//! `man/rustdb-format.5`; comments name its sections.
+//! What else they take and give is below. Modules that are not shown serve the programs
+//! and the tests of this package, and change as these need it. Which may use which is in
+//! `man/internals.md`; the formats, read and written, are described byte by byte in
+//! `man/rustdb-format.5`, whose sections comments name.
 
-pub mod cli;
-pub mod codec;
+pub use codec::{MadeRows, pack_row};
+pub use file::{
+    Disk, DiskFile, DiskWriter, EntryKind, LocalDisk, Lock, Phase, Progress, ProgressNow, Room,
+    SourceEntry, Watch,
+};
+pub use work::Threads;
+
 pub mod commands;
 pub mod engine;
 pub mod error;
-pub mod file;
 pub mod finding;
-pub mod legacy;
 pub mod model;
-pub mod postgres;
-pub mod recovery;
-pub mod render;
 pub mod report;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod codec;
+#[doc(hidden)]
+pub mod file;
+#[doc(hidden)]
+pub mod legacy;
+#[doc(hidden)]
+pub mod postgres;
+#[doc(hidden)]
+pub mod recovery;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod render;
+#[doc(hidden)]
 pub mod work;

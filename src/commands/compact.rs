@@ -75,7 +75,7 @@ pub fn compact(dir: &Path, open: &OpenOptions) -> Result<CompactReport> {
         keep_beyond_damage: true,
         ..StoreOptions::default()
     };
-    let store = LiveStore::open_on(&open.disk, dir, options)?;
+    let mut store = LiveStore::open_on(&open.disk, dir, options)?;
     let Compaction { tables, log_len } = store.compact_watched(&open.progress)?;
     let changed = tables.iter().any(|table| table.changed);
     let tables = tables.into_iter().map(|table| CompactTable {

@@ -8,7 +8,7 @@
 //! Each floor uses only the floors below it, and no two files use one another:
 //!
 //! ```text
-//! live      the store that is written: changes, checkpoint, compaction
+//! live      the store that is written: transactions, checkpoint, compaction
 //!             |
 //! store     a directory: control file, catalog, create, read, verify, lock,
 //!           and recovery to the last record of the log
@@ -36,9 +36,12 @@ mod table;
 mod tree;
 
 pub use layouts::{CreateOptions, Layout, MAX_PAGES_PER_FILE};
-pub use live::{CompactedTable, Compaction, LiveStore, StoreOptions, TableHandle, TableReader};
+pub use live::{
+    CompactedTable, Compaction, DatabaseView, Durability, KeyRange, LiveStore, RowName, Scan,
+    StoreOptions, TableId, TableView, Transaction, View,
+};
 pub use log::LOG_DIR;
-pub use pages::address::{Lsn, RowId};
+pub use pages::address::Lsn;
 pub use pages::paths::{ATTRIBUTION_NAME, QUARANTINE_NAME};
 pub use store::{Origin, Store, VerifyOptions, create, create_on, seal_beside, verify, verify_on};
 pub use table::{Coverage, FileCoverage, Level};

@@ -176,7 +176,7 @@ impl SourceFile {
 }
 
 /// Why so many bytes of a file could not be read; where the disk does not give
-/// them, the first one is looked for.
+/// them, the first block of them is looked for.
 pub fn read_error(
     file: &dyn DiskFile,
     path: &Path,
@@ -187,7 +187,8 @@ pub fn read_error(
         return Error::io("read", path, source);
     }
     let end = offset.saturating_add(len as u64);
-    let mut at = offset;
+    // What a disk does not give are whole blocks, wherever the read began.
+    let mut at = offset - offset % BLOCK_LEN;
     while at < end {
         let next = (at / BLOCK_LEN + 1).saturating_mul(BLOCK_LEN).min(end);
         let len = usize::try_from(next.saturating_sub(at)).unwrap_or_default();

@@ -235,8 +235,8 @@ impl<'o> SnapshotEncoder<'o> {
             self.flush(FLUSH_LEN)?;
         }
         if written != announced {
-            return Err(Error::Usage(format!(
-                "internal: table {} announced {announced} rows and gave {written}",
+            return Err(Error::Internal(format!(
+                "table {} announced {announced} rows and gave {written}",
                 table.name.escape_debug()
             )));
         }

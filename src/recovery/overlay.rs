@@ -318,7 +318,7 @@ impl Overlay {
 
     fn known(&self, database: usize, table: usize) -> Result<&OverlayTable> {
         self.table_at(database, table)
-            .ok_or_else(|| Error::Usage("internal: no such table".into()))
+            .ok_or_else(|| Error::Internal("no such table".into()))
     }
 
     /// A table by its positions in the catalog.

@@ -123,7 +123,7 @@ impl<'o> OverlayReader<'o> {
 }
 
 fn too_few() -> Error {
-    Error::Usage("internal: fewer rows than were counted".into())
+    Error::Internal("fewer rows than were counted".into())
 }
 
 impl RowStream for OverlayReader<'_> {

@@ -5,6 +5,10 @@
 //! tables of 1 MB, 10 MB and so on together. The old server writes the whole
 //! snapshot at each checkpoint; here that is a plain write of as many bytes and
 //! a sync, which is less than it does.
+//!
+//! Then 100,000 updates of random rows of one table of the last of these sizes, up to
+//! 100 MB, with checkpoints as the options make them: bytes written for each byte of
+//! the new rows, by interval.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +21,7 @@ use std::io;
 use std::time::Instant;
 
 use rustdb_migrate::codec::{ByteWriter, MadeRows, encode_row, pack_row};
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, StoreOptions, create};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, RowSource, RowStream, Table, ValueRef,
@@ -26,6 +30,7 @@ use rustdb_migrate::model::{
 const INSERTS: u64 = 10_000;
 const CHECKPOINT_EVERY: u64 = 100;
 const TABLES: usize = 10;
+const UPDATES: u64 = 100_000;
 const TEXT: &str = "a row of a hundred bytes or so, as they are usual in small shops";
 
 /// Bytes that this process has handed to the system to write.
@@ -57,15 +62,15 @@ fn catalog() -> Catalog {
     }
 }
 
-/// So many rows in each table.
-struct Rows(u64);
+/// So many rows in each of the first tables.
+struct Rows(u64, usize);
 
 impl RowSource for Rows {
-    fn row_count(&self, _: usize, _: usize) -> u64 {
-        self.0
+    fn row_count(&self, _: usize, table: usize) -> u64 {
+        if table < self.1 { self.0 } else { 0 }
     }
-    fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        let rows = (0..self.0).map(|id| pack_row(values(id), 1, None));
+    fn open_rows(&self, database: usize, table: usize) -> Result<Box<dyn RowStream + '_>> {
+        let rows = (0..self.row_count(database, table)).map(|id| pack_row(values(id), 1, None));
         Ok(Box::new(MadeRows::new(rows)))
     }
 }
@@ -88,22 +93,80 @@ fn layout(layout: Layout, rows: u64) -> (u64, f64) {
         family: "2.3".into(),
         cluster_id: 1,
     };
-    create(parent.path(), layout, &catalog(), &Rows(rows), &origin).unwrap();
+    let source = Rows(rows, TABLES);
+    create(parent.path(), layout, &catalog(), &source, &origin).unwrap();
     let mut options = StoreOptions::default();
     options.checkpoint_every = CHECKPOINT_EVERY;
-    let store = LiveStore::open(parent.path(), options).unwrap();
+    let mut store = LiveStore::open(parent.path(), options).unwrap();
     let table = store.table("shop", "t0").unwrap();
     // The first look for a key may build an index.
-    table.read().find(&ValueRef::Integer(0)).unwrap();
+    table.find(&ValueRef::Integer(0)).unwrap();
+    let table = table.id();
     let before = written();
     let start = Instant::now();
     for id in rows..rows + INSERTS {
-        store.insert(&table, &values(id), 2).unwrap();
+        let mut tx = store.begin().unwrap();
+        tx.insert(table, &values(id)).unwrap();
+        tx.commit(Durability::Group).unwrap();
     }
+    store.checkpoint().unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let bytes = written() - before;
     let checkpoints = INSERTS / CHECKPOINT_EVERY;
     (bytes / checkpoints, seconds / checkpoints as f64)
+}
+
+/// Bytes written for each byte of the new rows when random rows are updated.
+fn random_updates(layout: Layout, rows: u64, options: StoreOptions) -> f64 {
+    let parent = tempfile::tempdir().unwrap();
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: 1,
+    };
+    let source = Rows(rows, 1);
+    create(parent.path(), layout, &catalog(), &source, &origin).unwrap();
+    let mut store = LiveStore::open(parent.path(), options).unwrap();
+    let table = store.table("shop", "t0").unwrap();
+    table.find(&ValueRef::Integer(0)).unwrap();
+    let table = table.id();
+    let before = written();
+    let mut random: u64 = 1;
+    for _ in 0..UPDATES {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let id = (random >> 33) % rows;
+        let mut tx = store.begin().unwrap();
+        let found = tx.table_of(table).unwrap();
+        let (name, _) = found.find(&ValueRef::Integer(id as i64)).unwrap().unwrap();
+        tx.update(name, &values(id)).unwrap();
+        tx.commit(Durability::Group).unwrap();
+    }
+    store.checkpoint().unwrap();
+    (written() - before) as f64 / (UPDATES * legacy_row_len()) as f64
+}
+
+/// The intervals of before and those of today.
+fn print_random_updates(size: u64) {
+    let rows = size / legacy_row_len();
+    println!(
+        "\n{UPDATES} updates of random rows of a table of {} MB: bytes for each byte of the \
+         new rows\n",
+        size / 1_000_000
+    );
+    println!("| a checkpoint | append | paged |");
+    println!("|---|---|---|");
+    let mut short = StoreOptions::default();
+    short.checkpoint_every = 10_000;
+    short.pending_limit = 16 << 20;
+    for (what, options) in [
+        ("after 10,000 changes or 16 MiB of memory", short),
+        ("as the options are by default", StoreOptions::default()),
+    ] {
+        let [append, paged] =
+            [Layout::Append, Layout::Paged].map(|of| random_updates(of, rows, options));
+        println!("| {what} | {append:.1} | {paged:.1} |");
+    }
 }
 
 /// Bytes and seconds to write a snapshot once.
@@ -152,4 +215,5 @@ fn main() {
         );
         size *= 10;
     }
+    print_random_updates((size / 10).min(100_000_000));
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use rustdb_migrate::codec::{MadeRows, pack_row};
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, StoreOptions, create};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, RowSource, RowStream, Table, ValueRef,
@@ -69,10 +69,11 @@ fn directory(layout: Layout, tables: usize) -> TempDir {
 
 /// Bytes that a checkpoint of one row writes.
 fn checkpoint(dir: &Path) -> u64 {
-    let store = LiveStore::open(dir, StoreOptions::default()).unwrap();
-    let table = store.table("shop", "t3").unwrap();
-    store.insert(&table, &values(7), 1).unwrap();
-    store.sync().unwrap();
+    let mut store = LiveStore::open(dir, StoreOptions::default()).unwrap();
+    let table = store.table("shop", "t3").unwrap().id();
+    let mut tx = store.begin().unwrap();
+    tx.insert(table, &values(7)).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     let before = written();
     store.checkpoint().unwrap();
     let bytes = written() - before;

@@ -4,19 +4,17 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{
-    CreateOptions, Layout, Level, LiveStore, QUARANTINE_NAME, Store, StoreOptions, verify,
-};
+use rustdb_migrate::engine::{CreateOptions, Layout, Level, QUARANTINE_NAME, Store, verify};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::{Code, Severity};
-use rustdb_migrate::model::{Catalog, Row, Value, ValueRef};
+use rustdb_migrate::model::{Catalog, Row, Value};
 use rustdb_migrate::report::Report;
 
 use crate::bytes::blocks_of;
 use crate::sample::{
-    Rows, catalog, database, every_value, files_below, full, one_table, paged, read_all, row,
-    table, verified, write, write_as,
+    Rows, catalog, database, every_value, files_below, full, inserted, one_table, paged, read_all,
+    row, table, verified, write, write_as,
 };
 
 fn codes(dir: &Path, level: Level) -> Vec<Code> {
@@ -258,11 +256,8 @@ fn a_table_of_an_earlier_state_is_found_while_the_log_has_the_later_one() {
     for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
         let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
         let insert = |id| {
-            let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-            let table = store.table("d", "t").unwrap();
-            store.insert(&table, &[ValueRef::Integer(id)], 1).unwrap();
+            let mut store = inserted(dir.path(), id);
             store.checkpoint().unwrap();
-            drop(table);
             store.close().unwrap();
         };
         insert(2);
@@ -289,11 +284,7 @@ fn a_table_of_an_earlier_state_is_found_while_the_log_has_the_later_one() {
 fn a_damaged_head_before_records_is_no_torn_tail_and_costs_no_record() {
     for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
         let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let table = store.table("d", "t").unwrap();
-        store.insert(&table, &[ValueRef::Integer(2)], 1).unwrap();
-        store.sync().unwrap();
-        drop((table, store));
+        drop(inserted(dir.path(), 2));
         let wal = dir.path().join("wal");
         let segment = files_below(&wal).into_keys().next().unwrap();
         let whole = fs::read(&segment).unwrap();

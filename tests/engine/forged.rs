@@ -10,13 +10,13 @@ use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
-use rustdb_migrate::model::{Row, Value, ValueRef};
+use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
 
 use crate::bytes::{crc, seed, u64_at};
 use crate::sample::{
-    Rows, catalog, database, files_below, full, one_table, origin, read_all, row, table, verified,
-    write,
+    Rows, catalog, database, files_below, full, inserted, one_table, origin, read_all, row, table,
+    verified, write,
 };
 
 /// What verification finds and reading says, which must name the same thing.
@@ -330,11 +330,7 @@ fn control_slots_that_no_writer_produces_are_refused() {
 fn records_that_change_what_is_not_there_are_refused() {
     for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
         let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let of = store.table("d", "t").unwrap();
-        store.insert(&of, &[ValueRef::Integer(2)], 2).unwrap();
-        store.sync().unwrap();
-        drop((of, store));
+        drop(inserted(dir.path(), 2));
         assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
         let mut entries = fs::read_dir(dir.path().join("wal")).unwrap();
         let segment = entries.next().unwrap().unwrap().path();
@@ -371,11 +367,7 @@ fn log_at(dir: &Path, lsn: u64) {
 fn a_log_ends_before_the_last_position_and_none_goes_on_there() {
     let logged = || {
         let dir = one_table(Layout::PerTable, vec![row(vec![Value::Integer(1)])]);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let of = store.table("d", "t").unwrap();
-        store.insert(&of, &[ValueRef::Integer(2)], 2).unwrap();
-        store.sync().unwrap();
-        drop((of, store));
+        drop(inserted(dir.path(), 2));
         dir
     };
     for lsn in [(1 << 63) - 60, 1 << 63, u64::MAX - 4096] {
@@ -387,8 +379,8 @@ fn a_log_ends_before_the_last_position_and_none_goes_on_there() {
     log_at(dir.path(), (1 << 63) - 4096);
     assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
     let before = files_below(dir.path());
-    let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-    assert!(matches!(store.compact(), Err(Error::Usage(_))));
+    let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+    assert!(matches!(store.compact(), Err(Error::LimitReached { .. })));
     drop(store);
     let after = files_below(dir.path());
     assert!(

@@ -3,10 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use rustdb_migrate::engine::{Layout, LiveStore, StoreOptions};
-use rustdb_migrate::model::{Value, ValueRef};
+use rustdb_migrate::engine::Layout;
+use rustdb_migrate::model::Value;
 
-use crate::sample::{files_below, one_table, row};
+use crate::sample::{files_below, inserted, one_table, row};
 use crate::skip::skip;
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/man/rustdb.magic");
@@ -19,9 +19,7 @@ fn file_knows_every_file_of_a_directory() {
     for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
         let wide = Value::Text("w".repeat(9000));
         let dir = one_table(layout, vec![row(vec![Value::Null]), row(vec![wide])]);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let table = store.table("d", "t").unwrap();
-        store.insert(&table, &[ValueRef::Integer(1)], 1).unwrap();
+        let mut store = inserted(dir.path(), 1);
         store.checkpoint().unwrap();
         drop(store);
         let files = files_below(dir.path());

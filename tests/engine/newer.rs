@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::Code;
-use rustdb_migrate::model::{Row, Value, ValueRef};
+use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
 
 use crate::bytes::{crc, page_crc, seed, u32_at};
 use crate::forged::forge;
-use crate::sample::{files_below, one_table, origin, read_all, row, verified};
+use crate::sample::{files_below, inserted, one_table, origin, read_all, row, verified};
 
 fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = files_below(dir).into_keys();
@@ -52,7 +52,7 @@ fn is_newer(dir: &Path, what: &str) {
     assert!(read.as_ref().is_err_and(is_newer), "{what}: {read:?}");
     let before = tree(dir);
     let opened = LiveStore::open(dir, StoreOptions::default());
-    let done = opened.and_then(|store| store.compact());
+    let done = opened.and_then(|mut store| store.compact());
     assert!(done.as_ref().is_err_and(is_newer), "{what}: {done:?}");
     assert!(tree(dir) == before, "{what}: was changed");
 }
@@ -155,15 +155,12 @@ fn newer_records_of_the_log_are_refused() {
     // Of an insert, its kind; of a batch, the tag of its first change.
     for (what, checkpoint, at) in [("kind", false, 40), ("change", true, 41)] {
         let dir = directory(Layout::PerTable);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let table = store.table("d", "t").unwrap();
-        store.insert(&table, &[ValueRef::Integer(3)], 2).unwrap();
-        store.sync().unwrap();
+        let mut store = inserted(dir.path(), 3);
         let before = tree(dir.path());
         if checkpoint {
             store.checkpoint().unwrap();
         }
-        drop((table, store));
+        drop(store);
         let wal = dir.path().join("wal");
         let segment = files_below(&wal).into_keys().next().unwrap();
         let bytes = fs::read(&segment).unwrap();
@@ -203,7 +200,7 @@ fn compatible_features_are_kept_and_read_only_ones_forbid_changes() {
     let dir = directory(Layout::Paged);
     with_features(dir.path(), 4068);
     assert_eq!(verified(dir.path(), Level::Structure).findings(), []);
-    let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+    let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
     store.compact().unwrap();
     store.close().unwrap();
     let control = fs::read(dir.path().join("control")).unwrap();

@@ -224,49 +224,54 @@ fn typical_rows_take_less_than_60_percent_of_the_legacy_bytes() {
 }
 
 #[test]
-fn what_cannot_be_written_is_a_usage_error_and_leaves_no_control_file() {
+fn what_cannot_be_written_is_refused_and_leaves_no_control_file() {
     let (full_catalog, full_rows) = full();
-    let usage = |catalog: &Catalog, layout, rows: &Rows, origin, expected: &str| {
+    let refused = |catalog: &Catalog, origin| {
         let dir = tempfile::tempdir().unwrap();
-        let error = create(dir.path(), layout, catalog, rows, &origin).unwrap_err();
-        assert!(matches!(error, Error::Usage(_)), "{error}");
+        let error = create(dir.path(), Layout::PerTable, catalog, &full_rows, &origin);
+        let error = error.unwrap_err();
         assert_eq!(error.class(), Class::CannotRun);
-        assert!(error.to_string().contains(expected), "{error}");
-        assert!(!dir.path().join("control").exists());
+        assert!(!Store::is_one(dir.path()));
+        error
     };
     let long = rustdb_migrate::engine::Origin {
         family: "f".repeat(33),
         ..origin()
     };
-    usage(
-        &full_catalog,
-        Layout::PerTable,
-        &full_rows,
-        long,
-        "33 bytes",
-    );
+    let error = refused(&full_catalog, long);
+    assert!(matches!(error, Error::Usage(_)), "{error}");
+    assert!(error.to_string().contains("33 bytes"), "{error}");
     let mut twice = full_catalog.clone();
     twice.databases[1].name = "shop".into();
-    usage(
-        &twice,
-        Layout::PerTable,
-        &full_rows,
-        origin(),
-        "a name stands twice",
+    let error = refused(&twice, origin());
+    assert!(
+        matches!(&error, Error::NameTaken { name } if name == "shop"),
+        "{error}"
     );
     let mut twice = full_catalog.clone();
     twice.databases[0].tables[1].name = "users".into();
-    usage(
-        &twice,
-        Layout::PerTable,
-        &full_rows,
-        origin(),
-        "a name stands twice",
+    let error = refused(&twice, origin());
+    assert!(
+        matches!(&error, Error::NameTaken { name } if name == "users"),
+        "{error}"
     );
-    let mut wider = full_catalog.clone();
+}
+
+#[test]
+fn a_row_of_another_number_of_values_is_refused_and_leaves_no_control_file() {
+    let (mut wider, rows) = full();
     wider.databases[1].tables[0] = table("none", 1);
-    let expected = "has 0 values, expected 1";
-    usage(&wider, Layout::PerTable, &full_rows, origin(), expected);
+    let dir = tempfile::tempdir().unwrap();
+    let error = create(dir.path(), Layout::PerTable, &wider, &rows, &origin()).unwrap_err();
+    let (found, expected) = match &error {
+        Error::WrongArity {
+            found, expected, ..
+        } => (*found, *expected),
+        other => panic!("{other}"),
+    };
+    assert_eq!((found, expected), (0, 1));
+    assert_eq!(error.class(), Class::CannotRun);
+    assert!(!Store::is_one(dir.path()));
 }
 
 #[test]

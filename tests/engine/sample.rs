@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustdb_migrate::codec::MadeRows;
-use rustdb_migrate::engine::{CreateOptions, Layout, Level, Origin, Store, create, verify};
+use rustdb_migrate::engine::{
+    CreateOptions, Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, create,
+    verify,
+};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{
     Catalog, Column, DataType, Database, DatabaseGrants, ForeignKey, Form, Privilege, Role, Row,
-    RowSource, RowStream, Table, TableGrants, User, Value,
+    RowSource, RowStream, Table, TableGrants, User, Value, ValueRef,
 };
 use rustdb_migrate::report::Report;
 use tempfile::TempDir;
@@ -270,4 +273,14 @@ pub fn row_of_len(len: usize) -> Row {
 pub fn one_table(options: impl Into<CreateOptions>, rows: Vec<Row>) -> TempDir {
     let catalog = catalog(vec![database("d", vec![table("t", 1)])]);
     write_as(options, &catalog, &Rows(vec![vec![rows]]))
+}
+
+/// The store of [`one_table`] with one more row, committed and synced.
+pub fn inserted(dir: &Path, id: i64) -> LiveStore {
+    let mut store = LiveStore::open(dir, StoreOptions::default()).unwrap();
+    let table = store.table("d", "t").unwrap().id();
+    let mut tx = store.begin().unwrap();
+    tx.insert(table, &[ValueRef::Integer(id)]).unwrap();
+    tx.commit(Durability::Sync).unwrap();
+    store
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use rustdb_migrate::codec::{MadeRows, pack_row};
 use rustdb_migrate::commands::content::{Content, hash_content};
 use rustdb_migrate::engine::{
-    CreateOptions, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on, verify_on,
+    CreateOptions, Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, create_on,
+    verify_on,
 };
 use rustdb_migrate::error::{Error, Result};
 use rustdb_migrate::file::{SourceFile, decode_name, encode_name};
@@ -178,16 +179,21 @@ fn directory(layout: Layout, rows: u64, changed: bool) -> SimDisk {
     )
     .unwrap();
     if changed {
-        let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap();
-        let table = store.table("d", "t").unwrap();
-        for id in 100..104 {
-            let values = [ValueRef::Integer(id), ValueRef::Text("new")];
-            store.insert(&table, &values, 3).unwrap();
-            if id == 101 {
+        let options = StoreOptions::default();
+        let mut store = LiveStore::open_on(&disk.shared(), root(), options).unwrap();
+        let table = store.table("d", "t").unwrap().id();
+        for ids in [100..101, 101..102, 102..104] {
+            let mut tx = store.begin().unwrap();
+            tx.set_number(3);
+            for id in ids.clone() {
+                let values = [ValueRef::Integer(id), ValueRef::Text("new")];
+                tx.insert(table, &values).unwrap();
+            }
+            tx.commit(Durability::Sync).unwrap();
+            if ids.start == 101 {
                 store.checkpoint().unwrap();
             }
         }
-        store.sync().unwrap();
     }
     disk
 }
@@ -219,17 +225,26 @@ fn look_at(disk: &SimDisk) {
     let newer = |error: &Error| matches!(error, Error::Damage(damage) if damage.code == Code::UnsupportedVersion);
     let refused = opened.as_ref().err().filter(|error| !newer(error));
     assert!(!whole || refused.is_none(), "called whole: {refused:?}");
-    let Ok(store) = opened else {
+    let Ok(mut store) = opened else {
         return;
     };
-    if let Some(table) = store.table("d", "t") {
+    if let Ok(table) = store.table("d", "t") {
         if let (true, Ok((_, live))) = (whole, &read) {
             let mut visible = 0;
-            let counted = table.read().visible_ids(&mut |_| visible += 1);
+            let counted = table.scan().and_then(|mut rows| {
+                rows.try_for_each(|row| {
+                    visible += 1;
+                    row.map(|_| ())
+                })
+            });
             assert!(counted.is_ok() && visible == *live, "{counted:?} {visible}");
         }
-        let _ = table.read().find(&ValueRef::Integer(100));
-        let _ = store.insert(&table, &[ValueRef::Integer(900), ValueRef::Text("x")], 9);
+        let _ = table.find(&ValueRef::Integer(100));
+        let table = table.id();
+        if let Ok(mut tx) = store.begin() {
+            let _ = tx.insert(table, &[ValueRef::Integer(900), ValueRef::Text("x")]);
+            let _ = tx.commit(Durability::Sync);
+        }
     }
     let _ = store.checkpoint();
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, Store, StoreOptions};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, Store, StoreOptions};
 use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -302,8 +302,10 @@ fn changed(layout: Layout, letters: usize, (rows, ended): (i64, usize)) -> TempD
         family: "2.3".into(),
         cluster_id: 1,
     };
-    let store = LiveStore::create(&dir, layout.into(), &origin, StoreOptions::default()).unwrap();
-    store.create_database("shop").unwrap();
+    let options = StoreOptions::default();
+    let mut store = LiveStore::create(&dir, layout.into(), &origin, options).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("shop").unwrap();
     let users = Table::new(
         "users",
         vec![
@@ -311,18 +313,22 @@ fn changed(layout: Layout, letters: usize, (rows, ended): (i64, usize)) -> TempD
             Column::new("name", DataType::Text),
         ],
     );
-    let users = store.create_table("shop", users).unwrap();
+    let users = tx.create_table("shop", users).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     let name = "x".repeat(letters);
-    let insert = |id| {
+    let mut tx = store.begin().unwrap();
+    let mut insert = |id| {
         let values = [ValueRef::Integer(id), ValueRef::Text(&name)];
-        store.insert(&users, &values, 1).unwrap()
+        tx.insert(users, &values).unwrap()
     };
-    let ids: Vec<_> = (0..rows).map(insert).collect();
-    for id in &ids[..ended] {
-        store.delete(&users, *id, 1 << 60).unwrap();
+    let names: Vec<_> = (0..rows).map(&mut insert).collect();
+    tx.set_number(1 << 60);
+    for name in &names[..ended] {
+        tx.delete(*name).unwrap();
     }
+    tx.commit(Durability::Sync).unwrap();
     store.checkpoint().unwrap();
-    drop((users, store));
+    drop(store);
     // A program that another test starts holds the lock until it runs.
     let free = || Store::open(&dir).is_ok();
     let pause = || std::thread::sleep(std::time::Duration::from_millis(10));

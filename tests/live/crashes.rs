@@ -1,10 +1,14 @@
-//! Random changes, random crashes: what comes back is the state after some
-//! change, and after none before the last sync.
+//! Random transactions, random crashes: what comes back is the state after some
+//! transaction, whole, and after none before the last that was durable.
+//!
+//! `RUSTDB_CRASH_RUNS=333334 cargo test --release --test live crashes` makes a
+//! million runs; `RUSTDB_SEED` is the first one's.
 
 use std::io::ErrorKind;
 
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions, verify_on};
 use rustdb_migrate::error::Error;
+use rustdb_migrate::finding::{Code, Finding};
 use rustdb_migrate::report::Report;
 
 use crate::model::{normal, of_live, of_view};
@@ -12,8 +16,8 @@ use crate::random::Random;
 use crate::sim_disk::SimDisk;
 use crate::workload::{Run, root};
 
-/// Changes between two crashes, at most.
-const CHANGES: u64 = 60;
+/// Transactions between two crashes, at most.
+const TRANSACTIONS: u64 = 25;
 /// Crashes of one run.
 const CRASHES: u64 = 3;
 
@@ -31,25 +35,46 @@ fn run(layout: Layout, seed: u64) {
     let mut run = Run::create(&disk, layout, seed, options);
     for _ in 0..CRASHES {
         let crash = run.random.chance(80);
-        let at = run.random.below(CHANGES * 4);
+        let at = run.random.below(TRANSACTIONS * 8);
         let kinds = [
             ErrorKind::StorageFull,
             ErrorKind::Other,
             ErrorKind::TimedOut,
         ];
         disk.fail_after(at, kinds[run.random.below(3) as usize]);
-        for _ in 0..CHANGES {
+        let mut failed = false;
+        for _ in 0..TRANSACTIONS {
             match run.change() {
                 Ok(()) => {}
-                Err(Error::Io { .. }) => break,
+                Err(Error::Io { .. } | Error::StoreFailed { .. }) => {
+                    failed = true;
+                    break;
+                }
                 Err(other) => panic!("seed {seed}: {other}"),
             }
         }
+        end(&mut run, failed);
         if crash {
             disk.crash(&mut run.random);
         }
         disk.heal();
         come_back(&mut run, &disk, seed);
+    }
+}
+
+/// The process ends: it is killed, or closes its store.
+fn end(run: &mut Run, failed: bool) {
+    let Some(store) = run.store.take() else {
+        return;
+    };
+    match (run.random.chance(30), failed) {
+        (false, _) => std::mem::forget(store),
+        (true, true) => drop(store),
+        (true, false) => {
+            if store.close().is_ok() {
+                run.synced();
+            }
+        }
     }
 }
 
@@ -70,19 +95,32 @@ fn come_back(run: &mut Run, disk: &SimDisk, seed: u64) {
     );
     let opened = options(&mut run.random);
     let store = LiveStore::open_on(&disk.shared(), root(), opened);
-    run.store = store.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let mut store = store.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     assert!(
-        of_live(&run.store) == view,
+        of_live(&store) == view,
         "seed {seed}: the view is the store"
     );
     run.model = view;
     run.states = vec![run.model.clone()];
-    run.store.checkpoint().unwrap();
+    store.checkpoint().unwrap();
     let mut report = Report::new();
     let coverage = verify_on(&disk.shared(), root(), Level::Structure, &mut report).unwrap();
-    let findings: Vec<_> = report.findings().iter().collect();
+    // A transaction that changes the catalog writes the rows of tables of the layout
+    // append behind their end before it is in the log: nobody reads them there.
+    let is_left = |finding: &&Finding| finding.code == Code::CrashLeftover;
+    let is_append = store.layout() == Layout::Append;
+    let (left, findings): (Vec<_>, Vec<_>) = report
+        .findings()
+        .iter()
+        .partition(|one| is_append && is_left(one));
     assert!(findings.is_empty(), "seed {seed}: {findings:?}");
-    assert_eq!(coverage.unchecked(), 0, "seed {seed}");
+    let left_len = |one: &&Finding| -> u64 {
+        let len = one.detail.as_deref().unwrap().strip_suffix(" bytes");
+        len.unwrap().parse().unwrap()
+    };
+    let left_len: u64 = left.iter().map(left_len).sum();
+    assert_eq!(coverage.unchecked(), left_len, "seed {seed}");
+    run.store = Some(store);
 }
 
 fn brief(model: &crate::model::Model) -> String {

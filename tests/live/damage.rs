@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on};
+use rustdb_migrate::engine::{
+    Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
+};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{RowSource, Value, ValueRef};
@@ -23,27 +25,36 @@ fn written(layout: Layout) -> (SimDisk, Model) {
     };
     let options = StoreOptions::default();
     let shared = disk.shared();
-    let store = LiveStore::create_on(&shared, root(), layout.into(), &origin, options).unwrap();
-    store.create_database("shop").unwrap();
-    let table = store.create_table("shop", schema("users", true)).unwrap();
+    let mut store = LiveStore::create_on(&shared, root(), layout.into(), &origin, options).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("shop").unwrap();
+    let table = tx.create_table("shop", schema("users", true)).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     let wide = "w".repeat(9_000);
     let text = |id: i64| if id == 7 { wide.as_str() } else { "some text" };
     let mut rows = Vec::new();
+    let mut tx = store.begin().unwrap();
     for id in 0..40 {
         let values = [ValueRef::Integer(id), ValueRef::Text(text(id))];
-        rows.push(store.insert(&table, &values, 1).unwrap());
+        rows.push(tx.insert(table, &values).unwrap());
     }
+    tx.commit(Durability::Group).unwrap();
     store.checkpoint().unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.set_number(1 << 40);
     for id in [3, 7, 20] {
-        store.delete(&table, rows[id], 1 << 40).unwrap();
+        tx.delete(rows[id]).unwrap();
     }
+    tx.commit(Durability::Group).unwrap();
     store.checkpoint().unwrap();
     let values = [ValueRef::Integer(500), ValueRef::Text("in the log alone")];
-    store.insert(&table, &values, 3).unwrap();
-    store.next_value(&table, "id").unwrap();
-    store.sync().unwrap();
-    store.update(&table, rows[5], &values_of(5), 4).unwrap();
-    store.sync().unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.insert(table, &values).unwrap();
+    tx.next_value(table, "id").unwrap();
+    tx.commit(Durability::Sync).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.update(rows[5], &values_of(5)).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     let model = of_live(&store);
     store.close().unwrap();
     (disk, model)

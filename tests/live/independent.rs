@@ -36,9 +36,12 @@ fn killed(layout: Layout, seed: u64) -> SimDisk {
     let Run {
         store, mut random, ..
     } = run;
-    match random.below(3) {
-        0 => store.close().unwrap(),
-        _ => disk.crash(&mut random),
+    match (random.below(3), store) {
+        (0, Some(store)) => store.close().unwrap(),
+        (_, store) => {
+            std::mem::forget(store);
+            disk.crash(&mut random);
+        }
     }
     disk.heal();
     disk

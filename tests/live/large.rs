@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use rustdb_migrate::engine::{Layout, Level, LiveStore, Origin, Store, StoreOptions, verify};
+use rustdb_migrate::engine::{
+    Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify,
+};
 use rustdb_migrate::model::{RowSource, ValueRef};
 use rustdb_migrate::report::Report;
 
@@ -43,7 +45,7 @@ fn large(layout: Layout) {
     assert_eq!(scanned(&dir), rows);
     step("scanned", start);
     let start = std::time::Instant::now();
-    let store = LiveStore::open(&dir, StoreOptions::default()).unwrap();
+    let mut store = LiveStore::open(&dir, StoreOptions::default()).unwrap();
     let compaction = store.compact().unwrap();
     assert_eq!(compaction.tables[0].rows, (rows, rows - rows / 10));
     drop(store);
@@ -62,17 +64,20 @@ fn insert(dir: &Path, layout: Layout, rows: u64) {
         cluster_id: 4,
     };
     let options = StoreOptions::default();
-    let store = LiveStore::create(dir, layout.into(), &origin, options).unwrap();
-    store.create_database("shop").unwrap();
-    let table = store.create_table("shop", schema("large", true)).unwrap();
+    let mut store = LiveStore::create(dir, layout.into(), &origin, options).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("shop").unwrap();
+    let table = tx.create_table("shop", schema("large", true)).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     let text = "x".repeat(ROW_LEN - 10);
     for id in 0..rows {
         let key = ValueRef::Integer(i64::try_from(id).unwrap());
-        let row = store.insert(&table, &[key, ValueRef::Text(&text)], 1);
-        let row = row.unwrap();
+        let mut tx = store.begin().unwrap();
+        let row = tx.insert(table, &[key, ValueRef::Text(&text)]);
         if id % 10 == 9 {
-            store.delete(&table, row, 2).unwrap();
+            tx.delete(row.unwrap()).unwrap();
         }
+        tx.commit(Durability::Group).unwrap();
     }
     store.checkpoint().unwrap();
 }

@@ -12,6 +12,8 @@
 mod crashes;
 mod damage;
 mod independent;
+mod interface;
+mod kills;
 mod large;
 mod many;
 mod model;
@@ -19,6 +21,9 @@ mod model;
 mod peer;
 #[path = "../support/random.rs"]
 mod random;
+#[allow(dead_code)]
+#[path = "../../examples/shared.rs"]
+mod shared;
 #[path = "../support/sim_disk.rs"]
 mod sim_disk;
 #[path = "../support/skip.rs"]

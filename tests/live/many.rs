@@ -2,7 +2,7 @@
 //! there, and a compaction as much as there is.
 
 use rustdb_migrate::codec::RowBuffer;
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions, create_on};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, StoreOptions, create_on};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Catalog, Database, RowBatch, RowSource, RowStream, Table, ValueRef};
 
@@ -72,11 +72,13 @@ fn directory(layout: Layout, tables: usize) -> SimDisk {
 /// Bytes and operations of a checkpoint of one row.
 fn checkpoint(layout: Layout, tables: usize) -> (u64, u64) {
     let disk = directory(layout, tables);
-    let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap();
-    let table = store.table("shop", "t00003").unwrap();
+    let options = StoreOptions::default();
+    let mut store = LiveStore::open_on(&disk.shared(), root(), options).unwrap();
+    let table = store.table("shop", "t00003").unwrap().id();
     let values = [ValueRef::Integer(7), ValueRef::Text("one more")];
-    store.insert(&table, &values, 1).unwrap();
-    store.sync().unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.insert(table, &values).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     let before = (disk.written(), disk.changes());
     store.checkpoint().unwrap();
     (disk.written() - before.0, disk.changes() - before.1)
@@ -85,7 +87,8 @@ fn checkpoint(layout: Layout, tables: usize) -> (u64, u64) {
 /// Bytes and operations of a compaction.
 fn compaction(layout: Layout, tables: usize) -> (u64, u64) {
     let disk = directory(layout, tables);
-    let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap();
+    let options = StoreOptions::default();
+    let mut store = LiveStore::open_on(&disk.shared(), root(), options).unwrap();
     let before = (disk.written(), disk.changes());
     let done = store.compact().unwrap();
     assert_eq!(

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustdb_migrate::engine::{LiveStore, Store};
+use rustdb_migrate::engine::{LiveStore, Store, TableView, View};
 use rustdb_migrate::error::Result;
-use rustdb_migrate::model::{RowSource, RowStream, Value};
+use rustdb_migrate::model::{Row, RowSource, RowStream, Value};
 
 /// One row version: values, xmin, xmax.
 pub type Version = (Vec<String>, u64, Option<u64>);
@@ -29,13 +29,14 @@ pub fn text(value: &Value) -> String {
     }
 }
 
+fn version(row: &Row) -> Version {
+    (row.values.iter().map(text).collect(), row.xmin, row.xmax)
+}
+
 fn versions(mut rows: Box<dyn RowStream + '_>) -> Result<Vec<Version>> {
     let mut versions = Vec::new();
     while let Some(batch) = rows.next_batch()? {
-        for row in batch.rows() {
-            let row = row.to_owned();
-            versions.push((row.values.iter().map(text).collect(), row.xmin, row.xmax));
-        }
+        versions.extend(batch.rows().map(|row| version(&row.to_owned())));
     }
     Ok(versions)
 }
@@ -50,41 +51,66 @@ impl TableModel {
 
 /// What a store holds, its rows sorted.
 pub fn of_live(store: &LiveStore) -> Model {
-    let table = |handle: &Arc<rustdb_migrate::engine::TableHandle>| {
-        let reader = handle.read();
-        let versions = versions(reader.rows().unwrap()).unwrap();
-        assert_eq!(versions.len() as u64, reader.row_count());
+    of_changed(store.view().unwrap())
+}
+
+/// What a store or a transaction shows, its rows sorted; every way to the rows
+/// shows the same.
+pub fn of_changed(view: View<'_>) -> Model {
+    let table = |table: TableView<'_>| {
+        let versions = versions(table.rows().unwrap()).unwrap();
+        assert_eq!(versions.len() as u64, table.row_count());
         let visible = versions.iter().filter(|(.., xmax)| xmax.is_none());
         let visible: Vec<_> = visible.cloned().collect();
-        assert_eq!(visible.len() as u64, reader.live_count());
-        let mut ids = Vec::new();
-        reader.visible_ids(&mut |id| ids.push(id)).unwrap();
-        assert_eq!(ids.len(), visible.len());
+        assert_eq!(visible.len() as u64, table.live_count());
+        let named: Vec<_> = table.scan().unwrap().map(Result::unwrap).collect();
+        let scanned: Vec<_> = named.iter().map(|(_, row)| version(row)).collect();
+        assert_eq!(scanned, visible);
         // A row alone is found slowly.
-        for (id, expected) in ids.into_iter().zip(&visible).step_by(9) {
-            let row = reader.row(id).unwrap().expect("it has a name");
-            let values: Vec<_> = row.values.iter().map(text).collect();
-            assert_eq!(
-                (&values, row.xmin, row.xmax),
-                (&expected.0, expected.1, expected.2)
-            );
+        for (name, row) in named.iter().step_by(9) {
+            assert_eq!(&table.row(*name).unwrap(), row);
         }
-        let table = TableModel {
-            columns: handle
-                .schema()
-                .columns
-                .iter()
-                .map(|c| c.name.clone())
-                .collect(),
+        if table.schema().primary_key().is_some() && named.len() % 5 == 0 {
+            ordered(table, named.iter().map(|(_, row)| key(row)).collect());
+        }
+        let columns = table.schema().columns.iter();
+        let model = TableModel {
+            columns: columns.map(|c| c.name.clone()).collect(),
             versions,
-            sequences: reader.sequences().to_vec(),
+            sequences: table.schema().sequences.clone(),
         };
-        (handle.schema().name.clone(), Arc::new(table.sorted()))
+        (table.schema().name.clone(), Arc::new(model.sorted()))
     };
-    let databases = store.tables().into_iter();
-    databases
-        .map(|(name, tables)| (name, tables.iter().map(table).collect()))
+    view.databases()
+        .map(|database| {
+            (
+                database.name().to_owned(),
+                database.tables().map(table).collect(),
+            )
+        })
         .collect()
+}
+
+fn key(row: &Row) -> i64 {
+    match row.values[0] {
+        Value::Integer(key) => key,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+/// Ranges of keys against the keys in order.
+fn ordered(table: TableView<'_>, mut keys: Vec<i64>) {
+    keys.sort_unstable();
+    let read = |range: Vec<i64>, found: rustdb_migrate::engine::KeyRange<'_>| {
+        let found: Vec<_> = found.map(|row| key(&row.unwrap().1)).collect();
+        assert_eq!(found, range);
+    };
+    read(keys.clone(), table.range(..).unwrap());
+    if let (Some(first), Some(last)) = (keys.first(), keys.last()) {
+        let within = Value::Integer(first + 1)..Value::Integer(*last);
+        let inner = keys.iter().filter(|key| *key > first && *key < last);
+        read(inner.copied().collect(), table.range(within).unwrap());
+    }
 }
 
 /// What a read-only view holds, its rows sorted.

@@ -780,8 +780,7 @@ class Table:
         return data
 
     # Our log
-    def apply(self, kind, payload):
-        c = Cursor(payload)
+    def apply(self, kind, c):
         if kind in (2, 3):
             name, xmax = c.varint(), c.varint()
             if c.take(1) == b"\1":
@@ -801,6 +800,17 @@ class Table:
                     sequence[1], found = following, True
             if not found:
                 self.schema["sequences"].append([name, following])
+
+
+def changes_of_tables(owner, kind, c):
+    """Table and kind of each change of a record; each is read before the next one."""
+    if kind in (1, 2, 3, 4):
+        yield owner, kind
+    if kind == 7:
+        for _ in range(c.varint()):
+            owner, kind = struct.unpack("<II", c.take(8)), c.take(1)[0]
+            need(kind in (1, 2, 3, 4), "a change of another kind in a group")
+            yield owner, kind
 
 
 class Directory:
@@ -832,12 +842,13 @@ class Directory:
             for table in found:
                 tables[table.ids] = table
         for _, owner, kind, payload, _ in records:
-            if kind in (1, 2, 3, 4):
+            c = Cursor(payload)
+            for owner, kind in changes_of_tables(owner, kind, c):
                 table = tables.get(struct.pack("<II", *owner))
-                if table:
-                    table.apply(kind, payload)
-                else:
+                if not table:
                     self.problems.append("wal: a record of a table that is not there")
+                    break
+                table.apply(kind, c)
 
     def database(self, entry):
         path = "db_" + file_name(entry["name"], entry["id"])

@@ -10,7 +10,9 @@ use std::path::Path;
 use rustdb_migrate::codec::MadeRows;
 use rustdb_migrate::commands::Directory;
 use rustdb_migrate::commands::verify::Level;
-use rustdb_migrate::engine::{CreateOptions, Layout, LiveStore, Origin, StoreOptions, create_on};
+use rustdb_migrate::engine::{
+    CreateOptions, Durability, Layout, LiveStore, Origin, StoreOptions, create_on,
+};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::model::{Catalog, Database, RowSource, RowStream, ValueRef};
 use rustdb_migrate::work::Threads;
@@ -85,12 +87,16 @@ fn pieces(fixture: &Fixture, layout: Layout) -> Vec<Piece> {
         table: None,
     };
     let disk = created(layout, catalog, &empty);
-    let store = LiveStore::open_on(&disk.shared(), data(), StoreOptions::default()).unwrap();
-    store.create_database("written in place").unwrap();
+    let options = StoreOptions::default();
+    let mut store = LiveStore::open_on(&disk.shared(), data(), options).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("written in place").unwrap();
+    tx.commit(Durability::Sync).unwrap();
     // The first question makes the index of a table that has a key.
-    for table in store.tables().into_iter().flat_map(|(_, tables)| tables) {
+    let databases = store.view().unwrap().databases();
+    for table in databases.flat_map(|database| database.tables()) {
         if table.schema().primary_key().is_some() {
-            table.read().find(&ValueRef::Null).unwrap();
+            table.find(&ValueRef::Null).unwrap();
         }
     }
     drop(store);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::support::run::{data, inspect, migrate, tree};
-use rustdb_migrate::engine::{LiveStore, StoreOptions};
+use rustdb_migrate::engine::{Durability, LiveStore, StoreOptions};
 use rustdb_migrate::model::ValueRef;
 use tempfile::TempDir;
 
@@ -75,15 +75,16 @@ fn a_compact_copy_leaves_the_directory_as_it_is() {
 fn what_was_written_in_place_is_compacted_with_its_log() {
     for layout in LAYOUTS {
         let (_scratch, dir) = upgraded(layout);
-        let store = LiveStore::open(Path::new(&dir), StoreOptions::default()).unwrap();
+        let mut store = LiveStore::open(Path::new(&dir), StoreOptions::default()).unwrap();
         let table = store.table("shop", "customers").unwrap();
-        let arity = table.schema().columns.len();
+        let (table, arity) = (table.id(), table.schema().columns.len());
+        let mut tx = store.begin().unwrap();
         let mut values = vec![ValueRef::Null; arity];
         values[0] = ValueRef::Integer(777_001);
-        let id = store.insert(&table, &values, 9).unwrap();
+        let name = tx.insert(table, &values).unwrap();
         values[0] = ValueRef::Integer(777_002);
-        store.update(&table, id, &values, 10).unwrap();
-        store.sync().unwrap();
+        tx.update(name, &values).unwrap();
+        tx.commit(Durability::Sync).unwrap();
         drop(store);
         // The view has what is in the log alone, and writes nothing.
         let files = tree(Path::new(&dir));

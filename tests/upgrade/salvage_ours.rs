@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::support::run::{inspect, migrate};
 use rustdb_migrate::codec::MadeRows;
 use rustdb_migrate::engine::{
-    Layout, Level, LiveStore, Origin, Store, StoreOptions, create, verify,
+    Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, create, verify,
 };
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
@@ -331,16 +331,17 @@ fn a_table_that_does_not_take_its_log_keeps_its_rows_and_hides_no_other() {
         let before: Vec<_> = before
             .map(|path| (fs::read(&path).unwrap(), path))
             .collect();
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let people = store.table("shop", "people").unwrap();
+        let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let people = store.table("shop", "people").unwrap().id();
         for id in [ROWS, ROWS + 1] {
             let values = [ValueRef::Integer(id), ValueRef::Text("new")];
-            store.insert(&people, &values, 1).unwrap();
+            let mut tx = store.begin().unwrap();
+            tx.insert(people, &values).unwrap();
+            tx.commit(Durability::Sync).unwrap();
             if id == ROWS {
                 store.checkpoint().unwrap();
             }
         }
-        drop(people);
         store.close().unwrap();
         for (bytes, path) in before {
             fs::write(path, bytes).unwrap();

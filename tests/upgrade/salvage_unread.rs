@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions, verify};
+use rustdb_migrate::engine::{Durability, Layout, Level, LiveStore, Store, StoreOptions, verify};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{RowSource, ValueRef};
@@ -122,11 +122,12 @@ fn a_link_in_place_of_a_file_beside_the_data_is_named_as_lost() {
 #[test]
 fn a_directory_in_place_of_a_segment_is_named_once_and_costs_the_log_alone() {
     let dir = directory(Layout::Append);
-    let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-    let posts = store.table("blog", "posts").unwrap();
+    let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+    let posts = store.table("blog", "posts").unwrap().id();
     let new = [ValueRef::Integer(1000), ValueRef::Text("in the log alone")];
-    store.insert(&posts, &new, 3).unwrap();
-    store.sync().unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.insert(posts, &new).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     drop(store);
     let segment = files(&dir.path().join("wal")).pop().unwrap();
     fs::remove_file(&segment).unwrap();
@@ -145,12 +146,13 @@ fn a_directory_in_place_of_a_segment_is_named_once_and_costs_the_log_alone() {
 fn something_else_in_place_of_what_the_log_wrote_costs_that_alone() {
     for layout in Layout::ALL {
         let dir = directory(layout);
-        let store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
-        let posts = store.table("blog", "posts").unwrap();
+        let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
+        let posts = store.table("blog", "posts").unwrap().id();
         let new = [ValueRef::Integer(1000), ValueRef::Text("new")];
-        store.insert(&posts, &new, 3).unwrap();
+        let mut tx = store.begin().unwrap();
+        tx.insert(posts, &new).unwrap();
+        tx.commit(Durability::Sync).unwrap();
         store.checkpoint().unwrap();
-        drop(posts);
         store.close().unwrap();
         let descriptor = dir.path().join("db_blog/posts.table");
         fs::remove_file(&descriptor).unwrap();

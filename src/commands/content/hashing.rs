@@ -131,7 +131,7 @@ impl PassThrough for HashingRows<'_> {
     ) -> Result<Box<dyn RowStream + 'r>> {
         let tables = self.hashes.get(database);
         let total = tables.and_then(|tables| tables.get(table));
-        let total = total.ok_or_else(|| Error::Usage("internal: no such table".into()))?;
+        let total = total.ok_or_else(|| Error::Internal("no such table".into()))?;
         let add = |hashes: &mut RowHashes, batch: &mut RowBatch<'_>| hashes.add(batch);
         Ok(Box::new(SummedRows::new(rows, total, add)))
     }

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::engine::{
-    CreateOptions, LOG_DIR, Layout, LiveStore, Origin, RowId, StoreOptions, TableHandle,
-    TableReader, create_on,
+    CreateOptions, Durability, LOG_DIR, Layout, LiveStore, Origin, RowName, StoreOptions, TableId,
+    TableView, Transaction, create_on,
 };
 use crate::error::{Error, Result};
 use crate::file::{LocalDisk, Progress, Scratch, WatchedDisk, Written, WrittenBytes};
@@ -67,7 +66,7 @@ pub(super) struct ReplayedTail<'d> {
 }
 
 /// Names of visible row versions by their index in the legacy table.
-type Ids = BTreeMap<u64, RowId>;
+type Names = BTreeMap<u64, RowName>;
 
 /// Converts the state before the tail, applies the tail with a checkpoint after
 /// every so many records and at the end, and counts what was written meanwhile
@@ -99,20 +98,20 @@ fn make_indexes(store: &LiveStore, changes: &[ReplayedRecord<'_>]) -> Result<()>
     let tables = changes.iter().map(|c| (c.database, c.operation.table()));
     let tables: BTreeSet<_> = tables.collect();
     for (database, table) in tables {
-        let handle = table.and_then(|table| store.table(database, table));
-        let keyed = handle.filter(|handle| handle.schema().primary_key().is_some());
-        if let Some(handle) = keyed {
-            handle.read().find(&ValueRef::Null)?;
+        let table = table.and_then(|table| store.table(database, table).ok());
+        let keyed = table.filter(|table| table.schema().primary_key().is_some());
+        if let Some(table) = keyed {
+            table.find(&ValueRef::Null)?;
         }
     }
     Ok(())
 }
 
 /// Names of the rows of the snapshot that the tail ends, by database and table.
-fn ids_before(
+fn names_before(
     store: &LiveStore,
     changes: &[ReplayedRecord<'_>],
-) -> Result<BTreeMap<(String, String), Ids>> {
+) -> Result<BTreeMap<(String, String), Names>> {
     let mut ended = BTreeMap::<&str, BTreeSet<u64>>::new();
     for change in changes {
         if let Operation::Update { index, .. } | Operation::Delete { index, .. } = change.operation
@@ -120,57 +119,47 @@ fn ids_before(
             ended.entry(change.database).or_default().insert(*index);
         }
     }
-    let mut ids = BTreeMap::new();
-    for (database, tables) in store.tables() {
-        let Some(ended) = ended.get(database.as_str()) else {
+    let mut names = BTreeMap::new();
+    for database in store.view()?.databases() {
+        let Some(ended) = ended.get(database.name()) else {
             continue;
         };
-        for handle in tables {
-            let reader = handle.read();
-            let positions = positions(&reader, ended)?;
-            let table = handle.schema().name.clone();
-            ids.insert((database.clone(), table), ids_at(&reader, &positions)?);
+        for table in database.tables() {
+            let at = (database.name().to_owned(), table.schema().name.clone());
+            names.insert(at, names_at(table, ended)?);
         }
     }
-    Ok(ids)
+    Ok(names)
 }
 
-/// Row indexes of visible rows, by their position among the visible ones.
-fn positions(reader: &TableReader<'_>, wanted: &BTreeSet<u64>) -> Result<BTreeMap<u64, u64>> {
-    let mut positions = BTreeMap::new();
-    let (mut index, mut position) = (0, 0);
-    let mut rows = reader.rows()?;
+/// Names of visible rows whose indexes are wanted.
+fn names_at(table: TableView<'_>, wanted: &BTreeSet<u64>) -> Result<Names> {
+    let mut names = Names::new();
+    let (mut rows, mut visible, mut index) = (table.rows()?, table.scan()?, 0);
     while let Some(batch) = rows.next_batch()? {
         for row in batch.rows() {
-            if row.is_visible() {
-                if wanted.contains(&index) {
-                    positions.insert(position, index);
-                }
-                position += 1;
+            if row.is_visible()
+                && let Some(next) = visible.next().transpose()?
+                && wanted.contains(&index)
+            {
+                names.insert(index, next.0);
             }
             index += 1;
         }
     }
-    Ok(positions)
-}
-
-fn ids_at(reader: &TableReader<'_>, positions: &BTreeMap<u64, u64>) -> Result<Ids> {
-    let mut ids = Ids::new();
-    let mut position = 0;
-    reader.visible_ids(&mut |id| {
-        if let Some(index) = positions.get(&position) {
-            ids.insert(*index, id);
-        }
-        position += 1;
-    })?;
-    Ok(ids)
+    Ok(names)
 }
 
 /// A store and, in step with it, what the records mean.
 struct Replay {
     store: LiveStore,
+    meaning: Followed,
+}
+
+/// What the records mean, and where the rows are that they speak of.
+struct Followed {
     overlay: Overlay,
-    ids: BTreeMap<(String, String), Ids>,
+    names: BTreeMap<(String, String), Names>,
 }
 
 /// What a row needs to be stored.
@@ -200,15 +189,14 @@ impl Replay {
         let options = StoreOptions {
             // By records, of which some are several changes of a store.
             checkpoint_every: u64::MAX,
+            checkpoint_log_len: u64::MAX,
             ..StoreOptions::default()
         };
         let store = LiveStore::open_on(&disk, dir, options)?;
         make_indexes(&store, &tail.changes)?;
-        Ok(Replay {
-            ids: ids_before(&store, &tail.changes)?,
-            store,
-            overlay,
-        })
+        let names = names_before(&store, &tail.changes)?;
+        let meaning = Followed { overlay, names };
+        Ok(Replay { store, meaning })
     }
 
     /// Makes all changes; those that the store refused.
@@ -216,25 +204,30 @@ impl Replay {
         let mut refused = RecordTotals::default();
         for changes in changes.chunks(every) {
             for change in changes {
-                match self.apply(change) {
+                let mut tx = self.store.begin()?;
+                match self.meaning.apply(&mut tx, change) {
                     Ok(()) => {}
+                    // What was done before it was refused stays.
                     Err(Error::KeyTaken { .. } | Error::NoSuchRow { .. }) => {
                         refused.add(change.len);
                     }
                     Err(other) => return Err(other),
                 }
+                tx.commit(Durability::Group)?;
             }
             self.store.checkpoint()?;
         }
         Ok(refused)
     }
+}
 
-    fn apply(&mut self, change: &ReplayedRecord<'_>) -> Result<()> {
+impl Followed {
+    fn apply(&mut self, tx: &mut Transaction<'_>, change: &ReplayedRecord<'_>) -> Result<()> {
         let (name, operation) = (change.database, change.operation);
         let databases = self.overlay.database_count();
         let database = self.overlay.database_or_new(name);
         if self.overlay.database_count() > databases {
-            self.store.create_database(name)?;
+            tx.create_database(name)?;
         }
         let Some(table) = operation.table() else {
             return Ok(());
@@ -244,75 +237,84 @@ impl Replay {
         let Effect::Applied = self.overlay.apply(database, operation, change.xmax) else {
             return Ok(());
         };
+        let at = (name, table);
         match operation {
             Operation::CreateTable { schema, rows, .. } => {
-                self.store.create_table(name, (**schema).clone())?;
+                tx.create_table(name, (**schema).clone())?;
                 let mut rows = (0..).zip(rows);
-                rows.try_for_each(|(index, row)| self.insert((name, table), index, row))
+                rows.try_for_each(|(index, row)| self.insert(tx, at, index, row))
             }
             Operation::DropTable { .. } => {
-                self.ids.remove(&(name.to_owned(), table.to_owned()));
-                self.store.drop_table(name, table)
+                self.names.remove(&(name.to_owned(), table.to_owned()));
+                tx.drop_table(name, table)
             }
-            Operation::Insert { row, .. } => self.insert((name, table), next_index, row),
+            Operation::Insert { row, .. } => self.insert(tx, at, next_index, row),
             Operation::Update { index, row, .. } => {
-                let Some(id) = self.ids((name, table)).get(index).copied() else {
+                let Some(old) = self.names(at).get(index).copied() else {
                     // The server makes a visible version of a dead one.
-                    return self.insert((name, table), next_index, row);
+                    return self.insert(tx, at, next_index, row);
                 };
-                let handle = self.handle((name, table))?;
-                let new = self.store.update(&handle, id, &values(row), row.xmin)?;
-                let ids = self.ids((name, table));
-                ids.remove(index);
-                ids.insert(next_index, new);
+                tx.set_number(row.xmin);
+                let new = tx.update(old, &values(row))?;
+                let names = self.names(at);
+                names.remove(index);
+                names.insert(next_index, new);
                 Ok(())
             }
             Operation::Delete { index, .. } => {
-                let handle = self.handle((name, table))?;
-                let id = self.ids((name, table)).remove(index);
-                let id = id.ok_or_else(|| Error::NoSuchRow {
+                let name = self.names(at).remove(index);
+                let name = name.ok_or_else(|| Error::NoSuchRow {
                     table: table.escape_debug().to_string(),
                 })?;
-                self.store.delete(&handle, id, change.xmax)
+                tx.set_number(change.xmax);
+                tx.delete(name)
             }
             Operation::AddColumn { .. }
             | Operation::DropColumn { .. }
             | Operation::RenameColumn { .. }
-            | Operation::RenameTable { .. } => self.alter(database, (name, table), operation),
+            | Operation::RenameTable { .. } => self.alter(tx, database, at, operation),
             Operation::Checkpoint { .. } => Ok(()),
         }
     }
 
-    fn handle(&self, (database, table): (&str, &str)) -> Result<Arc<TableHandle>> {
-        let handle = self.store.table(database, table);
-        handle.ok_or_else(|| Error::Usage("internal: no such table".into()))
-    }
-
-    fn ids(&mut self, (database, table): (&str, &str)) -> &mut Ids {
+    fn names(&mut self, (database, table): (&str, &str)) -> &mut Names {
         let key = (database.to_owned(), table.to_owned());
-        self.ids.entry(key).or_default()
+        self.names.entry(key).or_default()
     }
 
-    fn insert(&mut self, at: (&str, &str), index: u64, row: &PackedRow) -> Result<()> {
-        let handle = self.handle(at)?;
+    fn insert(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        at: (&str, &str),
+        index: u64,
+        row: &PackedRow,
+    ) -> Result<()> {
+        let table = tx.table(at.0, at.1)?;
+        let id: TableId = table.id();
         // A value that is the next of its sequence was taken from there.
-        let mut advanced = handle.schema().clone();
-        advanced.sequences = handle.read().sequences().to_vec();
+        let mut advanced = table.schema().clone();
         let before = advanced.sequences.clone();
         advance_sequences(&mut advanced, row);
         for (place, (column, next)) in advanced.sequences.into_iter().enumerate() {
             let known = before.get(place);
             if known.map_or(1, |(_, next)| *next).checked_add(1) == Some(next) {
-                self.store.next_value(&handle, &column)?;
+                tx.next_value(id, &column)?;
             }
         }
-        let id = self.store.insert(&handle, &values(row), row.xmin)?;
-        self.ids(at).insert(index, id);
+        tx.set_number(row.xmin);
+        let name = tx.insert(id, &values(row))?;
+        self.names(at).insert(index, name);
         Ok(())
     }
 
     /// Gives a table the schema that it has in the overlay now.
-    fn alter(&mut self, database: usize, at: (&str, &str), operation: &Operation) -> Result<()> {
+    fn alter(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        database: usize,
+        at: (&str, &str),
+        operation: &Operation,
+    ) -> Result<()> {
         let now = match operation {
             Operation::RenameTable { new, .. } => new.as_str(),
             _ => at.1,
@@ -321,33 +323,34 @@ impl Replay {
         let Some(schema) = schema.map(|table| table.state().schema.clone()) else {
             return Ok(());
         };
-        let handle = self.handle(at)?;
+        let table = tx.table(at.0, at.1)?;
         let dropped = match operation {
-            Operation::DropColumn { column, .. } => handle.schema().column_index(column),
+            Operation::DropColumn { column, .. } => table.schema().column_index(column),
             _ => None,
         };
-        let known = self.ids.remove(&(at.0.to_owned(), at.1.to_owned()));
+        let known = self.names.remove(&(at.0.to_owned(), at.1.to_owned()));
         let known = known.unwrap_or_default();
-        let indexes: BTreeMap<RowId, u64> = known.iter().map(|(at, id)| (*id, *at)).collect();
-        let mut positions = BTreeMap::new();
-        let mut position = 0;
-        handle.read().visible_ids(&mut |id| {
-            if let Some(index) = indexes.get(&id) {
-                positions.insert(position, *index);
-            }
-            position += 1;
-        })?;
+        let indexes: BTreeMap<RowName, u64> = known.iter().map(|(at, name)| (*name, *at)).collect();
+        // By position among the visible rows, which stay in their order.
+        let mut kept = Vec::new();
+        for row in table.scan()? {
+            kept.push(indexes.get(&row?.0).copied());
+        }
         let width = schema.columns.len();
-        let changed = self.store.alter_table(at.0, at.1, schema, |mut values| {
+        let altered = tx.alter_table(at.0, at.1, schema, |mut values| {
             if let Some(dropped) = dropped.filter(|dropped| *dropped < values.len()) {
                 values.remove(dropped);
             }
             values.resize(width, Value::Null);
             values
         })?;
-        // Visible rows stay in their order.
-        let ids = ids_at(&changed.read(), &positions)?;
-        self.ids.insert((at.0.to_owned(), now.to_owned()), ids);
+        let mut names = Names::new();
+        for (index, row) in kept.into_iter().zip(tx.table_of(altered)?.scan()?) {
+            if let Some(index) = index {
+                names.insert(index, row?.0);
+            }
+        }
+        self.names.insert((at.0.to_owned(), now.to_owned()), names);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::codec::MadeRows;
 use crate::commands::{Backend, Directory};
-use crate::engine::{Layout, StoreOptions};
+use crate::engine::Layout;
 use crate::error::Result;
 use crate::file::{Progress, WrittenBytes};
 use crate::legacy::{FRAME_LEN, LegacyDir, Snapshot, SnapshotEncoder};
@@ -20,6 +20,8 @@ use super::replay::{RecordTotals, ReplayedRecord, ReplayedTail, replay};
 /// Bytes of a Checkpoint record with its frame (format page, "WAL").
 const CHECKPOINT_RECORD_LEN: u64 = FRAME_LEN + 8 + 8 + 4 + 8;
 
+/// Records of one checkpoint of a store that waits longer.
+const MORE_RECORDS_PER_CHECKPOINT: usize = 10_000;
 /// Bytes that each writer may write in all.
 const MOST_WRITTEN: u64 = 256 << 20;
 /// Of a larger snapshot, how many of it.
@@ -104,11 +106,7 @@ pub(super) fn measure(directory: &Directory, progress: &Progress) -> Result<Opti
     };
     let lens = tail.changes.iter().map(|change| change.len);
     lens.for_each(|len| writes.replayed.add(len));
-    let ours = StoreOptions::default().checkpoint_every;
-    for every in [
-        RECORDS_PER_CHECKPOINT,
-        usize::try_from(ours).unwrap_or(usize::MAX),
-    ] {
+    for every in [RECORDS_PER_CHECKPOINT, MORE_RECORDS_PER_CHECKPOINT] {
         let written = old_server(&tail, every)?;
         writes.add_run("old server".into(), (every, &tail), written);
         for layout in [Layout::PerTable, Layout::Append, Layout::Paged] {

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::leftovers::clear_leftovers;
-use super::store::{LiveStore, Writer};
-use super::unopened::Unopened;
+use super::staged::{Staged, total_len};
+use super::store::LiveStore;
 use super::visible::VisibleTable;
 use crate::engine::log::{Batch, LOG_DIR, Owner, SegmentFile};
 use crate::engine::pages::address::Lsn;
@@ -13,9 +12,8 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::create::create_table;
 use crate::engine::store::descriptor;
-use crate::engine::table::LiveTable;
-use crate::error::Result;
-use crate::file::{Disk, Progress, SourceFile};
+use crate::error::{Error, Result};
+use crate::file::{Disk, Progress};
 use crate::model::sum_of;
 
 /// What a compaction did.
@@ -44,13 +42,13 @@ pub struct CompactedTable {
 
 impl LiveStore {
     /// Drops every dead version, packs what is left, writes derived files anew
-    /// and prunes the log. Names of rows mean nothing afterwards. After a
-    /// crash, each table is as before or as after. What is packed already is
-    /// not touched.
+    /// and prunes the log. Names of rows of a table that changed by it mean
+    /// nothing afterwards. After a crash, each table is as before or as after.
+    /// What is packed already is not touched.
     ///
     /// # Errors
-    /// Damage; I/O errors.
-    pub fn compact(&self) -> Result<Compaction> {
+    /// `StoreFailed`; damage; I/O errors.
+    pub fn compact(&mut self) -> Result<Compaction> {
         self.compact_watched(&Progress::default())
     }
 
@@ -59,122 +57,153 @@ impl LiveStore {
     ///
     /// # Errors
     /// As [`compact`](Self::compact); when it is to stop.
-    pub fn compact_watched(&self, progress: &Progress) -> Result<Compaction> {
+    pub fn compact_watched(&mut self, progress: &Progress) -> Result<Compaction> {
         let log_before = log_len(&*self.disk, &self.root)?;
         self.checkpoint()?;
+        let mut owners = Vec::new();
+        for database in &self.catalog.databases {
+            let entries = database.metadata.tables.iter();
+            owners.extend(entries.map(|entry| database.owner(entry.id)));
+        }
         let mut tables = Vec::new();
-        for (database, handles) in self.tables() {
-            for handle in handles {
-                tables.push(self.compact_table(&database, &handle, progress)?);
-            }
+        for owner in owners {
+            let name = self
+                .catalog
+                .databases
+                .iter()
+                .find(|db| db.id == owner.database);
+            let name = name
+                .map(|db| db.metadata.name.to_string())
+                .unwrap_or_default();
+            tables.push(self.compact_table(name, owner, progress)?);
         }
-        let mut writer = self.writer()?;
-        let checkpoint = writer.control.checkpoint;
-        if checkpoint == writer.log.end() {
-            let pruned = self.prune(&mut writer, true);
-            writer.need(pruned)?;
+        if self.control.checkpoint == self.log.end() {
+            let pruned = self.prune(true);
+            self.need(pruned)?;
         }
-        drop(writer);
         Ok(Compaction {
             tables,
             log_len: (log_before, log_len(&*self.disk, &self.root)?),
         })
     }
 
-    /// Closes the files of a table without changes.
-    fn unload(
-        &self,
-        writer: &Writer,
-        place: &TablePlace,
-        counts: TableCounts,
-        live: &mut Box<dyn LiveTable>,
-    ) {
-        let shape = writer.control.shape;
-        *live = Box::new(Unopened::new(shape, place, counts, &self.access));
-    }
-
     fn compact_table(
-        &self,
-        database: &str,
-        handle: &super::TableHandle,
+        &mut self,
+        database: String,
+        owner: Owner,
         progress: &Progress,
     ) -> Result<CompactedTable> {
-        let mut writer = self.writer()?;
-        let mut state = handle.write();
-        let before = state.live.counts();
-        let rows = VisibleTable {
-            files: &*self.files,
-            place: &handle.place,
-            state: &state,
-            progress,
-            read: Mutex::default(),
-        };
-        let (files, threads) = (&*self.files, self.options.threads);
-        let stage = |place: &TablePlace| {
-            let staged = self.stage_by(place, |new| create_table(files, &rows, new, threads));
-            staged.inspect_err(|_| {
-                // No record names them yet. Once one does, they must stay: whoever
-                // opens the directory next puts them in their place.
-                let _ = clear_leftovers(&*self.disk, &self.root);
-            })
-        };
+        let slot = self.catalog.tables.get(&owner);
+        let slot = slot.ok_or_else(|| Error::Internal("a table without a place".into()))?;
+        let (home, before) = (slot.place.clone(), slot.live.counts());
+        let table = slot.schema.name.clone();
+        let old = self.files.present_files(&home)?;
         // Of a table that was never changed, the files may be as they were made.
-        let described = descriptor::read(&handle.place)?;
+        let described = descriptor::read(&home)?;
         let made_at = Lsn(described.document.checkpoint);
         let is_new = before.rows == before.live && made_at == Lsn::default();
-        let mut as_made = handle.place.clone();
+        let mut as_made = home.clone();
         if is_new {
             as_made.address.lsns.first = Lsn::default();
         }
-        let mut staged = stage(&as_made)?;
-        // A count that is wrong is damage, and stays what it is.
-        let found = TableCounts {
-            rows: *sum_of(&rows.read),
-            live: staged.counts.live,
-            ..before
-        };
-        if let Err(damage) = found.check(before, &handle.place.file(""), 0) {
-            clear_leftovers(&*self.disk, &self.root)?;
-            return Err(damage.into());
-        }
-        let changed = !staged.is_same(&*self.disk)?;
+        let (mut counts, mut staged) = self.write_visible(owner, &as_made, progress)?;
+        let changed = !staged.is_same(&old, &*self.disk)?;
         if changed && is_new {
-            clear_leftovers(&*self.disk, &self.root)?;
-            staged = stage(&handle.place)?;
+            self.clear_staged()?;
+            (counts, staged) = self.write_visible(owner, &home, progress)?;
         }
-        let (new_len, old_len) = staged.lens(&*self.disk)?;
+        let (new_len, old_len) = (
+            staged.len(&*self.disk)?,
+            total_len(&*self.disk, old.iter())?,
+        );
         // One copy of a descriptor may be bad; what is written anew has two.
         let is_described = described.damage.is_none();
         if changed || !is_described {
             let mut batch = Batch::new();
             let lsn = match changed {
-                true => writer.log.end().at,
+                true => self.log.end().at,
                 false => made_at,
             };
             if changed {
-                staged.install(&handle.place, &mut batch);
+                staged.install(&home, &mut batch);
+                let targets = staged.targets();
+                let gone = old.iter().filter(|path| !targets.contains(*path));
+                gone.for_each(|path| batch.remove(path));
             }
-            let counts = staged.counts;
-            {
-                let mut catalog = self.catalog_mut();
-                catalog.set_state(handle.owner, counts, None);
-                catalog.put_descriptor(&mut batch, &writer.control, lsn, handle.owner)?;
-            }
-            let done = self.carry_out(&mut writer, batch);
-            writer.need(done)?;
-            self.unload(&writer, &handle.place, counts, &mut state.live);
-        } else if !state.changed {
-            self.unload(&writer, &handle.place, before, &mut state.live);
+            let sequences = self.sequences_of(owner);
+            self.catalog.set_state(owner, counts, sequences);
+            self.catalog
+                .put_descriptor(&mut batch, &self.control, lsn, owner)?;
+            let entries = self.checked(batch)?;
+            let done = self.carry_out(&entries);
+            self.need(done)?;
         }
-        drop(state);
-        clear_leftovers(&*self.disk, &self.root)?;
+        // Files that nobody reads need not be open.
+        let now = if changed { counts } else { before };
+        let (catalog, with, stamps) = self.parts();
+        catalog.unload(owner, with, now);
+        if let Some(slot) = catalog.tables.get_mut(&owner).filter(|_| changed) {
+            slot.generation = stamps.next();
+        }
+        self.clear_staged()?;
         Ok(CompactedTable {
-            database: database.to_owned(),
-            table: handle.schema().name.clone(),
-            rows: (before.rows, staged.counts.rows),
+            database,
+            table,
+            rows: (before.rows, counts.rows),
             len: (old_len, new_len),
             changed: changed || !is_described,
         })
+    }
+
+    /// Writes the visible rows of a table to new files for `home`.
+    fn write_visible(
+        &mut self,
+        owner: Owner,
+        home: &TablePlace,
+        progress: &Progress,
+    ) -> Result<(TableCounts, Staged)> {
+        let place = self.staging_place(home)?;
+        let written = self.write_visible_at(owner, &place, progress);
+        let written = written.and_then(|counts| Ok((counts, self.sync_staged(&place, home)?)));
+        written.inspect_err(|_| {
+            // No record names them yet. Once one does, they must stay: whoever
+            // opens the directory next puts them in their place.
+            let _ = self.clear_staged();
+        })
+    }
+
+    fn write_visible_at(
+        &self,
+        owner: Owner,
+        place: &TablePlace,
+        progress: &Progress,
+    ) -> Result<TableCounts> {
+        let slot = self.catalog.tables.get(&owner);
+        let slot = slot.ok_or_else(|| Error::Internal("a table without a place".into()))?;
+        let rows = VisibleTable {
+            files: &*self.files,
+            slot,
+            progress,
+            read: Mutex::default(),
+        };
+        let counts = create_table(&*self.files, &rows, place, self.options.threads)?;
+        // A count that is wrong is damage, and stays what it is.
+        let before = slot.live.counts();
+        let found = TableCounts {
+            rows: *sum_of(&rows.read),
+            live: counts.live,
+            ..before
+        };
+        found.check(before, &slot.place.file(""), 0)?;
+        // Derived files are made when a table is opened for changes.
+        drop(self.files.live(place, counts, &self.access)?);
+        Ok(counts)
+    }
+
+    fn sequences_of(&self, owner: Owner) -> Vec<(String, i64)> {
+        let slot = self.catalog.tables.get(&owner);
+        slot.map(|slot| slot.schema.sequences.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -183,30 +212,5 @@ fn log_len(disk: &dyn Disk, root: &Path) -> Result<u64> {
         return Ok(0);
     }
     let segments = SegmentFile::list(disk, root)?;
-    segments.iter().try_fold(0_u64, |sum, segment| {
-        let len = SourceFile::open_on(disk, &segment.path)?.len();
-        Ok(sum.saturating_add(len))
-    })
-}
-
-impl super::catalog::LiveCatalog {
-    /// Takes in what a table's files hold, and its sequences if they went on.
-    pub(super) fn set_state(
-        &mut self,
-        owner: Owner,
-        counts: TableCounts,
-        sequences: Option<&Vec<(String, i64)>>,
-    ) {
-        let database = self.databases.iter_mut().find(|db| db.id == owner.database);
-        let entry = database.and_then(|db| {
-            let mut tables = db.metadata.tables.iter_mut();
-            tables.find(|table| table.id == owner.table)
-        });
-        if let Some(entry) = entry {
-            entry.counts = counts;
-            if let Some(sequences) = sequences {
-                entry.schema.to_mut().sequences.clone_from(sequences);
-            }
-        }
-    }
+    total_len(disk, segments.iter().map(|segment| &segment.path))
 }

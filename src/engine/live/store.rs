@@ -1,96 +1,161 @@
 //! A directory of ours, opened for writing.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
-use super::catalog::{LiveCatalog, LiveDatabase};
-use super::handle::TableHandle;
-use super::leftovers::clear_leftovers;
+use super::catalog::{LiveCatalog, Opening};
+use super::options::StoreOptions;
+use super::table_slot::{Stamps, TableId};
+use super::view::{TableView, View};
 use crate::engine::layouts::{CreateOptions, Layout};
-use crate::engine::log::{LogWriter, Owner, SegmentFile};
-use crate::engine::pages::address::{Lsn, Lsns, TableAddress};
+use crate::engine::log::{LogWriter, SegmentFile};
+use crate::engine::pages::address::{Lsn, Lsns};
 use crate::engine::pages::buffer_pool::BufferPool;
-use crate::engine::pages::paths::TablePlace;
-use crate::engine::rows::counts::TableCounts;
+use crate::engine::store::batch_check::STAGING_DIR;
 use crate::engine::store::beside::changed_beside;
 use crate::engine::store::control::{Control, Origin};
 use crate::engine::store::create::create_on;
 use crate::engine::store::lock::lock_for_changes;
-use crate::engine::store::recovery::{Mode, Replayed, no_table, recover, replay};
+use crate::engine::store::recovery::{Mode, recover, replay};
 use crate::engine::store::salvage::rebuild_catalogs;
-use crate::engine::table::{Access, LiveTable, TableFiles};
+use crate::engine::table::{Access, BlockCache, TableFiles};
 use crate::error::{Error, Result};
-use crate::file::{DataDisk, Disk, DiskFile, LocalDisk};
-use crate::model::{Catalog, RowSource, RowStream, Table};
+use crate::file::{DataDisk, Disk, DiskFile, LocalDisk, remove_tree};
+use crate::model::{Catalog, RowSource, RowStream};
 use crate::report::Report;
-use crate::work::Threads;
 
-/// How a store works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoreOptions {
-    /// Changes between two checkpoints, at least 1; 10,000 by default.
-    pub checkpoint_every: u64,
-    /// Bytes of memory that changes may take before a checkpoint is made
-    /// sooner; 16 MiB by default.
-    pub pending_limit: usize,
-    /// Pages of 8 KB that are cached, at least 16; 2,048 (16 MiB) by default.
-    pub pool_pages: usize,
-    /// Whether whole records beyond damage of the log are refused. A crash may
-    /// leave them where nothing was synced, so a server cuts them off; false by
-    /// default.
-    pub keep_beyond_damage: bool,
-    /// Threads that a compaction reads and encodes on; one by default. What it
-    /// writes does not depend on them.
-    pub threads: Threads,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        StoreOptions {
-            checkpoint_every: 10_000,
-            pending_limit: 16 << 20,
-            pool_pages: 2048,
-            keep_beyond_damage: false,
-            threads: Threads::ONE,
-        }
-    }
-}
-
-/// A directory of ours that this process alone may change.
+/// A directory of ours that this process alone may change: one writer, or any
+/// number of readers, by type.
 ///
-/// Changes are made in memory and written to the log; [`sync`](Self::sync)
-/// makes all of them durable at once. After a crash, the directory is as it was
-/// after some change, and after none before the last `sync`. A checkpoint
-/// carries changes to the files of the tables, now and then on its own.
+/// Readers borrow the store, and many threads may read it at once. A change
+/// borrows it alone: [`begin`](Self::begin) gives a [`Transaction`], which
+/// `commit` makes durable as a whole, and which leaves nothing behind when it is
+/// dropped. There is no lock inside, so nobody can wait for himself, and what a
+/// server shares it puts behind one of its own: `Mutex<LiveStore>`, or
+/// `RwLock<LiveStore>` for readers beside one another (`examples/shared.rs`).
 ///
-/// One change is made at a time. Readers of a table wait for changes of that
-/// table only. After an error that is not the caller's, a store takes no more
-/// changes: open it again.
+/// After a crash, the directory is as it was after some transaction, and after
+/// none before the last that was durable. After an error that is not the
+/// caller's, a store says [`StoreFailed`](Error::StoreFailed) to everybody: open
+/// the directory again. Dropping a store syncs what was committed;
+/// [`close`](Self::close) also says whether that went well.
+///
+/// [`Transaction`]: super::Transaction
 ///
 /// ```
-/// use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions};
-/// use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
+/// use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, StoreOptions};
+/// use rustdb_migrate::model::{Column, DataType, Table, Value, ValueRef};
 ///
 /// # fn main() -> rustdb_migrate::error::Result<()> {
 /// # let parent = tempfile::tempdir().unwrap();
 /// # let dir = parent.path().join("data");
 /// # std::fs::create_dir(&dir).unwrap();
 /// let origin = Origin { family: "2.3".into(), cluster_id: 1 };
-/// let store = LiveStore::create(&dir, Layout::Paged.into(), &origin, StoreOptions::default())?;
-/// store.create_database("shop")?;
-/// let users = Table::new("users", vec![
+/// let options = StoreOptions::default();
+/// let mut store = LiveStore::create(&dir, Layout::Paged.into(), &origin, options)?;
+///
+/// let mut tx = store.begin()?;
+/// tx.create_database("shop")?;
+/// let users = tx.create_table("shop", Table::new("users", vec![
 ///     Column::key("id", DataType::Integer),
 ///     Column::new("name", DataType::Text),
-/// ]);
-/// let users = store.create_table("shop", users)?;
-/// let id = store.insert(&users, &[ValueRef::Integer(1), ValueRef::Text("Ada")], 1)?;
-/// store.update(&users, id, &[ValueRef::Integer(1), ValueRef::Text("Ada L.")], 2)?;
-/// store.sync()?;
+/// ]))?;
+/// let ada = tx.insert(users, &[ValueRef::Integer(1), ValueRef::Text("Ada")])?;
+/// tx.update(ada, &[ValueRef::Integer(1), ValueRef::Text("Ada L.")])?;
+/// tx.commit(Durability::Sync)?;
 ///
-/// let (_, row) = users.read().find(&ValueRef::Integer(1))?.expect("it was inserted");
-/// assert_eq!(row.values[1].as_ref(), ValueRef::Text("Ada L."));
-/// assert_eq!((users.read().row_count(), users.read().live_count()), (2, 1));
+/// let mut tx = store.begin()?;
+/// tx.insert(users, &[ValueRef::Integer(2), ValueRef::Text("nobody")])?;
+/// drop(tx);
+///
+/// let users = store.table("shop", "users")?;
+/// let (_, row) = users.find(&ValueRef::Integer(1))?.expect("it was inserted");
+/// assert_eq!(row.values[1], Value::Text("Ada L.".into()));
+/// assert_eq!((users.row_count(), users.live_count()), (2, 1));
+/// store.close()
+/// # }
+/// ```
+///
+/// What could go wrong between a reader and a writer does not compile. A reader
+/// beside a writer, who would see half of a transaction:
+///
+/// ```compile_fail,E0502
+/// # use rustdb_migrate::engine::{Durability, LiveStore};
+/// # fn f(mut store: LiveStore) -> rustdb_migrate::error::Result<()> {
+/// let users = store.table("shop", "users")?;
+/// let tx = store.begin()?;
+/// println!("{}", users.row_count());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Two writers, each of whom would find the other's rows changed:
+///
+/// ```compile_fail,E0499
+/// # use rustdb_migrate::engine::{Durability, LiveStore};
+/// # fn f(mut store: LiveStore) -> rustdb_migrate::error::Result<()> {
+/// let one = store.begin()?;
+/// let two = store.begin()?;
+/// one.commit(Durability::Sync)
+/// # }
+/// ```
+///
+/// Rows that are read over a checkpoint, or over a compaction, which move them:
+///
+/// ```compile_fail,E0502
+/// # use rustdb_migrate::engine::{Durability, LiveStore};
+/// # fn f(mut store: LiveStore) -> rustdb_migrate::error::Result<()> {
+/// let mut rows = store.table("shop", "users")?.rows()?;
+/// store.checkpoint()?;
+/// rows.next_batch()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a transaction shows, read over a change of it, after which it is no longer so:
+///
+/// ```compile_fail,E0502
+/// # use rustdb_migrate::engine::{LiveStore, RowName};
+/// # fn f(mut store: LiveStore, name: RowName) -> rustdb_migrate::error::Result<()> {
+/// let mut tx = store.begin()?;
+/// let users = tx.table("shop", "users")?;
+/// tx.delete(name)?;
+/// println!("{}", users.row_count());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A transaction after its commit, which nothing would make durable:
+///
+/// ```compile_fail,E0382
+/// # use rustdb_migrate::engine::{Durability, LiveStore, RowName};
+/// # fn f(mut store: LiveStore, name: RowName) -> rustdb_migrate::error::Result<()> {
+/// let mut tx = store.begin()?;
+/// tx.commit(Durability::Sync)?;
+/// tx.delete(name)
+/// # }
+/// ```
+///
+/// A store that is closed or compacted while a transaction is open:
+///
+/// ```compile_fail,E0499
+/// # use rustdb_migrate::engine::{Durability, LiveStore, RowName};
+/// # fn f(mut store: LiveStore, name: RowName) -> rustdb_migrate::error::Result<()> {
+/// let mut tx = store.begin()?;
+/// store.compact()?;
+/// tx.delete(name)?;
+/// tx.commit(Durability::Sync)
+/// # }
+/// ```
+///
+/// A view of a store that is closed, whose files are somebody else's:
+///
+/// ```compile_fail,E0505
+/// # use rustdb_migrate::engine::{Durability, LiveStore};
+/// # fn f(mut store: LiveStore) -> rustdb_migrate::error::Result<()> {
+/// let users = store.table("shop", "users")?;
+/// store.close()?;
+/// println!("{}", users.row_count());
 /// # Ok(())
 /// # }
 /// ```
@@ -102,23 +167,31 @@ pub struct LiveStore {
     pub(super) options: StoreOptions,
     findings: Report,
     /// States that its files may be of.
-    lsns: Lsns,
+    pub(super) lsns: Lsns,
     pub(super) access: Access,
-    catalog: RwLock<LiveCatalog>,
-    writer: Mutex<Writer>,
+    pub(super) catalog: LiveCatalog,
+    pub(super) log: LogWriter,
+    pub(super) control: Control,
+    /// Changes since the last checkpoint.
+    pub(super) pending: u64,
+    pub(super) state: State,
+    pub(super) stamps: Stamps,
+    /// Tables that were staged, for names of their directories.
+    pub(super) staged: u64,
     /// Held for as long as the store is open.
     _lock: Arc<dyn DiskFile>,
 }
 
-/// What makes changes durable; whoever holds it makes the next change.
-#[derive(Debug)]
-pub(super) struct Writer {
-    pub log: LogWriter,
-    pub control: Control,
-    /// Changes since the last checkpoint.
-    pub pending: u64,
-    /// Whether a change failed half-way.
-    failed: bool,
+/// What a store may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Everything.
+    Ready,
+    /// Nothing but by the transaction that is open; one that was leaked is
+    /// rolled back.
+    Changing,
+    /// Nothing any more.
+    Failed,
 }
 
 impl LiveStore {
@@ -146,7 +219,7 @@ impl LiveStore {
         origin: &Origin,
         options: StoreOptions,
     ) -> Result<Self> {
-        create_on(disk, dir, layout, &Catalog::default(), &NoRows, origin)?;
+        create_on(disk, dir, layout, &Catalog::default(), &NoTables, origin)?;
         for entry in disk.entries(dir)? {
             let synced = disk.open_write(&entry.path)?.sync();
             synced.map_err(|error| Error::io("sync", &entry.path, error))?;
@@ -155,8 +228,8 @@ impl LiveStore {
         Self::open_on(disk, dir, options)
     }
 
-    /// Opens a directory, and brings its files to its last record. Catalogs that
-    /// are gone are written anew from the tables; see
+    /// Opens a directory, and brings its files to its last transaction. Catalogs
+    /// that are gone are written anew from the tables; see
     /// [`findings`](Self::findings).
     ///
     /// # Errors
@@ -177,34 +250,30 @@ impl LiveStore {
         {
             recovered.control.first = Lsns::random_first();
         }
-        clear_leftovers(&**disk, dir)?;
+        remove_tree(&**disk, &dir.join(STAGING_DIR))?;
         let mut findings = rebuild_catalogs(&recovered, dir)?;
         findings.extend(recovered.findings.clone());
-        let control = &recovered.control;
-        let files = control.shape.tables();
         let access = Access {
             pool: Arc::new(BufferPool::new(options.pool_pages)),
+            blocks: Arc::new(BlockCache::new(options.block_cache_len)),
             write: true,
         };
-        let catalog = LiveCatalog::read(disk, dir, control, &access)?;
+        let with = Opening {
+            disk,
+            root: dir,
+            control: &recovered.control,
+            access: &access,
+        };
+        let mut stamps = Stamps::new();
+        let mut catalog = LiveCatalog::read(with, &mut stamps)?;
         let wrong = changed_beside(&**disk, dir, &catalog.global.beside)?;
         wrong
             .into_values()
             .for_each(|finding| findings.add(finding));
         let mut pending = 0;
         let end = replay(disk, dir, &recovered, |owner, entry, at| {
-            let handle = catalog.tables.get(&owner);
-            let handle = handle.ok_or_else(|| no_table(owner, at))?;
-            let mut state = handle.write();
-            let state = &mut *state;
-            state.changed = true;
             pending += 1;
-            let mut replayed = Replayed {
-                place: &handle.place,
-                live: &mut *state.live,
-                sequences: &mut state.sequences,
-            };
-            replayed.apply(entry, at)
+            catalog.replay(owner, entry, at)
         })?;
         if options.keep_beyond_damage
             && let Some(tail) = end.tail.as_ref().filter(|tail| tail.whole > 0)
@@ -212,33 +281,29 @@ impl LiveStore {
             let finding = tail.finding();
             let (found, expected) = (finding.detail.unwrap_or_default(), "a log without a hole");
             let path = &tail.segment.path;
-            return Err(Error::damage(
-                path,
-                tail.offset,
-                finding.code,
-                found,
-                expected,
-            ));
+            let at = tail.offset;
+            return Err(Error::damage(path, at, finding.code, found, expected));
         }
-        let log = LogWriter::open(disk, dir, (control.origin.cluster_id, control.first), end)?;
-        let store = LiveStore {
+        let lsns = recovered.cluster().lsns.open_ended();
+        let control = recovered.control;
+        let log = (control.origin.cluster_id, control.first);
+        Ok(LiveStore {
+            log: LogWriter::open(disk, dir, log, end)?,
+            lsns,
+            findings,
             disk: disk.clone(),
             root: dir.to_owned(),
-            files,
+            files: control.shape.tables(),
             options,
-            findings,
-            lsns: recovered.cluster().lsns.open_ended(),
             access,
-            catalog: RwLock::new(catalog),
-            writer: Mutex::new(Writer {
-                log,
-                control: recovered.control,
-                pending,
-                failed: false,
-            }),
+            catalog,
+            control,
+            pending,
+            state: State::Ready,
+            stamps,
+            staged: 0,
             _lock: lock,
-        };
-        Ok(store)
+        })
     }
 
     /// What was lost with files that opening it wrote anew, and what is wrong with
@@ -247,125 +312,92 @@ impl LiveStore {
         &self.findings
     }
 
-    /// Makes every change durable, marks how far the log is on disk, and lets go of
-    /// the directory: damage before the mark is then never taken for what a crash
-    /// left. A store that is dropped instead leaves the mark of its last checkpoint.
+    /// How its tables lie in files.
+    pub fn layout(&self) -> Layout {
+        self.control.shape.layout
+    }
+
+    /// Everything that was committed.
+    ///
+    /// # Errors
+    /// `StoreFailed`.
+    pub fn view(&self) -> Result<View<'_>> {
+        match self.state {
+            State::Ready => Ok(View::new(&self.catalog)),
+            State::Changing | State::Failed => Err(self.failed()),
+        }
+    }
+
+    /// A table by the names of its database and its own; see
+    /// [`View::table`].
+    ///
+    /// # Errors
+    /// As [`View::table`]; `StoreFailed`.
+    pub fn table(&self, database: &str, table: &str) -> Result<TableView<'_>> {
+        self.view()?.table(database, table)
+    }
+
+    /// A table by its id.
+    ///
+    /// # Errors
+    /// `TableMissing` when it was dropped or altered since; `StoreFailed`.
+    pub fn table_of(&self, id: TableId) -> Result<TableView<'_>> {
+        self.view()?.table_of(id)
+    }
+
+    pub(super) fn failed(&self) -> Error {
+        Error::StoreFailed {
+            path: self.root.clone(),
+        }
+    }
+
+    /// Takes the result of a step that the files depend on.
+    pub(super) fn need<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
+    }
+
+    /// The catalog to be changed, what its tables are opened with, and numbers
+    /// for what is new.
+    pub(super) fn parts(&mut self) -> (&mut LiveCatalog, Opening<'_>, &mut Stamps) {
+        let with = Opening {
+            disk: &self.disk,
+            root: &self.root,
+            control: &self.control,
+            access: &self.access,
+        };
+        (&mut self.catalog, with, &mut self.stamps)
+    }
+
+    /// Removes what was staged and came to nothing.
     ///
     /// # Errors
     /// I/O errors.
-    pub fn close(self) -> Result<()> {
-        let mut writer = self.writer()?;
-        writer.log.sync()?;
-        let durable = writer.log.durable();
-        // A head without records is nothing that could be lost.
-        let has_more = writer.log.end().last > writer.control.checkpoint.last;
-        if has_more && durable > writer.control.synced {
-            writer.control.synced = durable;
-            let checkpoint = writer.control.checkpoint;
-            writer.control = writer
-                .control
-                .advance(&*self.disk, &self.root, checkpoint)?;
-        }
-        Ok(())
-    }
-
-    /// How its tables lie in files.
-    pub fn layout(&self) -> Layout {
-        self.writer_guard().control.shape.layout
-    }
-
-    /// A table by the names of its database and its own.
-    pub fn table(&self, database: &str, table: &str) -> Option<Arc<TableHandle>> {
-        let catalog = self.catalog();
-        let database = catalog.database(database)?;
-        let entries = &database.metadata.tables;
-        let entry = entries.iter().find(|entry| entry.schema.name == table)?;
-        catalog.tables.get(&database.owner(entry.id)).cloned()
-    }
-
-    /// Every database with its tables, in stored order.
-    pub fn tables(&self) -> Vec<(String, Vec<Arc<TableHandle>>)> {
-        let catalog = self.catalog();
-        let of = |database: &LiveDatabase| {
-            let entries = database.metadata.tables.iter();
-            let owners = entries.map(|entry| database.owner(entry.id));
-            let tables = owners.filter_map(|owner| catalog.tables.get(&owner).cloned());
-            (database.metadata.name.to_string(), tables.collect())
-        };
-        catalog.databases.iter().map(of).collect()
-    }
-
-    pub(super) fn catalog(&self) -> RwLockReadGuard<'_, LiveCatalog> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn catalog_mut(&self) -> RwLockWriteGuard<'_, LiveCatalog> {
-        self.catalog.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writer_guard(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The right to make the next change.
-    ///
-    /// # Errors
-    /// `Usage` when an earlier change failed half-way.
-    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let writer = self.writer_guard();
-        if writer.failed {
-            return Err(Error::Usage(format!(
-                "{}: an earlier change failed half-way; open the directory again",
-                self.root.display()
-            )));
-        }
-        Ok(writer)
-    }
-
-    /// The rows of a table whose files are in their place.
-    pub(super) fn open_live(
-        &self,
-        place: &TablePlace,
-        counts: TableCounts,
-    ) -> Result<Box<dyn LiveTable>> {
-        self.files.live(place, counts, &self.access)
-    }
-
-    /// Where a table is or will be.
-    pub(super) fn place(
-        &self,
-        cluster_id: u128,
-        dir: &Path,
-        owner: Owner,
-        table: &Table,
-    ) -> TablePlace {
-        let address = TableAddress {
-            cluster_id,
-            lsns: self.lsns,
-            database: owner.database,
-            table: owner.table,
-        };
-        TablePlace::new(&self.disk, dir, table, address)
+    pub(super) fn clear_staged(&self) -> Result<()> {
+        remove_tree(&*self.disk, &self.root.join(STAGING_DIR))
     }
 }
 
-impl Writer {
-    /// Takes the result of a step that a change cannot do without.
-    pub(super) fn need<T>(&mut self, result: Result<T>) -> Result<T> {
-        self.failed |= result.is_err();
-        result
+impl Drop for LiveStore {
+    /// Syncs what was committed. What was not never reached the log.
+    fn drop(&mut self) {
+        if self.state != State::Failed {
+            let _ = self.log.sync();
+        }
     }
 }
 
 /// A source without tables.
-struct NoRows;
+struct NoTables;
 
-impl RowSource for NoRows {
+impl RowSource for NoTables {
     fn row_count(&self, _: usize, _: usize) -> u64 {
         0
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Err(Error::Usage("internal: no such table".into()))
+        Err(Error::Internal("a catalog without tables has none".into()))
     }
 }

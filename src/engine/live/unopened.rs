@@ -8,7 +8,7 @@ use crate::engine::log::Batch;
 use crate::engine::pages::address::{Lsn, RowId};
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, Ended, Lazy, LiveTable};
+use crate::engine::table::{Access, Ended, Lazy, LiveTable, VisibleIds};
 use crate::error::{Error, Result};
 use crate::model::RowStream;
 
@@ -50,7 +50,7 @@ impl Unopened {
         self.open()?;
         match self.live.opened_mut() {
             Some(live) => Ok(&mut **live),
-            None => Err(Error::Usage("internal: a table that was not opened".into())),
+            None => Err(Error::Internal("a table that was not opened".into())),
         }
     }
 }
@@ -88,8 +88,8 @@ impl LiveTable for Unopened {
         self.open()?.rows()
     }
 
-    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
-        self.open()?.visible_ids(take)
+    fn visible_ids(&self) -> Result<Box<dyn VisibleIds + '_>> {
+        self.open()?.visible_ids()
     }
 
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {

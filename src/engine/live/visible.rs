@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::handle::TableState;
-use crate::engine::pages::paths::TablePlace;
+use super::table_slot::TableSlot;
 use crate::engine::table::TableFiles;
 use crate::error::{Error, Result};
 use crate::file::{Progress, Watch};
@@ -14,8 +13,7 @@ use crate::model::{RowBatch, RowPart, RowSource, RowStream, SummedRows, VisibleR
 /// files in parts, unless some of its changes are in no file yet.
 pub(super) struct VisibleTable<'t> {
     pub files: &'t dyn TableFiles,
-    pub place: &'t TablePlace,
-    pub state: &'t TableState,
+    pub slot: &'t TableSlot,
     pub progress: &'t Progress,
     /// Row versions that were read, dead ones too.
     pub read: Mutex<u64>,
@@ -26,7 +24,7 @@ impl VisibleTable<'_> {
         let count = |read: &mut u64, batch: &mut RowBatch<'_>| *read += batch.len() as u64;
         Box::new(UntilStopped {
             rows: VisibleRows(Box::new(SummedRows::new(rows, &self.read, count))),
-            path: &self.place.dir,
+            path: &self.slot.place.dir,
             progress: self.progress,
         })
     }
@@ -34,17 +32,17 @@ impl VisibleTable<'_> {
 
 impl RowSource for VisibleTable<'_> {
     fn row_count(&self, _: usize, _: usize) -> u64 {
-        self.state.live.counts().live
+        self.slot.live.counts().live
     }
 
     fn open_rows(&self, _: usize, _: usize) -> Result<Box<dyn RowStream + '_>> {
-        Ok(self.stream(self.state.live.rows()?))
+        Ok(self.stream(self.slot.live.rows()?))
     }
 
     fn parts(&self, _: usize, _: usize) -> Result<Vec<RowPart>> {
-        match self.state.changed {
+        match self.slot.changed {
             true => Ok(vec![RowPart::ALL]),
-            false => self.files.parts(self.place, self.state.live.counts()),
+            false => self.files.parts(&self.slot.place, self.slot.live.counts()),
         }
     }
 
@@ -53,8 +51,8 @@ impl RowSource for VisibleTable<'_> {
         if *part == RowPart::ALL {
             return self.open_rows(0, 0);
         }
-        let counts = self.state.live.counts();
-        Ok(self.stream(self.files.open_part(self.place, counts, part)?))
+        let counts = self.slot.live.counts();
+        Ok(self.stream(self.files.open_part(&self.slot.place, counts, part)?))
     }
 }
 

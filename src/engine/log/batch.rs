@@ -23,6 +23,7 @@ impl Batch {
     }
 
     /// The changes.
+    #[cfg(test)]
     pub(in crate::engine) fn changes(&self) -> &[Change] {
         &self.changes
     }
@@ -30,11 +31,11 @@ impl Batch {
     /// The changes as records of the log, which state paths below `root`.
     ///
     /// # Errors
-    /// `Usage` for a path that is not below it.
+    /// `Internal` for a path that is not below it.
     pub(in crate::engine) fn into_entries(self, root: &Path) -> Result<Vec<Entry>> {
         let below = |path: PathBuf| {
             let below = path.strip_prefix(root).map(Path::to_owned);
-            below.map_err(|_| Error::Usage("internal: a change outside of the directory".into()))
+            below.map_err(|_| Error::Internal("a change outside of the directory".into()))
         };
         let entry = |change| {
             Ok(Entry::Change(match change {

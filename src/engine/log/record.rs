@@ -76,6 +76,9 @@ pub(in crate::engine) enum Entry {
         /// How many.
         changes: u64,
     },
+    /// Changes of tables that one transaction made, each with its table: one
+    /// record, so that a crash leaves all of them or none.
+    Group(Vec<(Owner, Entry)>),
 }
 
 /// A row version that was added.
@@ -106,6 +109,7 @@ mod kind {
     pub const SEQUENCE: u8 = 4;
     pub const CHANGE: u8 = 5;
     pub const COMMIT: u8 = 6;
+    pub const GROUP: u8 = 7;
 }
 
 /// What stands before every record's own bytes.
@@ -263,6 +267,19 @@ impl Entry {
                 w.varint(*changes);
                 kind::COMMIT
             }
+            Entry::Group(entries) => {
+                w.varint(entries.len() as u64);
+                let mut fields = ByteWriter::new();
+                for (owner, entry) in entries {
+                    fields.clear();
+                    let kind = entry.encode(&mut fields);
+                    w.u32(owner.database);
+                    w.u32(owner.table);
+                    w.u8(kind);
+                    w.raw(fields.as_slice());
+                }
+                kind::GROUP
+            }
         }
     }
 
@@ -279,12 +296,31 @@ impl Entry {
             kind::COMMIT => Entry::Commit {
                 changes: c.varint()?,
             },
+            kind::GROUP => Entry::Group(decode_group(c)?),
             kind => {
-                let expected = "a record kind of 1 to 6";
+                let expected = "a record kind of 1 to 7";
                 return Cursor::bad(0, Code::UnsupportedVersion, kind.into(), expected);
             }
         })
     }
+}
+
+/// The changes of a transaction: of tables alone, so that none holds others.
+fn decode_group(c: &mut Cursor<'_>) -> Result<Vec<(Owner, Entry)>, Flaw> {
+    let mut entries = Vec::new();
+    for _ in 0..c.varint()? {
+        let owner = Owner {
+            database: c.u32()?,
+            table: c.u32()?,
+        };
+        let at = c.position();
+        let kind = c.u8()?;
+        if !(kind::INSERT..=kind::SEQUENCE).contains(&kind) {
+            return Cursor::bad(at, Code::BadTag, kind.into(), "a change of kind 1 to 4");
+        }
+        entries.push((owner, Entry::decode(c, kind)?));
+    }
+    Ok(entries)
 }
 
 impl Inserted {

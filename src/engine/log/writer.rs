@@ -92,13 +92,14 @@ impl LogWriter {
     /// [`sync`](Self::sync).
     ///
     /// # Errors
-    /// `Usage` for a payload that is too long, and at the last position that there
-    /// is; I/O errors.
+    /// `Internal` for a payload that is too long; `LimitReached` at the last
+    /// position that there is; I/O errors.
     pub(in crate::engine) fn append(&mut self, owner: Owner, entry: &Entry) -> Result<Lsn> {
         if self.end.at.0 >= LSN_LIMIT - RECORD_ROOM {
-            let full = "the log has come to the last position that there is";
-            let advice = "Write the directory anew with `rustdb-migrate upgrade`.";
-            return Err(Error::Usage(format!("{full}\n{advice}")));
+            return Err(Error::LimitReached {
+                what: "positions of the log".into(),
+                most: LSN_LIMIT,
+            });
         }
         if self.segment.is_none() || self.segment_len() >= SEGMENT_LEN {
             self.start_segment()?;
@@ -112,7 +113,7 @@ impl LogWriter {
         };
         let before = self.buffer.len();
         record::encode(&mut self.buffer, &place, entry)
-            .map_err(|len| Error::Usage(format!("a record of {len} bytes for the log")))?;
+            .map_err(|len| Error::Internal(format!("a record of {len} bytes for the log")))?;
         self.end.last = self.end.at;
         self.end.at.0 += (self.buffer.len() - before) as u64;
         if self.buffer.len() >= BUFFER_LEN {
@@ -211,7 +212,11 @@ impl LogWriter {
         start.map_or(0, |start| self.end.at.0.saturating_sub(start))
     }
 
-    fn flush(&mut self) -> Result<()> {
+    /// Writes every record out, so that it can be read.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(in crate::engine) fn flush(&mut self) -> Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }

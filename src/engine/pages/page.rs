@@ -1,10 +1,12 @@
 //! One page of a table or of an index: checksum, place, bounds (format page,
 //! "Page files").
 
+use std::path::Path;
+
 use super::address::{Lsn, TableAddress};
 use super::frame::{CRC_LEN, FORMAT_VERSION, MAGIC_LEN, Piece, check_crc};
 use crate::codec::{Cursor, Flaw};
-use crate::error::Damage;
+use crate::error::{Damage, Error};
 use crate::file::Window;
 use crate::finding::Code;
 use crate::model::FieldSpec;
@@ -25,6 +27,14 @@ pub(in crate::engine) const LOWER_OFFSET: usize = FLAGS_OFFSET + 2;
 pub(in crate::engine) const UPPER_OFFSET: usize = LOWER_OFFSET + 2;
 /// Bytes of the header of every page.
 pub(in crate::engine) const PAGE_HEADER_LEN: usize = UPPER_OFFSET + 2;
+
+/// The error of a table or an index whose pages have all numbers that there are.
+pub(in crate::engine) fn too_many_pages(of: &Path) -> Error {
+    Error::LimitReached {
+        what: format!("pages of {}", of.display()),
+        most: u32::MAX.into(),
+    }
+}
 
 /// The fields of the header.
 pub(in crate::engine) const HEADER: [FieldSpec; 11] = [

@@ -85,17 +85,17 @@ impl TablePlace {
     /// columns.
     ///
     /// # Errors
-    /// `Usage`: whoever gave the row is at fault.
+    /// `WrongArity`: whoever gave the row is at fault.
     #[inline]
     pub(in crate::engine) fn check_arity(&self, row_index: u64, found: usize) -> Result<()> {
         if found == self.arity {
             return Ok(());
         }
-        Err(Error::Usage(format!(
-            "internal: row {row_index} for {} has {found} values, expected {}",
-            self.file("").display(),
-            self.arity
-        )))
+        Err(Error::WrongArity {
+            table: format!("{}, row {row_index}", self.file("").display()),
+            found,
+            expected: self.arity,
+        })
     }
 }
 

@@ -60,19 +60,20 @@ pub(in crate::engine) fn write(
 /// The bytes of a sealed file.
 ///
 /// # Errors
-/// When the document is too large.
+/// `LimitReached` when the document is too large.
 pub(in crate::engine) fn encode(
     path: &Path,
     owner: &Seal,
     document: &impl Serialize,
 ) -> Result<Vec<u8>> {
-    let unfit = |what: String| Error::Usage(format!("cannot write {}: {what}", path.display()));
-    let payload = serde_json::to_vec(document).map_err(|error| unfit(error.to_string()))?;
+    let payload = serde_json::to_vec(document);
+    let payload = payload.map_err(|error| Error::Internal(error.to_string()))?;
     let len = (HEAD_LEN + CRC_LEN) as u64 + payload.len() as u64;
     if len > SEALED_MAX_LEN {
-        return Err(unfit(format!(
-            "the catalog takes {len} bytes, expected at most {SEALED_MAX_LEN}"
-        )));
+        return Err(Error::LimitReached {
+            what: format!("{len} bytes of the catalog for {}", path.display()),
+            most: SEALED_MAX_LEN,
+        });
     }
     let mut w = ByteWriter::new();
     w.raw(MAGIC);
@@ -208,7 +209,7 @@ pub(in crate::engine) fn read_twice<T: DeserializeOwned>(
     if let Some(found) = found {
         return Ok(found);
     }
-    let damage = first_damage.ok_or_else(|| Error::Usage("internal: no copy".into()))?;
+    let damage = first_damage.ok_or_else(|| Error::Internal("no copy".into()))?;
     Err(damage.into())
 }
 

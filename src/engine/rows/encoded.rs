@@ -53,7 +53,7 @@ impl EncodedRows {
     /// Adds some rows, and the index keys of their values at position `key`.
     ///
     /// # Errors
-    /// `Usage` when a row does not fit the table.
+    /// `WrongArity` when a row does not fit the table.
     pub(in crate::engine) fn add(
         &mut self,
         batch: &RowBatch<'_>,
@@ -63,7 +63,7 @@ impl EncodedRows {
         for row in batch.rows() {
             table.check_arity(self.rows.len() as u64, row.arity())?;
             let encoded = encode_row(&mut self.bytes, &row, key).ok_or_else(|| {
-                Error::Usage("internal: bytes that are no plain row were passed on".into())
+                Error::Internal("bytes that are no plain row were passed on".into())
             })?;
             if key.is_some() {
                 let key = key_digest(self.bytes(encoded.start, encoded.end));

@@ -90,10 +90,15 @@ impl<'d> CarryOut<'d> {
                 let Some(path) = self.locate(path)? else {
                     return Ok(());
                 };
-                if self.disk.kind(&path)?.is_some() {
+                // What somebody else has put there stays, and so does its
+                // directory: no batch may fail for it.
+                let is_there = self.disk.kind(&path)?.is_some();
+                if is_there && self.disk.entries(&path)?.is_empty() {
                     self.disk.remove_dir(&path)?;
                 }
-                self.gone.insert(path.clone());
+                if self.disk.kind(&path)?.is_none() {
+                    self.gone.insert(path.clone());
+                }
                 self.touch(&path);
                 Ok(())
             }

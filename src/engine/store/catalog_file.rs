@@ -28,6 +28,10 @@ pub(in crate::engine) struct Global<'a> {
     pub form: Cow<'a, Form>,
     /// The databases, in stored order.
     pub databases: Vec<DatabaseEntry>,
+    /// No database ever had this id or one above it; 0 where what is listed
+    /// says as much.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub next_database: u32,
     /// Owners and grants of databases.
     pub grants: Cow<'a, [DatabaseGrants]>,
     /// Users, in stored order.
@@ -37,6 +41,14 @@ pub(in crate::engine) struct Global<'a> {
     /// Files that hold what no table does; not there without them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Beside>,
+    /// The highest number that a transaction in place had; not there before the
+    /// first one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_transaction: u64,
+}
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// One database of a directory.
@@ -57,6 +69,10 @@ pub(in crate::engine) struct Metadata<'a> {
     pub name: Cow<'a, str>,
     /// The tables, in stored order.
     pub tables: Vec<TableEntry<'a>>,
+    /// No table of it ever had this id or one above it; 0 where what is listed
+    /// says as much.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub next_table: u32,
     /// Enum types and their labels.
     pub enums: Cow<'a, [(String, Vec<String>)]>,
     /// Views and their SQL.
@@ -82,17 +98,32 @@ pub(in crate::engine) struct TableEntry<'a> {
 /// Numbers things by their position.
 ///
 /// # Errors
-/// `Usage` when there are more than 2^32 - 1.
+/// `LimitReached` when there are more than 2^32 - 1.
 pub(in crate::engine) fn id_at(position: usize) -> Result<u32> {
-    let id = u32::try_from(position).ok().filter(|id| *id != NO_DATABASE);
-    id.ok_or_else(|| Error::Usage(format!("number {position} is too many for one catalog")))
+    given(u32::try_from(position).unwrap_or(NO_DATABASE))
+}
+
+/// An id that may be given out.
+fn given(id: u32) -> Result<u32> {
+    match id {
+        NO_DATABASE => Err(Error::LimitReached {
+            what: "ids of one catalog".into(),
+            most: NO_DATABASE.into(),
+        }),
+        id => Ok(id),
+    }
+}
+
+/// The least id that is above all of `ids`, and none of those that are gone.
+fn above(gone: u32, ids: impl Iterator<Item = u32>) -> u32 {
+    ids.map(|id| id.saturating_add(1)).fold(gone, u32::max)
 }
 
 impl<'a> Global<'a> {
     /// The document of a catalog, ids by position.
     ///
     /// # Errors
-    /// `Usage` when a name stands twice.
+    /// `NameTaken` when a name stands twice.
     pub(in crate::engine) fn new(catalog: &'a Catalog) -> Result<Self> {
         let entry = |(position, database): (usize, &Database)| {
             Ok(DatabaseEntry {
@@ -104,25 +135,45 @@ impl<'a> Global<'a> {
         let global = Global {
             form: Cow::Borrowed(&catalog.form),
             databases: databases.collect::<Result<_>>()?,
+            next_database: 0,
             grants: Cow::Borrowed(&catalog.grants),
             users: Cow::Borrowed(&catalog.users),
             roles: Cow::Borrowed(&catalog.roles),
             beside: Vec::new(),
+            last_transaction: 0,
         };
-        global.unique().map_err(|what| twice(what, "directory"))?;
+        global.unique()?;
         Ok(global)
+    }
+
+    /// An id that no database had so far.
+    ///
+    /// # Errors
+    /// `LimitReached` when none is left.
+    pub(in crate::engine) fn next_id(&self) -> Result<u32> {
+        given(self.above())
+    }
+
+    fn above(&self) -> u32 {
+        above(self.next_database, self.databases.iter().map(|db| db.id))
+    }
+
+    /// Takes a database out; nobody gets its id again.
+    pub(in crate::engine) fn remove(&mut self, id: u32) {
+        self.next_database = self.above();
+        self.databases.retain(|db| db.id != id);
     }
 
     /// The bytes of `global.db`.
     ///
     /// # Errors
-    /// `Usage` when it is too large, or a name stands twice.
+    /// `LimitReached` when it is too large; `NameTaken` when a name stands twice.
     pub(in crate::engine) fn encode(&self, cluster_id: u128) -> Result<Vec<u8>> {
-        self.unique().map_err(|what| twice(what, "directory"))?;
+        self.unique()?;
         sealed::encode(Path::new(GLOBAL_NAME), &global_seal(cluster_id), self)
     }
 
-    fn unique(&self) -> Result<(), &'static str> {
+    fn unique(&self) -> Result<(), Repeated<'_>> {
         let named = self.databases.iter().map(|db| (db.id, db.name.as_str()));
         unique(named)
     }
@@ -156,7 +207,8 @@ impl<'a> Global<'a> {
     ) -> Result<Global<'static>> {
         let path = root.join(GLOBAL_NAME);
         let global: Global<'static> = sealed::read(disk, &path, &global_seal(cluster_id))?;
-        global.unique().map_err(|what| repeated(&path, what))?;
+        let unique = global.unique();
+        unique.map_err(|Repeated(what, _)| repeated(&path, what))?;
         let named = [
             ("user", twice_in(global.users.iter().map(|user| &user.name))),
             ("role", twice_in(global.roles.iter().map(|role| &role.name))),
@@ -204,7 +256,7 @@ impl<'a> Metadata<'a> {
     /// The document of a database, ids by position; `counts` by table.
     ///
     /// # Errors
-    /// `Usage` when a name stands twice.
+    /// `NameTaken` when a name stands twice.
     pub(in crate::engine) fn new(
         database: &'a Database,
         counts: impl Iterator<Item = TableCounts>,
@@ -220,25 +272,44 @@ impl<'a> Metadata<'a> {
         let metadata = Metadata {
             name: Cow::Borrowed(&database.name),
             tables: tables.map(entry).collect::<Result<_>>()?,
+            next_table: 0,
             enums: Cow::Borrowed(&database.enums),
             views: Cow::Borrowed(&database.views),
             table_grants: Cow::Borrowed(&database.table_grants),
         };
-        metadata.unique().map_err(|what| twice(what, "database"))?;
+        metadata.unique()?;
         Ok(metadata)
+    }
+
+    /// An id that no table of it had so far.
+    ///
+    /// # Errors
+    /// `LimitReached` when none is left.
+    pub(in crate::engine) fn next_id(&self) -> Result<u32> {
+        given(self.above())
+    }
+
+    fn above(&self) -> u32 {
+        above(self.next_table, self.tables.iter().map(|table| table.id))
+    }
+
+    /// Takes the table at a position out; nobody gets its id again.
+    pub(in crate::engine) fn remove(&mut self, at: usize) -> TableEntry<'a> {
+        self.next_table = self.above();
+        self.tables.remove(at)
     }
 
     /// The bytes of `metadata.db`.
     ///
     /// # Errors
-    /// `Usage` when it is too large, or a name stands twice.
+    /// `LimitReached` when it is too large; `NameTaken` when a name stands twice.
     pub(in crate::engine) fn encode(&self, cluster_id: u128, database: u32) -> Result<Vec<u8>> {
-        self.unique().map_err(|what| twice(what, "database"))?;
+        self.unique()?;
         let seal = metadata_seal(cluster_id, database);
         sealed::encode(Path::new(METADATA_NAME), &seal, self)
     }
 
-    fn unique(&self) -> Result<(), &'static str> {
+    fn unique(&self) -> Result<(), Repeated<'_>> {
         let named = self.tables.iter().map(|t| (t.id, t.schema.name.as_str()));
         unique(named)
     }
@@ -272,7 +343,8 @@ impl<'a> Metadata<'a> {
         let path = dir.join(METADATA_NAME);
         let metadata: Metadata<'static> =
             sealed::read(disk, &path, &metadata_seal(cluster_id, entry.id))?;
-        metadata.unique().map_err(|what| repeated(&path, what))?;
+        let unique = metadata.unique();
+        unique.map_err(|Repeated(what, _)| repeated(&path, what))?;
         let named = [
             (
                 "enum type",
@@ -339,23 +411,27 @@ impl<'a> Metadata<'a> {
 }
 
 /// File names derive from names and ids: either twice would be one file twice.
-fn unique<'n>(named: impl Iterator<Item = (u32, &'n str)>) -> Result<(), &'static str> {
+fn unique<'n>(named: impl Iterator<Item = (u32, &'n str)>) -> Result<(), Repeated<'n>> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for (id, name) in named {
         if !ids.insert(id) {
-            return Err("id");
+            return Err(Repeated("id", name));
         }
         if !names.insert(name) {
-            return Err("name");
+            return Err(Repeated("name", name));
         }
     }
     Ok(())
 }
 
-fn twice(what: &str, place: &str) -> Error {
-    Error::Usage(format!(
-        "a {what} stands twice in one {place}\nRename one of the two."
-    ))
+/// A name or an id that stands twice.
+struct Repeated<'n>(&'static str, &'n str);
+
+impl From<Repeated<'_>> for Error {
+    fn from(Repeated(_, name): Repeated<'_>) -> Self {
+        let name = name.escape_debug().to_string();
+        Error::NameTaken { name }
+    }
 }
 
 fn repeated(path: &Path, what: &str) -> Damage {

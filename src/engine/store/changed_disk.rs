@@ -139,7 +139,7 @@ impl ChangedDisk {
         *state = PathState::File(file);
         match state {
             PathState::File(file) => Ok(Arc::make_mut(file)),
-            PathState::Gone | PathState::Dir => Err(Error::Usage("internal: no file".into())),
+            PathState::Gone | PathState::Dir => Err(Error::Internal("a file that is none".into())),
         }
     }
 

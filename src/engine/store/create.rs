@@ -27,9 +27,9 @@ use crate::work::{Threads, in_order};
 /// there are. The control file comes last.
 ///
 /// # Errors
-/// `Usage` for options out of range, a catalog with a name twice, or a source
-/// that gives other rows than it announced; what the row streams return; I/O
-/// errors.
+/// `Usage` for options out of range or a directory that is not empty; `NameTaken`
+/// for a catalog with a name twice; `Internal` for a source that gives other rows
+/// than it announced; what the row streams return; I/O errors.
 pub fn create(
     dir: &Path,
     options: impl Into<CreateOptions>,
@@ -121,7 +121,7 @@ pub(in crate::engine) fn create_table(
     let places = [((0, 0), place.clone())];
     let counts = Writing::new(tables, rows, &places)?.run(threads)?;
     let only = counts.into_iter().next();
-    only.ok_or_else(|| Error::Usage("internal: a table without parts".into()))
+    only.ok_or_else(|| Error::Internal("a table without parts".into()))
 }
 
 fn check_empty(disk: &dyn Disk, dir: &Path) -> Result<()> {
@@ -246,8 +246,8 @@ impl<'p> Writing<'p> {
         if counts.rows == announced {
             return Ok(counts);
         }
-        Err(Error::Usage(format!(
-            "internal: table {} announced {announced} rows and gave {}",
+        Err(Error::Internal(format!(
+            "table {} announced {announced} rows and gave {}",
             place.file("").display(),
             counts.rows
         )))

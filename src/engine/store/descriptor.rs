@@ -90,7 +90,7 @@ impl<'a> Descriptor<'a> {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// `Usage` when it is too large.
+    /// `LimitReached` when it is too large.
     pub(in crate::engine) fn encode(&self, address: &TableAddress) -> Result<Vec<u8>> {
         sealed::encode_twice(Path::new(SUFFIX), &seal(address), self)
     }

@@ -22,7 +22,7 @@ use crate::engine::pages::sealed;
 use crate::engine::rows::block::WholeRow;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{
-    Access, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
+    Access, BlockCache, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
 };
 use crate::error::{Damage, Error, Result, is_missing};
 use crate::file::{DataDisk, Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceFile};
@@ -32,6 +32,8 @@ use crate::report::Report;
 
 /// Pages that replay may cache beside those that it changes.
 const REPLAY_POOL_PAGES: usize = 256;
+/// Bytes of blocks that replay may cache.
+const REPLAY_BLOCK_LEN: usize = 2 << 20;
 
 /// A read-only view of a directory of ours, as it was after its last change:
 /// what the log has beyond the files is applied in memory.
@@ -237,6 +239,7 @@ impl Store {
     ) -> Result<()> {
         let access = Access {
             pool: Arc::new(BufferPool::new(REPLAY_POOL_PAGES)),
+            blocks: Arc::new(BlockCache::new(REPLAY_BLOCK_LEN)),
             write: false,
         };
         let (tables, catalog, files) = (&mut self.tables, &mut self.catalog, &self.files);
@@ -328,7 +331,7 @@ impl Store {
     /// nothing was added, changed or compacted since, and nothing is lost.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; when its descriptor cannot be read.
+    /// `Internal` for a table that is not there; when its descriptor cannot be read.
     pub fn is_as_made(&self, database: usize, table: usize) -> Result<bool> {
         let stored = self.known(database, table)?;
         match stored.rows {
@@ -342,7 +345,7 @@ impl Store {
     /// there.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
+    /// `Internal` for a table that is not there; `MissingFile`; I/O errors.
     pub fn files_len(&self, database: usize, table: usize) -> Result<u64> {
         let stored = self.known(database, table)?;
         let disk = &stored.place.disk;
@@ -356,7 +359,7 @@ impl Store {
     /// The files that hold a table; of a damaged one, those that are there.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; `MissingFile`; I/O errors.
+    /// `Internal` for a table that is not there; `MissingFile`; I/O errors.
     pub fn files(&self, database: usize, table: usize) -> Result<Vec<PathBuf>> {
         let stored = self.known(database, table)?;
         let place = &stored.place;
@@ -378,7 +381,7 @@ impl Store {
     /// shown; with values if `with_rows`. Damage is part of what is shown.
     ///
     /// # Errors
-    /// `Usage` for a table that is not there; I/O errors.
+    /// `Internal` for a table that is not there; I/O errors.
     pub fn pages(
         &self,
         (database, table): (usize, usize),
@@ -395,10 +398,8 @@ impl Store {
     }
 
     fn known(&self, database: usize, table: usize) -> Result<&StoredTable> {
-        self.table(database, table).ok_or_else(|| {
-            let what = format!("internal: no table {table} in database {database}");
-            Error::Usage(what)
-        })
+        self.table(database, table)
+            .ok_or_else(|| Error::Internal(format!("no table {table} in database {database}")))
     }
 }
 
@@ -466,7 +467,7 @@ impl Overlay {
                     None => sequences.push((column, next)),
                 }
             }
-            Entry::Change(_) | Entry::Commit { .. } => {}
+            Entry::Change(_) | Entry::Commit { .. } | Entry::Group(_) => {}
         }
     }
 

@@ -10,12 +10,14 @@ use super::batch_check::BatchCheck;
 use super::carry_out::CarryOut;
 use super::changed_disk::ChangedDisk;
 use super::control::{self, Control, ControlFile};
+use crate::codec::Cursor;
 use crate::engine::log::{
     Change, EndedVersion, Entry, Inserted, LogEnd, LogReader, Owner, SegmentFile,
 };
 use crate::engine::pages::address::{Cluster, LogPosition};
 use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
+use crate::engine::rows::codec::RowStart;
 use crate::engine::table::row_changes::key_of;
 use crate::engine::table::{Ended, LiveTable};
 use crate::error::{Error, Result};
@@ -230,8 +232,23 @@ pub(in crate::engine) struct Replayed<'t> {
     pub sequences: &'t mut Vec<(String, i64)>,
 }
 
+/// The highest number of a transaction that a change of a table states; 0 for
+/// none.
+pub(in crate::engine) fn transaction_of(entry: &Entry) -> u64 {
+    let xmin = |new: &Inserted| {
+        let start = RowStart::read(&mut Cursor::new(&new.row));
+        start.map_or(0, |start| start.xmin)
+    };
+    match entry {
+        Entry::Insert(new) => xmin(new),
+        Entry::End(ended) => ended.xmax,
+        Entry::Update(ended, new) => ended.xmax.max(xmin(new)),
+        _ => 0,
+    }
+}
+
 /// Replays what happened since the last checkpoint; `apply` is given each
-/// record with its owner.
+/// change with its table.
 ///
 /// # Errors
 /// Damage of the log, and those of `apply`.
@@ -249,7 +266,13 @@ pub(in crate::engine) fn replay(
             && let Some(entry) = reader.entry()?
         {
             let place = reader.place().unwrap_or((root, 0));
-            apply(head.owner, entry, place)?;
+            match entry {
+                Entry::Group(entries) => {
+                    let mut entries = entries.into_iter();
+                    entries.try_for_each(|(owner, entry)| apply(owner, entry, place))?;
+                }
+                alone => apply(head.owner, alone, place)?,
+            }
         }
     }
     Ok(reader.end())
@@ -275,7 +298,7 @@ impl Replayed<'_> {
                 }
                 Ok(())
             }
-            Entry::Change(_) | Entry::Commit { .. } => Ok(()),
+            Entry::Change(_) | Entry::Commit { .. } | Entry::Group(_) => Ok(()),
         }
     }
 

@@ -19,7 +19,7 @@ pub(in crate::engine) trait TableWriter {
     /// Adds rows after those that were added before.
     ///
     /// # Errors
-    /// `Usage` when a row is too wide; I/O errors.
+    /// `RowTooLong`; I/O errors.
     fn push(&mut self, rows: &EncodedRows) -> Result<()>;
 
     /// Completes the files and says what they hold.
@@ -52,6 +52,15 @@ pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
             }
         }
         Ok(present)
+    }
+
+    /// Removes new files that a checkpoint left which never came to count.
+    ///
+    /// # Errors
+    /// I/O errors.
+    fn tidy(&self, table: &TablePlace) -> Result<()> {
+        let _ = table;
+        Ok(())
     }
 
     /// Starts a new table; its writer may use so many threads.
@@ -134,7 +143,7 @@ pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
 /// needs index keys, and says what the files hold.
 ///
 /// # Errors
-/// Those of the stream; `Usage` when a row does not fit the table; I/O errors.
+/// Those of the stream; `WrongArity` when a row does not fit the table; I/O errors.
 pub(in crate::engine) fn write_rows(
     mut writer: Box<dyn TableWriter + '_>,
     (table, key): (&TablePlace, Option<usize>),

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::block_cache::BlockCache;
 use crate::engine::log::Batch;
 use crate::engine::pages::address::{Lsn, RowId};
 use crate::engine::pages::buffer_pool::BufferPool;
@@ -31,9 +32,20 @@ pub(in crate::engine) enum Ended {
 pub(in crate::engine) struct Access {
     /// Where its pages are cached.
     pub pool: Arc<BufferPool>,
+    /// Where blocks of rows are cached, in layouts without pages.
+    pub blocks: Arc<BlockCache>,
     /// Whether files may be written. If not, derived files are neither read
     /// nor kept in step, and [`LiveTable::find`] is not called.
     pub write: bool,
+}
+
+/// Names of visible versions, in stored order.
+pub(in crate::engine) trait VisibleIds {
+    /// Adds the next ones, few or none, to `ids`; false after the last ones.
+    ///
+    /// # Errors
+    /// Damage; I/O errors.
+    fn next_ids(&mut self, ids: &mut Vec<RowId>) -> Result<bool>;
 }
 
 /// One table between its files and its changes since the last checkpoint.
@@ -49,7 +61,7 @@ pub(in crate::engine) trait LiveTable: fmt::Debug + Send + Sync {
     /// puts it there, whatever free space maps say.
     ///
     /// # Errors
-    /// `Usage` for bytes that are no such row; damage when it cannot have gone
+    /// `Internal` for bytes that are no such row; damage when it cannot have gone
     /// there; I/O errors.
     fn insert(&mut self, row: &[u8], at: Option<RowId>) -> Result<RowId>;
 
@@ -79,12 +91,11 @@ pub(in crate::engine) trait LiveTable: fmt::Debug + Send + Sync {
     /// Damage; I/O errors.
     fn rows(&self) -> Result<Box<dyn RowStream + '_>>;
 
-    /// Hands the name of every visible version to `take`, in stored order,
-    /// changes included.
+    /// The name of every visible version, in stored order, changes included.
     ///
     /// # Errors
     /// Damage; I/O errors.
-    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()>;
+    fn visible_ids(&self) -> Result<Box<dyn VisibleIds + '_>>;
 
     /// Adds all changes to a batch. Bytes that nobody reads before the batch
     /// is carried out may be written at once; they are synced here.

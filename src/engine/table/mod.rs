@@ -1,6 +1,7 @@
 //! What every layout offers for one table: its files, its changes since the last
 //! checkpoint, and their check.
 
+mod block_cache;
 mod check;
 mod coverage;
 mod files;
@@ -9,6 +10,7 @@ mod live;
 pub(in crate::engine) mod row_changes;
 mod whole_units;
 
+pub(in crate::engine) use block_cache::{BlockCache, CachedBlock, FileBlocks};
 pub use check::Level;
 #[cfg(test)]
 pub(in crate::engine) use check::check_table;
@@ -16,5 +18,5 @@ pub(in crate::engine) use check::{TableCheck, absorb};
 pub use coverage::{Coverage, FileCoverage};
 pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
 pub(in crate::engine) use lazy::Lazy;
-pub(in crate::engine) use live::{Access, Ended, LiveTable};
+pub(in crate::engine) use live::{Access, Ended, LiveTable, VisibleIds};
 pub(in crate::engine) use whole_units::{NoUnits, Overlay, Unit, WholeRows, WholeUnits};

@@ -12,7 +12,7 @@ use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
 use crate::engine::pages::frame::Piece;
-use crate::engine::pages::page::{PagePos, reseal};
+use crate::engine::pages::page::{PagePos, reseal, too_many_pages};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
@@ -195,7 +195,7 @@ impl Tree {
     /// Adds an entry; false when it is there.
     ///
     /// # Errors
-    /// Damage; I/O errors; `Usage` when no page number is left.
+    /// Damage; I/O errors; `LimitReached` when no page number is left.
     pub(in crate::engine) fn insert(&mut self, entry: Entry) -> Result<bool> {
         loop {
             let path = self.descend(entry)?;
@@ -284,9 +284,8 @@ impl Tree {
 
     fn new_page(&mut self) -> Result<u32> {
         let number = self.meta.page_count;
-        self.meta.page_count = number.checked_add(1).ok_or_else(|| {
-            Error::Usage(format!("{}: too many entries", self.place.path.display()))
-        })?;
+        let next = number.checked_add(1);
+        self.meta.page_count = next.ok_or_else(|| too_many_pages(&self.place.path))?;
         Ok(number)
     }
 

@@ -11,7 +11,7 @@ use super::packing::Packing;
 use super::place::TreePlace;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{PAGE_LEN, PageBytes};
-use crate::engine::pages::page::{PagePos, reseal};
+use crate::engine::pages::page::{PagePos, reseal, too_many_pages};
 use crate::error::{Error, Result};
 use crate::file::{BulkWriter, DiskFile};
 
@@ -69,9 +69,8 @@ impl TreeWriter {
 
     fn put(&mut self, page: &PageBytes) -> Result<u32> {
         let number = self.next;
-        self.next = number.checked_add(1).ok_or_else(|| {
-            Error::Usage(format!("{}: too many entries", self.place.path.display()))
-        })?;
+        let next = number.checked_add(1);
+        self.next = next.ok_or_else(|| too_many_pages(&self.place.path))?;
         let written = self.out.write_all(page);
         written.map_err(|error| Error::io("write", &self.place.path, error))?;
         Ok(number)
@@ -110,14 +109,14 @@ impl TreeWriter {
     /// is left out: no tree has an entry twice.
     ///
     /// # Errors
-    /// `Usage` when it comes before that entry; I/O errors.
+    /// `Internal` when it comes before that entry; I/O errors.
     pub(in crate::engine) fn push(&mut self, entry: Entry) -> Result<()> {
         if self.last.is_some_and(|last| last >= entry) {
             if self.last == Some(entry) {
                 return Ok(());
             }
             let path = self.place.path.display();
-            return Err(Error::Usage(format!("internal: {path}: entries fall")));
+            return Err(Error::Internal(format!("{path}: entries fall")));
         }
         self.last = Some(entry);
         self.entry_count += 1;

@@ -2,7 +2,7 @@
 
 use crate::model::{Column, Operation, PackedRow};
 
-use super::bounds::{Bounds, Exists, View};
+use super::bounds::{Bounds, Exists, TableBounds};
 use super::facts::Fact;
 use super::problem::{NameId, Proof, Record, Slot, equals_none, reference_hashes};
 
@@ -131,7 +131,7 @@ impl Bounds<'_, '_> {
         &self,
         record: &Record<'_>,
         slot: Slot,
-        view: &View,
+        view: &TableBounds,
         row: &PackedRow,
     ) -> Option<Fact> {
         // Another arity: logged, and without effect.
@@ -164,7 +164,7 @@ impl Bounds<'_, '_> {
         &self,
         record: &Record<'_>,
         slot: Slot,
-        view: &View,
+        view: &TableBounds,
         at: usize,
         hash: u64,
     ) -> bool {
@@ -250,7 +250,7 @@ impl Bounds<'_, '_> {
     }
 }
 
-fn past_end(record: &Record<'_>, view: &View, index: u64) -> Option<Fact> {
+fn past_end(record: &Record<'_>, view: &TableBounds, index: u64) -> Option<Fact> {
     let count = view.base_count().saturating_add(view.pushed_max);
     let past = record.proof == Proof::Everything && index >= count;
     past.then_some(Fact::PastEnd { index, count })

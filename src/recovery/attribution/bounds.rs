@@ -20,7 +20,7 @@ pub(super) enum Exists {
 
 /// What is known of one table of one database at a moment.
 #[derive(Debug, Clone)]
-pub(super) struct View {
+pub(super) struct TableBounds {
     pub exists: Exists,
     /// Whether its base, columns and bounds are those of the table, if it exists.
     pub known: bool,
@@ -34,9 +34,9 @@ pub(super) struct View {
     pub last_ender: Option<usize>,
 }
 
-impl View {
+impl TableBounds {
     pub fn absent() -> Self {
-        View {
+        TableBounds {
             exists: Exists::No,
             known: false,
             base: None,
@@ -48,7 +48,7 @@ impl View {
     }
 
     pub fn of_base(base: &Rc<BaseTable>) -> Self {
-        View {
+        TableBounds {
             exists: Exists::Yes,
             known: true,
             base: Some(base.clone()),
@@ -82,7 +82,7 @@ pub(super) struct End<'w> {
 pub(super) struct Bounds<'p, 'w> {
     pub problem: &'p Problem<'w>,
     pub component: &'p Component,
-    pub views: HashedMap<(Slot, NameId), View>,
+    pub views: HashedMap<(Slot, NameId), TableBounds>,
     /// Table names that a database without a file can own by now, and the rows
     /// it can have pushed there.
     pub ownable: HashMap<NameId, u64>,
@@ -104,10 +104,12 @@ impl<'p, 'w> Bounds<'p, 'w> {
     pub fn new(problem: &'p Problem<'w>, base: &'p Base, component: &'p Component) -> Self {
         let mut views = HashedMap::default();
         for table in base.named(&component.looked_up) {
-            views.insert((table.slot, table.name), View::of_base(table));
+            views.insert((table.slot, table.name), TableBounds::of_base(table));
         }
         let has_reference = |column: &Column| column.foreign_key.is_some();
-        let mut of_base = views.values().flat_map(|view: &View| view.columns.iter());
+        let mut of_base = views
+            .values()
+            .flat_map(|view: &TableBounds| view.columns.iter());
         let mut any = of_base.any(has_reference);
         let mut asked = HashSet::new();
         // What points at a table that the tail writes to is of its component.
@@ -141,7 +143,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
     }
 
     /// What is known of a table.
-    pub fn view(&self, slot: Slot, name: NameId) -> Option<&View> {
+    pub fn view(&self, slot: Slot, name: NameId) -> Option<&TableBounds> {
         self.views.get(&(slot, name))
     }
 
@@ -205,8 +207,10 @@ impl<'p, 'w> Bounds<'p, 'w> {
         }
     }
 
-    fn view_mut(&mut self, slot: Slot, name: NameId) -> &mut View {
-        self.views.entry((slot, name)).or_insert_with(View::absent)
+    fn view_mut(&mut self, slot: Slot, name: NameId) -> &mut TableBounds {
+        self.views
+            .entry((slot, name))
+            .or_insert_with(TableBounds::absent)
     }
 
     fn brings(&mut self, record: &Record<'_>, open: &Rc<[Slot]>) {
@@ -239,7 +243,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
         let view = self
             .views
             .entry((slot, record.table))
-            .or_insert_with(View::absent);
+            .or_insert_with(TableBounds::absent);
         view.pushed_max += 1;
         let takes_effect = view.known
             && view.exists == Exists::Yes
@@ -297,7 +301,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
                 };
                 let target = self.view_mut(slot, new);
                 if resolved {
-                    *target = View {
+                    *target = TableBounds {
                         exists: Exists::Yes,
                         ..moved
                     };

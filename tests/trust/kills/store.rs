@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rustdb_migrate::engine::{Layout, LiveStore, Origin, StoreOptions};
+use rustdb_migrate::engine::{Durability, Layout, LiveStore, Origin, StoreOptions};
 use rustdb_migrate::error::Result;
 use rustdb_migrate::file::Disk;
 use rustdb_migrate::model::{Column, DataType, Table, ValueRef};
@@ -48,33 +48,34 @@ fn text(step: i64) -> String {
 /// is durable.
 fn run(disk: &Arc<dyn Disk>, synced: &Mutex<usize>) -> Result<()> {
     *synced.lock().unwrap() = 0;
-    let store = LiveStore::open_on(disk, &root().join("ours"), StoreOptions::default())?;
-    let table = store.table("shop", "users").unwrap();
-    let ids: Vec<_> = {
-        let reader = table.read();
-        (0..STEPS)
-            .map(|key| reader.find(&ValueRef::Integer(key)))
-            .collect::<Result<_>>()?
-    };
+    let mut store = LiveStore::open_on(disk, &root().join("ours"), StoreOptions::default())?;
+    let view = store.table("shop", "users")?;
+    let table = view.id();
+    let found: Vec<_> = (0..STEPS)
+        .map(|key| view.find(&ValueRef::Integer(key)))
+        .collect::<Result<_>>()?;
     // A second run begins by taking back what the first one did.
-    for (id, _) in ids.into_iter().flatten() {
-        store.delete(&table, id, 1)?;
+    let mut tx = store.begin()?;
+    for (name, _) in found.into_iter().flatten() {
+        tx.delete(name)?;
     }
-    store.sync()?;
+    tx.commit(Durability::Sync)?;
     let mut known = BTreeMap::new();
     for step in 0..STEPS {
         let text = text(step);
         let values = |key| [ValueRef::Integer(key), ValueRef::Text(&text)];
+        let mut tx = store.begin()?;
         match step % 4 {
             0 | 1 => {
-                known.insert(step, store.insert(&table, &values(step), 2)?);
+                known.insert(step, tx.insert(table, &values(step))?);
             }
             2 => {
-                let id = store.update(&table, known[&(step - 1)], &values(step - 1), 3)?;
-                known.insert(step - 1, id);
+                let name = tx.update(known[&(step - 1)], &values(step - 1))?;
+                known.insert(step - 1, name);
             }
-            _ => store.delete(&table, known[&(step - 3)], 4)?,
+            _ => tx.delete(known[&(step - 3)])?,
         }
+        tx.commit(Durability::Group)?;
         if step % 3 == 0 {
             store.sync()?;
             *synced.lock().unwrap() = usize::try_from(step).unwrap() + 1;
@@ -94,8 +95,9 @@ fn found(disk: &SimDisk) -> Result<Rows, String> {
     let disk = disk.fork().shared();
     let store = LiveStore::open_on(&disk, &root().join("ours"), StoreOptions::default());
     let store = store.map_err(|error| error.to_string())?;
-    let table = store.table("shop", "users").ok_or("the table is gone")?;
-    let reader = table.read();
+    let reader = store
+        .table("shop", "users")
+        .map_err(|error| error.to_string())?;
     let mut rows = Rows::new();
     for key in 0..STEPS {
         let found = reader.find(&ValueRef::Integer(key));
@@ -124,15 +126,16 @@ pub fn case(layout: Layout) -> Case {
     };
     let options = StoreOptions::default();
     let store = LiveStore::create_on(&disk.shared(), &dir, layout.into(), &origin, options);
-    let store = store.unwrap();
-    store.create_database("shop").unwrap();
+    let mut store = store.unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("shop").unwrap();
     let columns = vec![
         Column::key("id", DataType::Integer),
         Column::new("name", DataType::Text),
     ];
     let table = Table::new("users", columns);
-    store.create_table("shop", table).unwrap();
-    store.checkpoint().unwrap();
+    tx.create_table("shop", table).unwrap();
+    tx.commit(Durability::Sync).unwrap();
     drop(store);
     let synced = Arc::new(Mutex::new(0));
     let told = synced.clone();

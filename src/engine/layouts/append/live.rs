@@ -7,7 +7,7 @@ use super::ends::{End, EndList};
 use super::reader::{TableReader, collect_ends, open_data};
 use super::record::RecordHead;
 use super::row_index::RowIndex;
-use super::stored_rows::{StoredRow, read_row, split, visible_rows};
+use super::stored_rows::{StoredRow, VisibleStored, read_row, split};
 use super::tail::write_changes;
 use super::{NEW_INDEX_SUFFIX, SUFFIX, row_id};
 use crate::codec::ByteWriter;
@@ -18,7 +18,7 @@ use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::end_row;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
-use crate::engine::table::{Access, Ended, Lazy, LiveTable};
+use crate::engine::table::{Access, Ended, FileBlocks, Lazy, LiveTable, VisibleIds};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::model::{RowPart, RowStream};
@@ -29,6 +29,8 @@ pub(super) struct LiveAppend {
     place: TablePlace,
     access: Access,
     file: Arc<SourceFile>,
+    /// Records that were read. What the file goes on with is none of them yet.
+    blocks: FileBlocks,
     /// What the file holds, and what it holds with the changes.
     stored: TableCounts,
     counts: TableCounts,
@@ -58,6 +60,7 @@ impl LiveAppend {
             place: table.clone(),
             access: access.clone(),
             file,
+            blocks: FileBlocks::new(&access.blocks),
             stored: counts,
             counts,
             changes: RowChanges::new::<RecordHead>(path, counts.rows, counts.data_len),
@@ -110,7 +113,7 @@ impl LiveAppend {
             }));
         }
         let place = (id, self.stored.data_len);
-        let Some(row) = read_row(&self.file, &self.place, place)? else {
+        let Some(row) = read_row((&self.file, &self.blocks), &self.place, place)? else {
             return Ok(None);
         };
         let Some(xmax) = self.stored_end(row.index)? else {
@@ -127,35 +130,26 @@ impl LiveAppend {
         self.changes.ended().contains_key(&index)
     }
 
-    /// Hands name and key of every visible row to `take`, in stored order.
-    fn visible(&self, mut take: impl FnMut(RowId, Option<&[u8]>)) -> Result<()> {
+    /// The visible rows, those of the file first.
+    fn visible(&self) -> Result<AllVisible<'_>> {
         let data = (&self.file, self.stored.data_len);
-        visible_rows(data, &self.place, self.read_ends()?, |id, index, key| {
-            if !self.is_ended(index) {
-                take(id, key);
-            }
-            Ok(())
-        })?;
-        for group in self.changes.groups() {
-            for (position, index) in (0..).zip(group.first_row..).take(group.row_count()) {
-                let row = self.changes.row(index).unwrap_or_default();
-                let key = key_of(&Piece::of(&self.file, row), &self.place)?.key;
-                if !self.is_ended(index) {
-                    take(RowId(row_id(group.offset, position)), key);
-                }
-            }
-        }
-        Ok(())
+        let stored = VisibleStored::new(data, &self.place, self.read_ends()?);
+        Ok(AllVisible {
+            table: self,
+            stored: Some(stored),
+            group: 0,
+        })
     }
 
     /// Looks at every row for the newest visible one of a key.
     fn scan_for(&self, key: &[u8]) -> Result<Option<RowId>> {
         let mut found = None;
-        self.visible(|id, row_key| {
+        let mut rows = self.visible()?;
+        while rows.step(|id, row_key| {
             if row_key == Some(key) {
                 found = Some(id);
             }
-        })?;
+        })? {}
         Ok(found)
     }
 
@@ -181,6 +175,52 @@ impl LiveAppend {
     fn has_changes(&self) -> bool {
         let damaged = self.opened_index().is_some_and(|index| !index.is_whole());
         damaged || !self.changes.is_empty()
+    }
+}
+
+/// The visible rows of the file, then the new ones.
+struct AllVisible<'t> {
+    table: &'t LiveAppend,
+    /// What is left of the file.
+    stored: Option<VisibleStored>,
+    /// The group of new rows that comes next.
+    group: usize,
+}
+
+impl AllVisible<'_> {
+    /// Hands name and key of some more rows to `take`; false after the last.
+    fn step(&mut self, mut take: impl FnMut(RowId, Option<&[u8]>)) -> Result<bool> {
+        let table = self.table;
+        if let Some(stored) = &mut self.stored {
+            let more = stored.next_record(|id, index, key| {
+                if !table.is_ended(index) {
+                    take(id, key);
+                }
+                Ok(())
+            })?;
+            if !more {
+                self.stored = None;
+            }
+            return Ok(true);
+        }
+        let Some(group) = table.changes.groups().get(self.group) else {
+            return Ok(false);
+        };
+        self.group += 1;
+        for (position, index) in (0..).zip(group.first_row..).take(group.row_count()) {
+            let row = table.changes.row(index).unwrap_or_default();
+            let key = key_of(&Piece::of(&table.file, row), &table.place)?.key;
+            if !table.is_ended(index) {
+                take(RowId(row_id(group.offset, position)), key);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl VisibleIds for AllVisible<'_> {
+    fn next_ids(&mut self, ids: &mut Vec<RowId>) -> Result<bool> {
+        self.step(|id, _| ids.push(id))
     }
 }
 
@@ -263,8 +303,8 @@ impl LiveTable for LiveAppend {
         Ok(Box::new(MergedRows::new(file, rows, arity, &self.changes)))
     }
 
-    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
-        self.visible(|id, _| take(id))
+    fn visible_ids(&self) -> Result<Box<dyn VisibleIds + '_>> {
+        Ok(Box::new(self.visible()?))
     }
 
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {

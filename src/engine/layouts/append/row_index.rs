@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::ends::End;
 use super::reader::collect_ends;
-use super::stored_rows::visible_rows;
+use super::stored_rows::VisibleStored;
 use super::{INDEX_SUFFIX, NEW_INDEX_SUFFIX, index_place};
 use crate::engine::log::Batch;
 use crate::engine::pages::address::{Lsn, RowId};
@@ -204,9 +204,8 @@ fn build(
     disk.remove_if_there(&new)?;
     let mut tree = TreeBuilder::create(place, lsn, &table.dir)?;
     ends.each(|end| tree.push(end.entry()))?;
-    visible_rows((file, counts.data_len), table, ends, |id, _, key| {
-        key.map_or(Ok(()), |key| tree.push(entry(key, id)))
-    })?;
+    let mut rows = VisibleStored::new((file, counts.data_len), table, ends);
+    while rows.next_record(|id, _, key| key.map_or(Ok(()), |key| tree.push(entry(key, id))))? {}
     let synced = tree.finish(Threads::ONE, counts.data_len)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
     disk.rename(&new, &table.file(INDEX_SUFFIX))?;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use super::ends::{EndCursor, EndList};
 use super::reader::{data_piece, read_record, records};
-use super::record::{RECORD_HEAD_LEN, RecordKind};
+use super::record::{RecordHead, RecordKind};
 use super::{POSITION_BITS, row_id};
-use crate::codec::Cursor;
 use crate::engine::pages::address::RowId;
-use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
-use crate::engine::rows::block::Head;
-use crate::engine::rows::codec::walk_row;
+use crate::engine::rows::block::{BlockWalk, Head};
 use crate::engine::rows::row_run::walk_run;
+use crate::engine::table::{CachedBlock, FileBlocks};
 use crate::error::Result;
 use crate::file::SourceFile;
 
@@ -35,62 +33,82 @@ pub(super) struct StoredRow {
 /// # Errors
 /// Damage, also when no record starts at the offset; I/O errors.
 pub(super) fn read_row(
-    file: &SourceFile,
+    (file, blocks): (&SourceFile, &FileBlocks),
     table: &TablePlace,
     (id, data_len): (RowId, u64),
 ) -> Result<Option<StoredRow>> {
     let (offset, position) = split(id);
-    let (block, bytes) = read_record(file, &table.address, (offset, data_len))?;
-    let extent = block.head.extent();
-    if block.head.kind() != RecordKind::Rows || position >= extent.row_count.into() {
-        return Ok(None);
-    }
-    let rows = Piece {
-        path: file.path(),
-        offset: offset.saturating_add(RECORD_HEAD_LEN as u64),
-        bytes: bytes.get(RECORD_HEAD_LEN..).unwrap_or_default(),
-    };
-    let mut c = Cursor::new(rows.bytes);
-    let mut start = 0;
-    for _ in 0..=position {
-        start = c.position();
-        walk_row(&mut c, table.arity).map_err(|flaw| rows.flaw(flaw))?;
-    }
-    let row = rows.bytes.get(start..c.position());
-    Ok(row.map(|row| StoredRow {
-        index: extent.first_row.saturating_add(position),
+    let block = blocks.get(offset, || {
+        let (block, bytes) = read_record(file, &table.address, (offset, data_len))?;
+        if block.head.kind() != RecordKind::Rows {
+            return Ok(CachedBlock::empty());
+        }
+        CachedBlock::new((file.path(), offset), (&block, bytes), table.arity)
+    })?;
+    Ok(block.row(position).map(|row| StoredRow {
+        index: block.first_row.saturating_add(position),
         bytes: row.to_vec(),
     }))
 }
 
-/// Hands place, index and key of every visible row to `take`, in stored order.
-///
-/// # Errors
-/// Damage; I/O errors; those of `take`.
-pub(super) fn visible_rows(
-    (file, data_len): (&Arc<SourceFile>, u64),
-    table: &TablePlace,
-    ends: EndList,
-    mut take: impl FnMut(RowId, u64, Option<&[u8]>) -> Result<()>,
-) -> Result<()> {
-    let mut walk = records(file, table.address, data_len);
-    let mut ends = EndCursor::new(ends);
-    let data = data_piece(file);
-    while let Some(record) = walk.advance()? {
-        if record.head.kind() != RecordKind::Rows {
-            continue;
+/// The visible rows of the data, in stored order.
+pub(super) struct VisibleStored {
+    records: BlockWalk<RecordHead>,
+    ends: EndCursor,
+    arity: usize,
+    key: Option<usize>,
+}
+
+impl VisibleStored {
+    /// Before the first row of data of `data_len` bytes, of which `ends` stand
+    /// in records of their own.
+    pub(super) fn new(
+        (file, data_len): (&Arc<SourceFile>, u64),
+        table: &TablePlace,
+        ends: EndList,
+    ) -> Self {
+        VisibleStored {
+            records: records(file, table.address, data_len),
+            ends: EndCursor::new(ends),
+            arity: table.arity,
+            key: table.key,
         }
-        let extent = record.head.extent();
-        let offset = walk.offset();
-        let rows = walk.rows(&record);
-        let (arity, key) = (table.arity, table.key);
-        walk_run(&rows, extent.row_count, arity, key, |position, key| {
-            let index = extent.first_row.saturating_add(position.into());
-            match ends.is_ended(index, &data)? {
-                true => Ok(()),
-                false => take(RowId(row_id(offset, position)), index, key),
-            }
-        })?;
     }
-    ends.finish(&data)
+
+    /// Hands place, index and key of each visible row of the next record to
+    /// `take`; false after the last record.
+    ///
+    /// # Errors
+    /// Damage; I/O errors; those of `take`.
+    pub(super) fn next_record(
+        &mut self,
+        mut take: impl FnMut(RowId, u64, Option<&[u8]>) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(record) = self.records.advance()? else {
+            self.ends.finish(&data_piece(self.records.file()))?;
+            return Ok(false);
+        };
+        if record.head.kind() != RecordKind::Rows {
+            return Ok(true);
+        }
+        let data = data_piece(self.records.file());
+        let extent = record.head.extent();
+        let offset = self.records.offset();
+        let rows = self.records.rows(&record);
+        let ends = &mut self.ends;
+        walk_run(
+            &rows,
+            extent.row_count,
+            self.arity,
+            self.key,
+            |position, key| {
+                let index = extent.first_row.saturating_add(position.into());
+                match ends.is_ended(index, &data)? {
+                    true => Ok(()),
+                    false => take(RowId(row_id(offset, position)), index, key),
+                }
+            },
+        )?;
+        Ok(true)
+    }
 }

@@ -11,7 +11,7 @@ use crate::engine::pages::buffer_pool::BufferPool;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::{encode_row, encode_value};
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Access, Ended, Level, LiveTable, TableFiles, check_table};
+use crate::engine::table::{Access, BlockCache, Ended, Level, LiveTable, TableFiles, check_table};
 use crate::file::LocalDisk;
 use crate::finding::Code;
 use crate::model::{Column, DataType, Row, Table, Value, ValueRef};
@@ -96,6 +96,7 @@ pub(in crate::engine) fn key_bytes(key: i64) -> Vec<u8> {
 
 pub(in crate::engine) fn access(write: bool) -> Access {
     Access {
+        blocks: Arc::new(BlockCache::new(0)),
         pool: Arc::new(BufferPool::new(64)),
         write,
     }

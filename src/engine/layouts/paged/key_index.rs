@@ -8,10 +8,11 @@ use super::heap::{RowPlace, State};
 use super::page_files::{PageFiles, PagePlace};
 use super::page_source::PageSource;
 use crate::codec::{ByteWriter, ContentHash};
+use crate::engine::pages::address::RowId;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::key::key_digest;
-use crate::engine::table::{Access, Lazy, Level, TableCheck};
+use crate::engine::table::{Access, Lazy, Level, TableCheck, VisibleIds};
 use crate::engine::tree::{Entry, EntrySet, Tree, TreeBuilder, TreePlace, verify_tree};
 use crate::error::{Damage, Error, Result};
 use crate::finding::Code;
@@ -23,7 +24,7 @@ pub(super) fn index_path(dir: &Path) -> PathBuf {
 }
 
 /// An index that is being written.
-fn new_path(dir: &Path) -> PathBuf {
+pub(super) fn new_path(dir: &Path) -> PathBuf {
     dir.join("key.index.new")
 }
 
@@ -144,9 +145,8 @@ fn open(
     let mut tree = TreeBuilder::create(index, place.address.lsns.first, &place.dir)?;
     let pages = || PageFiles::new(place.clone());
     let sources = (pages(), pages());
-    visible_rows(sources, table.arity, Some(key), |at, key| {
-        key.map_or(Ok(()), |key| tree.push(entry(key, at)))
-    })?;
+    let mut rows = VisiblePlaces::new(sources, table.arity, Some(key));
+    while rows.next_page(|at, key| key.map_or(Ok(()), |key| tree.push(entry(key, at))))? {}
     let synced = tree.finish(Threads::ONE, stamp)?.sync();
     synced.map_err(|error| Error::io("sync", &new, error))?;
     place.disk.rename(&new, &index_path(&place.dir))?;
@@ -158,41 +158,71 @@ fn open(
     })
 }
 
-/// Hands place and key of each visible row to `take`, in stored order: one
-/// source for line pointers, one for what they lead to.
-///
-/// # Errors
-/// When a row cannot be read; those of `take`; I/O errors.
-pub(super) fn visible_rows<S: PageSource>(
-    (mut pages, joined): (S, S),
+/// The visible rows of a table, in stored order.
+pub(super) struct VisiblePlaces<S> {
+    /// One source for line pointers, one for what they lead to.
+    pages: S,
+    joined: ChainReader<S>,
     arity: usize,
     key: Option<usize>,
-    mut take: impl FnMut(RowPlace, Option<&[u8]>) -> Result<()>,
-) -> Result<()> {
-    let mut joined = ChainReader::new(joined);
-    let mut page = 0;
-    while pages.load(page)? {
+    page: u32,
+}
+
+impl<S: PageSource> VisiblePlaces<S> {
+    /// Before the first row; the value at position `key` is wanted, if any.
+    pub(super) fn new((pages, joined): (S, S), arity: usize, key: Option<usize>) -> Self {
+        VisiblePlaces {
+            pages,
+            joined: ChainReader::new(joined),
+            arity,
+            key,
+            page: 0,
+        }
+    }
+
+    /// Hands place and key of each visible row of the next page to `take`;
+    /// false after the last page.
+    ///
+    /// # Errors
+    /// When a row cannot be read; those of `take`; I/O errors.
+    pub(super) fn next_page(
+        &mut self,
+        mut take: impl FnMut(RowPlace, Option<&[u8]>) -> Result<()>,
+    ) -> Result<bool> {
+        let page = self.page;
+        if !self.pages.load(page)? {
+            return Ok(false);
+        }
+        self.page = page.saturating_add(1);
         let mut next = 0;
-        let heap = pages.heap(pages.first(), page)?;
+        let heap = self.pages.heap(self.pages.first(), page)?;
         while let Some(tuple) = heap.and_then(|heap| heap.next(&mut next)) {
             let row = match tuple.state {
                 State::Row => tuple.piece.bytes,
                 State::Head => {
-                    joined.read_tuple(&tuple, page, |_| {})?;
-                    joined.row()
+                    self.joined.read_tuple(&tuple, page, |_| {})?;
+                    self.joined.row()
                 }
                 // Rows move when they end.
                 State::Moved | State::MovedRow | State::MovedHead => continue,
             };
-            let walked = walk_row_of(&tuple, row, arity, key)?;
+            let walked = walk_row_of(&tuple, row, self.arity, self.key)?;
             let slot = tuple.slot;
             if walked.visible {
                 take(RowPlace { page, slot }, walked.key)?;
             }
         }
-        page = page.saturating_add(1);
+        Ok(true)
     }
-    Ok(())
+}
+
+impl<S: PageSource> VisibleIds for VisiblePlaces<S> {
+    fn next_ids(&mut self, ids: &mut Vec<RowId>) -> Result<bool> {
+        self.next_page(|place, _| {
+            ids.push(place.id());
+            Ok(())
+        })
+    }
 }
 
 /// Checks an index, if there is one, and holds it against the table: `entries`

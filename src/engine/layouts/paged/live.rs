@@ -1,6 +1,8 @@
 //! A table that is being changed: pages through the pool, and in step with them
 //! the free space map and the index of keys (format page, "Page files").
 
+use std::path::Path;
+
 use super::chain::{ChainReader, walk_row_of};
 use super::heap::{HeapPage, MAX_TUPLE_LEN, RowPlace, State, Tuple};
 use super::key_index::{self, KeyIndex};
@@ -20,9 +22,10 @@ use crate::engine::rows::codec::{MAX_ROW_LEN, RowStart, end_row};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::key::key_digest;
 use crate::engine::table::row_changes::checked_row;
-use crate::engine::table::{Access, Ended, LiveTable};
+use crate::engine::table::{Access, Ended, LiveTable, VisibleIds};
 use crate::engine::tree::Tree;
 use crate::error::{Error, Result};
+use crate::finding::Code;
 use crate::model::RowStream;
 
 /// A table between its files and its changes.
@@ -115,9 +118,12 @@ impl LivePaged {
 }
 
 /// The place of a row by its id in the log.
-fn place_of_log(id: Option<RowId>) -> Result<Option<RowPlace>> {
+fn place_of_log(id: Option<RowId>, dir: &Path) -> Result<Option<RowPlace>> {
     let place = id.map(|id| RowPlace::of(id).ok_or(id)).transpose();
-    place.map_err(|RowId(id)| Error::Usage(format!("internal: row id {id:#x} of another layout")))
+    place.map_err(|RowId(id)| {
+        let (found, expected) = (format!("row {id:#x} in the log"), "a row of this layout");
+        Error::damage(dir, 0, Code::WrongPlace, found, expected)
+    })
 }
 
 impl LiveTable for LivePaged {
@@ -129,16 +135,22 @@ impl LiveTable for LivePaged {
         let key = checked_row(&self.table, row)?;
         let len = row.len();
         if len as u64 > MAX_ROW_LEN {
-            let name = self.table.file("").display().to_string();
-            let what = format!("a row of table {name} takes {len} bytes, expected at most");
-            return Err(Error::Usage(format!("{what} {MAX_ROW_LEN}")));
+            return Err(Error::RowTooLong {
+                table: self.table.file("").display().to_string(),
+                len: len as u64,
+                most: MAX_ROW_LEN,
+            });
         }
         let state = match len > MAX_TUPLE_LEN {
             true => State::Head,
             false => State::Row,
         };
         self.open_index()?;
-        let place = self.pages.store(row, (state, None), place_of_log(at)?)?;
+        let place = self.pages.store(
+            row,
+            (state, None),
+            place_of_log(at, &self.pages.place().dir)?,
+        )?;
         if let (Some(index), Some(key)) = (self.tree_mut(), key) {
             index.insert(key_index::entry(key, place))?;
         }
@@ -200,7 +212,7 @@ impl LiveTable for LivePaged {
                 .visible(place)?
                 .map(|(_, key)| key_index::entry(&key, place)),
         };
-        let moved = place_of_log(moved)?;
+        let moved = place_of_log(moved, &self.pages.place().dir)?;
         let target = self
             .pages
             .end(place, page.clone(), (state, ended.as_slice()), moved)?;
@@ -248,12 +260,10 @@ impl LiveTable for LivePaged {
         Ok(Box::new(reader))
     }
 
-    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
+    fn visible_ids(&self) -> Result<Box<dyn VisibleIds + '_>> {
         let sources = (self.pages.source(), self.pages.source());
-        key_index::visible_rows(sources, self.table.arity, None, |place, _| {
-            take(place.id());
-            Ok(())
-        })
+        let rows = key_index::VisiblePlaces::new(sources, self.table.arity, None);
+        Ok(Box::new(rows))
     }
 
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {

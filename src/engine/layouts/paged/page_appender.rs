@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::overflow::NO_PAGE;
 use super::page_files::PagePlace;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
+use crate::engine::pages::page::too_many_pages;
 use crate::error::{Error, Result};
 use crate::file::{DiskFile, WriteBack};
 
@@ -44,11 +45,10 @@ impl PageAppender {
     /// Adds a page.
     ///
     /// # Errors
-    /// `Usage` when no number is left for it; I/O errors.
+    /// `LimitReached` when no number is left for it; I/O errors.
     pub(super) fn push(&mut self, page: &[u8]) -> Result<()> {
         if self.next == NO_PAGE {
-            let what = format!("{}: more than {NO_PAGE} pages", self.place.dir.display());
-            return Err(Error::Usage(what));
+            return Err(too_many_pages(&self.place.dir));
         }
         self.gathered.extend_from_slice(page);
         self.next += 1;

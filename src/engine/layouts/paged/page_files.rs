@@ -20,6 +20,14 @@ pub(super) fn page_path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("page_{first:04}.dat"))
 }
 
+/// Whether a file has the name of one of pages.
+pub(super) fn is_page_file(name: &str) -> bool {
+    let first = name
+        .strip_prefix("page_")
+        .and_then(|rest| rest.strip_suffix(".dat"));
+    first.is_some_and(|first| !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Where the pages of a table are.
 #[derive(Debug, Clone)]
 pub(super) struct PagePlace {

@@ -12,7 +12,9 @@ use crate::engine::log::Batch;
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::buffer_pool::{BufferPool, PAGE_LEN, PageBytes, PoolFile};
 use crate::engine::pages::frame::Piece;
-use crate::engine::pages::page::{Bounds, PageHeader, PageKind, PagePos, bounds_of, reseal};
+use crate::engine::pages::page::{
+    Bounds, PageHeader, PageKind, PagePos, bounds_of, reseal, too_many_pages,
+};
 use crate::error::{Damage, Error, Result};
 use crate::file::{DiskFile, SourceFile, read_error};
 use crate::finding::Code;
@@ -135,13 +137,12 @@ impl PoolPages {
     /// The number that a new page gets.
     ///
     /// # Errors
-    /// `Usage` when none is left.
+    /// `LimitReached` when none is left.
     pub(super) fn next(&self) -> Result<u32> {
         if self.page_count < NO_PAGE {
             return Ok(self.page_count);
         }
-        let dir = self.place.dir.display();
-        Err(Error::Usage(format!("{dir}: more than {NO_PAGE} pages")))
+        Err(too_many_pages(&self.place.dir))
     }
 
     /// A source of all pages.

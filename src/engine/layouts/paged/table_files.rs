@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::page_files::PagePlace;
+use super::free_space_map::map_path;
+use super::key_index::{index_path, new_path};
+use super::page_files::{PagePlace, is_page_file};
 use super::{free_space_map, key_index, live, reader, verify, views, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
@@ -51,8 +53,12 @@ impl TableFiles for Paged {
         if table.disk.kind(&dir)?.is_none() {
             return Ok(Vec::new());
         }
-        let entries = table.disk.entries(&dir)?;
-        Ok(entries.into_iter().map(|entry| entry.path).collect())
+        // What somebody else has put there is none of the table's.
+        let derived = [map_path(&dir), index_path(&dir), new_path(&dir)];
+        let own = |name: &str| is_page_file(name) || derived.contains(&dir.join(name));
+        let entries = table.disk.entries(&dir)?.into_iter();
+        let entries = entries.filter(|entry| entry.is_file && own(&entry.name));
+        Ok(entries.map(|entry| entry.path).collect())
     }
 
     fn live(

@@ -35,7 +35,7 @@ pub(super) fn verify_table(
         return Ok(());
     }
     let map = check.derived(|check| verify_map(place, check))?;
-    let mut scan = Scan {
+    let mut scan = PageScan {
         place,
         arity: table.arity,
         key: table.key,
@@ -116,7 +116,7 @@ fn verify_map(place: &PagePlace, check: &mut TableCheck<'_>) -> Result<Option<Ma
 }
 
 /// A walk over all pages that goes on past damage.
-struct Scan<'s, 'v> {
+struct PageScan<'s, 'v> {
     place: &'s PagePlace,
     arity: usize,
     /// Whether pages are looked into.
@@ -143,7 +143,7 @@ struct Scan<'s, 'v> {
     whole: bool,
 }
 
-impl Scan<'_, '_> {
+impl PageScan<'_, '_> {
     /// Walks every file; how many pages there are, if every file is there and
     /// of the right length.
     fn files(&mut self) -> Result<Option<u64>> {

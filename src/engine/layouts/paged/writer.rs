@@ -62,11 +62,11 @@ impl PageWriter<'_> {
     fn push_wide(&mut self, row: &[u8]) -> Result<()> {
         let row_len = u32::try_from(row.len()).ok();
         let Some(row_len) = row_len.filter(|len| u64::from(*len) <= MAX_ROW_LEN) else {
-            return Err(Error::Usage(format!(
-                "a row of table {} takes {} bytes, expected at most {MAX_ROW_LEN}",
-                self.table.file("").display(),
-                row.len()
-            )));
+            return Err(Error::RowTooLong {
+                table: self.table.file("").display().to_string(),
+                len: row.len() as u64,
+                most: MAX_ROW_LEN,
+            });
         };
         let inline = row.split_at_checked(inline_len(row.len()));
         let (inline, rest) = inline.unwrap_or_default();

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::block::BlockHead;
-use crate::codec::Cursor;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::file_header::FILE_HEADER_LEN;
 use crate::engine::pages::frame::Piece;
 use crate::engine::rows::block::{Block, Head};
-use crate::engine::rows::codec::walk_row;
+use crate::engine::table::{BlockCache, CachedBlock, FileBlocks};
 use crate::error::Result;
 use crate::file::SourceFile;
 
@@ -22,6 +21,8 @@ pub(super) struct BlockDirectory {
     end: u64,
     /// First row and file offset of each block.
     starts: Vec<(u64, u64)>,
+    /// Blocks that were read.
+    blocks: FileBlocks,
 }
 
 impl BlockDirectory {
@@ -30,12 +31,18 @@ impl BlockDirectory {
     ///
     /// # Errors
     /// Damage; I/O errors.
-    pub(super) fn read(file: &Arc<SourceFile>, address: TableAddress, end: u64) -> Result<Self> {
+    pub(super) fn read(
+        file: &Arc<SourceFile>,
+        address: TableAddress,
+        end: u64,
+        cache: &Arc<BlockCache>,
+    ) -> Result<Self> {
         let mut directory = BlockDirectory {
             file: file.clone(),
             address,
             end,
             starts: Vec::new(),
+            blocks: FileBlocks::new(cache),
         };
         let mut offset = FILE_HEADER_LEN as u64;
         while offset < end {
@@ -77,23 +84,14 @@ impl BlockDirectory {
         let Some((first, offset)) = start else {
             return Ok(None);
         };
-        let block = self.head(*offset)?;
-        // The length was checked against what the file has.
-        let mut bytes = vec![0; usize::try_from(block.len()).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(&mut bytes, *offset)?;
-        let piece = self.piece(*offset, &bytes);
-        block.check(&piece, &self.address)?;
-        let rows = bytes.get(BlockHead::LEN..).unwrap_or_default();
-        let rows = self.piece(offset.saturating_add(BlockHead::LEN as u64), rows);
-        let mut c = Cursor::new(rows.bytes);
-        if index - first >= block.head.extent().row_count.into() {
-            return Ok(None);
-        }
-        for _ in *first..index {
-            walk_row(&mut c, arity).map_err(|flaw| rows.flaw(flaw))?;
-        }
-        let start = c.position();
-        walk_row(&mut c, arity).map_err(|flaw| rows.flaw(flaw))?;
-        Ok(rows.bytes.get(start..c.position()).map(<[u8]>::to_vec))
+        let block = self.blocks.get(*offset, || {
+            let block = self.head(*offset)?;
+            // The length was checked against what the file has.
+            let mut bytes = vec![0; usize::try_from(block.len()).unwrap_or(usize::MAX)];
+            self.file.read_exact_at(&mut bytes, *offset)?;
+            block.check(&self.piece(*offset, &bytes), &self.address)?;
+            CachedBlock::new((self.file.path(), *offset), (&block, bytes), arity)
+        })?;
+        Ok(block.row(index - first).map(<[u8]>::to_vec))
     }
 }

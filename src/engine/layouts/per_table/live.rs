@@ -15,7 +15,7 @@ use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::row_changes::{MergedRows, RowChanges, checked_row, key_of, misplaced};
-use crate::engine::table::{Ended, LiveTable, write_rows};
+use crate::engine::table::{Access, BlockCache, Ended, LiveTable, VisibleIds, write_rows};
 use crate::error::{Error, Result};
 use crate::file::SourceFile;
 use crate::model::{RowPart, RowStream};
@@ -34,6 +34,8 @@ pub(super) struct LivePerTable {
     blocks: OnceLock<BlockDirectory>,
     /// Made by the first look for a key.
     keys: OnceLock<KeyMap>,
+    /// Where blocks that are read are kept.
+    cache: Arc<BlockCache>,
 }
 
 impl LivePerTable {
@@ -41,7 +43,7 @@ impl LivePerTable {
     ///
     /// # Errors
     /// As opening it for reading.
-    pub(super) fn open(table: &TablePlace, counts: TableCounts) -> Result<Self> {
+    pub(super) fn open(table: &TablePlace, counts: TableCounts, access: &Access) -> Result<Self> {
         let opened = TableFile::open(table, counts)?;
         Ok(LivePerTable {
             place: table.clone(),
@@ -52,6 +54,7 @@ impl LivePerTable {
             changes: RowChanges::new::<BlockHead>(table.file(SUFFIX), counts.rows, 0),
             blocks: OnceLock::new(),
             keys: OnceLock::new(),
+            cache: access.blocks.clone(),
         })
     }
 
@@ -59,7 +62,8 @@ impl LivePerTable {
         if let Some(blocks) = self.blocks.get() {
             return Ok(blocks);
         }
-        let read = BlockDirectory::read(&self.file, self.place.address, self.blocks_end)?;
+        let read =
+            BlockDirectory::read(&self.file, self.place.address, self.blocks_end, &self.cache)?;
         Ok(self.blocks.get_or_init(|| read))
     }
 
@@ -69,6 +73,25 @@ impl LivePerTable {
         }
         let read = KeyMap::of(&mut *self.rows()?, key)?;
         Ok(self.keys.get_or_init(|| read))
+    }
+}
+
+/// The indexes of visible rows, which are their names.
+struct VisibleIndexes<'t> {
+    rows: Box<dyn RowStream + 't>,
+    next_index: u64,
+}
+
+impl VisibleIds for VisibleIndexes<'_> {
+    fn next_ids(&mut self, ids: &mut Vec<RowId>) -> Result<bool> {
+        let Some(batch) = self.rows.next_batch()? else {
+            return Ok(false);
+        };
+        let of_rows = batch.rows().zip(self.next_index..);
+        let visible = of_rows.filter(|(row, _)| row.is_visible());
+        ids.extend(visible.map(|(_, index)| RowId(index)));
+        self.next_index = self.next_index.saturating_add(batch.len() as u64);
+        Ok(true)
     }
 }
 
@@ -139,15 +162,9 @@ impl LiveTable for LivePerTable {
         Ok(Box::new(MergedRows::new(file, rows, arity, &self.changes)))
     }
 
-    fn visible_ids(&self, take: &mut dyn FnMut(RowId)) -> Result<()> {
-        let mut rows = self.rows()?;
-        let mut ids = (0..).map(RowId);
-        while let Some(batch) = rows.next_batch()? {
-            let of_rows = batch.rows().zip(&mut ids);
-            let visible = of_rows.filter(|(row, _)| row.is_visible());
-            visible.for_each(|(_, id)| take(id));
-        }
-        Ok(())
+    fn visible_ids(&self) -> Result<Box<dyn VisibleIds + '_>> {
+        let (rows, next_index) = (self.rows()?, 0);
+        Ok(Box::new(VisibleIndexes { rows, next_index }))
     }
 
     fn checkpoint(&mut self, lsn: Lsn, batch: &mut Batch) -> Result<()> {

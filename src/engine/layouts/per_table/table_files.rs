@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{SUFFIX, block, live, reader, trailer, verify, whole_units, writer};
+use super::{NEW_SUFFIX, SUFFIX, block, live, reader, trailer, verify, whole_units, writer};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::BlockViews;
@@ -21,6 +21,10 @@ pub(in crate::engine) struct PerTable;
 impl TableFiles for PerTable {
     fn files(&self, table: &TablePlace, _counts: TableCounts) -> Result<Vec<PathBuf>> {
         Ok(vec![table.file(SUFFIX)])
+    }
+
+    fn tidy(&self, table: &TablePlace) -> Result<()> {
+        table.disk.remove_if_there(&table.file(NEW_SUFFIX))
     }
 
     fn start<'t>(
@@ -49,9 +53,9 @@ impl TableFiles for PerTable {
         &self,
         table: &TablePlace,
         counts: TableCounts,
-        _access: &Access,
+        access: &Access,
     ) -> Result<Box<dyn LiveTable>> {
-        Ok(Box::new(live::LivePerTable::open(table, counts)?))
+        Ok(Box::new(live::LivePerTable::open(table, counts, access)?))
     }
 
     fn pages<'t>(

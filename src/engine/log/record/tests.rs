@@ -42,8 +42,11 @@ fn entries() -> Vec<Entry> {
         },
         Entry::Commit { changes: 7 },
     ];
+    let owner = |table| Owner { database: 7, table };
+    let group = (0..).map(owner).zip(plain[..4].iter().cloned());
+    let group = Entry::Group(group.collect());
     let changes = changes.into_iter().map(Entry::Change);
-    plain.into_iter().chain(changes).collect()
+    plain.into_iter().chain(changes).chain([group]).collect()
 }
 
 const PLACE: Place = Place {

@@ -87,7 +87,7 @@ impl<'t, H: Head> BlockWriter<'t, H> {
     /// from which position in it on.
     ///
     /// # Errors
-    /// `Usage` when a row is too wide; I/O errors; those of `placed`.
+    /// `RowTooLong`; I/O errors; those of `placed`.
     pub(in crate::engine) fn push(
         &mut self,
         rows: &EncodedRows,
@@ -121,11 +121,11 @@ impl<'t, H: Head> BlockWriter<'t, H> {
         if len <= H::MAX_SHARED_LEN || len as u64 <= H::MAX_ROW_LEN {
             return Ok(());
         }
-        Err(Error::Usage(format!(
-            "a row for {} takes {len} bytes, expected at most {}",
-            self.path.display(),
-            H::MAX_ROW_LEN
-        )))
+        Err(Error::RowTooLong {
+            table: self.path.display().to_string(),
+            len: len as u64,
+            most: H::MAX_ROW_LEN,
+        })
     }
 
     /// Ends the block under construction, so that the blocks are complete.

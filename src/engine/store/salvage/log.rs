@@ -189,9 +189,15 @@ impl Walk<'_> {
                     let place = reader.place().unwrap_or((self.dir, 0));
                     self.commit(changes, place, report)?;
                 }
-                other => {
+                Entry::Group(entries) => {
                     self.run.clear();
-                    self.records.entry(head.owner).or_default().push(other);
+                    for (owner, entry) in entries {
+                        self.records.entry(owner).or_default().push(entry);
+                    }
+                }
+                alone => {
+                    self.run.clear();
+                    self.records.entry(head.owner).or_default().push(alone);
                 }
             }
         }

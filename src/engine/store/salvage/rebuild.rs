@@ -38,10 +38,13 @@ pub(in crate::engine) fn rebuild_catalogs(recovered: &Recovered, dir: &Path) -> 
         let global = Global {
             form: Cow::Owned(Form::Instance),
             databases: survey.databases(dir)?,
+            next_database: 0,
             grants: Cow::Owned(Vec::new()),
             users: Cow::Owned(Vec::new()),
             roles: Cow::Owned(Vec::new()),
             beside: Beside::all(disk, dir, &[QUARANTINE_NAME, ATTRIBUTION_NAME])?,
+            // What the rows say is as good: no transaction is numbered by it.
+            last_transaction: 0,
         };
         global.write(disk, dir, cluster.id)?;
         durable(disk, &path)?;
@@ -68,6 +71,7 @@ pub(in crate::engine) fn rebuild_catalogs(recovered: &Recovered, dir: &Path) -> 
         let metadata = Metadata {
             name: Cow::Borrowed(&entry.name),
             tables,
+            next_table: 0,
             enums: Cow::Owned(enums),
             views: Cow::Owned(Vec::new()),
             table_grants: Cow::Owned(Vec::new()),

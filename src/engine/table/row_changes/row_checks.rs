@@ -14,7 +14,7 @@ use crate::finding::Code;
 /// Checks that bytes to be stored are one visible row of the table; its key.
 ///
 /// # Errors
-/// `Usage`: whoever gave the row is at fault.
+/// `Internal`: whoever encoded the row is at fault.
 pub(in crate::engine) fn checked_row<'a>(
     table: &TablePlace,
     row: &'a [u8],
@@ -26,8 +26,8 @@ pub(in crate::engine) fn checked_row<'a>(
     };
     match key_of(&piece, table) {
         Ok(row) if row.visible => Ok(row.key),
-        _ => Err(Error::Usage(format!(
-            "internal: a row for {} is none of {} values",
+        _ => Err(Error::Internal(format!(
+            "a row for {} is none of {} values",
             table.file("").display(),
             table.arity
         ))),

@@ -94,6 +94,7 @@ pub(in crate::engine::layouts::paged) struct Bench {
 
 pub(in crate::engine::layouts::paged) fn access(write: bool) -> Access {
     Access {
+        blocks: Arc::new(crate::engine::table::BlockCache::new(0)),
         pool: Arc::new(BufferPool::new(16)),
         write,
     }
