@@ -79,7 +79,7 @@ codes! {
         "The bytes are damaged or forged; restore the file from a backup.";
     BadArity "bad-arity" Error
         "A row has another number of values than its table has columns."
-        "The bytes are damaged, or a server since 1.5 took an INSERT of too many values: `upgrade --salvage` keeps all other rows.";
+        "The bytes are damaged; restore the file from a backup.";
 
     // The directory.
     NoSnapshot "no-snapshot" Error

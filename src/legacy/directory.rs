@@ -7,7 +7,7 @@ use super::snapshot::scan_snapshot_on;
 use super::{Family, Salvaged, Segment, Snapshot, Wal, read_wal, salvage_snapshot};
 use crate::error::{Damage, Error, Result};
 use crate::file::{Disk, Phase, Progress, SourceDir, SourceEntry, SourceFile, WatchedDisk};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, counted};
 use crate::model::{Catalog, Form, Operation};
 use crate::report::Report;
 use crate::work::Threads;
@@ -154,6 +154,9 @@ impl LegacyDir {
             wal = read_wal(segments, family)?;
         }
         let snapshot = snapshot.map(|s| s.map(|s| Snapshot { family, ..s }));
+        if let Ok(Some(snapshot)) = &snapshot {
+            report_wide(snapshot, &mut report);
+        }
         found.page_dirs.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(LegacyDir {
             dir,
@@ -301,6 +304,20 @@ fn scan_files(
             scan_snapshot_on(threads, file, &Form::Instance, forced).map(Some)
         }
         SnapshotFiles::Single(files) => scan_single(threads, files, forced).map(Some),
+    }
+}
+
+/// Names the tables with rows of more values than columns.
+fn report_wide(snapshot: &Snapshot, report: &mut Report) {
+    let databases = snapshot.catalog.databases.iter().zip(&snapshot.rows);
+    for (database, extents) in databases {
+        for (table, extent) in database.tables.iter().zip(extents) {
+            if extent.wide > 0 {
+                let finding = Finding::new(Code::ExtraValues).file(extent.file.path());
+                let finding = finding.database(&database.name).table(&table.name);
+                report.add(finding.detail(counted(extent.wide, "row version")));
+            }
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub use encode::{SnapshotEncoder, encode_column};
 pub use family::{Family, Release};
 pub use page_file::{LegacyPage, LegacyPageHeader, LegacySlot, PAGE_DATA_LEN, PageDir, PageRows};
 pub use page_view::LegacyPageViews;
-pub use rows::{RowExtent, RowReader, read_rows_at};
+pub use rows::{RowExtent, RowReader, narrowed, read_rows_at};
 pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
 pub use segments::read_wal;
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};

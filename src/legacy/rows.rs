@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode;
-use crate::codec::{Cursor, Flaw, walk_plain_row};
+use crate::codec::{Cursor, Flaw, RowBuffer, pack_row, walk_plain_row, walk_wide_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
+use crate::finding::Code;
 use crate::model::{PackedRow, RowBatch, RowStream, RowVersion};
 
 /// Bytes from one mark of an extent to the next, unless a row is wider: with
@@ -34,6 +35,8 @@ pub struct RowExtent {
     pub live: u64,
     /// Values of every row.
     pub arity: usize,
+    /// Row versions that have more values than these: their first ones are read.
+    pub wide: u64,
     /// Largest xmin, 0 without rows.
     pub max_xmin: u64,
     /// The first row after every [`MARK_LEN`] bytes, for access by index and
@@ -82,8 +85,8 @@ impl RowExtent {
                 if self.count == count || offset >= limit {
                     break None;
                 }
-                match walk_plain_row(&mut cursor, self.arity) {
-                    Ok(row) => {
+                match walk_row(&mut cursor, self.arity) {
+                    Ok((row, wide)) => {
                         if offset - marked >= MARK_LEN {
                             marked = offset;
                             let index = self.count;
@@ -92,6 +95,7 @@ impl RowExtent {
                         complete = cursor.position();
                         self.count += 1;
                         self.live += u64::from(row.xmax.is_none());
+                        self.wide += u64::from(wide);
                         self.max_xmin = self.max_xmin.max(row.xmin);
                     }
                     Err(flaw) => break Some(flaw),
@@ -141,6 +145,7 @@ impl RowExtent {
         self.range.end = next.range.end;
         self.count += next.count;
         self.live += next.live;
+        self.wide += next.wide;
         self.max_xmin = self.max_xmin.max(next.max_xmin);
     }
 
@@ -152,6 +157,7 @@ impl RowExtent {
             count: 0,
             live: 0,
             arity,
+            wide: 0,
             max_xmin: 0,
             marks: Vec::new(),
         }
@@ -195,6 +201,47 @@ impl RowExtent {
     }
 }
 
+/// Checks one row; tells whether it has more values than `arity`.
+#[inline]
+fn walk_row(c: &mut Cursor<'_>, arity: usize) -> std::result::Result<(RowVersion, bool), Flaw> {
+    let before = c.clone();
+    match walk_plain_row(c, arity) {
+        Ok(row) => Ok((row, false)),
+        Err(flaw) => {
+            *c = before;
+            walk_wide(c, arity, flaw).map(|row| (row, true))
+        }
+    }
+}
+
+/// A row that is no plain one for a reason.
+#[cold]
+fn walk_wide(
+    c: &mut Cursor<'_>,
+    arity: usize,
+    flaw: Flaw,
+) -> std::result::Result<RowVersion, Flaw> {
+    match flaw {
+        Flaw::Bad {
+            code: Code::BadArity,
+            ..
+        } => match walk_wide_row(c, arity) {
+            Err(Flaw::Bad { .. }) => Err(flaw),
+            walked => walked,
+        },
+        _ => Err(flaw),
+    }
+}
+
+/// A row without values beyond the columns.
+pub fn narrowed(row: PackedRow, arity: usize) -> PackedRow {
+    if row.arity() <= arity {
+        return row;
+    }
+    let values: Vec<_> = row.values().take(arity).collect();
+    pack_row(values, row.xmin, row.xmax)
+}
+
 /// Streams the rows of an extent.
 #[derive(Debug)]
 pub struct RowReader {
@@ -204,6 +251,8 @@ pub struct RowReader {
     /// Bytes of the batch that the caller may still borrow, and its rows.
     handed_out: usize,
     rows: Vec<RowVersion>,
+    /// A row of more values than columns, without these.
+    narrowed: RowBuffer,
 }
 
 impl RowReader {
@@ -214,6 +263,7 @@ impl RowReader {
             arity,
             handed_out: 0,
             rows: Vec::new(),
+            narrowed: RowBuffer::default(),
         }
     }
 
@@ -240,7 +290,7 @@ impl RowReader {
         let mark = extent.mark_before(index);
         let mut window = Window::new(extent.file.clone(), mark.offset..extent.range.end);
         for _ in mark.index..index {
-            window.parse(|c| walk_plain_row(c, extent.arity))?;
+            window.parse(|c| walk_row(c, extent.arity))?;
         }
         Ok(RowReader::over(window, extent.count - index, extent.arity))
     }
@@ -257,8 +307,23 @@ impl RowStream for RowReader {
                 if self.left == 0 {
                     break None;
                 }
-                match walk_plain_row(&mut cursor, self.arity) {
-                    Ok(row) => self.rows.push(row),
+                match walk_row(&mut cursor, self.arity) {
+                    Ok((row, false)) => self.rows.push(row),
+                    // By itself, once those before it are handed out.
+                    Ok((_, true)) if !self.rows.is_empty() => break None,
+                    Ok((_, true)) => {
+                        let mut cursor = Cursor::new(self.window.buffered());
+                        let row = match decode::packed_row(&mut cursor) {
+                            Ok(row) => row,
+                            Err(flaw) => break Some(flaw),
+                        };
+                        self.handed_out = cursor.position();
+                        self.left -= 1;
+                        self.narrowed.clear();
+                        let values = row.values().take(self.arity);
+                        self.narrowed.push(values, row.xmin, row.xmax);
+                        return Ok(Some(self.narrowed.batch()));
+                    }
                     Err(flaw) => break Some(flaw),
                 }
                 self.handed_out = cursor.position();
@@ -300,10 +365,11 @@ pub fn read_rows_at(
             ),
         };
         while at < index {
-            from.parse(|c| walk_plain_row(c, extent.arity))?;
+            from.parse(|c| walk_row(c, extent.arity))?;
             at += 1;
         }
-        sink(index, from.parse(decode::packed_row)?);
+        let row = from.parse(decode::packed_row)?;
+        sink(index, narrowed(row, extent.arity));
         window = Some((at + 1, from));
     }
     Ok(())

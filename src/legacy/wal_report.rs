@@ -114,7 +114,7 @@ impl Wal {
         before.zip(after).is_some_and(|(before, after)| {
             // Under a clock that stepped back within a segment, names fall and times
             // go on: they were given by the same clock before and after.
-            after.0 < before.0 && after.1 < before.1
+            after.0 < before.0 && after.1 <= before.1
         })
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::codec::pack_row;
 use crate::finding::{Code, Finding, Severity, counted};
-use crate::legacy::WalRecord;
+use crate::legacy::{WalRecord, narrowed};
 use crate::model::Operation;
 use crate::report::Report;
 
@@ -233,11 +232,7 @@ impl<'a> Applying<'a> {
         let columns = state.schema.columns.len();
         (self.wide_rows_land && row.arity() > columns).then(|| Operation::Insert {
             table: table.clone(),
-            row: pack_row(
-                row.values().take(columns).collect::<Vec<_>>(),
-                row.xmin,
-                row.xmax,
-            ),
+            row: narrowed(row.clone(), columns),
         })
     }
 

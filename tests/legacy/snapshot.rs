@@ -8,7 +8,7 @@ use rustdb_migrate::error::Damage;
 use rustdb_migrate::finding::Code;
 
 use crate::support::content::{column, fresh_instance, int, key, metadata, table, text};
-use crate::support::convert::scan;
+use crate::support::convert::{self, scan};
 use crate::support::disk::{damage_of, write};
 use crate::support::model::{
     DataType, Database, Family, Instance, Row, Since, Table, Value, decode_instance,
@@ -232,7 +232,7 @@ fn a_uuid_of_15_or_17_bytes_is_an_error() {
 
 #[test]
 fn a_row_of_another_arity_than_its_table_is_an_error() {
-    for values in [vec![], vec![int(1)], vec![int(1), int(2), int(3)]] {
+    for values in [vec![], vec![int(1)], vec![int(1); 2 + 65]] {
         let mut instance = small();
         let arity = values.len();
         only_table(&mut instance).rows[1].values = values;
@@ -241,6 +241,25 @@ fn a_row_of_another_arity_than_its_table_is_an_error() {
             (damage.code, damage.found),
             (Code::BadArity, arity.to_string())
         );
+    }
+}
+
+#[test]
+fn of_a_row_of_some_more_values_than_columns_the_first_are_read() {
+    for extra in [1, 64] {
+        let mut instance = small();
+        let rows = &mut only_table(&mut instance).rows;
+        let shown = rows.clone();
+        for row in rows.iter_mut().skip(1) {
+            row.values.extend(vec![int(7); extra]);
+        }
+        let wide = rows.len() as u64 - 1;
+        let bytes = encode_instance(Family::V1_4, &instance);
+        let found = scan(&write(&bytes), Some(Family::V1_4)).unwrap();
+        let extent = found.rows.iter().flatten().next().unwrap();
+        assert_eq!((extent.count, extent.wide), (shown.len() as u64, wide));
+        only_table(&mut instance).rows = shown;
+        assert_eq!(convert::instance(&found).unwrap(), instance);
     }
 }
 

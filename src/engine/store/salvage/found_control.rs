@@ -41,7 +41,7 @@ pub(super) fn find_control(
         wrong = file.damages(&path);
         Ok(file.current().cloned().map_err(Clone::clone)?)
     });
-    let stated = Stated::by_catalogs(disk, dir)?;
+    let stated = StatedClusters::by_catalogs(disk, dir)?;
     let damage = match or_damage(read, &path)? {
         Ok(control) if stated.is_stray(control.origin.cluster_id) => Box::new(Damage {
             file: path.clone(),
@@ -63,7 +63,7 @@ pub(super) fn find_control(
         }
         Err(damage) => damage,
     };
-    let Stated { tables, clusters } = stated;
+    let StatedClusters { tables, clusters } = stated;
     let clusters = match tables.is_empty() && clusters.is_empty() {
         true => stated_clusters(disk, dir)?,
         false => clusters,
@@ -100,16 +100,16 @@ pub(super) fn find_control(
 /// Whose the catalogs and the descriptors of tables say they are, each with how
 /// often: copies of files of another directory may lie about, and most files are
 /// right.
-struct Stated {
+struct StatedClusters {
     /// The cluster, layout, pages a file and family of descriptors.
     tables: BTreeMap<(u128, u8, u32, String), u64>,
     /// The cluster of catalogs.
     clusters: BTreeMap<u128, u64>,
 }
 
-impl Stated {
+impl StatedClusters {
     fn by_catalogs(disk: &dyn Disk, dir: &Path) -> Result<Self> {
-        let mut stated = Stated {
+        let mut stated = StatedClusters {
             tables: BTreeMap::new(),
             clusters: BTreeMap::new(),
         };
