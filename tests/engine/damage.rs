@@ -251,33 +251,6 @@ fn a_block_of_another_table_is_found() {
     assert_eq!(coverage.unchecked(), (next - from) as u64);
 }
 
-#[test]
-fn a_table_of_an_earlier_state_is_found_while_the_log_has_the_later_one() {
-    for layout in [Layout::Paged, Layout::PerTable, Layout::Append] {
-        let dir = one_table(layout, vec![row(vec![Value::Integer(1)])]);
-        let insert = |id| {
-            let mut store = inserted(dir.path(), id);
-            store.checkpoint().unwrap();
-            store.close().unwrap();
-        };
-        insert(2);
-        let of_table = files_below(&dir.path().join("db_d")).into_keys();
-        let before: Vec<_> = of_table
-            .map(|path| (fs::read(&path).unwrap(), path))
-            .collect();
-        insert(3);
-        assert_eq!(codes(dir.path(), Level::Structure), [], "{layout}");
-        for (bytes, path) in &before {
-            fs::write(path, bytes).unwrap();
-        }
-        assert_eq!(
-            codes(dir.path(), Level::Structure),
-            [Code::WrongPlace],
-            "{layout}"
-        );
-    }
-}
-
 /// Its head was on disk before the first record: no crash tears one and leaves the
 /// other.
 #[test]

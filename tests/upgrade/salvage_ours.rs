@@ -333,9 +333,11 @@ fn a_table_that_does_not_take_its_log_keeps_its_rows_and_hides_no_other() {
             .collect();
         let mut store = LiveStore::open(dir.path(), StoreOptions::default()).unwrap();
         let people = store.table("shop", "people").unwrap().id();
+        let mut number = 0;
         for id in [ROWS, ROWS + 1] {
             let values = [ValueRef::Integer(id), ValueRef::Text("new")];
             let mut tx = store.begin().unwrap();
+            number = tx.number();
             tx.insert(people, &values).unwrap();
             tx.commit(Durability::Sync).unwrap();
             if id == ROWS {
@@ -356,7 +358,7 @@ fn a_table_that_does_not_take_its_log_keeps_its_rows_and_hides_no_other() {
         let people = expected.get_mut(&("shop".into(), "people".into()));
         people.unwrap().push(Row {
             values: vec![Value::Integer(ROWS + 1), Value::Text("new".into())],
-            xmin: 1,
+            xmin: number,
             xmax: None,
         });
         assert!(found == expected, "{layout}");

@@ -4,12 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::descriptor;
-use crate::engine::log::{
-    Change, Entry, LOG_DIR, LogEnd, LogFacts, LogReader, SEGMENT_HEAD_LEN, SegmentFile,
-};
+use crate::engine::log::{LOG_DIR, LogEnd, LogFacts, LogReader, SEGMENT_HEAD_LEN, SegmentFile};
 use crate::engine::pages::address::{LogPosition, Lsn};
 use crate::engine::table::{Coverage, absorb};
 use crate::error::Result;
@@ -25,72 +20,6 @@ pub(in crate::engine) struct LogCheck<'v> {
     pub coverage: &'v mut Coverage,
     /// Files and directories that have a place in the directory.
     pub known: &'v mut BTreeSet<PathBuf>,
-    /// The descriptors that its batches wrote.
-    pub logged: &'v mut LoggedDescriptors,
-}
-
-/// What the batches of a log wrote last as the descriptors of tables: the files hold
-/// that, unless they are of an earlier state.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct LoggedDescriptors {
-    /// Hashes of whole files by their paths below the directory.
-    hashes: BTreeMap<PathBuf, u128>,
-    /// Those of a batch whose end was not read yet; none for what it removes.
-    begun: BTreeMap<PathBuf, Option<u128>>,
-}
-
-impl LoggedDescriptors {
-    fn take(&mut self, entry: Entry) {
-        match entry {
-            Entry::Change(Change::Write {
-                path,
-                offset: 0,
-                bytes,
-            }) => self.begin(path, Some(xxh3_128(&bytes))),
-            Entry::Change(
-                Change::Write { path, .. }
-                | Change::Remove { path }
-                | Change::Rename { to: path, .. },
-            ) => self.begin(path, None),
-            Entry::Change(_) => {}
-            Entry::Commit { .. } => {
-                for (path, hash) in std::mem::take(&mut self.begun) {
-                    match hash {
-                        Some(hash) => self.hashes.insert(path, hash),
-                        None => self.hashes.remove(&path),
-                    };
-                }
-            }
-            _ => self.begun.clear(),
-        }
-    }
-
-    fn begin(&mut self, path: PathBuf, hash: Option<u128>) {
-        if path.to_string_lossy().ends_with(descriptor::SUFFIX) {
-            self.begun.insert(path, hash);
-        }
-    }
-
-    /// What is wrong with a descriptor that is whole, if the log has a later one.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(in crate::engine) fn check(
-        &self,
-        disk: &dyn Disk,
-        dir: &Path,
-        path: &Path,
-    ) -> Result<Option<Finding>> {
-        let below = path.strip_prefix(dir).unwrap_or(path);
-        let Some(expected) = self.hashes.get(below) else {
-            return Ok(None);
-        };
-        let bytes = SourceFile::open_on(disk, path)?.read_all(u64::MAX)?;
-        let finding = Finding::new(Code::WrongPlace).file(path).offset(0);
-        let detail = "found a descriptor of another state, expected the one that the log wrote last; \
-                      the table may be an earlier one";
-        Ok((xxh3_128(&bytes) != *expected).then(|| finding.detail(detail)))
-    }
 }
 
 impl LogCheck<'_> {
@@ -140,10 +69,6 @@ impl LogCheck<'_> {
         if let Some(tail) = end.and_then(|end| end.tail).filter(|_| is_whole) {
             self.report.add(tail.finding());
         }
-        if !is_whole {
-            // Of what could not be read, batches may have written later ones.
-            *self.logged = LoggedDescriptors::default();
-        }
         for segment in segments {
             let opened = SourceFile::open_on(&**self.disk, &segment.path);
             let mut found = Report::new();
@@ -188,9 +113,7 @@ impl LogCheck<'_> {
             if let Some((segment, offset)) = reader.place() {
                 checked.insert(segment.to_owned(), offset + record.len());
             }
-            if let Some(entry) = reader.entry()? {
-                self.logged.take(entry);
-            }
+            reader.entry()?;
         }
     }
 }

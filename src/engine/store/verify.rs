@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::catalog_file::{Global, Metadata, TableEntry};
 use super::control::{self, CONTROL_LEN, Control, ControlFile, SLOT_LEN};
 use super::descriptor;
-use super::log_check::{LogCheck, LoggedDescriptors};
+use super::log_check::LogCheck;
 use super::read::Store;
 use super::recovery::{Mode, Recovered, recover};
 use crate::engine::pages::paths::{
@@ -72,7 +72,6 @@ pub fn verify_on(
         coverage: Coverage::default(),
         known: BTreeSet::new(),
         unexplained: Vec::new(),
-        logged: LoggedDescriptors::default(),
         recovered: None,
     };
     run.directory()?;
@@ -91,8 +90,6 @@ struct Run<'v> {
     known: BTreeSet<PathBuf>,
     /// Directories whose catalog could not be read.
     unexplained: Vec<PathBuf>,
-    /// Descriptors that the log wrote.
-    logged: LoggedDescriptors,
     /// What the log and the control file give.
     recovered: Option<Recovered>,
 }
@@ -109,7 +106,6 @@ impl Run<'_> {
             report: self.report,
             coverage: &mut self.coverage,
             known: &mut self.known,
-            logged: &mut self.logged,
         };
         let (log_is_whole, newest) = log.run(control.log(), control.checkpoint.at)?;
         let (mut cluster, tables) = (control.cluster(newest), control.shape.tables());
@@ -218,10 +214,6 @@ impl Run<'_> {
                 // Nothing is read by it while the control file is there.
                 if let Err(unlike) = read.document.check(&path, control) {
                     found.add(Finding::from(&unlike).severity(Severity::Warning));
-                }
-                if read.damage.is_none() {
-                    let earlier = self.logged.check(&*self.disk, self.dir, &path)?;
-                    earlier.into_iter().for_each(|finding| found.add(finding));
                 }
                 absorb(table.describe(place, database), &path, &mut found)?.is_some()
             }
