@@ -125,11 +125,6 @@ pub const WORDS: &[Word] = &[
         "The snapshot holds what this record did (in-snapshot), so it is not applied again.",
     ),
     word(
-        "extra-values",
-        EVIDENCE,
-        "Evidence: the row has more values than the table has columns (extra-values).",
-    ),
-    word(
         "key-again",
         EVIDENCE,
         "Evidence: a visible row has this key already (key-again), which a server of release 1.3 lets pass.",

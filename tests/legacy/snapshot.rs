@@ -258,8 +258,8 @@ fn of_a_row_of_some_more_values_than_columns_the_first_are_read() {
         let found = scan(&write(&bytes), Some(Family::V1_4)).unwrap();
         let extent = found.rows.iter().flatten().next().unwrap();
         assert_eq!((extent.count, extent.wide), (shown.len() as u64, wide));
-        only_table(&mut instance).rows = shown;
-        assert_eq!(convert::instance(&found).unwrap(), instance);
+        let mut read = convert::instance(&found).unwrap();
+        assert_eq!(only_table(&mut read).rows, shown);
     }
 }
 
