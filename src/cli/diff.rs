@@ -38,8 +38,7 @@ pub struct DiffArgs {
     /// Example rows to show a table and side
     #[arg(long, value_name = "N", default_value_t = 3)]
     examples: usize,
-    /// Values as <redacted len:N>: safe to attach to a ticket
-    #[arg(long)]
+    #[arg(long, help = "Values as <redacted len:N>: safe to attach to a ticket")]
     redact: bool,
     /// Output for people or for programs
     #[arg(long, value_enum, default_value_t)]

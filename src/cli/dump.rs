@@ -98,8 +98,7 @@ pub struct DumpArgs {
     parts: PartOptions,
     #[command(flatten)]
     parquet: ParquetOptions,
-    /// Values as <redacted len:N>: safe to attach to a ticket
-    #[arg(long)]
+    #[arg(long, help = "Values as <redacted len:N>: safe to attach to a ticket")]
     redact: bool,
 }
 
