@@ -54,79 +54,61 @@ pub fn read_plain_value<'a>(c: &mut Cursor<'a>) -> Read<ValueRef<'a>> {
     })
 }
 
-/// Checks the value count of a row.
-///
-/// # Errors
-/// `BadArity`.
-#[inline]
-pub fn read_arity(c: &mut Cursor<'_>, arity: usize) -> Read<()> {
-    let at = c.position();
-    let found = c.u64()?;
-    if found == arity as u64 {
-        return Ok(());
-    }
-    Cursor::bad(
-        at,
-        Code::BadArity,
-        found,
-        "as many values as the table has columns",
-    )
-}
-
 /// Checks one row, and says where its values lie from the cursor's start.
 ///
 /// # Errors
-/// What is wrong with its bytes.
+/// What is wrong with its bytes; `BadArity` where it has another number of values.
 #[inline]
 pub fn walk_plain_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowVersion> {
+    walk_row(c, arity, 0).map(|(row, _)| row)
+}
+
+/// As [`walk_plain_row`], and takes a row of some more values than `arity` too, as
+/// servers since 1.5 keep an INSERT of too many (format page, "Server rules", 6);
+/// tells whether it is one. Of some more alone, because a damaged count is hardly
+/// ever that small.
+///
+/// # Errors
+/// As of [`walk_plain_row`].
+#[inline]
+pub fn walk_stored_row(c: &mut Cursor<'_>, arity: usize) -> Read<(RowVersion, bool)> {
+    walk_row(c, arity, MOST_EXTRA_VALUES)
+}
+
+#[inline]
+fn walk_row(c: &mut Cursor<'_>, arity: usize, most_extra: u64) -> Read<(RowVersion, bool)> {
     // Nearly every row is whole; what is wrong with another is worked out by
     // reading it again with care.
     let start = c.position();
     if let Some((row, len)) = quick_walk(c.rest(), arity) {
         c.take(len)?;
-        return Ok(RowVersion {
-            start,
-            end: start + row.end,
-            ..row
-        });
+        let end = start + row.end;
+        return Ok((RowVersion { start, end, ..row }, false));
     }
-    walk_with_care(c, arity)
+    walk_with_care(c, arity, most_extra)
 }
 
 #[cold]
-fn walk_with_care(c: &mut Cursor<'_>, arity: usize) -> Read<RowVersion> {
-    let start = c.position();
-    read_arity(c, arity)?;
-    for _ in 0..arity {
-        read_plain_value(c)?;
-    }
-    Ok(RowVersion {
-        start,
-        end: c.position(),
-        xmin: c.u64()?,
-        xmax: c.option(Cursor::u64)?,
-    })
-}
-
-/// Checks one row of more values than `arity`, as servers since 1.5 keep an INSERT
-/// of too many (format page, "Server rules", 6); of some more, because a damaged
-/// count is hardly ever that small.
-///
-/// # Errors
-/// What is wrong with its bytes.
-pub fn walk_wide_row(c: &mut Cursor<'_>, arity: usize) -> Read<RowVersion> {
+fn walk_with_care(c: &mut Cursor<'_>, arity: usize, most_extra: u64) -> Read<(RowVersion, bool)> {
     let start = c.position();
     let found = c.u64()?;
-    let extra = found.saturating_sub(arity as u64);
-    if !(1..=MOST_EXTRA_VALUES).contains(&extra) {
-        return Cursor::bad(
-            start,
-            Code::BadArity,
-            found,
-            "some more values than columns",
-        );
+    let other = || {
+        let expected = "as many values as the table has columns";
+        Cursor::bad(start, Code::BadArity, found, expected)
+    };
+    match found.checked_sub(arity as u64) {
+        Some(0) => Ok((walk_values(c, start, found)?, false)),
+        Some(extra) if extra <= most_extra => match walk_values(c, start, found) {
+            Err(Flaw::Bad { .. }) => other(),
+            walked => walked.map(|row| (row, true)),
+        },
+        _ => other(),
     }
-    for _ in 0..found {
+}
+
+/// So many values, and the marks behind them.
+fn walk_values(c: &mut Cursor<'_>, start: usize, count: u64) -> Read<RowVersion> {
+    for _ in 0..count {
         read_plain_value(c)?;
     }
     Ok(RowVersion {
@@ -437,7 +419,7 @@ mod tests {
                 let mut flipped = whole.to_vec();
                 flipped[at] ^= 0xff;
                 let mut careful = Cursor::new(&flipped);
-                let read = walk_with_care(&mut careful, values.len());
+                let read = walk_with_care(&mut careful, values.len(), 0).map(|(row, _)| row);
                 let quick = quick_walk(&flipped, values.len());
                 let expected = read
                     .ok()

@@ -5,10 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode;
-use crate::codec::{Cursor, Flaw, RowBuffer, pack_row, walk_plain_row, walk_wide_row};
+use crate::codec::{Cursor, Flaw, RowBuffer, pack_row, walk_stored_row};
 use crate::error::{Damage, Error, Result};
 use crate::file::{SourceFile, Window};
-use crate::finding::Code;
 use crate::model::{PackedRow, RowBatch, RowStream, RowVersion};
 
 /// Bytes from one mark of an extent to the next, unless a row is wider: with
@@ -85,7 +84,7 @@ impl RowExtent {
                 if self.count == count || offset >= limit {
                     break None;
                 }
-                match walk_row(&mut cursor, self.arity) {
+                match walk_stored_row(&mut cursor, self.arity) {
                     Ok((row, wide)) => {
                         if offset - marked >= MARK_LEN {
                             marked = offset;
@@ -201,38 +200,6 @@ impl RowExtent {
     }
 }
 
-/// Checks one row; tells whether it has more values than `arity`.
-#[inline]
-fn walk_row(c: &mut Cursor<'_>, arity: usize) -> std::result::Result<(RowVersion, bool), Flaw> {
-    let before = c.clone();
-    match walk_plain_row(c, arity) {
-        Ok(row) => Ok((row, false)),
-        Err(flaw) => {
-            *c = before;
-            walk_wide(c, arity, flaw).map(|row| (row, true))
-        }
-    }
-}
-
-/// A row that is no plain one for a reason.
-#[cold]
-fn walk_wide(
-    c: &mut Cursor<'_>,
-    arity: usize,
-    flaw: Flaw,
-) -> std::result::Result<RowVersion, Flaw> {
-    match flaw {
-        Flaw::Bad {
-            code: Code::BadArity,
-            ..
-        } => match walk_wide_row(c, arity) {
-            Err(Flaw::Bad { .. }) => Err(flaw),
-            walked => walked,
-        },
-        _ => Err(flaw),
-    }
-}
-
 /// A row without values beyond the columns.
 pub fn narrowed(row: PackedRow, arity: usize) -> PackedRow {
     if row.arity() <= arity {
@@ -290,7 +257,7 @@ impl RowReader {
         let mark = extent.mark_before(index);
         let mut window = Window::new(extent.file.clone(), mark.offset..extent.range.end);
         for _ in mark.index..index {
-            window.parse(|c| walk_row(c, extent.arity))?;
+            window.parse(|c| walk_stored_row(c, extent.arity))?;
         }
         Ok(RowReader::over(window, extent.count - index, extent.arity))
     }
@@ -307,7 +274,7 @@ impl RowStream for RowReader {
                 if self.left == 0 {
                     break None;
                 }
-                match walk_row(&mut cursor, self.arity) {
+                match walk_stored_row(&mut cursor, self.arity) {
                     Ok((row, false)) => self.rows.push(row),
                     // By itself, once those before it are handed out.
                     Ok((_, true)) if !self.rows.is_empty() => break None,
@@ -365,7 +332,7 @@ pub fn read_rows_at(
             ),
         };
         while at < index {
-            from.parse(|c| walk_row(c, extent.arity))?;
+            from.parse(|c| walk_stored_row(c, extent.arity))?;
             at += 1;
         }
         let row = from.parse(decode::packed_row)?;

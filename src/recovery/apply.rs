@@ -228,9 +228,12 @@ impl<'a> Applying<'a> {
         let Operation::Insert { table, row } = operation else {
             return None;
         };
+        if !self.wide_rows_land {
+            return None;
+        }
         let state = self.overlay.table(database, table)?.state();
         let columns = state.schema.columns.len();
-        (self.wide_rows_land && row.arity() > columns).then(|| Operation::Insert {
+        (row.arity() > columns).then(|| Operation::Insert {
             table: table.clone(),
             row: narrowed(row.clone(), columns),
         })
