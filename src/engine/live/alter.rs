@@ -53,13 +53,7 @@ impl Transaction<'_> {
             entry.counts = counts;
             entry.schema = Cow::Owned(schema.clone());
         }
-        let (catalog, with, stamps) = self.store.parts();
-        let stamp = stamps.next();
-        let id = TableId { owner, stamp };
-        let mut slot = with.slot(id, (place, counts), schema, stamp);
-        slot.home = Some(home);
-        catalog.tables.insert(owner, slot);
-        Ok(id)
+        Ok(self.stage(owner, (place, home), schema, counts))
     }
 
     /// Writes the rows of a table to `place`, made to fit `schema`.

@@ -10,6 +10,7 @@ use crate::codec::MadeRows;
 use crate::engine::log::Owner;
 use crate::engine::pages::address::TableAddress;
 use crate::engine::pages::paths::{TablePlace, database_dir};
+use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::catalog_file::{DatabaseEntry, Global, Metadata, TableEntry};
 use crate::error::{Error, Result};
 use crate::model::{DatabaseGrants, Role, Table, TableGrants, User};
@@ -88,13 +89,25 @@ impl Transaction<'_> {
                 schema: Cow::Owned(table.clone()),
             });
         }
+        Ok(self.stage(owner, (place, home), table, counts))
+    }
+
+    /// Takes a new table into the catalog. Its files are in the first place, and a
+    /// commit brings them to the second.
+    pub(super) fn stage(
+        &mut self,
+        owner: Owner,
+        (place, home): (TablePlace, TablePlace),
+        schema: Table,
+        counts: TableCounts,
+    ) -> TableId {
         let (catalog, with, stamps) = self.store.parts();
         let stamp = stamps.next();
         let id = TableId { owner, stamp };
-        let mut slot = with.slot(id, (place, counts), table, stamp);
+        let mut slot = with.slot(id, (place, counts), schema, stamp);
         slot.home = Some(home);
         catalog.tables.insert(owner, slot);
-        Ok(id)
+        id
     }
 
     /// Removes a table. Grants of it stay.
