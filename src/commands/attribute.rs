@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, counted};
 use crate::legacy::{Family, LegacyDir, WalRecord};
-use crate::model::Operation;
 use crate::recovery::Recovery;
 use crate::recovery::attribution::{Attributed, Counts, Line, decision_line};
 
@@ -104,13 +103,7 @@ fn shown(legacy: &LegacyDir, statements: &[Statement<'_>]) -> Vec<usize> {
     let mut ending = 0;
     let shown = first.map(|known| known.record).filter(|record| {
         let record = legacy.wal.records.get(*record);
-        let ends = record.is_some_and(|record| {
-            let operation = &record.operation;
-            matches!(
-                operation,
-                Operation::Update { .. } | Operation::Delete { .. }
-            )
-        });
+        let ends = record.is_some_and(|record| record.operation.ends_version());
         ending += usize::from(ends);
         !ends || ending <= ENDING_MAX
     });

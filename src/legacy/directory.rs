@@ -327,8 +327,6 @@ fn report_wide(snapshot: &Snapshot, report: &mut Report) {
 /// families").
 fn keep_possible(families: &mut Vec<Family>, wal: &Wal) {
     let logs = |found: fn(&Operation) -> bool| wal.records.iter().any(|r| found(&r.operation));
-    let changes_rows =
-        |o: &Operation| matches!(o, Operation::Update { .. } | Operation::Delete { .. });
     let alters = |o: &Operation| {
         matches!(
             o,
@@ -338,7 +336,7 @@ fn keep_possible(families: &mut Vec<Family>, wal: &Wal) {
                 | Operation::RenameTable { .. }
         )
     };
-    let (no_newer, no_oldest) = (logs(changes_rows), logs(alters));
+    let (no_newer, no_oldest) = (logs(Operation::ends_version), logs(alters));
     let possible = |family: &Family| {
         !(no_newer && *family > Family::V1_4 || no_oldest && *family == Family::V1_3)
     };

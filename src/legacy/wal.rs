@@ -170,9 +170,7 @@ impl Wal {
     /// Whether the server that wrote it can have kept an INSERT of more values than
     /// columns: releases since 1.5 do, and log neither Update nor Delete.
     pub fn can_keep_wide_rows(&self, family: Family) -> bool {
-        let changes =
-            |o: &Operation| matches!(o, Operation::Update { .. } | Operation::Delete { .. });
-        family != Family::V1_3 && !self.records.iter().any(|r| changes(&r.operation))
+        family != Family::V1_3 && !self.records.iter().any(|r| r.operation.ends_version())
     }
 
     /// How the log as a whole stands: the worst of what was found.

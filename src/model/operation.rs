@@ -144,6 +144,12 @@ impl Operation {
         }
     }
 
+    /// Whether it ends a row version: an UPDATE or DELETE, which no release since 1.5
+    /// logs (format page, "Server rules", 12).
+    pub fn ends_version(&self) -> bool {
+        matches!(self, Operation::Update { .. } | Operation::Delete { .. })
+    }
+
     /// The row version it pushes at the end of its table, if any.
     pub fn pushed_row(&self) -> Option<&PackedRow> {
         match self {

@@ -346,12 +346,10 @@ impl<'l> Log<'l> {
         let table = database.and_then(|database| database.tables.get(at.1));
         let is_keyed = table.is_some_and(|table| table.columns.iter().any(Column::is_key));
         if !is_keyed || ground.snapshot.family == Family::V1_3 {
-            return Ok(self.records.iter().any(|record| {
-                matches!(
-                    record.operation,
-                    Operation::Update { .. } | Operation::Delete { .. }
-                )
-            }));
+            return Ok(self
+                .records
+                .iter()
+                .any(|record| record.operation.ends_version()));
         }
         let rows = pushed
             .iter()

@@ -2,8 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::legacy::{Family, LegacyDir, Snapshot, WalRecord};
-use crate::model::Operation;
+use crate::legacy::{Family, LegacyDir, Snapshot};
 use crate::report::Report;
 
 use super::apply::{Applied, Applying, SetAside};
@@ -191,17 +190,13 @@ fn apply(
 /// Says that updates and deletes may be missing: releases since 1.5 log none,
 /// and nothing else tells how often they ran since the last checkpoint.
 fn report_unlogged(legacy: &LegacyDir, report: &mut Report) {
-    let changes = |record: &WalRecord| {
-        let operation = &record.operation;
-        matches!(
-            operation,
-            Operation::Update { .. } | Operation::Delete { .. }
-        )
-    };
     let logged = match legacy.family {
         Family::V1_3 => true,
         // Of releases 1.4.0 to 1.9.0, which share it, the first log them.
-        Family::V1_4 => legacy.wal.records.iter().any(changes),
+        Family::V1_4 => {
+            let mut records = legacy.wal.records.iter();
+            records.any(|record| record.operation.ends_version())
+        }
         _ => false,
     };
     let ran = !legacy.wal.segments.is_empty();

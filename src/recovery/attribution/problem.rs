@@ -435,8 +435,7 @@ fn first_break(wal: &Wal, first_tail: usize) -> usize {
 /// What a run logs: releases since 1.5 neither updates nor deletes, and with
 /// page storage no CREATE TABLE (format page, "Server rules", 12 and 13).
 fn level_of_run<'o>(family: Family, mut run: impl Iterator<Item = &'o Operation> + Clone) -> Proof {
-    let changes = |o: &Operation| matches!(o, Operation::Update { .. } | Operation::Delete { .. });
-    if family == Family::V1_3 || run.clone().any(changes) {
+    if family == Family::V1_3 || run.clone().any(Operation::ends_version) {
         return Proof::Everything;
     }
     match run.any(|operation| matches!(operation, Operation::CreateTable { .. })) {

@@ -146,7 +146,7 @@ impl Evidence {
         // Since 1.5 rows are deleted and vacuumed without a record, so a record
         // whose row is missing can still lie before the snapshot, and one whose
         // row is there can have pushed it again.
-        let logs_changes = wal.records.iter().any(changes);
+        let logs_changes = wal.records.iter().any(|r| r.operation.ends_version());
         if self.signs.len() < RECORDS_PER_CHECKPOINT {
             // Fewer records than a checkpoint takes: only a start of the server
             // can have written the snapshot after them. Rows that come back, by
@@ -196,15 +196,6 @@ impl Evidence {
 pub(super) fn opened_last(wal: &Wal) -> bool {
     let mut segments = wal.segments.iter();
     segments.any(|segment| segment.file.is_empty())
-}
-
-/// Whether a record is an Update or a Delete: releases since 1.5 log none.
-pub(super) fn changes(record: &WalRecord) -> bool {
-    let operation = &record.operation;
-    matches!(
-        operation,
-        Operation::Update { .. } | Operation::Delete { .. }
-    )
 }
 
 /// The table whose rows get another shape by this record.

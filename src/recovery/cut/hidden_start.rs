@@ -14,7 +14,7 @@ use crate::legacy::{RowExtent, RowReader, Snapshot, Wal};
 use crate::model::{Operation, RowStream, TablesByName};
 use crate::recovery::server_replay::{is_marker, starts};
 
-use super::evidence::{SLACK_ROWS, changes, row_hash, row_hash_owned};
+use super::evidence::{SLACK_ROWS, row_hash, row_hash_owned};
 
 /// Updates of a table that are looked for where the replay leaves them.
 const UPDATES_LOOKED_FOR: usize = 64;
@@ -121,7 +121,10 @@ fn logged<'w>(
 ) -> BTreeMap<&'w str, Logged> {
     let alone = snapshot.catalog.databases.len() == 1;
     // Since 1.5 rows are vacuumed without a record.
-    let changes_logged = wal.records.iter().any(changes);
+    let changes_logged = wal
+        .records
+        .iter()
+        .any(|record| record.operation.ends_version());
     let mut logged: BTreeMap<&str, Logged> = BTreeMap::new();
     // What stands of a row without the start: the server had it in memory when
     // it checkpointed, or an earlier start replayed it.

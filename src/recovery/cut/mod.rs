@@ -17,7 +17,7 @@ use crate::finding::{Code, Finding, counted};
 use crate::legacy::{Family, LegacyDir, Snapshot, WalRecord};
 use crate::report::Report;
 
-use evidence::{Evidence, SEGMENTS_KEPT, Split, changes, opened_last};
+use evidence::{Evidence, SEGMENTS_KEPT, Split, opened_last};
 use hidden_start::Hidden;
 
 pub use super::server_replay::RECORDS_PER_CHECKPOINT;
@@ -128,7 +128,10 @@ fn behind(logged: &[WalRecord], snapshot: &Snapshot) -> Result<Report> {
     let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
     let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
     // What a start replays can take rows away, and VACUUM what no record ended.
-    let taken = logged.iter().filter(|record| changes(record)).count();
+    let taken = logged
+        .iter()
+        .filter(|record| record.operation.ends_version())
+        .count();
     let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
     if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
         report.add(Finding::new(Code::CutUncertain).detail(format!(

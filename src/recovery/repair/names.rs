@@ -41,12 +41,7 @@ impl<'w> NameLog<'w> {
 
     /// Whether the replay put rows in the place of others.
     pub fn is_rewritten(&self) -> bool {
-        self.replayed().any(|operation| {
-            matches!(
-                operation,
-                Operation::Update { .. } | Operation::Delete { .. }
-            )
-        })
+        self.replayed().any(|operation| operation.ends_version())
     }
 
     /// Whether the replay creates the table where there is none.
