@@ -140,7 +140,14 @@ fn what_is_installed_is_where_shells_and_man_look() {
     let home = tempfile::tempdir().unwrap();
     let program = home.path().join("bin/rustdb-inspect");
     fs::create_dir(home.path().join("bin")).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_rustdb-inspect"), &program).unwrap();
+    // By a process of its own: a file that this one has open for writing while
+    // another test starts a process is busy.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_rustdb-inspect"))
+        .arg(&program)
+        .status()
+        .unwrap();
+    assert!(copied.success());
     let output = Command::new(&program)
         .args(["completions", "--install"])
         .env("HOME", home.path())
