@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::commands::convert::Numeric;
-use crate::commands::upgrade::{
-    Outcome, Target, UpgradeOptions, UpgradeReport, upgrade, weight_text,
-};
+use crate::commands::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
 use crate::commands::{LocalDisk, OpenOptions, OutputFile, OutputOptions};
 use crate::engine::{ATTRIBUTION_NAME, Layout, MAX_PAGES_PER_FILE, QUARANTINE_NAME};
 use crate::legacy::{Family, Release};
+use crate::recovery::attribution::weight_text;
 use crate::recovery::{OnAmbiguous, Request};
 use crate::render::{counted, escape};
 use crate::report::Report;

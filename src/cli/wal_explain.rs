@@ -9,7 +9,7 @@ use crate::commands::affected::{Affected, EndedRow, NamedValues, affected};
 use crate::commands::wal::{Log, LogItem};
 use crate::error::Error;
 use crate::legacy::WalRecord;
-use crate::recovery::attribution::{Attributed, Candidate};
+use crate::recovery::attribution::{Attributed, Candidate, weight_text};
 use crate::recovery::{CutReason, RecordState};
 use crate::render::{cut_text, escape, row_text, utc_text};
 
@@ -243,7 +243,7 @@ fn show_owner(out: &mut Output, attributed: &Attributed) -> anyhow::Result<()> {
         let name = candidate.database.as_deref();
         table.row([
             escape(name.unwrap_or("(a database that no file names)")),
-            format!("{:.3}", candidate.weight),
+            weight_text(candidate.weight),
             candidate.ruled_out.clone().unwrap_or_default(),
             evidence(candidate),
         ]);

@@ -29,23 +29,35 @@ impl<'n> DecidableNames<'n> {
     /// does not hold them all, and where a table was made that may be theirs.
     pub fn of_legacy(legacy: &'n LegacyDir, request: &Request) -> Self {
         let mut databases = BTreeSet::new();
+        let mut known = BTreeSet::new();
         if let Ok(Some(snapshot)) = &legacy.snapshot {
             let catalog = &snapshot.catalog;
             databases.extend(catalog.databases.iter().map(|one| one.name.as_str()));
             databases.extend(catalog.grants.iter().map(|one| one.database.as_str()));
+            let tables = catalog.databases.iter().flat_map(|one| &one.tables);
+            known.extend(tables.map(|table| table.name.as_str()));
         }
         let from = match request.repair_replay {
             true => 0,
             false => legacy.wal.after_last_checkpoint(),
         };
-        let mut tail = legacy.wal.records.iter().skip(from);
-        let is_create = |operation: &Operation| matches!(operation, Operation::CreateTable { .. });
+        let tail = legacy.wal.records.iter().skip(from);
+        // A table can be of a database that no file names: one that is made, and one
+        // that is filled and was never made.
+        let can_be_young = |operation: &'n Operation| match operation {
+            Operation::CreateTable { .. } => true,
+            Operation::Insert { table, .. } => !known.contains(&**table),
+            Operation::RenameTable { new, .. } => {
+                known.insert(new.as_str());
+                false
+            }
+            _ => false,
+        };
+        let mut operations = tail.map(|record| &record.operation);
         DecidableNames {
             tables: Self::tables_of(legacy),
             beside: legacy.report.has(Code::Quarantined),
-            open: request.salvage
-                || databases.is_empty()
-                || tail.any(|record| is_create(&record.operation)),
+            open: request.salvage || databases.is_empty() || operations.any(can_be_young),
             databases,
         }
     }

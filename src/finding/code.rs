@@ -203,8 +203,11 @@ codes! {
         "A table's schema is in no file; its rows are kept under made-up column names."
         "Rename the columns after the upgrade.";
     UnloggedChanges "unlogged-changes" Warning
-        "The log holds no UPDATE and no DELETE, and releases since 1.5 write none: rows may be older than what users last saw, or deleted since."
+        "The log holds no UPDATE and no DELETE, and releases since 1.5 write none, nor does any release what a transaction changes: rows may be older than what users last saw, or deleted since."
         "Compare with what the application knows.";
+    UnloggedTransactions "unlogged-transactions" Warning
+        "What a transaction (BEGIN to COMMIT) changes is never logged and reaches the files with the next checkpoint: one after the last record leaves no trace."
+        "If applications use transactions, compare with what they know.";
 
     // Content.
     UnreadableByServer "unreadable-by-server" Warning

@@ -167,10 +167,15 @@ impl Wal {
         marker.map_or(0, |marker| marker.saturating_add(1))
     }
 
+    /// Whether an Update or a Delete stands in it: releases since 1.5 log none.
+    pub fn logs_ended_versions(&self) -> bool {
+        self.records.iter().any(|r| r.operation.ends_version())
+    }
+
     /// Whether the server that wrote it can have kept an INSERT of more values than
-    /// columns: releases since 1.5 do, and log neither Update nor Delete.
+    /// columns: releases since 1.5 do.
     pub fn can_keep_wide_rows(&self, family: Family) -> bool {
-        family != Family::V1_3 && !self.records.iter().any(|r| r.operation.ends_version())
+        family != Family::V1_3 && !self.logs_ended_versions()
     }
 
     /// How the log as a whole stands: the worst of what was found.

@@ -11,6 +11,7 @@ use super::ground::Ground;
 use super::repair;
 use super::request::Request;
 use super::salvage;
+use super::unknown_tables;
 use super::{Cut, Overlay, RunMap};
 
 /// What the server last had, as far as the files tell.
@@ -38,7 +39,7 @@ impl Recovery {
     /// When the snapshot is missing or damaged, or its rows cannot be read.
     pub fn plan(legacy: &LegacyDir, request: &Request) -> Result<Self> {
         let mut report = Report::new().salvaging(request.salvage);
-        let ground = match (&legacy.snapshot, request.salvage) {
+        let mut ground = match (&legacy.snapshot, request.salvage) {
             (Ok(Some(snapshot)), _) if request.without_wal => {
                 return Ok(Recovery::of_snapshot(snapshot));
             }
@@ -47,16 +48,15 @@ impl Recovery {
             (Ok(None), false) => return Err(no_snapshot(legacy)),
             (Err(damage), false) => return Err(damage.clone().into()),
         };
-        let mut overlay = ground.overlay();
-        let repair = match ground.is_whole() {
-            true => repair::look(
+        let repair = match &legacy.snapshot {
+            Ok(Some(snapshot)) if ground.is_whole() => repair::look(
                 legacy,
-                &ground.snapshot,
+                snapshot,
                 &ground.cut,
                 request.repair_replay,
                 &mut report,
             )?,
-            false => None,
+            _ => None,
         };
         let mut cut = ground.cut.clone();
         let runs = RunMap::new(&legacy.wal);
@@ -74,6 +74,12 @@ impl Recovery {
                 "a transaction began before the last checkpoint (transaction ids had risen to {last}): whether it had ended by then is in no file"
             )));
         }
+        if !request.salvage && !request.repair_replay {
+            let (wal, snapshot) = (&legacy.wal, &ground.snapshot);
+            let unproven = attribution::first_unproven(snapshot, wal, &cut.tail, &runs, &report);
+            unknown_tables::make_up(legacy, &mut ground, request, unproven, &mut report);
+        }
+        let mut overlay = ground.overlay();
         let attribute = |decisions: &_, report: &mut _| {
             let (wal, tail) = (&legacy.wal, (&*cut.tail, &runs));
             let (snapshot, missing) = (&ground.snapshot, ground.missing);
@@ -187,22 +193,26 @@ fn apply(
     Ok(applying.finish())
 }
 
-/// Says that updates and deletes may be missing: releases since 1.5 log none,
-/// and nothing else tells how often they ran since the last checkpoint.
+/// Says what may be missing because it is never logged: in every release what
+/// a last transaction did, since 1.5 also updates and deletes; nothing else tells
+/// whether they ran since the last checkpoint.
 fn report_unlogged(legacy: &LegacyDir, report: &mut Report) {
     let logged = match legacy.family {
         Family::V1_3 => true,
         // Of releases 1.4.0 to 1.9.0, which share it, the first log them.
-        Family::V1_4 => {
-            let mut records = legacy.wal.records.iter();
-            records.any(|record| record.operation.ends_version())
-        }
+        Family::V1_4 => legacy.wal.logs_ended_versions(),
         _ => false,
     };
-    let ran = !legacy.wal.segments.is_empty();
-    if ran && !logged && !report.has(Code::UnloggedChanges) {
-        let detail = "recent UPDATEs and DELETEs may be missing";
+    if legacy.wal.segments.is_empty() {
+        return;
+    }
+    if !logged && !report.has(Code::UnloggedChanges) {
+        let detail = "recent UPDATEs, DELETEs, transactions may be lost";
         report.add(Finding::new(Code::UnloggedChanges).detail(detail));
+    }
+    if logged && !report.has(Code::UnloggedRows) {
+        let detail = "a last transaction (BEGIN to COMMIT) may be missing";
+        report.add(Finding::new(Code::UnloggedTransactions).detail(detail));
     }
 }
 

@@ -136,7 +136,7 @@ fn whole_log(
         is_patched: false,
         missing,
     };
-    unknown_tables::make_up(legacy, &mut ground, request, report);
+    unknown_tables::make_up(legacy, &mut ground, request, 0, report);
     Ok(ground)
 }
 
@@ -186,7 +186,7 @@ fn damaged(legacy: &LegacyDir, request: &Request, report: &mut Report) -> Result
         let at = loss.at.and_then(|at| lost.get(&at));
         report_loss(loss, at.copied().unwrap_or(loss.rows), report);
     }
-    unknown_tables::make_up(legacy, &mut ground, request, report);
+    unknown_tables::make_up(legacy, &mut ground, request, 0, report);
     Ok(ground)
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, WalRecord};
-use crate::model::{Column, DataType, Operation, PackedRow, Table, ValueRef};
+use crate::model::{Catalog, Column, DataType, Operation, PackedRow, Table, ValueRef};
 use crate::report::Report;
 
 use super::attribution::{Decision, Missing};
@@ -14,33 +14,40 @@ use super::ground::{Ground, add_database, inserted, no_rows};
 use super::request::Request;
 use super::stored::Extra;
 
-/// Adds the tables that the tail needs and nobody describes. With several
-/// databases only the user can say where such a table was.
+/// Adds the tables that records fill in a database that has none of that name,
+/// where the user says that it is theirs; while salvaging also those of the
+/// only database. Records before `unproven` tell where a table was made.
 pub(super) fn make_up(
     legacy: &LegacyDir,
     ground: &mut Ground,
     request: &Request,
+    unproven: usize,
     report: &mut Report,
 ) {
-    let records: Vec<&WalRecord> = ground
-        .cut
-        .tail
-        .iter()
-        .filter_map(|at| legacy.wal.records.get(*at))
-        .collect();
-    for (name, rows) in undescribed(&records, ground) {
+    let only = match ground.snapshot.catalog.databases.as_slice() {
+        [only] if request.salvage && !matches!(ground.missing, Missing::Databases(1..)) => {
+            Some(only.name.clone())
+        }
+        _ => None,
+    };
+    let mut rows_of: BTreeMap<(String, String), Vec<&PackedRow>> = BTreeMap::new();
+    let described = Described::new(&ground.snapshot.catalog);
+    for (record, name, row) in filled(legacy, ground, &described, unproven) {
+        let database = match request.decisions.of(record.sequence, name) {
+            Some(Decision::Database(chosen)) => Some(chosen),
+            Some(Decision::Quarantine) => None,
+            None => only.as_ref().filter(|_| !described.anywhere(name)),
+        };
+        if let Some(database) = database.filter(|database| !described.is_in(database, name)) {
+            let of_table = rows_of.entry((database.clone(), name.to_owned()));
+            of_table.or_default().push(row);
+        }
+    }
+    for ((database, name), rows) in rows_of {
         let Some(arity) = rows.first().map(|row| row.arity()) else {
             continue;
         };
         let catalog = &mut ground.snapshot.catalog;
-        let database = match (
-            request.decisions.by_table.get(&name),
-            catalog.databases.as_slice(),
-        ) {
-            (Some(Decision::Database(chosen)), _) => chosen.clone(),
-            (_, [only]) if !matches!(ground.missing, Missing::Databases(1..)) => only.name.clone(),
-            _ => continue,
-        };
         if catalog.database_index(&database).is_none() {
             add_database(catalog, &database);
             ground.snapshot.rows.push(Vec::new());
@@ -86,31 +93,62 @@ pub(super) fn make_up(
     }
 }
 
-/// Tables that records fill before any record creates them, with those rows.
-fn undescribed<'r>(
-    records: &[&'r WalRecord],
+/// The tables of the snapshot: by name, the databases that have one.
+struct Described(BTreeMap<String, BTreeSet<String>>);
+
+impl Described {
+    fn new(catalog: &Catalog) -> Self {
+        let mut databases_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for database in &catalog.databases {
+            for table in &database.tables {
+                let databases = databases_of.entry(table.name.clone()).or_default();
+                databases.insert(database.name.clone());
+            }
+        }
+        Described(databases_of)
+    }
+
+    fn anywhere(&self, table: &str) -> bool {
+        self.0.contains_key(table)
+    }
+
+    fn is_in(&self, database: &str, table: &str) -> bool {
+        let databases = self.0.get(table);
+        databases.is_some_and(|databases| databases.contains(database))
+    }
+}
+
+/// Records that fill a table that no record of the tail makes before, and that
+/// no file describes or where a table may have been made without a record.
+fn filled<'l>(
+    legacy: &'l LegacyDir,
     ground: &Ground,
-) -> BTreeMap<String, Vec<&'r PackedRow>> {
-    let tables = ground
-        .snapshot
-        .catalog
-        .databases
-        .iter()
-        .flat_map(|database| &database.tables);
-    let mut described: BTreeSet<&str> = tables.map(|table| table.name.as_str()).collect();
-    let mut found: BTreeMap<String, Vec<&PackedRow>> = BTreeMap::new();
-    for record in records {
+    described: &Described,
+    unproven: usize,
+) -> Vec<(&'l WalRecord, &'l str, &'l PackedRow)> {
+    let mut made: BTreeSet<&str> = BTreeSet::new();
+    let mut proven: BTreeSet<&str> = BTreeSet::new();
+    let mut found = Vec::new();
+    for at in &ground.cut.tail {
+        let Some(record) = legacy.wal.records.get(*at) else {
+            continue;
+        };
         match &record.operation {
             Operation::CreateTable { table, .. } => {
-                described.insert(table);
+                made.insert(table);
             }
             Operation::RenameTable { new, .. } => {
-                described.insert(new);
+                made.insert(new);
             }
             _ => {
-                if let Some((table, row)) = inserted(record).filter(|(t, _)| !described.contains(t))
-                {
-                    found.entry(table.to_owned()).or_default().push(row);
+                let Some((table, row)) = inserted(record).filter(|(t, _)| !made.contains(t)) else {
+                    continue;
+                };
+                if *at < unproven && described.anywhere(table) {
+                    proven.insert(table);
+                }
+                if !proven.contains(table) {
+                    found.push((record, table, row));
                 }
             }
         }

@@ -27,9 +27,6 @@ pub enum Answer {
     Exact,
     /// It would end with 0, and a warning names each table that is not right.
     Warned,
-    /// It would end with 0, and what transactions did is missing after which
-    /// nothing was logged: no file tells of them.
-    Untold,
     /// It would end with 0 and wrong rows, and says nothing.
     Silent,
     /// It asks.
@@ -291,7 +288,6 @@ fn answer(
         true => Answer::Exact,
         false if server.unlogged && unlogged => Answer::Warned,
         false if tables.all(|at| findings.iter().any(|f| warns_of(f, &at.1))) => Answer::Warned,
-        false if server.left_no_trace() => Answer::Untold,
         false => Answer::Silent,
     }
 }

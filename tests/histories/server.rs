@@ -37,14 +37,20 @@ impl Release {
         }
     }
 
-    /// Whether every change of a row is in the log.
     /// Whether a key that a visible row has is refused.
     pub fn checks_keys(self) -> bool {
         self != Release::V1_3
     }
 
+    /// Whether rows of too many values are kept, and small literals leave
+    /// sequences where they are.
+    pub fn is_since_1_5(self) -> bool {
+        matches!(self, Release::V1_5 | Release::V1_10)
+    }
+
+    /// Whether every change of a row is in the log.
     pub fn logs_changes(self) -> bool {
-        matches!(self, Release::V1_3 | Release::V1_4)
+        !self.is_since_1_5()
     }
 }
 
@@ -80,8 +86,6 @@ pub struct Server {
     pub ended: BTreeMap<u64, Origin>,
     /// Whether anything was done in a transaction since the last checkpoint.
     pub unlogged: bool,
-    /// The transaction id after the first BEGIN since then.
-    begun: Option<u64>,
     /// Databases of the last checkpoint as they were when they were dropped.
     pub dropped: Databases,
     /// Those of them that were made again, and the last sequence before that.
@@ -126,7 +130,6 @@ impl Server {
             origins: BTreeMap::new(),
             ended: BTreeMap::new(),
             unlogged: false,
-            begun: None,
             dropped: Databases::new(),
             made_again: BTreeMap::new(),
             unmarked: false,
@@ -137,18 +140,6 @@ impl Server {
 
     fn write_snapshot(&mut self) {
         self.snapshot = snapshot(&self.databases, self.release.family());
-    }
-
-    /// Whether something was not logged, and no row that was logged is of a
-    /// transaction id that shows it.
-    pub fn left_no_trace(&self) -> bool {
-        let begun = self.begun.unwrap_or(u64::MAX);
-        let mut tail = self.tail.iter();
-        let shows = tail.any(|operation| match operation {
-            Operation::Insert(_, row) | Operation::Update(_, _, row) => row.xmin >= begun,
-            _ => false,
-        });
-        self.unlogged && self.release.logs_changes() && !shows
     }
 
     /// Whether the files say that every change of a row is logged: by their
@@ -199,7 +190,6 @@ impl Server {
             }
         }
         self.unlogged = false;
-        self.begun = None;
     }
 
     /// The snapshot as a kill leaves it, and the segments by name.
@@ -211,7 +201,6 @@ impl Server {
 
     pub fn begin(&mut self) {
         self.xid += 1;
-        self.begun.get_or_insert(self.xid);
         self.in_transaction = true;
     }
 
@@ -409,17 +398,22 @@ impl Server {
         for row in &ready {
             self.append(database, Operation::Insert(name.to_owned(), row.clone()));
         }
-        let keeps_wide_rows = matches!(self.release, Release::V1_5 | Release::V1_10);
+        let since_1_5 = self.release.is_since_1_5();
         let table = self.table_mut(database, name).unwrap();
         for mut row in ready {
             let wide = row.values.len() > table.columns.len();
-            if row.values.len() != table.columns.len() && !(wide && keeps_wide_rows) {
+            if row.values.len() != table.columns.len() && !(wide && since_1_5) {
                 return false;
             }
             // It keeps them all, and shows the first ones.
             row.values.truncate(table.columns.len());
             for (column, value) in table.columns.iter().zip(&row.values) {
-                if let (DataType::Serial, Some(n)) = (column.data_type, value.number()) {
+                // Since 1.5 a small literal, which is a SmallInt, leaves it where it is.
+                let n = match value {
+                    Value::SmallInt(_) if since_1_5 => None,
+                    _ => value.number(),
+                };
+                if let (DataType::Serial, Some(n)) = (column.data_type, n) {
                     let next = table.sequences.get_mut(&column.name).unwrap();
                     *next = (*next).max(n + 1);
                 }

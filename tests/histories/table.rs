@@ -170,12 +170,11 @@ impl fmt::Display for Table {
         )?;
         writeln!(
             f,
-            "{:18} {:>9} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>11} {:>11} {:>13}",
+            "{:18} {:>9} {:>6} {:>6} {:>6} {:>6} {:>7} {:>11} {:>11} {:>13}",
             "kind",
             "histories",
             "exact",
             "warned",
-            "untold",
             "SILENT",
             "asked",
             "refused",
@@ -189,11 +188,10 @@ impl fmt::Display for Table {
             let share = |(of, answered): (u64, u64)| format!("{answered}/{of}");
             writeln!(
                 f,
-                "{kind:18} {:>9} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>11} {:>11} {:>13}",
+                "{kind:18} {:>9} {:>6} {:>6} {:>6} {:>6} {:>7} {:>11} {:>11} {:>13}",
                 line.histories,
                 line.of(Answer::Exact),
                 line.of(Answer::Warned),
-                line.of(Answer::Untold),
                 line.of(Answer::Silent),
                 line.of(Answer::Asked),
                 line.of(Answer::Refused),
@@ -204,7 +202,7 @@ impl fmt::Display for Table {
         }
         writeln!(
             f,
-            "\nuntold: wrong by transactions after which nothing was logged, so that no file tells of them;\ndetermined: answered exactly, of those where every assignment was tried and one alone is\nconsistent, databases that no file names included; one owner: the same, had there been none of these."
+            "\ndetermined: answered exactly, of those where every assignment was tried and one alone is\nconsistent, databases that no file names included; one owner: the same, had there been none of these."
         )?;
         writeln!(
             f,

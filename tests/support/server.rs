@@ -124,6 +124,11 @@ impl Server {
         }
     }
 
+    /// CREATE TABLE in a transaction that is over: nothing is logged.
+    pub fn create_table_unlogged(&mut self, database: &str, table: Table) {
+        self.apply(database, &Change::CreateTable(table.name.clone(), table));
+    }
+
     pub fn drop_table(&mut self, database: &str, table: &str) {
         self.statement(database, vec![Change::DropTable(table.into())]);
     }

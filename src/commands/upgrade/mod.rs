@@ -28,7 +28,7 @@ use super::{Backend, Directory};
 use plan::Plan;
 
 pub use options::UpgradeOptions;
-pub use placed::{Likelihood, weight_text};
+pub use placed::Likelihood;
 pub use quarantine::quarantined_tables;
 pub use report::{Outcome, SourceSummary, TableSummary, TargetSummary, UpgradeReport};
 pub use target::Target;

@@ -14,7 +14,7 @@ use crate::file::{Disk, DiskWriter, SourceReader};
 use crate::finding::{Code, Finding};
 use crate::legacy::Wal;
 use crate::recovery::Confidence;
-use crate::recovery::attribution::Attributed;
+use crate::recovery::attribution::{Attributed, weight_text};
 use crate::report::Report;
 
 /// Most bytes of such a file that are taken over from an earlier upgrade.
@@ -137,11 +137,6 @@ pub(super) fn report(
         lowest_weight: lowest.weight,
         lowest_sequence: record(lowest).map_or(0, |record| record.sequence),
     })
-}
-
-/// A weight in three digits, never more than it is.
-pub fn weight_text(weight: f64) -> String {
-    format!("{:.3}", (weight * 1000.0).floor() / 1000.0)
 }
 
 /// Writes the records, if there are any; those of an earlier upgrade as they

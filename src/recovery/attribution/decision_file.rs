@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use super::{Attributed, Decision, Decisions};
+use super::{Attributed, Decision, Decisions, weight_text};
 
 /// A line that is no decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -268,7 +268,7 @@ pub fn decision_line(text: &mut String, line: &Line<'_>) {
     }
     for candidate in known.candidates.iter().filter(|c| c.ruled_out.is_none()) {
         if let (Some(name), true) = (&candidate.database, candidate.weight < 1.0) {
-            let _ = write!(text, ", {} {:.3}", quote(name), candidate.weight);
+            let _ = write!(text, ", {} {}", quote(name), weight_text(candidate.weight));
         }
     }
     text.push('\n');

@@ -26,6 +26,8 @@
 //! 6. Databases that a cut snapshot no longer holds take their share, one each,
 //!    from all others.
 
+use std::ops::RangeInclusive;
+
 use crate::model::{DataType, Operation, PackedRow, ValueRef};
 
 use super::check::Lookup;
@@ -168,10 +170,11 @@ pub(super) fn insert(
         }
         if column.data_type.is_serial() {
             if let Some(next) = table.sequence(*id) {
-                clues.push(serial(&value, next, record.proof));
+                let readings = lookup.problem.sequences.next_values(next);
+                clues.push(serial(&value, readings, record.proof));
             }
         } else if counts_up(column) {
-            let follows = integer(&value) == table.sequence(*id);
+            let follows = integer(&value) == table.sequence(*id).map(|next| next.after_any);
             clues.push(match follows {
                 true => ("key-next", KEY_NEXT),
                 false => ("key-other", KEY_OTHER),
@@ -199,11 +202,16 @@ fn integer(value: &ValueRef<'_>) -> Option<i64> {
 
 /// The parser makes a literal that fits 16 bits a SmallInt; a SERIAL default is
 /// an Integer whatever its size. So a small Integer was drawn from the sequence.
-fn serial(value: &ValueRef<'_>, next: i64, proof: Proof) -> Clue {
+/// Where the release is not known, the likelier of what both make of it counts.
+fn serial(value: &ValueRef<'_>, readings: RangeInclusive<i64>, proof: Proof) -> Clue {
     let ValueRef::Integer(used) = value else {
         return ("serial-explicit", SERIAL_EXPLICIT);
     };
     let drawn = i16::try_from(*used).is_ok();
+    let next = match used {
+        used if used >= readings.end() => *readings.end(),
+        _ => *readings.start(),
+    };
     match used.cmp(&next) {
         std::cmp::Ordering::Equal => ("serial-next", SERIAL_NEXT),
         std::cmp::Ordering::Greater => {

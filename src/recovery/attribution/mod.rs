@@ -26,6 +26,7 @@ mod hashed;
 mod horizon;
 mod paged_vec;
 mod problem;
+mod sequences;
 mod solver;
 mod state;
 mod statement;
@@ -40,8 +41,13 @@ use serde::Serialize;
 
 pub use decision_file::{BadLine, Line, decision_line};
 pub use decisions::{Decision, Decisions, OnAmbiguous};
-pub use problem::Missing;
+pub use problem::{Missing, first_unproven};
 pub use verdict::{attribute, attribute_as_edited, attribute_with_missing};
+
+/// A weight in three digits, never more than it is.
+pub fn weight_text(weight: f64) -> String {
+    format!("{:.3}", (weight * 1000.0).floor() / 1000.0)
+}
 
 /// How sure an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

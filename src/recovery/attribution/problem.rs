@@ -12,6 +12,7 @@ use crate::model::{Operation, ValueRef};
 use crate::recovery::RunMap;
 use crate::report::Report;
 
+use super::sequences::Advance;
 use super::{Decision, Decisions};
 
 /// A table name, by number.
@@ -113,6 +114,8 @@ pub(super) struct Problem<'w> {
     pub keys_are_checked: bool,
     /// Whether the server can have kept a row of more values than columns.
     pub wide_rows_land: bool,
+    /// What advances a sequence.
+    pub sequences: Advance,
     /// The records, in log order.
     pub records: Vec<Record<'w>>,
 }
@@ -185,6 +188,7 @@ impl<'w> Problem<'w> {
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             keys_are_checked: snapshot.family != Family::V1_3,
             wide_rows_land: wal.can_keep_wide_rows(snapshot.family),
+            sequences: Advance::new(snapshot.family, wal),
             records,
         }
     }
@@ -387,6 +391,21 @@ impl Proofs {
             true => self.level,
             false => Proof::Nothing,
         }
+    }
+}
+
+/// The position in the log from which on a table can be where no record says.
+pub fn first_unproven(
+    snapshot: &Snapshot,
+    wal: &Wal,
+    tail: &[usize],
+    runs: &RunMap,
+    report: &Report,
+) -> usize {
+    let proofs = Proofs::new(snapshot, wal, tail, runs, report);
+    match proofs.level {
+        Proof::Nothing => proofs.first_tail,
+        Proof::Schemas | Proof::Everything => proofs.logged_before,
     }
 }
 

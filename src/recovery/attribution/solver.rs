@@ -1,7 +1,7 @@
 //! From facts to evidence: what is left of the candidates of each record, and
 //! how likely each one is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::error::Result;
@@ -19,7 +19,7 @@ use super::exact;
 use super::explain::{Along, Choice, Weighed, weigh_along};
 use super::facts::Fact;
 use super::horizon::{Asks, Horizon};
-use super::problem::{NameId, Problem, Slot};
+use super::problem::{NameId, Problem, Proof, Slot};
 use super::state::State;
 use super::statement::Readings;
 
@@ -203,9 +203,11 @@ impl Solution<'_> {
     }
 
     /// Takes the decisions for whole tables over for the records that facts
-    /// leave undecided, and that the database decided for can own.
+    /// leave undecided, and that the database decided for can own. Refuses one
+    /// that could be followed nowhere, where something was to be decided.
     fn grant_wishes(&mut self, of: usize) -> bool {
         let mut granted = false;
+        let mut vain: BTreeMap<NameId, Option<usize>> = BTreeMap::new();
         let Some(component) = self.components.get(of) else {
             return false;
         };
@@ -218,7 +220,14 @@ impl Solution<'_> {
             let Some(wish) = record.wish else {
                 continue;
             };
-            let open = solved.open.contains(&wish) && component.only(&solved.open).is_none();
+            let can_own = solved.open.contains(&wish);
+            let ruled_out = || solved.ruled_out.iter().any(|(slot, _)| *slot == wish);
+            let undecided = record.proof == Proof::Nothing;
+            let first = vain.entry(record.table).or_insert(Some(*at));
+            if can_own || ruled_out() || !undecided {
+                *first = None;
+            }
+            let open = can_own && (undecided || component.only(&solved.open).is_none());
             // A row that the table cannot take is another database's, where one
             // can take it.
             let idle = solved.idle.contains(&wish) && solved.idle.len() < solved.open.len();
@@ -227,6 +236,10 @@ impl Solution<'_> {
                 granted = true;
             }
         }
+        let vain = vain.into_values().flatten();
+        let fact = Fact::NoTable;
+        self.refused
+            .extend(vain.map(|record| Refused { record, fact }));
         granted
     }
 

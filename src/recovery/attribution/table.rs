@@ -15,6 +15,7 @@ use super::fading::Fading;
 use super::horizon::Horizon;
 use super::paged_vec::PagedVec;
 use super::problem::{Problem, Record, index, number};
+use super::sequences::NextValue;
 
 /// A row pushed since the snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +76,7 @@ pub(super) struct Table {
     /// Row versions that are visible.
     live: u64,
     /// Next values by column: of sequences, and of keys that an application counts up.
-    sequences: Vec<(ColumnId, i64)>,
+    sequences: Vec<(ColumnId, NextValue)>,
     digest: Cell<Known>,
 }
 
@@ -91,7 +92,7 @@ impl Table {
         let sequences = sequences.map(|((column, largest), id)| {
             let next = base.table.sequence(&column.name);
             let after = largest.map_or(1, |largest| largest.saturating_add(1));
-            (id, next.unwrap_or(after))
+            (id, NextValue::of_snapshot(next.unwrap_or(after)))
         });
         Table {
             sequences: sequences.collect(),
@@ -112,7 +113,7 @@ impl Table {
         Table {
             sequences: serial
                 .filter(|(column, _)| counts_up(column))
-                .map(|(_, id)| (id, 1))
+                .map(|(_, id)| (id, NextValue::of_snapshot(1)))
                 .collect(),
             base: None,
             lineage: descend(1, shape),
@@ -149,7 +150,7 @@ impl Table {
     }
 
     /// The next value of a column's sequence.
-    pub fn sequence(&self, column: ColumnId) -> Option<i64> {
+    pub fn sequence(&self, column: ColumnId) -> Option<NextValue> {
         let found = self.sequences.iter().find(|(id, _)| *id == column);
         found.map(|(_, next)| *next)
     }
@@ -278,15 +279,18 @@ impl Table {
             return;
         };
         for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(row.values()) {
-            let used = match value {
-                ValueRef::Integer(used) if counts_up(column) => used,
-                ValueRef::SmallInt(used) if counts_up(column) => i64::from(used),
+            let (used, small) = match value {
+                ValueRef::Integer(used) if counts_up(column) => (used, false),
+                ValueRef::SmallInt(used) if counts_up(column) => (i64::from(used), true),
                 _ => continue,
             };
-            let next = used.saturating_add(1);
             match self.sequences.iter_mut().find(|(column, _)| column == id) {
-                Some((_, current)) => *current = next.max(*current),
-                None => self.sequences.push((*id, next.max(1))),
+                Some((_, next)) => next.advance(used, small),
+                None => {
+                    let mut next = NextValue::of_snapshot(1);
+                    next.advance(used, small);
+                    self.sequences.push((*id, next));
+                }
             }
         }
     }
@@ -399,7 +403,10 @@ impl Table {
             bytes.u64(self.count());
         }
         if matters(horizon.last_insert) {
-            self.sequences.iter().for_each(|(_, next)| bytes.i64(*next));
+            for (_, next) in &self.sequences {
+                bytes.i64(next.after_any);
+                bytes.i64(next.after_integers);
+            }
         }
         let known = Known {
             from: now,

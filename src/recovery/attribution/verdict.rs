@@ -23,6 +23,9 @@ const PROBABLE: f64 = 0.97;
 /// named one. How rarely databases are made is a guess, and no evidence: by
 /// that alone nothing is placed.
 const UNNAMED: f64 = 0.01;
+/// The most that a database weighs where records may be missing, so that no
+/// fact proves it: what stands in three digits is then below one.
+const UNPROVEN: f64 = 0.9995;
 /// Candidates listed of a record, and as many ruled out.
 const LISTED_MAX: usize = 64;
 /// Candidates listed whatever they weigh.
@@ -174,7 +177,7 @@ fn claim(
     report: &mut Report,
 ) -> Attributed {
     let problem = &solution.problem;
-    let (candidates, unlisted) = candidates(solution, solved, assumed);
+    let (candidates, unlisted) = candidates(solution, (record, solved), assumed);
     let name = |slot: Slot| problem.database(slot).map(Arc::from);
     let mut attributed = Attributed {
         record: record.position,
@@ -205,7 +208,7 @@ fn claim(
                 attributed.best = name(slot);
                 attributed.weight = match confidence {
                     Confidence::Certain => 1.0,
-                    _ => weight(solution, solved, slot, assumed),
+                    _ => weight(solution, (record, solved), slot, assumed),
                 };
             }
             attributed.evidence = words(solution, solved, assumed).into();
@@ -313,8 +316,13 @@ fn confidence(
 
 /// The weight of one database: its part of what its class has, and of what
 /// databases that are lost leave. Of what is `assumed` no more than
-/// [`assumed::WEIGHT`].
-fn weight(solution: &Solution<'_>, solved: &Solved, slot: Slot, assumed: bool) -> f64 {
+/// [`assumed::WEIGHT`], and of what is not proven no more than [`UNPROVEN`].
+fn weight(
+    solution: &Solution<'_>,
+    (record, solved): (&Record<'_>, &Solved),
+    slot: Slot,
+    assumed: bool,
+) -> f64 {
     let problem = &solution.problem;
     let Some(component) = solution.components.get(solved.component) else {
         return 0.0;
@@ -331,19 +339,24 @@ fn weight(solution: &Solution<'_>, solved: &Solved, slot: Slot, assumed: bool) -
     let known = f64::from(problem.snapshot_databases.max(1));
     let lost = lost / (known + lost);
     let assumed = assumed && solved.open.contains(&problem.unknown());
-    match (slot == problem.unknown(), assumed) {
+    let most = match record.proof > Proof::Nothing {
+        true => 1.0,
+        false => UNPROVEN,
+    };
+    let weight = match (slot == problem.unknown(), assumed) {
         (true, false) => share * (1.0 - lost) + lost,
         (true, true) => (share * (1.0 - lost) + lost).max(1.0 - assumed::WEIGHT),
         (false, false) => share * (1.0 - lost),
         (false, true) => (share * (1.0 - lost)).min(assumed::WEIGHT),
-    }
+    };
+    weight.min(most)
 }
 
 /// Every database considered: those that fit, by weight, and those ruled out;
 /// and the names of those that fit and are too many to be listed.
 fn candidates(
     solution: &Solution<'_>,
-    solved: &Solved,
+    (record, solved): (&Record<'_>, &Solved),
     assumed: bool,
 ) -> (Arc<[Candidate]>, Arc<[Arc<str>]>) {
     let problem = &solution.problem;
@@ -351,7 +364,7 @@ fn candidates(
     let members = |class: Slot| classes.map_or(&[][..], |c| c.classes.members(class));
     let open = solved.open.iter().flat_map(|class| members(*class).iter());
     let mut fitting: Vec<(Slot, f64)> = open
-        .map(|slot| (*slot, weight(solution, solved, *slot, assumed)))
+        .map(|slot| (*slot, weight(solution, (record, solved), *slot, assumed)))
         .collect();
     let name = |slot: Slot| problem.database(slot);
     // Of equals those that a file names go first, by name.

@@ -146,7 +146,7 @@ impl Evidence {
         // Since 1.5 rows are deleted and vacuumed without a record, so a record
         // whose row is missing can still lie before the snapshot, and one whose
         // row is there can have pushed it again.
-        let logs_changes = wal.records.iter().any(|r| r.operation.ends_version());
+        let logs_changes = wal.logs_ended_versions();
         if self.signs.len() < RECORDS_PER_CHECKPOINT {
             // Fewer records than a checkpoint takes: only a start of the server
             // can have written the snapshot after them. Rows that come back, by
