@@ -62,6 +62,8 @@ struct Known {
     shifts: BTreeMap<usize, u64>,
     /// Those that an INSERT pushed.
     inserted: BTreeSet<usize>,
+    /// Whether a shift was taken without proof, so that none proves anything.
+    guessed: bool,
 }
 
 impl Shifts {
@@ -89,6 +91,27 @@ impl Shifts {
         self.tables.remove(&(database.to_owned(), table.to_owned()));
     }
 
+    /// An UPDATE was taken to end the version at `meant`, without proof: where the
+    /// new row bears that out, what is read later is to agree with it.
+    pub(super) fn take(
+        &mut self,
+        database: &str,
+        state: &TableState,
+        (index, meant): (u64, u64),
+        new: &PackedRow,
+    ) {
+        let at = meant.checked_sub(state.base_count);
+        let Some(at) = at.and_then(|at| usize::try_from(at).ok()) else {
+            return;
+        };
+        let old = state.row_now(at);
+        if old.is_some_and(|old| alike(&old, new, None)) {
+            let known = self.known(database, state);
+            known.shifts.insert(at, index.saturating_sub(meant));
+            known.guessed = true;
+        }
+    }
+
     /// The row that an UPDATE or DELETE of a table ends.
     pub(super) fn meant(
         &mut self,
@@ -96,6 +119,15 @@ impl Shifts {
         state: &TableState,
         operation: &Operation,
     ) -> Meant {
+        let meant = self.by_shifts(database, state, operation);
+        match (meant, self.known(database, state).guessed) {
+            (Meant::Row(index), true) if index >= state.base_count => Meant::Unproven(Some(index)),
+            (Meant::Unlogged, true) => Meant::Unproven(None),
+            _ => meant,
+        }
+    }
+
+    fn by_shifts(&mut self, database: &str, state: &TableState, operation: &Operation) -> Meant {
         let (index, new) = match operation {
             Operation::Update { index, row, .. } => (*index, Some(row)),
             Operation::Delete { index, .. } => (*index, None),
@@ -116,7 +148,18 @@ impl Shifts {
         let Some(likeliest) = allowed.last().copied() else {
             return Meant::Unlogged;
         };
-        let (Some(new), Some(column)) = (new, key_column(state)) else {
+        let Some(new) = new else {
+            return Meant::Unproven(Some(index_of(likeliest)));
+        };
+        let like = |key| {
+            let mut rows = allowed.iter().rev();
+            rows.find(|at| {
+                let old = state.row_now(**at);
+                old.is_some_and(|old| alike(&old, new, key))
+            })
+        };
+        let Some(column) = key_column(state) else {
+            let likeliest = like(None).copied().unwrap_or(likeliest);
             return Meant::Unproven(Some(index_of(likeliest)));
         };
         let key = new.value(column);
@@ -126,19 +169,13 @@ impl Shifts {
             [(at, old)]
                 if known.inserted.contains(at)
                     && allowed.contains(at)
-                    && alike(old, new, column) =>
+                    && alike(old, new, Some(column)) =>
             {
                 known.shifts.insert(*at, place.saturating_sub(*at as u64));
                 Meant::Row(index_of(*at))
             }
-            [] => {
-                let mut rows = allowed.iter().rev();
-                let alike = rows.find(|at| {
-                    let old = state.row_now(**at);
-                    old.is_some_and(|old| alike(&old, new, column))
-                });
-                alike.map_or(Meant::Unlogged, |at| Meant::Unproven(Some(index_of(*at))))
-            }
+            [] => like(Some(column))
+                .map_or(Meant::Unlogged, |at| Meant::Unproven(Some(index_of(*at)))),
             holding => {
                 let mut allowed = holding.iter().rev().filter(|(at, _)| allowed.contains(at));
                 let likeliest = allowed.next().map_or(likeliest, |(at, _)| *at);
@@ -192,10 +229,11 @@ fn key_column(state: &TableState) -> Option<usize> {
     keys.next().is_none().then_some(at)
 }
 
-/// Whether one row could have become the other by a new key and one new value.
-fn alike(old: &PackedRow, new: &PackedRow, key: usize) -> bool {
+/// Whether one row could have become the other by one new value, and a new key
+/// where one is given.
+fn alike(old: &PackedRow, new: &PackedRow, key: Option<usize>) -> bool {
     let pairs = old.values().zip(new.values()).enumerate();
-    let others = pairs.filter(|(at, _)| *at != key);
+    let others = pairs.filter(|(at, _)| Some(*at) != key);
     others.filter(|(_, (old, new))| old != new).count() <= 1
 }
 
@@ -326,6 +364,24 @@ mod tests {
         let state = state(0, &[1, 2]);
         let meant = shifts_of(&state).meant("d", &state, &update(1, row(1, 5)));
         assert_eq!(meant, Meant::Unproven(Some(0)));
+    }
+
+    #[test]
+    fn what_was_taken_without_proof_is_agreed_with_and_proves_nothing() {
+        let mut state = state(0, &[1, 2]);
+        let columns = state.schema.columns.iter_mut();
+        columns.for_each(|column| column.primary_key = false);
+        let mut shifts = shifts_of(&state);
+        // Of rows without a key the one that differs least.
+        let new = changed(1);
+        let meant = shifts.meant("d", &state, &update(1, new.clone()));
+        assert_eq!(meant, Meant::Unproven(Some(0)));
+        shifts.take("d", &state, (1, 0), &new);
+        assert_eq!(shifts.meant("d", &state, &delete(0)), Meant::Unproven(None));
+        assert_eq!(
+            shifts.meant("d", &state, &delete(2)),
+            Meant::Unproven(Some(1))
+        );
     }
 
     #[test]

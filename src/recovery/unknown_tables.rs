@@ -76,8 +76,10 @@ pub(super) fn make_up(
         if let Some(extents) = ground.snapshot.rows.get_mut(index) {
             extents.push(extent);
         }
+        // Otherwise the rows before the log are those of transactions, which are
+        // told by how far indexes are shifted.
         let extra = Extra {
-            indexes_unknown: true,
+            indexes_unknown: request.salvage,
             ..Extra::default()
         };
         ground.extras.insert((index, position), extra);

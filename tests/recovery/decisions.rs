@@ -377,6 +377,29 @@ fn a_table_made_in_a_transaction_is_kept_where_the_user_says() {
 }
 
 #[test]
+fn changes_of_a_table_made_in_a_transaction_count_its_unlogged_rows() {
+    let mut server = loaded(Family::V1_4, fresh(Family::V1_4));
+    server.empty_transaction();
+    let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
+    server.create_table_unlogged("postgres", table("sold", columns));
+    server.insert_unlogged("postgres", "sold", vec![int(1), text("i")]);
+    for (n, word) in [(2, "j"), (3, "k")] {
+        server.insert("postgres", "sold", vec![vec![int(n), text(word)]]);
+    }
+    server.update("postgres", "sold", vec![(1, vec![int(2), text("jj")])]);
+    server.delete("postgres", "sold", &[0]);
+    server.delete("postgres", "sold", &[2]);
+    let bench = Bench::new(&server.killed());
+    let said = bench.upgrade("append", &["--assign", "sold=postgres"]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let told = said.err.matches("without proof").count();
+    assert_eq!(told, 3, "{}", said.err);
+    let kept = rows(&bench, bench.target().to_str().unwrap(), "postgres.sold");
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["column_2"], "jj");
+}
+
+#[test]
 fn what_was_set_aside_and_what_was_guessed_is_said_also_quietly() {
     let (bench, _) = twins();
     let flags = ["--on-ambiguous", "quarantine", "-q"];
