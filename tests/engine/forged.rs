@@ -225,6 +225,45 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
     }
 }
 
+/// A table of 2,000 rows, of which 200 are dead, whose descriptor counts `rows`, `live`
+/// of them.
+fn with_counts(layout: Layout, (rows, live): (u64, u64)) -> TempDir {
+    let stored = (0..2_000).map(|n| Row {
+        xmax: (n % 10 == 9).then_some(1),
+        ..row(vec![Value::Integer(n)])
+    });
+    let dir = one_table(layout, stored.collect());
+    forge(
+        &dir.path().join("db_d/t.table"),
+        r#""rows":2000,"live":1800"#,
+        &format!(r#""rows":{rows},"live":{live}"#),
+    );
+    dir
+}
+
+#[test]
+fn a_catalog_that_counts_other_rows_stops_a_compaction() {
+    for layout in Layout::ALL {
+        for counts in [(2_000, 1_799), (2_000, 1_801), (2_001, 1_800)] {
+            let dir = with_counts(layout, counts);
+            let report = verified(dir.path(), Level::Structure);
+            assert!(report.has(Code::CountMismatch), "{layout}, {counts:?}");
+            let before = files_below(dir.path());
+            let store = LiveStore::open(dir.path(), StoreOptions::default());
+            let refused = store.and_then(|mut store| store.compact());
+            let Err(Error::Damage(damage)) = refused else {
+                panic!("{layout}, {counts:?}: {refused:?}");
+            };
+            assert_eq!(damage.code, Code::CountMismatch, "{layout}, {counts:?}");
+            let both = format!("{damage}");
+            assert!(both.contains("2000 rows, 1800 of them live"), "{both}");
+            let stated = format!("{} rows, {} of them live", counts.0, counts.1);
+            assert!(both.contains(&stated), "{both}");
+            assert_eq!(files_below(dir.path()), before, "{layout}, {counts:?}");
+        }
+    }
+}
+
 #[test]
 fn a_document_that_nests_without_end_is_refused() {
     let dir = directory();
