@@ -3,12 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::commands::OpenOptions;
-use rustdb_migrate::commands::convert::Numeric;
 use rustdb_migrate::commands::upgrade::{Target, UpgradeOptions, upgrade};
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions};
 use rustdb_migrate::error::Error;
-use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
@@ -200,19 +197,14 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
             let options = [(false, false), (true, false), (false, true), (true, true)];
             for (drop_dead, dry_run) in options {
                 let parent = tempfile::tempdir().unwrap();
-                let refused = upgrade(&UpgradeOptions {
-                    source: dir.path().to_owned(),
-                    target: parent.path().join("target"),
-                    disk: LocalDisk::shared(),
+                let options = UpgradeOptions {
                     to,
-                    pages_per_file: None,
-                    open: OpenOptions::default(),
-                    release: None,
-                    numeric: Numeric::Keep,
                     drop_dead,
                     dry_run,
                     force: true,
-                });
+                    ..UpgradeOptions::default()
+                };
+                let refused = upgrade(dir.path(), &parent.path().join("target"), &options);
                 let Err(Error::Damage(damage)) = refused else {
                     panic!("{layout} to {to}, {drop_dead}, {dry_run}: {refused:?}");
                 };
