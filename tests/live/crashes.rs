@@ -56,7 +56,7 @@ fn run(layout: Layout, seed: u64) {
                 Err(other) => panic!("seed {seed}: {other}"),
             }
         }
-        end(&mut run, failed);
+        end(&mut run, &disk, failed);
         if crash {
             disk.crash(&mut run.random);
         }
@@ -66,12 +66,12 @@ fn run(layout: Layout, seed: u64) {
 }
 
 /// The process ends: it is killed, or closes its store.
-fn end(run: &mut Run, failed: bool) {
+fn end(run: &mut Run, disk: &SimDisk, failed: bool) {
     let Some(store) = run.store.take() else {
         return;
     };
     match (run.random.chance(30), failed) {
-        (false, _) => std::mem::forget(store),
+        (false, _) => disk.kill(store),
         (true, true) => drop(store),
         (true, false) => {
             if store.close().is_ok() {
@@ -202,7 +202,7 @@ fn ended_at(
     let mut store = open(&disk);
     disk.fail_after(n, ErrorKind::Other);
     let done = work(&mut store).is_ok();
-    std::mem::forget(store);
+    disk.kill(store);
     disk.heal();
     (disk, done)
 }
