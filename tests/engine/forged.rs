@@ -500,12 +500,18 @@ fn the_forger_makes_a_valid_file() {
 fn blocks_that_no_writer_produces_are_refused() {
     let wide = [b"\x00\x01\x01\x05\xf0\xff\x03".to_vec(), vec![b'x'; 65_520]].concat();
     let two = [&wide[..], b"\x00\x01\x01\x00"].concat();
-    let cases: [(&[u8], u32, u64, Code); 6] = [
+    // As wide as a block of several rows may be, which no writer makes use of; the
+    // catalog knows of one row.
+    let widest = [b"\x00\x01\x01\x05\xdd\xff\x03".to_vec(), vec![b'x'; 65_501]].concat();
+    let widest = [&widest[..], b"\x00\x01\x01\x00"].concat();
+    assert_eq!(widest.len(), 65_512);
+    let cases: [(&[u8], u32, u64, Code); 7] = [
         (b"\x00\x01\x01\x00", 0, 0, Code::BadLength),
         (b"\x00\x01\x01\x00", 2, 0, Code::BadLength),
         (b"\x00\x01\x01\x00", u32::MAX, 0, Code::BadLength),
         (b"\x00\x01\x01\x00", 1, 1, Code::WrongPlace),
         (&two, 2, 0, Code::BadLength),
+        (&widest, 2, 0, Code::CountMismatch),
         (
             b"\x00\x01\x01\x00\x00\x01\x01\x00",
             2,
