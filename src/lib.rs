@@ -40,29 +40,21 @@
 //! it from running is an error.
 //!
 //! ```
-//! use rustdb_migrate::commands::OpenOptions;
-//! use rustdb_migrate::commands::convert::Numeric;
+//! use std::path::Path;
+//!
 //! use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
 //! use rustdb_migrate::engine::{Layout, LiveStore, StoreOptions};
-//! use rustdb_migrate::LocalDisk;
 //! use rustdb_migrate::model::{Value, ValueRef};
 //!
 //! # fn main() -> rustdb_migrate::error::Result<()> {
 //! # let scratch = tempfile::tempdir().unwrap();
 //! let target = scratch.path().join("new");
-//! let report = upgrade(&UpgradeOptions {
-//!     source: "fixtures/torn_tail/data".into(),
-//!     target: target.clone(),
-//!     disk: LocalDisk::shared(),
-//!     to: Target::Layout(Layout::Paged),
-//!     pages_per_file: None,
-//!     open: OpenOptions::default(),
-//!     release: None,
-//!     numeric: Numeric::Keep,
-//!     drop_dead: false,
-//!     dry_run: false,
-//!     force: false,
-//! })?;
+//! let options = UpgradeOptions {
+//!     to: Target::Layout(Layout::Append),
+//!     drop_dead: true,
+//!     ..Default::default()
+//! };
+//! let report = upgrade(Path::new("fixtures/torn_tail/data"), &target, &options)?;
 //! assert_eq!(report.outcome, Outcome::Done);
 //!
 //! let store = LiveStore::open(&target, StoreOptions::default())?;

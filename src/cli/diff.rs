@@ -36,7 +36,7 @@ pub struct DiffArgs {
     #[arg(long)]
     include_dead: bool,
     /// Example rows to show a table and side
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = DiffOptions::default().examples)]
     examples: usize,
     #[arg(long, help = "Values as <redacted len:N>: safe to attach to a ticket")]
     redact: bool,

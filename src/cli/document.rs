@@ -195,6 +195,7 @@ impl ErrorObject {
                 (code, Some(path.as_path()), None)
             }
             other if other.class() == Class::NeedsDecision => ("needs-decision", None, None),
+            Error::Internal(_) => ("internal", None, None),
             _ => ("usage", None, None),
         };
         ErrorObject {
@@ -266,4 +267,16 @@ pub(super) fn upgrade_document(
     })?;
     text.push(b'\n');
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_program_is_no_wrong_use_of_it() {
+        let code = |error: Error| ErrorObject::of(&error.into()).code;
+        assert_eq!(code(Error::Internal("x".into())), "internal");
+        assert_eq!(code(Error::Usage("x".into())), "usage");
+    }
 }

@@ -21,7 +21,7 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("1", "Damage or a difference was found."),
     (
         "2",
-        "It could not run: usage, input or output, not a data directory.",
+        "It could not run: usage, input or output, not a data directory, a fault of the program.",
     ),
     (
         "3",

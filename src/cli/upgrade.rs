@@ -102,7 +102,7 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
     let file = args.report.as_deref();
     let file = file.map(|path| open_report(path, args)).transpose()?;
     args.owner.check(&args.source)?;
-    let report = upgrade(&options)?;
+    let report = upgrade(&args.source, args.target(), &options)?;
     if matches!(report.outcome, Outcome::Done | Outcome::DoneWithLoss) {
         let said = args.owner.give(&args.source, args.target())?;
         said.iter().for_each(|text| note(text, common));
@@ -150,8 +150,6 @@ fn options(args: &UpgradeArgs, common: &Common) -> anyhow::Result<UpgradeOptions
     let release = release.transpose();
     let release = release.map_err(|why| anyhow::anyhow!("--release: {why}"))?;
     Ok(UpgradeOptions {
-        source: args.source.clone(),
-        target: args.target().to_owned(),
         disk: LocalDisk::shared(),
         to: args.to,
         pages_per_file: args.pages_per_file,

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::convert::Numeric;
 use super::upgrade::{Outcome, Target, UpgradeOptions, UpgradeReport, upgrade};
 use super::{OpenOptions, Opened};
 use crate::engine::{Compaction, LiveStore, Store, StoreOptions};
@@ -107,19 +106,15 @@ pub fn compact_into(
     let before = sizes(&store)?;
     let pages_per_file = store.pages_per_file();
     drop(store);
-    let written = upgrade(&UpgradeOptions {
-        source: dir.to_owned(),
-        target: target.to_owned(),
+    let options = UpgradeOptions {
         disk: disk.clone(),
         to: Target::Layout(layout),
         pages_per_file,
         open: open.clone(),
-        release: None,
-        numeric: Numeric::Keep,
         drop_dead: true,
-        dry_run: false,
-        force: false,
-    })?;
+        ..UpgradeOptions::default()
+    };
+    let written = upgrade(dir, target, &options)?;
     let after = match written.outcome {
         Outcome::Done | Outcome::DoneWithLoss => sizes(&Store::open_on(disk, target)?)?,
         _ => Vec::new(),

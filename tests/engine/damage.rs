@@ -202,7 +202,7 @@ fn slots_in_each_others_place_are_found() {
     assert_eq!(codes(dir.path(), Level::Checksums), expected);
 }
 
-/// Two tables of equal shape and different rows, three blocks each.
+/// Two tables of equal shape and different rows, some blocks each.
 fn twins() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
     let rows = |from: i64| {
         let rows = (from..from + 20_000).map(|n| row(vec![Value::Integer(n)]));
@@ -221,13 +221,18 @@ fn files_swapped_between_tables_are_found() {
     let (dir, a, b) = twins();
     let (of_a, of_b) = (fs::read(&a).unwrap(), fs::read(&b).unwrap());
     assert_eq!(of_a.len(), of_b.len());
+    let blocks = blocks_of(&of_a, 0, 0).len();
     fs::write(&a, of_b).unwrap();
     fs::write(&b, of_a).unwrap();
     let codes = codes(dir.path(), Level::Checksums);
-    // Header, three blocks and trailer of each.
-    assert_eq!(codes.len(), 10);
+    // Header, blocks and trailer of each.
+    assert_eq!(codes.len(), 2 * (1 + blocks + 1));
     assert_eq!(codes[0], Code::WrongPlace);
-    assert!(codes[1..5].iter().all(|c| *c == Code::ChecksumMismatch));
+    assert!(
+        codes[1..blocks + 2]
+            .iter()
+            .all(|c| *c == Code::ChecksumMismatch)
+    );
 }
 
 #[test]
@@ -235,7 +240,7 @@ fn a_block_of_another_table_is_found() {
     let (dir, a, b) = twins();
     let (of_a, mut of_b) = (fs::read(&a).unwrap(), fs::read(&b).unwrap());
     let (from, next) = match &blocks_of(&of_a, 0, 0)[..] {
-        [_, second, third] => (second.offset, third.offset),
+        [_, second, third, ..] => (second.offset, third.offset),
         blocks => panic!("{} blocks", blocks.len()),
     };
     of_b[from..next].copy_from_slice(&of_a[from..next]);
@@ -321,11 +326,13 @@ fn a_block_of_an_earlier_state_of_the_same_table_is_found() {
 fn damage_in_several_blocks_is_reported_in_full() {
     let (dir, a, _) = twins();
     let mut bytes = fs::read(&a).unwrap();
-    for block in blocks_of(&bytes, 0, 0) {
+    let blocks = blocks_of(&bytes, 0, 0);
+    for block in &blocks {
         bytes[block.offset + 30] ^= 1;
     }
     fs::write(&a, &bytes).unwrap();
-    assert_eq!(codes(dir.path(), Level::Structure).len(), 3);
+    assert!(blocks.len() > 2, "{} blocks", blocks.len());
+    assert_eq!(codes(dir.path(), Level::Structure).len(), blocks.len());
 }
 
 #[test]

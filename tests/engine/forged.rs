@@ -3,12 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::commands::OpenOptions;
-use rustdb_migrate::commands::convert::Numeric;
 use rustdb_migrate::commands::upgrade::{Target, UpgradeOptions, upgrade};
 use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions};
 use rustdb_migrate::error::Error;
-use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{Row, Value};
 use tempfile::TempDir;
@@ -200,19 +197,14 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
             let options = [(false, false), (true, false), (false, true), (true, true)];
             for (drop_dead, dry_run) in options {
                 let parent = tempfile::tempdir().unwrap();
-                let refused = upgrade(&UpgradeOptions {
-                    source: dir.path().to_owned(),
-                    target: parent.path().join("target"),
-                    disk: LocalDisk::shared(),
+                let options = UpgradeOptions {
                     to,
-                    pages_per_file: None,
-                    open: OpenOptions::default(),
-                    release: None,
-                    numeric: Numeric::Keep,
                     drop_dead,
                     dry_run,
                     force: true,
-                });
+                    ..UpgradeOptions::default()
+                };
+                let refused = upgrade(dir.path(), &parent.path().join("target"), &options);
                 let Err(Error::Damage(damage)) = refused else {
                     panic!("{layout} to {to}, {drop_dead}, {dry_run}: {refused:?}");
                 };
@@ -221,6 +213,45 @@ fn a_catalog_that_counts_other_rows_stops_an_upgrade() {
                 assert!(damage.file.starts_with(dir.path()), "{damage}");
                 assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
             }
+        }
+    }
+}
+
+/// A table of 2,000 rows, of which 200 are dead, whose descriptor counts `rows`, `live`
+/// of them.
+fn with_counts(layout: Layout, (rows, live): (u64, u64)) -> TempDir {
+    let stored = (0..2_000).map(|n| Row {
+        xmax: (n % 10 == 9).then_some(1),
+        ..row(vec![Value::Integer(n)])
+    });
+    let dir = one_table(layout, stored.collect());
+    forge(
+        &dir.path().join("db_d/t.table"),
+        r#""rows":2000,"live":1800"#,
+        &format!(r#""rows":{rows},"live":{live}"#),
+    );
+    dir
+}
+
+#[test]
+fn a_catalog_that_counts_other_rows_stops_a_compaction() {
+    for layout in Layout::ALL {
+        for counts in [(2_000, 1_799), (2_000, 1_801), (2_001, 1_800)] {
+            let dir = with_counts(layout, counts);
+            let report = verified(dir.path(), Level::Structure);
+            assert!(report.has(Code::CountMismatch), "{layout}, {counts:?}");
+            let before = files_below(dir.path());
+            let store = LiveStore::open(dir.path(), StoreOptions::default());
+            let refused = store.and_then(|mut store| store.compact());
+            let Err(Error::Damage(damage)) = refused else {
+                panic!("{layout}, {counts:?}: {refused:?}");
+            };
+            assert_eq!(damage.code, Code::CountMismatch, "{layout}, {counts:?}");
+            let both = format!("{damage}");
+            assert!(both.contains("2000 rows, 1800 of them live"), "{both}");
+            let stated = format!("{} rows, {} of them live", counts.0, counts.1);
+            assert!(both.contains(&stated), "{both}");
+            assert_eq!(files_below(dir.path()), before, "{layout}, {counts:?}");
         }
     }
 }
@@ -469,12 +500,18 @@ fn the_forger_makes_a_valid_file() {
 fn blocks_that_no_writer_produces_are_refused() {
     let wide = [b"\x00\x01\x01\x05\xf0\xff\x03".to_vec(), vec![b'x'; 65_520]].concat();
     let two = [&wide[..], b"\x00\x01\x01\x00"].concat();
-    let cases: [(&[u8], u32, u64, Code); 6] = [
+    // As wide as a block of several rows may be, which no writer makes use of; the
+    // catalog knows of one row.
+    let widest = [b"\x00\x01\x01\x05\xdd\xff\x03".to_vec(), vec![b'x'; 65_501]].concat();
+    let widest = [&widest[..], b"\x00\x01\x01\x00"].concat();
+    assert_eq!(widest.len(), 65_512);
+    let cases: [(&[u8], u32, u64, Code); 7] = [
         (b"\x00\x01\x01\x00", 0, 0, Code::BadLength),
         (b"\x00\x01\x01\x00", 2, 0, Code::BadLength),
         (b"\x00\x01\x01\x00", u32::MAX, 0, Code::BadLength),
         (b"\x00\x01\x01\x00", 1, 1, Code::WrongPlace),
         (&two, 2, 0, Code::BadLength),
+        (&widest, 2, 0, Code::CountMismatch),
         (
             b"\x00\x01\x01\x00\x00\x01\x01\x00",
             2,

@@ -12,7 +12,7 @@ use rustdb_migrate::model::{Catalog, Form, RowSource, Value};
 use crate::bytes::blocks_of;
 use crate::sample::{
     Rows, catalog, database, every_value, files_below, full, origin, read_all, read_back, row,
-    same, table, verified, write,
+    row_of_len, same, table, verified, write,
 };
 
 #[test]
@@ -136,11 +136,6 @@ fn hostile_names_stay_inside_and_apart() {
     assert_eq!(verified(&dir, Level::Structure).findings(), []);
 }
 
-/// A row of one text that takes `len` bytes, for lengths whose varint has 3.
-fn row_of_len(len: usize) -> rustdb_migrate::model::Row {
-    row(vec![Value::Text("x".repeat(len - 7))])
-}
-
 /// Rows and payload length of each block of a table of such rows.
 fn blocks(lens: &[usize]) -> Vec<(u32, u32)> {
     let rows: Vec<_> = lens.iter().map(|len| row_of_len(*len)).collect();
@@ -155,19 +150,16 @@ fn blocks(lens: &[usize]) -> Vec<(u32, u32)> {
 }
 
 #[test]
-fn rows_share_a_block_up_to_64_kib_with_its_header() {
-    assert_eq!(blocks(&[32_756, 32_756]), [(2, 65_512)]);
-    assert_eq!(blocks(&[32_756, 32_757]), [(1, 32_756), (1, 32_757)]);
-    assert_eq!(blocks(&[65_512]), [(1, 65_512)]);
+fn rows_share_a_block_up_to_8_kib_with_its_header() {
+    assert_eq!(blocks(&[4_084, 4_084]), [(2, 8_168)]);
+    assert_eq!(blocks(&[4_084, 4_085]), [(1, 4_084), (1, 4_085)]);
+    assert_eq!(blocks(&[8_168]), [(1, 8_168)]);
 }
 
 #[test]
 fn a_row_wider_than_a_block_has_its_own() {
-    let blocks = blocks(&[20_000, 65_513, 1_000_000, 20_000, 20_001]);
-    assert_eq!(
-        blocks,
-        [(1, 20_000), (1, 65_513), (1, 1_000_000), (2, 40_001)]
-    );
+    let blocks = blocks(&[2_000, 8_169, 16_000, 2_000, 2_001]);
+    assert_eq!(blocks, [(1, 2_000), (1, 8_169), (1, 16_000), (2, 4_001)]);
 }
 
 #[test]

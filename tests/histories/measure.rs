@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
-use rustdb_migrate::commands::{Backend, Directory, OpenOptions, convert::Numeric};
-use rustdb_migrate::engine::Layout;
+use rustdb_migrate::commands::upgrade::{Outcome, UpgradeOptions, upgrade};
+use rustdb_migrate::commands::{Backend, Directory, OpenOptions};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::{Code, Finding, Severity};
 use rustdb_migrate::model::{RowSource, ValueRef};
@@ -200,20 +199,14 @@ fn asks(code: Code) -> bool {
 
 fn outcome(source: &Path, target: &Path, open: OpenOptions) -> (Outcome, Vec<Finding>) {
     let options = UpgradeOptions {
-        source: source.to_owned(),
-        target: target.to_owned(),
         disk: open.disk.clone(),
-        to: Target::Layout(Layout::Paged),
-        pages_per_file: None,
         open,
-        release: None,
-        numeric: Numeric::Keep,
-        drop_dead: false,
         dry_run: true,
         // Whether another process holds the files is not looked for.
         force: true,
+        ..UpgradeOptions::default()
     };
-    let report = upgrade(&options).unwrap();
+    let report = upgrade(source, target, &options).unwrap();
     (report.outcome, report.findings)
 }
 

@@ -6,15 +6,18 @@
 
 use std::io::ErrorKind;
 
-use rustdb_migrate::engine::{Layout, Level, LiveStore, Store, StoreOptions, verify_on};
-use rustdb_migrate::error::Error;
+use rustdb_migrate::engine::{
+    Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
+};
+use rustdb_migrate::error::{Error, Result};
 use rustdb_migrate::finding::{Code, Finding};
+use rustdb_migrate::model::{Value, ValueRef};
 use rustdb_migrate::report::Report;
 
-use crate::model::{normal, of_live, of_view};
+use crate::model::{Model, normal, of_live, of_view, read_view};
 use crate::random::Random;
 use crate::sim_disk::SimDisk;
-use crate::workload::{Run, root};
+use crate::workload::{Run, root, schema};
 
 /// Transactions between two crashes, at most.
 const TRANSACTIONS: u64 = 25;
@@ -53,7 +56,7 @@ fn run(layout: Layout, seed: u64) {
                 Err(other) => panic!("seed {seed}: {other}"),
             }
         }
-        end(&mut run, failed);
+        end(&mut run, &disk, failed);
         if crash {
             disk.crash(&mut run.random);
         }
@@ -63,12 +66,12 @@ fn run(layout: Layout, seed: u64) {
 }
 
 /// The process ends: it is killed, or closes its store.
-fn end(run: &mut Run, failed: bool) {
+fn end(run: &mut Run, disk: &SimDisk, failed: bool) {
     let Some(store) = run.store.take() else {
         return;
     };
     match (run.random.chance(30), failed) {
-        (false, _) => std::mem::forget(store),
+        (false, _) => disk.kill(store),
         (true, true) => drop(store),
         (true, false) => {
             if store.close().is_ok() {
@@ -157,4 +160,128 @@ fn what_was_synced_survives_in_the_layout_append() {
 #[test]
 fn what_was_synced_survives_in_the_layout_paged() {
     runs(Layout::Paged);
+}
+
+/// A store of one table that has rows and a dead version, some of them in the log alone.
+fn small(layout: Layout) -> SimDisk {
+    let disk = SimDisk::new(root());
+    let origin = Origin {
+        family: "2.3".into(),
+        cluster_id: 9,
+    };
+    let how = StoreOptions::default();
+    let shared = disk.shared();
+    let mut store = LiveStore::create_on(&shared, root(), layout.into(), &origin, how).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("shop").unwrap();
+    let users = tx.create_table("shop", schema("users", true)).unwrap();
+    let mut last = None;
+    for id in 0..3 {
+        let values = [ValueRef::Integer(id), ValueRef::Text("some text")];
+        last = Some(tx.insert(users, &values).unwrap());
+    }
+    tx.commit(Durability::Sync).unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.delete(last.unwrap()).unwrap();
+    tx.commit(Durability::Sync).unwrap();
+    store.close().unwrap();
+    disk
+}
+
+fn open(disk: &SimDisk) -> LiveStore {
+    LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap()
+}
+
+/// The disk after `work` ended at its n-th change, and whether it did all it had to.
+fn ended_at(
+    disk: &SimDisk,
+    n: u64,
+    work: impl Fn(&mut LiveStore) -> Result<()>,
+) -> (SimDisk, bool) {
+    let disk = disk.fork();
+    let mut store = open(&disk);
+    disk.fail_after(n, ErrorKind::Other);
+    let done = work(&mut store).is_ok();
+    disk.kill(store);
+    disk.heal();
+    (disk, done)
+}
+
+/// Twice the process ends, first with the disk as it was, then with the power: what
+/// the first one could not sync is made durable by whoever goes on from it.
+fn ends_twice(
+    first: impl Fn(&mut LiveStore) -> Result<()>,
+    second: impl Fn(&mut LiveStore) -> Result<()>,
+    may_be: impl Fn(&Model) -> bool,
+) {
+    for layout in Layout::ALL {
+        let disk = small(layout);
+        let (mut n, mut done) = (0, false);
+        while !done {
+            let once;
+            (once, done) = ended_at(&disk, n, &first);
+            let (mut m, mut done) = (0, false);
+            while !done {
+                let twice;
+                (twice, done) = ended_at(&once, m, &second);
+                for seed in 0..3 {
+                    let what = format!("{layout}: {n}, then {m}, crash {seed}");
+                    let disk = twice.fork();
+                    disk.crash(&mut Random(seed));
+                    let view = Store::open_on(&disk.shared(), root());
+                    let view = view.and_then(|view| read_view(&view));
+                    let view = view.unwrap_or_else(|error| panic!("{what}: {error}"));
+                    assert!(may_be(&view), "{what}: {view:?}");
+                    let mut store = open(&disk);
+                    assert!(of_live(&store) == view, "{what}");
+                    store.checkpoint().unwrap();
+                    store.close().unwrap();
+                    let mut report = Report::new();
+                    verify_on(&disk.shared(), root(), Level::Structure, &mut report).unwrap();
+                    let mut left = report.findings().iter();
+                    let left = left.find(|one| one.code != Code::CrashLeftover);
+                    assert_eq!(left, None, "{what}");
+                }
+                m += 1;
+            }
+            n += 1;
+        }
+        assert!(n > 10, "{layout}: {n}");
+    }
+}
+
+#[test]
+fn a_batch_that_was_made_is_never_made_again_with_other_files() {
+    let compact = |store: &mut LiveStore| store.compact().map(|_| ());
+    let alter = |store: &mut LiveStore| {
+        let mut tx = store.begin()?;
+        let text = "x".repeat(20_000);
+        let longer = |values: Vec<Value>| vec![values[0].clone(), Value::Text(text.clone())];
+        tx.alter_table("shop", "users", schema("users", true), longer)?;
+        tx.commit(Durability::Sync)
+    };
+    ends_twice(compact, alter, |model| {
+        let versions = model["shop"]["users"].versions.iter();
+        versions.filter(|(.., xmax)| xmax.is_none()).count() == 2
+    });
+}
+
+#[test]
+fn of_a_table_that_was_dropped_nothing_comes_back() {
+    let change = |store: &mut LiveStore| {
+        let users = store.table("shop", "users")?.id();
+        let mut tx = store.begin()?;
+        tx.insert(users, &[ValueRef::Integer(7), ValueRef::Null])?;
+        tx.commit(Durability::Sync)?;
+        store.checkpoint()
+    };
+    let drop_it = |store: &mut LiveStore| {
+        let mut tx = store.begin()?;
+        tx.drop_table("shop", "users")?;
+        tx.commit(Durability::Sync)
+    };
+    ends_twice(change, drop_it, |model| {
+        let users = model["shop"].get("users");
+        users.is_none_or(|users| [3, 4].contains(&users.versions.len()))
+    });
 }

@@ -1,7 +1,9 @@
 //! A directory that was written in place, with a log behind its last
 //! checkpoint: every changed byte of every file is found, and so is every cut.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustdb_migrate::engine::{
     Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
@@ -229,12 +231,17 @@ fn every_changed_byte_is_found_in_the_layout_per_table() {
     each_byte(Layout::PerTable);
 }
 
+/// The segments of the log.
+fn segments(disk: &SimDisk) -> Vec<PathBuf> {
+    let files = disk.files().into_keys();
+    files
+        .filter(|path| path.starts_with(root().join("wal")))
+        .collect()
+}
+
 /// The one segment of the log.
 fn segment(disk: &SimDisk) -> PathBuf {
-    let files = disk.files().into_keys();
-    let mut segments = files.filter(|path| path.starts_with(root().join("wal")));
-    let segment = segments.next().unwrap();
-    assert_eq!(segments.next(), None);
+    let [segment] = segments(disk).try_into().unwrap();
     segment
 }
 
@@ -350,4 +357,131 @@ fn a_log_of_another_directory_or_without_its_segment_is_refused() {
     disk.put(elsewhere, &bytes);
     disk.forget(&path);
     assert_eq!(code(&disk), Code::MissingFile);
+}
+
+/// Whether the checksum of a slot of the control file is right.
+fn is_whole(slot: &[u8]) -> bool {
+    slot[4092..] == crc32fast::hash(&slot[..4092]).to_le_bytes()
+}
+
+/// Each way in which a disk loses a slot of the control file.
+fn slot_losses(control: &[u8]) -> Vec<Vec<u8>> {
+    let mut losses = Vec::new();
+    for slot in [0, 4096] {
+        let mut zeroed = control.to_vec();
+        zeroed[slot..slot + 4096].fill(0);
+        let mut changed = control.to_vec();
+        changed[slot + 37] ^= 1;
+        losses.extend([zeroed, changed]);
+    }
+    losses
+}
+
+/// A model without dead versions.
+fn visible(mut model: Model) -> Model {
+    for table in model.values_mut().flat_map(|tables| tables.values_mut()) {
+        let table = Arc::make_mut(table);
+        table.versions.retain(|(.., xmax)| xmax.is_none());
+    }
+    model
+}
+
+/// Whatever slot is lost, the other one leads to every row, and a store that is opened
+/// writes both anew.
+fn either_slot_leads_to(disk: &SimDisk, model: &Model, what: &str) -> bool {
+    let control = root().join("control");
+    let mut all_errors = true;
+    for (n, bytes) in slot_losses(&disk.files()[&control]).into_iter().enumerate() {
+        let what = format!("{what}, loss {n}");
+        let disk = disk.fork();
+        disk.put(&control, &bytes);
+        let mut report = Report::new();
+        verify_on(&disk.shared(), root(), Level::Structure, &mut report).unwrap();
+        let mut findings = report.findings().iter();
+        let said = findings.any(|finding| finding.file.as_ref() == Some(&control));
+        assert!(said, "{what}: {:?}", report.findings());
+        all_errors &= report.has_errors();
+        let view = Store::open_on(&disk.shared(), root());
+        let view = view.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let read = read_view(&view).unwrap();
+        assert!(visible(read) == *model, "{what}: the view");
+        drop(view);
+        let store = LiveStore::open_on(&disk.shared(), root(), StoreOptions::default());
+        let mut store = store.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(visible(of_live(&store)) == *model, "{what}: the store");
+        store.checkpoint().unwrap();
+        store.close().unwrap();
+        let mut left = codes(&disk, Level::Structure);
+        left.retain(|code| *code != Code::CrashLeftover);
+        assert_eq!(left, [], "{what}: afterwards");
+    }
+    all_errors
+}
+
+/// Segments are removed when both slots have no need of them, at whatever write of the
+/// last ones the process ends.
+fn slots_outlive(upkeep: fn(&mut LiveStore) -> Result<(), Error>) {
+    const LAST: u64 = 12;
+    for layout in Layout::ALL {
+        let (disk, _) = written(layout);
+        let open = |disk: &SimDisk| {
+            LiveStore::open_on(&disk.shared(), root(), StoreOptions::default()).unwrap()
+        };
+        let mut store = open(&disk);
+        let table = store.table("shop", "users").unwrap().id();
+        // More than a segment of the log takes.
+        let wide = "p".repeat(1 << 19);
+        let mut tx = store.begin().unwrap();
+        for id in 1_000..1_009 {
+            let values = [ValueRef::Integer(id), ValueRef::Text(&wide)];
+            tx.insert(table, &values).unwrap();
+        }
+        tx.commit(Durability::Sync).unwrap();
+        let model = visible(of_live(&store));
+        assert_eq!(model["shop"]["users"].versions.len(), 38 + 9);
+        store.close().unwrap();
+        let old_segments = segments(&disk);
+        // The disk after so many changes, and whether they were all.
+        let after = |changes: u64| {
+            let disk = disk.fork();
+            let mut store = open(&disk);
+            let before = disk.changes();
+            disk.fail_after(changes, ErrorKind::Other);
+            let done = upkeep(&mut store);
+            let count = disk.changes() - before;
+            drop(store);
+            disk.heal();
+            (disk, count, done.is_ok())
+        };
+        let (disk, count, done) = after(u64::MAX >> 1);
+        assert!(done && count > LAST, "{layout}: {count} changes");
+        let kept = segments(&disk);
+        let is_gone = |segment: &PathBuf| !kept.contains(segment);
+        assert!(old_segments.iter().all(is_gone), "{layout}: {kept:?}");
+        let is_damage = either_slot_leads_to(&disk, &model, &format!("{layout}, all changes"));
+        assert!(is_damage, "{layout}: a lost slot is damage");
+        let mut whole = 0;
+        for changes in count - LAST..count {
+            let (disk, _, done) = after(changes);
+            assert!(!done, "{layout}, {changes} changes of {count}");
+            // The write that failed may have torn a slot: the other one is needed then.
+            let control = &disk.files()[&root().join("control")];
+            if control.chunks(4096).all(is_whole) {
+                whole += 1;
+                let what = format!("{layout}, {changes} changes of {count}");
+                either_slot_leads_to(&disk, &model, &what);
+            }
+        }
+        assert!(whole > LAST / 2, "{layout}: {whole}");
+    }
+}
+
+#[test]
+fn either_slot_leads_to_every_row_while_a_checkpoint_prunes_the_log() {
+    slots_outlive(LiveStore::checkpoint);
+}
+
+#[test]
+fn either_slot_leads_to_every_row_while_a_compaction_prunes_the_log() {
+    slots_outlive(|store| store.compact().map(|_| ()));
 }

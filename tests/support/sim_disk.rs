@@ -302,6 +302,14 @@ impl SimDisk {
         (state.fail_at, state.once, state.hinder) = (None, false, None);
     }
 
+    /// A process ends without another byte: whatever letting go of its store does to the
+    /// disk has not been.
+    pub fn kill<T>(&self, store: T) {
+        let before = self.state.lock().unwrap().clone();
+        drop(store);
+        *self.state.lock().unwrap() = before;
+    }
+
     /// The power goes, and comes back.
     pub fn crash(&self, random: &mut Random) {
         let mut state = self.state.lock().unwrap();

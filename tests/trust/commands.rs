@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use rustdb_migrate::commands::content::{Content, hash_content};
-use rustdb_migrate::commands::convert::Numeric;
 use rustdb_migrate::commands::info::info;
 use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
 use rustdb_migrate::commands::verify::{Level, verify};
@@ -72,20 +71,14 @@ pub fn findings(disk: &SimDisk, level: Level) -> std::result::Result<Vec<Finding
 
 fn upgraded(disk: &SimDisk, open: OpenOptions) -> Result<Outcome> {
     let options = UpgradeOptions {
-        source: data().to_owned(),
-        target: target().to_owned(),
         disk: disk.shared(),
         to: Target::Layout(Layout::Append),
-        pages_per_file: None,
         open,
-        release: None,
-        numeric: Numeric::Keep,
-        drop_dead: false,
-        dry_run: false,
         // Nobody else has it open, and looking for them takes long.
         force: true,
+        ..UpgradeOptions::default()
     };
-    Ok(upgrade(&options)?.outcome)
+    Ok(upgrade(data(), target(), &options)?.outcome)
 }
 
 /// Runs `info` on a directory. It must come back, whatever it finds.

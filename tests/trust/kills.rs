@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use rustdb_migrate::commands::compact::{compact, compact_into};
 use rustdb_migrate::commands::content::{Content, hash_content};
-use rustdb_migrate::commands::convert::Numeric;
 use rustdb_migrate::commands::upgrade::{Outcome, Target, UpgradeOptions, upgrade};
 use rustdb_migrate::commands::verify::{Level, verify};
 use rustdb_migrate::commands::{Directory, OpenOptions};
@@ -231,19 +230,13 @@ fn open(disk: &Arc<dyn Disk>) -> OpenOptions {
 }
 
 fn upgrade_on(disk: &Arc<dyn Disk>, to: Target, target: &Path) -> Result<()> {
-    let report = upgrade(&UpgradeOptions {
-        source: source(),
-        target: target.to_owned(),
+    let options = UpgradeOptions {
         disk: disk.clone(),
         to,
-        pages_per_file: None,
         open: open(disk),
-        release: None,
-        numeric: Numeric::Keep,
-        drop_dead: false,
-        dry_run: false,
-        force: false,
-    })?;
+        ..UpgradeOptions::default()
+    };
+    let report = upgrade(&source(), target, &options)?;
     assert_eq!(report.outcome, Outcome::Done);
     Ok(())
 }

@@ -103,6 +103,49 @@ fn what_was_written_in_place_is_compacted_with_its_log() {
     }
 }
 
+/// Both slots name what the log was pruned for: either one alone leads to every row, and
+/// that the other is bad is damage for every command.
+#[test]
+fn a_bad_slot_after_the_log_was_pruned_is_damage_and_costs_no_row() {
+    for layout in LAYOUTS {
+        let (scratch, dir) = upgraded(layout);
+        let copy = scratch.path().join("copy").to_str().unwrap().to_owned();
+        let mut store = LiveStore::open(Path::new(&dir), StoreOptions::default()).unwrap();
+        let table = store.table("shop", "customers").unwrap();
+        let (table, arity) = (table.id(), table.schema().columns.len());
+        let mut values = vec![ValueRef::Null; arity];
+        values[0] = ValueRef::Integer(777_001);
+        let mut tx = store.begin().unwrap();
+        tx.insert(table, &values).unwrap();
+        tx.commit(Durability::Sync).unwrap();
+        store.compact().unwrap();
+        store.close().unwrap();
+        let rows = dump(&dir, &[]);
+        assert!(rows.contains("777001"), "{layout}");
+        let control = Path::new(&dir).join("control");
+        let whole = std::fs::read(&control).unwrap();
+        for slot in [0, 4096] {
+            for len in [1, 4096] {
+                let mut bytes = whole.clone();
+                let lost = &mut bytes[slot + 4096 - len..slot + 4096];
+                lost.fill(if len == 1 { !lost[0] } else { 0 });
+                std::fs::write(&control, &bytes).unwrap();
+                inspect(["verify", &dir]).exits(1);
+                let said = inspect(["dump", &dir, "--format", "jsonl", "--typed"]);
+                assert_eq!(said.exits(1).stdout, rows, "{layout}, {slot}");
+                migrate(["upgrade", &dir, &copy]).exits(1);
+                assert!(!Path::new(&copy).exists());
+                migrate(["upgrade", &dir, &copy, "--salvage"]).exits(1);
+                assert_eq!(dump(&copy, &[]), rows, "{layout}, {slot}");
+                std::fs::remove_dir_all(&copy).unwrap();
+                migrate(["compact", &dir]).exits(1);
+                inspect(["verify", &dir]).exits(0);
+                assert_eq!(dump(&dir, &[]), rows, "{layout}, {slot}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_legacy_directory_is_refused() {
     let source = data("torn_tail");

@@ -14,8 +14,17 @@ pub struct DiffOptions {
     /// Compare every row version with its xmin and xmax, not only what a user
     /// sees.
     pub versions: bool,
-    /// Example rows a table and side.
+    /// Example rows a table and side; 3 by default.
     pub examples: usize,
+}
+
+impl Default for DiffOptions {
+    fn default() -> Self {
+        DiffOptions {
+            versions: false,
+            examples: 3,
+        }
+    }
 }
 
 /// Hashes held at once a side: 32 MiB.

@@ -27,6 +27,7 @@ use super::{Backend, Directory};
 
 use plan::Plan;
 
+use options::UpgradeJob;
 pub use options::UpgradeOptions;
 pub use placed::Likelihood;
 pub use quarantine::quarantined_tables;
@@ -36,56 +37,58 @@ pub use target::Target;
 /// Fewest bytes of a target: those of its source divided by this.
 const LEAST_PART: u64 = 4;
 
-/// Upgrades, or says in the report why not; nothing is written then.
+/// Upgrades the directory `source` into `target`, which is not there yet or empty,
+/// or says in the report why not; nothing is written then.
 ///
 /// # Errors
 /// When files cannot be read or written, or the target is in the way.
-pub fn upgrade(options: &UpgradeOptions) -> Result<UpgradeReport> {
-    let place = check_target(&options.disk, &options.target, &options.source)?;
+pub fn upgrade(source: &Path, target: &Path, options: &UpgradeOptions) -> Result<UpgradeReport> {
+    let job = &UpgradeJob {
+        source,
+        target,
+        options,
+    };
+    let place = check_target(&options.disk, target, source)?;
     if !options.force {
-        refuse_in_use(&options.source)?;
-        refuse_without_space(options, place.free_len)?;
+        refuse_in_use(source)?;
+        refuse_without_space(job, place.free_len)?;
     }
-    let directory = match Directory::open(&options.source, &options.open) {
+    let directory = match Directory::open(source, &options.open) {
         Ok(directory) => directory,
         Err(Error::Damage(damage)) => {
             let mut report = Report::new();
             report.add(Finding::from(&*damage));
-            return Ok(UpgradeReport::refused(
-                options,
-                None,
-                report,
-                Outcome::Damaged,
-            ));
+            return Ok(UpgradeReport::refused(job, None, report, Outcome::Damaged));
         }
         Err(other) => return Err(other),
     };
     let mut report = directory.findings();
-    plan::report_server(options, &directory, &mut report)?;
-    let source = SourceSummary::of(&directory)?;
+    plan::report_server(job, &directory, &mut report)?;
+    let summary = SourceSummary::of(&directory)?;
     if let Some(outcome) = refusal(&report) {
-        let mut refused = UpgradeReport::refused(options, Some(source), report, outcome);
+        let mut refused = UpgradeReport::refused(job, Some(summary), report, outcome);
         refused.attribution = report::attribution_counts(&directory);
         refused.undecided = undecided(&directory);
         return Ok(refused);
     }
-    if let Some(asked) = undecided_family(options, &directory) {
+    if let Some(asked) = undecided_family(job, &directory) {
         return Err(asked);
     }
     report_doubled_keys(&directory, &mut report)?;
-    let plan = Plan::new(options, &directory, &mut report)?;
+    let plan = Plan::new(job, &directory, &mut report)?;
     directory.begin(Phase::Writing);
-    let content = plan.run(options, &mut report, |rows| {
-        write::carry_out(&plan, rows, options, &|| directory.check_unchanged())
+    let content = plan.run(job, &mut report, |rows| {
+        write::carry_out(&plan, rows, job, &|| directory.check_unchanged())
     })?;
     Ok(UpgradeReport::done(
-        options, source, &directory, &plan, content, report,
+        job, summary, &directory, &plan, content, report,
     ))
 }
 
 /// No server reads another family's file, and overwrites it: which one to write
 /// is asked where a damaged source could be of several.
-fn undecided_family(options: &UpgradeOptions, directory: &Directory) -> Option<Error> {
+fn undecided_family(job: &UpgradeJob<'_>, directory: &Directory) -> Option<Error> {
+    let options = job.options;
     let told = options.release.is_some() || options.open.family.is_some();
     let Backend::Legacy { legacy, .. } = directory.backend() else {
         return None;
@@ -97,7 +100,7 @@ fn undecided_family(options: &UpgradeOptions, directory: &Directory) -> Option<E
     let families: Vec<String> = legacy.families().iter().map(ToString::to_string).collect();
     Some(Error::NeedsDecision(format!(
         "SOURCE {} is damaged, and what can be read of it fits the families {}\nSay which release the snapshot is for with `--release X.Y.Z`.",
-        options.source.display(),
+        job.source.display(),
         families.join(", ")
     )))
 }
@@ -119,17 +122,17 @@ fn refuse_in_use(source: &Path) -> Result<()> {
 /// A target that has no room would fail after all the work. Most sources need
 /// about as many bytes as they have; one that needs less than this part of them
 /// was never seen.
-fn refuse_without_space(options: &UpgradeOptions, free_len: Option<u64>) -> Result<()> {
-    let source_len = Unchanged::since_now(&options.source).occupied_len();
+fn refuse_without_space(job: &UpgradeJob<'_>, free_len: Option<u64>) -> Result<()> {
+    let source_len = Unchanged::since_now(job.source).occupied_len();
     let least = source_len / LEAST_PART;
     match free_len {
-        Some(free_len) if free_len < least && !options.drop_dead => {
+        Some(free_len) if free_len < least && !job.options.drop_dead => {
             let why = format!(
                 "No space left on device: {free_len} bytes can be written, expected at least {least} for the {source_len} of SOURCE\n\
                  Free some space, or give another TARGET; --force tries regardless."
             );
             let full = io::Error::new(io::ErrorKind::StorageFull, why);
-            Err(Error::io("write", &options.target, full))
+            Err(Error::io("write", job.target, full))
         }
         _ => Ok(()),
     }

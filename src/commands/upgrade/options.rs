@@ -1,25 +1,33 @@
 //! What to upgrade, and how.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::commands::OpenOptions;
 use crate::commands::convert::Numeric;
-use crate::file::Disk;
+use crate::file::{Disk, LocalDisk};
 use crate::legacy::Release;
 
 use super::Target;
 
+/// What to upgrade.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UpgradeJob<'a> {
+    /// The directory to read.
+    pub source: &'a Path,
+    /// The directory to write.
+    pub target: &'a Path,
+    /// How.
+    pub options: &'a UpgradeOptions,
+}
+
 /// All that a user can ask of an upgrade.
 #[derive(Debug, Clone)]
 pub struct UpgradeOptions {
-    /// The directory to read.
-    pub source: PathBuf,
-    /// The directory to write.
-    pub target: PathBuf,
-    /// Where to write it.
+    /// Where to write; by default among the files of this machine. Where to read
+    /// stands in `open`.
     pub disk: Arc<dyn Disk>,
-    /// The layout to write.
+    /// What to write; by default the layout paged.
     pub to: Target,
     /// With the layout paged: pages of one file; default 1 GiB of them.
     pub pages_per_file: Option<u32>,
@@ -37,4 +45,20 @@ pub struct UpgradeOptions {
     /// Go on although a live process holds the source open, and where the
     /// server of `release` will show no row.
     pub force: bool,
+}
+
+impl Default for UpgradeOptions {
+    fn default() -> Self {
+        UpgradeOptions {
+            disk: LocalDisk::shared(),
+            to: Target::default(),
+            pages_per_file: None,
+            open: OpenOptions::default(),
+            release: None,
+            numeric: Numeric::default(),
+            drop_dead: false,
+            dry_run: false,
+            force: false,
+        }
+    }
 }

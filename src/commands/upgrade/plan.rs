@@ -14,7 +14,7 @@ use crate::report::Report;
 use super::placed::{self, Placed};
 use super::quarantine::{self, Quarantined};
 use super::take_up::TakenUp;
-use super::{Target, UpgradeOptions};
+use super::{Target, UpgradeJob};
 
 /// The content to write.
 pub(super) struct Plan<'d> {
@@ -36,34 +36,34 @@ pub(super) struct Plan<'d> {
 impl<'d> Plan<'d> {
     /// Works out what the target will hold.
     pub fn new(
-        options: &UpgradeOptions,
+        job: &UpgradeJob<'_>,
         directory: &'d Directory,
         report: &mut Report,
     ) -> Result<Self> {
-        let rows = TakenUp::new(directory, &options.open.recovery.decisions, report)?;
+        let rows = TakenUp::new(directory, &job.options.open.recovery.decisions, report)?;
         let source_family = directory.source_family()?;
-        let (family, numeric) = match options.to {
+        let (family, numeric) = match job.options.to {
             Target::Snapshot => (
-                options
+                job.options
                     .release
                     .map_or(source_family, |release| release.family),
-                options.numeric,
+                job.options.numeric,
             ),
             Target::Layout(_) => (source_family, Numeric::Keep),
         };
-        let catalog = match options.to {
+        let catalog = match job.options.to {
             // Of its own family too: what a cut snapshot has lost, as an owner, it
             // has no way to leave out.
             Target::Snapshot => catalog_for(&rows.catalog, source_family, family, report),
             Target::Layout(_) => rows.catalog.clone(),
         };
-        let live_counts = match options.drop_dead {
+        let live_counts = match job.options.drop_dead {
             true => Some(live_counts(&rows)?),
             false => None,
         };
         let mut quarantined = quarantine::of_directory(directory)?;
         quarantined.extend(rows.left.iter().cloned());
-        if options.drop_dead {
+        if job.options.drop_dead {
             // Places are counted in row versions, and some are left out.
             quarantined.iter_mut().for_each(Quarantined::forget_place);
         }
@@ -85,34 +85,34 @@ impl<'d> Plan<'d> {
     /// Those of `carry_out`.
     pub fn run(
         &self,
-        options: &UpgradeOptions,
+        job: &UpgradeJob<'_>,
         report: &mut Report,
         carry_out: impl FnOnce(&dyn RowSource) -> Result<Content>,
     ) -> Result<Content> {
         let counted = CountingRows::new(&self.rows);
-        let source: &dyn RowSource = match options.to {
+        let source: &dyn RowSource = match job.options.to {
             Target::Snapshot => &counted,
             Target::Layout(_) => &self.rows,
         };
         let converted = ConvertedRows::new(source, self.numeric, self.live_counts.clone());
-        let served = ServerRows::new(&converted, options.release.is_some());
-        let content = match options.to {
+        let served = ServerRows::new(&converted, job.options.release.is_some());
+        let content = match job.options.to {
             Target::Snapshot => carry_out(&served)?,
             Target::Layout(_) => carry_out(&converted)?,
         };
-        self.report_numeric(options, &counted, report);
-        report_start(options, served.count(), report);
+        self.report_numeric(job, &counted, report);
+        report_start(job, served.count(), report);
         Ok(content)
     }
 
     fn report_numeric(
         &self,
-        options: &UpgradeOptions,
+        job: &UpgradeJob<'_>,
         counted: &CountingRows<'_>,
         report: &mut Report,
     ) {
         let count = counted.count();
-        if options.to != Target::Snapshot || count.values == 0 {
+        if job.options.to != Target::Snapshot || count.values == 0 {
             return;
         }
         let finding = match self.numeric {
@@ -125,7 +125,7 @@ impl<'d> Plan<'d> {
             ),
             _ => return,
         };
-        report.add(finding.file(options.target.join(SNAPSHOT_NAME)));
+        report.add(finding.file(job.target.join(SNAPSHOT_NAME)));
     }
 }
 
@@ -135,17 +135,17 @@ impl<'d> Plan<'d> {
 /// # Errors
 /// When a directory of ours names a family that this version does not know.
 pub(super) fn report_server(
-    options: &UpgradeOptions,
+    job: &UpgradeJob<'_>,
     directory: &Directory,
     report: &mut Report,
 ) -> Result<()> {
-    if options.to != Target::Snapshot {
+    if job.options.to != Target::Snapshot {
         return Ok(());
     }
-    let finding = Finding::new(Code::NoRowShown).file(options.target.join(SNAPSHOT_NAME));
-    match options.release {
+    let finding = Finding::new(Code::NoRowShown).file(job.target.join(SNAPSHOT_NAME));
+    match job.options.release {
         Some(release) if release.shows_rows => {}
-        Some(_) => report.add(finding.severity(match options.force {
+        Some(_) => report.add(finding.severity(match job.options.force {
             true => Severity::Warning,
             false => Severity::Error,
         })),
@@ -165,11 +165,11 @@ pub(super) fn report_server(
 }
 
 /// Says what a server that starts on the snapshot makes of its transactions.
-fn report_start(options: &UpgradeOptions, count: StartCount, report: &mut Report) {
-    if options.to != Target::Snapshot {
+fn report_start(job: &UpgradeJob<'_>, count: StartCount, report: &mut Report) {
+    if job.options.to != Target::Snapshot {
         return;
     }
-    let finding = match options.release {
+    let finding = match job.options.release {
         Some(_) if count.other > 0 => Finding::new(Code::Renumbered)
             .detail(format!("of {}", counted(count.other, "row version"))),
         None if count.hidden + count.back > 0 => Finding::new(Code::StartDiffers).detail(format!(
@@ -179,7 +179,7 @@ fn report_start(options: &UpgradeOptions, count: StartCount, report: &mut Report
         )),
         _ => return,
     };
-    report.add(finding.file(options.target.join(SNAPSHOT_NAME)));
+    report.add(finding.file(job.target.join(SNAPSHOT_NAME)));
 }
 
 fn live_counts(rows: &TakenUp<'_>) -> Result<Vec<Vec<u64>>> {

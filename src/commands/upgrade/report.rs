@@ -13,7 +13,7 @@ use crate::finding::{Code, Finding, counted, path_fields};
 use crate::recovery::attribution::Counts;
 use crate::report::Report;
 
-use super::UpgradeOptions;
+use super::UpgradeJob;
 use super::placed::{self, Likelihood};
 use super::plan::Plan;
 use super::quarantine::QuarantinedTables;
@@ -146,15 +146,15 @@ pub(super) fn attribution_counts(directory: &Directory) -> Counts {
 }
 
 impl UpgradeReport {
-    fn new(options: &UpgradeOptions, outcome: Outcome, report: Report) -> Self {
+    fn new(job: &UpgradeJob<'_>, outcome: Outcome, report: Report) -> Self {
         UpgradeReport {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
             outcome,
             source: None,
             target: TargetSummary {
-                path: options.target.clone(),
-                layout: options.to.to_string(),
+                path: job.target.to_owned(),
+                layout: job.options.to.to_string(),
                 family: None,
                 content: None,
             },
@@ -164,24 +164,24 @@ impl UpgradeReport {
             likelihood: None,
             undecided: Vec::new(),
             findings: report.findings().to_vec(),
-            salvage: options.open.recovery.salvage,
+            salvage: job.options.open.recovery.salvage,
         }
     }
 
     pub(super) fn refused(
-        options: &UpgradeOptions,
+        job: &UpgradeJob<'_>,
         source: Option<SourceSummary>,
         report: Report,
         outcome: Outcome,
     ) -> Self {
         UpgradeReport {
             source,
-            ..Self::new(options, outcome, report)
+            ..Self::new(job, outcome, report)
         }
     }
 
     pub(super) fn done(
-        options: &UpgradeOptions,
+        job: &UpgradeJob<'_>,
         source: SourceSummary,
         directory: &Directory,
         plan: &Plan<'_>,
@@ -192,7 +192,7 @@ impl UpgradeReport {
             .findings()
             .iter()
             .any(|finding| finding.code.is_loss());
-        let outcome = match (options.dry_run, lost) {
+        let outcome = match (job.options.dry_run, lost) {
             (true, false) => Outcome::Planned,
             (true, true) => Outcome::PlannedWithLoss,
             (false, false) => Outcome::Done,
@@ -202,12 +202,12 @@ impl UpgradeReport {
         if quarantined > 0 {
             report.add(
                 Finding::new(Code::Quarantined)
-                    .file(options.target.join(QUARANTINE_NAME))
+                    .file(job.target.join(QUARANTINE_NAME))
                     .detail(counted(quarantined, "record")),
             );
         }
         let likelihood = placed::report(&plan.placed, directory, &mut report);
-        let mut done = Self::new(options, outcome, report);
+        let mut done = Self::new(job, outcome, report);
         done.source = Some(source);
         done.attribution = attribution_counts(directory);
         done.quarantined = quarantined;
@@ -218,7 +218,7 @@ impl UpgradeReport {
             done.undecided = tables.finish();
         }
         done.target.content = Some(content.versions_hash.to_string());
-        if options.to == super::Target::Snapshot {
+        if job.options.to == super::Target::Snapshot {
             done.target.family = Some(plan.family.to_string());
         }
         done.tables = content

@@ -15,6 +15,12 @@ pub enum Target {
     Snapshot,
 }
 
+impl Default for Target {
+    fn default() -> Self {
+        Target::Layout(Layout::default())
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

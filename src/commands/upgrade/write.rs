@@ -21,7 +21,7 @@ use crate::report::Report;
 use crate::work::both;
 
 use super::plan::Plan;
-use super::{Target, UpgradeOptions, placed, quarantine};
+use super::{Target, UpgradeJob, placed, quarantine};
 
 /// Bytes of a file that are hashed at a time.
 const HASH_LEN: usize = 1 << 20;
@@ -35,43 +35,48 @@ const HASH_LEN: usize = 1 << 20;
 pub(super) fn carry_out(
     plan: &Plan<'_>,
     rows: &dyn RowSource,
-    options: &UpgradeOptions,
+    job: &UpgradeJob<'_>,
     check_unchanged: &dyn Fn() -> Result<()>,
 ) -> Result<Content> {
-    if options.dry_run {
-        let content = hash_content(&plan.catalog, rows, options.open.threads)?;
+    if job.options.dry_run {
+        let content = hash_content(&plan.catalog, rows, job.options.open.threads)?;
         check_unchanged()?;
         return Ok(content);
     }
     let hashed = HashingRows::new(rows, &plan.catalog);
-    let staging = write(options, plan, &hashed)?;
+    let staging = write(job, plan, &hashed)?;
     let content = hashed.content(&plan.catalog);
-    quarantine::write(&*options.disk, plan.quarantined.clone(), staging.path())?;
-    placed::write(&*options.disk, &plan.placed, plan.directory, staging.path())?;
-    if options.to != Target::Snapshot {
+    quarantine::write(&*job.options.disk, plan.quarantined.clone(), staging.path())?;
+    placed::write(
+        &*job.options.disk,
+        &plan.placed,
+        plan.directory,
+        staging.path(),
+    )?;
+    if job.options.to != Target::Snapshot {
         let names = [engine::QUARANTINE_NAME, engine::ATTRIBUTION_NAME];
         engine::seal_beside(&**staging.disk(), staging.path(), &names)?;
     }
-    verify(options, plan, &staging, &content)?;
+    verify(job, plan, &staging, &content)?;
     check_unchanged()?;
     staging.publish()?;
     Ok(content)
 }
 
 /// Writes the planned content into a staging directory.
-fn write(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<Staging> {
+fn write(job: &UpgradeJob<'_>, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<Staging> {
     // Also what writes can be stopped.
-    let disk = WatchedDisk::shared(&options.disk, &options.open.progress);
-    let staging = Staging::create(&disk, &options.target, &options.source)?;
-    match options.to {
+    let disk = WatchedDisk::shared(&job.options.disk, &job.options.open.progress);
+    let staging = Staging::create(&disk, job.target, job.source)?;
+    match job.options.to {
         Target::Layout(layout) => {
             let origin = Origin {
                 family: plan.family.to_string(),
-                cluster_id: cluster_id(options, plan, rows)?,
+                cluster_id: cluster_id(job, plan, rows)?,
             };
             let mut create = CreateOptions::from(layout);
-            create.threads = options.open.threads;
-            create.pages_per_file = options.pages_per_file.unwrap_or(create.pages_per_file);
+            create.threads = job.options.open.threads;
+            create.pages_per_file = job.options.pages_per_file.unwrap_or(create.pages_per_file);
             engine::create_on(
                 staging.disk(),
                 staging.path(),
@@ -88,7 +93,7 @@ fn write(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Res
 
 /// Names the target by what it was made from: the same source gives the same
 /// bytes, and a WAL of another directory is recognised.
-fn cluster_id(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<u128> {
+fn cluster_id(job: &UpgradeJob<'_>, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<u128> {
     let mut text = format!("{}\n{:?}\n", plan.family, plan.catalog);
     for (d, database) in plan.catalog.databases.iter().enumerate() {
         for t in 0..database.tables.len() {
@@ -97,16 +102,16 @@ fn cluster_id(options: &UpgradeOptions, plan: &Plan<'_>, rows: &dyn RowSource) -
     }
     let mut hash = Xxh3::new();
     hash.update(text.as_bytes());
-    let disk = match options.open.recovery.salvage {
-        true => DataDisk::salvaging(&options.open.disk).0,
-        false => options.open.disk.clone(),
+    let disk = match job.options.open.recovery.salvage {
+        true => DataDisk::salvaging(&job.options.open.disk).0,
+        false => job.options.open.disk.clone(),
     };
     let disk = &*disk;
-    for entry in files_below(disk, &options.source)? {
+    for entry in files_below(disk, job.source)? {
         let suffix = entry.path.extension().and_then(|suffix| suffix.to_str());
         let is_data = matches!(suffix, Some("db" | "dat" | "wal" | "log" | "table"));
         if is_data || entry.name == "control" {
-            let below = entry.path.strip_prefix(&options.source);
+            let below = entry.path.strip_prefix(job.source);
             hash.update(below.unwrap_or(&entry.path).as_os_str().as_encoded_bytes());
             hash_file(&*SourceFile::open_on(disk, &entry.path)?, &mut hash)?;
         }
@@ -172,26 +177,26 @@ fn write_snapshot(
 
 /// Checks every byte that was written, reads it back and compares content.
 fn verify(
-    options: &UpgradeOptions,
+    job: &UpgradeJob<'_>,
     plan: &Plan<'_>,
     staging: &Staging,
     expected: &Content,
 ) -> Result<()> {
     let open = OpenOptions {
-        disk: options.disk.clone(),
-        family: matches!(options.to, Target::Snapshot).then_some(plan.family),
+        disk: job.options.disk.clone(),
+        family: matches!(job.options.to, Target::Snapshot).then_some(plan.family),
         recovery: Request::default(),
         look_for_writers: false,
-        threads: options.open.threads,
-        progress: options.open.progress.clone(),
+        threads: job.options.open.threads,
+        progress: job.options.open.progress.clone(),
     };
     let written = Directory::open(staging.path(), &open)?;
     // Once for the checksums, once for the content.
-    let len = tree_len(&*options.disk, staging.path()).saturating_mul(2);
-    options.open.progress.begin(Phase::Checking, len);
+    let len = tree_len(&*job.options.disk, staging.path()).saturating_mul(2);
+    job.options.open.progress.begin(Phase::Checking, len);
     let (checked, found) = both(
         written.threads(),
-        || check_layout(options, staging),
+        || check_layout(job, staging),
         || hash_content(written.catalog(), &written, written.threads()),
     );
     checked?;
@@ -216,8 +221,8 @@ fn verify(
 }
 
 /// Checks every byte of a directory of ours.
-fn check_layout(options: &UpgradeOptions, staging: &Staging) -> Result<()> {
-    if options.to == Target::Snapshot {
+fn check_layout(job: &UpgradeJob<'_>, staging: &Staging) -> Result<()> {
+    if job.options.to == Target::Snapshot {
         return Ok(());
     }
     let mut report = Report::new();

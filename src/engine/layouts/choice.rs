@@ -11,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::work::Threads;
 
 /// How the rows of a table lie in files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[non_exhaustive]
 pub enum Layout {
     /// Pages of 8 KB.
+    #[default]
     Paged,
     /// One file a table, rows in checksummed blocks.
     PerTable,
@@ -69,6 +70,12 @@ pub struct CreateOptions {
     pub pages_per_file: u32,
     /// How many threads read and encode; what is written does not depend on it.
     pub threads: Threads,
+}
+
+impl Default for CreateOptions {
+    fn default() -> Self {
+        Layout::default().into()
+    }
 }
 
 impl From<Layout> for CreateOptions {

@@ -142,7 +142,10 @@ impl LiveCatalog {
             metadata.describe(disk, &dir, cluster, entry.id)?;
             for table in &metadata.tables {
                 let place = table.place(disk, &dir, cluster, entry.id);
-                files.tidy(&place)?;
+                let unfinished = files.unfinished_files(&place);
+                unfinished
+                    .iter()
+                    .try_for_each(|path| disk.remove_if_there(path))?;
                 let owner = Owner {
                     database: entry.id,
                     table: table.id,

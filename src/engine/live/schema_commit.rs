@@ -147,8 +147,12 @@ impl LiveStore {
         let in_use: BTreeSet<&Path> = kept.iter().filter_map(|path| path.parent()).collect();
         let mut emptied = BTreeSet::new();
         for place in &change.gone {
-            let files = self.files.present_files(place)?.into_iter();
-            for path in files.chain([descriptor::path(place)]) {
+            let mut files = BTreeSet::from_iter(self.files.present_files(place)?);
+            files.insert(descriptor::path(place));
+            // That one was removed may be forgotten by a crash, and who opens the
+            // directory then has no table to look for it.
+            files.extend(self.files.unfinished_files(place));
+            for path in files {
                 if !kept.contains(&path) {
                     batch.remove(&path);
                 }

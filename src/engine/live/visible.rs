@@ -4,22 +4,37 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::table_slot::TableSlot;
+use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::TableFiles;
 use crate::error::{Error, Result};
 use crate::file::{Progress, Watch};
-use crate::model::{RowBatch, RowPart, RowSource, RowStream, SummedRows, VisibleRows};
+use crate::model::{RowBatch, RowPart, RowSource, RowStream, SummedRows, VisibleRows, sum_of};
 
 /// The visible rows of one table, until the work is to stop. They come from its
 /// files in parts, unless some of its changes are in no file yet.
 pub(super) struct VisibleTable<'t> {
-    pub files: &'t dyn TableFiles,
-    pub slot: &'t TableSlot,
-    pub progress: &'t Progress,
+    files: &'t dyn TableFiles,
+    slot: &'t TableSlot,
+    progress: &'t Progress,
     /// Row versions that were read, dead ones too.
-    pub read: Mutex<u64>,
+    read: Mutex<u64>,
 }
 
-impl VisibleTable<'_> {
+impl<'t> VisibleTable<'t> {
+    /// The visible rows of a table whose files are `files`.
+    pub(super) fn new(
+        files: &'t dyn TableFiles,
+        slot: &'t TableSlot,
+        progress: &'t Progress,
+    ) -> Self {
+        VisibleTable {
+            files,
+            slot,
+            progress,
+            read: Mutex::default(),
+        }
+    }
+
     fn stream<'r>(&'r self, rows: Box<dyn RowStream + 'r>) -> Box<dyn RowStream + 'r> {
         let count = |read: &mut u64, batch: &mut RowBatch<'_>| *read += batch.len() as u64;
         Box::new(UntilStopped {
@@ -53,6 +68,18 @@ impl RowSource for VisibleTable<'_> {
         }
         let counts = self.slot.live.counts();
         Ok(self.stream(self.files.open_part(&self.slot.place, counts, part)?))
+    }
+
+    /// The rows that come from here are the visible ones: how many versions were
+    /// read is known here alone.
+    fn check_total(&self, _: usize, _: usize, _: u64, live: u64) -> Result<()> {
+        let stated = self.slot.live.counts();
+        let found = TableCounts {
+            rows: *sum_of(&self.read),
+            live,
+            ..stated
+        };
+        Ok(found.check(stated, &self.slot.place.file(""), 0)?)
     }
 }
 

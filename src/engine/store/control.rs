@@ -298,6 +298,19 @@ pub(in crate::engine) fn path(root: &Path) -> PathBuf {
     root.join(CONTROL_NAME)
 }
 
+/// Makes durable what is read of the control file. A slot may be in the system's cache
+/// alone, where the process that wrote it could not sync it: whoever goes on from there
+/// would find the older slot after the next crash, and a batch in the log that renames
+/// files which are other ones by then.
+///
+/// # Errors
+/// I/O errors.
+pub(in crate::engine) fn sync(disk: &dyn Disk, root: &Path) -> Result<()> {
+    let path = path(root);
+    let synced = disk.open_write(&path)?.sync();
+    synced.map_err(|error| Error::io("sync", &path, error))
+}
+
 /// A control file as it was found.
 #[derive(Debug)]
 pub(in crate::engine) struct ControlFile {

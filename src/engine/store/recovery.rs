@@ -81,6 +81,9 @@ pub(in crate::engine) fn recover(
         let code = Code::UnsupportedVersion;
         return Err(Error::damage(&path, 0, code, found, expected));
     }
+    if mode == Mode::Write {
+        control::sync(&**disk, root)?;
+    }
     let torn = slots.slots.iter().any(Result::is_err);
     let checkpoint = control.checkpoint;
     let mut recovered = recover_from(disk, root, mode, (control, torn))?;

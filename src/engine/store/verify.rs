@@ -26,11 +26,17 @@ use crate::work::Threads;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// How much.
+    /// How much; everything by default.
     pub level: Level,
     /// Threads that look at checksums of pages; one by default. What is found
     /// does not depend on them.
     pub threads: Threads,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        Level::Structure.into()
+    }
 }
 
 impl From<Level> for VerifyOptions {

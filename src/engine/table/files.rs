@@ -54,14 +54,9 @@ pub(in crate::engine) trait TableFiles: fmt::Debug + Send + Sync {
         Ok(present)
     }
 
-    /// Removes new files that a checkpoint left which never came to count.
-    ///
-    /// # Errors
-    /// I/O errors.
-    fn tidy(&self, table: &TablePlace) -> Result<()> {
-        let _ = table;
-        Ok(())
-    }
+    /// Where new files stand until they take the place of others: one that a crash left
+    /// never came to count.
+    fn unfinished_files(&self, table: &TablePlace) -> Vec<PathBuf>;
 
     /// Starts a new table; its writer may use so many threads.
     fn start<'t>(

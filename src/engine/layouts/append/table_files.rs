@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::ends::EndList;
-use super::{INDEX_SUFFIX, SUFFIX, live, reader, record, verify, whole_units, writer};
+use super::{
+    INDEX_SUFFIX, NEW_INDEX_SUFFIX, SUFFIX, live, reader, record, verify, whole_units, writer,
+};
 use crate::engine::pages::address::Lsn;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::block::BlockViews;
@@ -27,6 +29,10 @@ impl TableFiles for Append {
 
     fn derived_files(&self, table: &TablePlace) -> Vec<PathBuf> {
         vec![table.file(INDEX_SUFFIX)]
+    }
+
+    fn unfinished_files(&self, table: &TablePlace) -> Vec<PathBuf> {
+        vec![table.file(NEW_INDEX_SUFFIX)]
     }
 
     fn start<'t>(

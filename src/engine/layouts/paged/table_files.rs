@@ -48,6 +48,10 @@ impl TableFiles for Paged {
         vec![free_space_map::map_path(&dir), key_index::index_path(&dir)]
     }
 
+    fn unfinished_files(&self, table: &TablePlace) -> Vec<PathBuf> {
+        vec![new_path(&self.place(table).dir)]
+    }
+
     fn present_files(&self, table: &TablePlace) -> Result<Vec<PathBuf>> {
         let dir = table.file("");
         if table.disk.kind(&dir)?.is_none() {

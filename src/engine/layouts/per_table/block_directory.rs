@@ -11,7 +11,7 @@ use crate::engine::table::{BlockCache, CachedBlock, FileBlocks};
 use crate::error::Result;
 use crate::file::SourceFile;
 
-/// Every block by the index of its first row: 16 bytes of memory for up to 64
+/// Every block by the index of its first row: 16 bytes of memory for some 8
 /// KB of rows.
 #[derive(Debug)]
 pub(super) struct BlockDirectory {

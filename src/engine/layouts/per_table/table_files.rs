@@ -23,8 +23,8 @@ impl TableFiles for PerTable {
         Ok(vec![table.file(SUFFIX)])
     }
 
-    fn tidy(&self, table: &TablePlace) -> Result<()> {
-        table.disk.remove_if_there(&table.file(NEW_SUFFIX))
+    fn unfinished_files(&self, table: &TablePlace) -> Vec<PathBuf> {
+        vec![table.file(NEW_SUFFIX)]
     }
 
     fn start<'t>(

@@ -41,6 +41,9 @@ pub(in crate::engine) trait Head: Copy {
     /// Most bytes of the rows of a block of several rows. A wider row has a
     /// block of its own.
     const MAX_SHARED_LEN: usize;
+    /// Most bytes that are written as the rows of a block of several: whoever looks up
+    /// one of them reads all. Readers take blocks up to `MAX_SHARED_LEN`.
+    const FULL_LEN: usize = Self::MAX_SHARED_LEN;
     /// Most bytes of one row.
     const MAX_ROW_LEN: u64;
     /// Offsets of the fields in the head: length, row count, first row.

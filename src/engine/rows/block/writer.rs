@@ -95,7 +95,7 @@ impl<'t, H: Head> BlockWriter<'t, H> {
     ) -> Result<()> {
         let (mut first, mut start) = (0, 0);
         while let Some(rest) = rows.rows().get(first..).filter(|rest| !rest.is_empty()) {
-            let room = H::MAX_SHARED_LEN.saturating_sub(self.rows.len());
+            let room = H::FULL_LEN.saturating_sub(self.rows.len());
             let mut fitting = rest.partition_point(|row| row.end - start <= room);
             if fitting == 0 && self.row_count > 0 {
                 self.end_block()?;
