@@ -76,6 +76,8 @@ pub(super) struct Again(Vec<OsString>);
 const READING: [&str; 3] = ["--from-family", "--assign", "--attribution"];
 /// And those that take none.
 const BEYOND: [&str; 2] = ["--salvage", "--repair-replay"];
+/// What keeps an upgrade from writing, in each way to say it.
+const DRY_RUN: [&str; 2] = ["--dry-run", "-n"];
 /// Others that take one and that a further command may leave out.
 const VALUED: [&str; 2] = ["--on-ambiguous", "--release"];
 
@@ -196,6 +198,7 @@ pub(super) fn after_upgrade(
         Outcome::Damaged => Obstacle::Damage,
         Outcome::Planned | Outcome::PlannedWithLoss => {
             let mut steps = undo(findings, &again);
+            steps.push(Step::new("to write it", [given.without(&DRY_RUN).line()]));
             steps.extend(left_open(report, &source, &again));
             return steps;
         }
@@ -474,7 +477,7 @@ fn another_server(source: &str, again: &Again) -> Vec<Step> {
 fn to_run_again(given: &Again, findings: &[Finding]) -> Again {
     let mut codes = findings.iter().map(|finding| finding.code);
     let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
-    let again = given.without(&["--on-ambiguous", "--dry-run"]);
+    let again = given.without(&["--on-ambiguous"]).without(&DRY_RUN);
     match contradicted {
         true => again.without(&["--assign"]),
         false => again,

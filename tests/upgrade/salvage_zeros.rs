@@ -52,7 +52,12 @@ fn what_stands_before_zeros_is_kept_and_nothing_is_made_of_them() {
             let (data, new) = (at("data"), at("new"));
             for layout in ["paged", "append", "per-table", "snapshot"] {
                 let args = ["upgrade", &data, &new, "--salvage", "--to", layout];
-                migrate(args.into_iter().chain(["--dry-run"])).exits(1);
+                // What was only planned is followed by how to do it.
+                for dry in ["--dry-run", "-n"] {
+                    let planned = migrate(args.into_iter().chain([dry])).exits(1);
+                    let write = format!("to write it:\n  rustdb-migrate {}\n", args.join(" "));
+                    assert!(planned.stderr.contains(&write), "{}", planned.stderr);
+                }
                 migrate(args).exits(1);
                 let said = inspect(["dump", &new, "--format", "jsonl"]);
                 let rows = said.lines();
