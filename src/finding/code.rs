@@ -152,6 +152,9 @@ codes! {
     UnloggedRows "unlogged-rows" Warning
         "Transactions ran whose statements are never logged; what they did since the last checkpoint is in no file."
         "Compare with what the application knows; the rows cannot be recovered from this directory.";
+    MixedTimes "mixed-times" Warning
+        "The snapshot and the log need not be of one moment: it holds already what later records did, or shows nothing of what earlier ones did."
+        "If the files were copied while a server ran, or one was put back from a backup, compare the rows with what the application knows.";
     ExtraValues "extra-values" Warning
         "An INSERT has more values than its table has columns: servers since 1.5 keep the row and show its first values, earlier ones refuse it."
         "Compare with what the application knows; `rustdb-inspect wal --explain RECORD` shows all values.";

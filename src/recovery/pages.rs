@@ -4,12 +4,12 @@
 //! TABLEs since the server started. Rows that stand in the log too name it;
 //! otherwise the one table that fits their number of values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::ContentHash;
 use crate::error::Result;
-use crate::finding::{Code, Finding, counted};
-use crate::legacy::{LegacyDir, PageDir, WalRecord};
+use crate::finding::{Code, Finding, Severity, counted};
+use crate::legacy::{LegacyDir, PageDir, RowReader, Snapshot, WalRecord};
 use crate::model::RowStream;
 use crate::report::Report;
 
@@ -25,6 +25,23 @@ struct Surveyed {
     arity: Option<usize>,
     /// Copies of rows that the log inserted, by table and content.
     logged: BTreeMap<(String, ContentHash), u64>,
+    /// The other rows, by content.
+    unlogged: BTreeSet<ContentHash>,
+}
+
+impl Surveyed {
+    /// How many of the rows that the log did not insert the snapshot holds.
+    fn stored_in(&self, snapshot: &Snapshot) -> Result<usize> {
+        let mut stored = BTreeSet::new();
+        for extent in snapshot.rows.iter().flatten() {
+            let mut rows = RowReader::starting_at(extent, 0)?;
+            while let Some(batch) = rows.next_batch()? {
+                let hashes = batch.rows().map(|row| row_hash(&row));
+                stored.extend(hashes.filter(|hash| self.unlogged.contains(hash)));
+            }
+        }
+        Ok(stored.len())
+    }
 }
 
 /// Adds the rows of page files to the tables they belong to, and takes the
@@ -42,6 +59,22 @@ pub(super) fn add_pages(
         let surveyed = survey(dir, &logged, report)?;
         if surveyed.count == 0 {
             continue;
+        }
+        let stored = surveyed.stored_in(&ground.snapshot)?;
+        if stored > 0 && stored == surveyed.unlogged.len() {
+            // The snapshot and the log have them all.
+            continue;
+        }
+        if stored > 0 {
+            report.add(
+                Finding::new(Code::RowsNotInSnapshot)
+                    .severity(Severity::Warning)
+                    .file(&entry.path)
+                    .detail(format!(
+                        "{} of the page files stand in the snapshot too and are there twice",
+                        counted(stored, "row")
+                    )),
+            );
         }
         match owner(&surveyed, &ground) {
             Some(at) => {
@@ -89,6 +122,7 @@ fn survey(
         live: 0,
         arity: None,
         logged: BTreeMap::new(),
+        unlogged: BTreeSet::new(),
         dir: dir.clone(),
     };
     let mut rows = dir.rows();
@@ -98,8 +132,13 @@ fn survey(
             surveyed.live += u64::from(row.is_visible());
             surveyed.arity.get_or_insert(row.arity());
             let hash = row_hash(&row);
-            if let Some(table) = logged.get(&hash) {
-                *surveyed.logged.entry((table.clone(), hash)).or_insert(0) += 1;
+            match logged.get(&hash) {
+                Some(table) => {
+                    *surveyed.logged.entry((table.clone(), hash)).or_insert(0) += 1;
+                }
+                None => {
+                    surveyed.unlogged.insert(hash);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::report::Report;
 
 use super::Cut;
 use super::attribution::{Missing, OnAmbiguous};
-use super::cut::{CutReason, is_marker};
+use super::cut::{CutReason, Sign, is_marker, signs};
 use super::cut_snapshot::{self, Damaged};
 use super::ground::{Ground, add_database};
 use super::pages;
@@ -59,7 +59,11 @@ pub(super) fn ground(legacy: &LegacyDir, request: &Request, report: &mut Report)
     if own.has(Code::RowsNotInSnapshot) {
         report.extend(own.with_severity(Code::RowsNotInSnapshot, Severity::Warning));
         report.add(Finding::new(Code::UnloggedChanges));
-        let cut = Cut::new(records, 0..records.len(), CutReason::Salvage);
+        let mut cut = Cut::new(records, 0..records.len(), CutReason::Salvage);
+        // What a start replayed stands in the snapshot.
+        let signs = signs(records, 0, snapshot)?;
+        let held = |at: &usize| signs.get(*at) == Some(&Sign::Present);
+        cut.tail.retain(|at| !held(at));
         let cut = (cut, Missing::Nothing);
         let ground = whole_log(legacy, snapshot.clone(), cut, request, report)?;
         return pages::add_pages(legacy, ground, report);

@@ -413,6 +413,7 @@ pub fn first_unproven(
 fn is_whole(wal: &Wal, tail: &[usize], report: &Report) -> bool {
     let lost = [
         Code::CutUncertain,
+        Code::MixedTimes,
         Code::NoSnapshot,
         Code::BytesLost,
         Code::RecordsLost,

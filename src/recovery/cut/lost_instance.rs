@@ -2,14 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use crate::error::Result;
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, Snapshot, WalRecord};
 use crate::model::Operation;
 use crate::report::Report;
 
+use super::evidence::{Sign, signs};
+
 /// A marker that the snapshot contradicts: the instance was replaced by an
 /// empty one, or keeps its rows elsewhere.
-pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, report: &mut Report) {
+///
+/// # Errors
+/// When the snapshot's rows cannot be read.
+pub(super) fn report(
+    legacy: &LegacyDir,
+    snapshot: &Snapshot,
+    after: usize,
+    report: &mut Report,
+) -> Result<()> {
     let before = legacy.wal.records.get(..after).unwrap_or_default();
     let names: BTreeSet<&str> = table_names(snapshot);
     let no_rows = snapshot
@@ -31,12 +42,21 @@ pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, repo
             counted(lost_tables(before), "table"),
             counted(inserts(before), "row")
         )));
-        return;
+        return Ok(());
     }
     let paged = !legacy.page_dirs.is_empty();
-    let pages_hold_rows = paged && no_rows;
+    // A start replays the log into the snapshot, where nothing is added since.
+    let lacking = match paged && !no_rows {
+        true => lacking(before, snapshot, &names)?,
+        false => BTreeSet::new(),
+    };
     // Page storage logs no CREATE TABLE, so records name tables nobody made.
-    if pages_hold_rows {
+    if !lacking.is_empty() {
+        report.add(Finding::new(Code::RowsNotInSnapshot).detail(format!(
+            "found rows missing that the log inserted before the last Checkpoint record, as page storage keeps them elsewhere: {}",
+            Vec::from_iter(lacking).join(", ")
+        )));
+    } else if paged && no_rows {
         let mut finding = Finding::new(Code::RowsNotInSnapshot).detail(format!(
             "found no row in the snapshot, expected those of {} of page files and {}",
             match legacy.page_dirs.len() {
@@ -59,6 +79,24 @@ pub(super) fn report(legacy: &LegacyDir, snapshot: &Snapshot, after: usize, repo
             counted(inserts(before), "row")
         )));
     }
+    Ok(())
+}
+
+/// The tables that records inserted rows into which the snapshot does not hold.
+fn lacking<'w>(
+    before: &'w [WalRecord],
+    snapshot: &Snapshot,
+    names: &BTreeSet<&str>,
+) -> Result<BTreeSet<&'w str>> {
+    let signs = signs(before, 0, snapshot)?;
+    let absent = before.iter().zip(signs).filter_map(|(record, sign)| {
+        let table = match &record.operation {
+            Operation::Insert { table, .. } if sign == Sign::Absent => Some(&**table),
+            _ => None,
+        };
+        table.filter(|table| names.contains(table))
+    });
+    Ok(absent.collect())
 }
 
 fn table_names(snapshot: &Snapshot) -> BTreeSet<&str> {

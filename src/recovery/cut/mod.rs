@@ -8,6 +8,7 @@
 mod evidence;
 mod hidden_start;
 mod lost_instance;
+mod mixed_times;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -170,6 +171,10 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         hidden != Hidden::Excluded,
     ) {
         Split::Before => {
+            let since = records.get(after..).unwrap_or_default();
+            if let Some(finding) = mixed_times::newer_snapshot(since, &evidence, snapshot) {
+                report.add(finding);
+            }
             let ends = cut.tail.is_empty() && hidden == Hidden::Likely;
             if ends && !opened_last(&legacy.wal) {
                 report.add(Finding::new(Code::CutUncertain).detail(format!(
@@ -206,7 +211,7 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             report.add(finding);
         }
     }
-    lost_instance::report(legacy, snapshot, after, report);
+    lost_instance::report(legacy, snapshot, after, report)?;
     // Page storage keeps rows elsewhere, and a lost instance has none.
     let has_rows = snapshot
         .rows
@@ -217,6 +222,15 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     if let Some(marker) = marker.filter(|_| !asked) {
         let logged = records.get(..marker).unwrap_or_default();
         report.extend(behind(logged, snapshot)?);
+        // A start rewrites what it replays, and rows do not stand where they did.
+        let last = |position: usize| records.get(position).map(|record| record.segment);
+        let starts = marker == 0 || last(marker - 1) != last(marker);
+        if !starts
+            && !report.has(Code::CutUncertain)
+            && let Some(finding) = mixed_times::older_snapshot(logged, snapshot)?
+        {
+            report.add(finding);
+        }
     }
     Ok(cut)
 }
