@@ -76,7 +76,11 @@ impl Recovery {
         }
         if !request.salvage && !request.repair_replay {
             let (wal, snapshot) = (&legacy.wal, &ground.snapshot);
-            let unproven = attribution::first_unproven(snapshot, wal, &cut.tail, &runs, &report);
+            // Beside a table of that name another can be made in a transaction alone.
+            let unproven = match transactions {
+                Some(_) => attribution::first_unproven(snapshot, wal, &cut.tail, &runs, &report),
+                None => usize::MAX,
+            };
             unknown_tables::make_up(legacy, &mut ground, request, unproven, &mut report);
         }
         let mut overlay = ground.overlay();

@@ -16,6 +16,7 @@ mod decisions;
 mod exact;
 #[path = "../histories/mod.rs"]
 mod histories;
+mod mixed_times;
 mod real_directories;
 mod recovered;
 mod repair;

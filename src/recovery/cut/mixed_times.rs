@@ -5,14 +5,47 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::finding::{Code, Finding, counted};
-use crate::legacy::{Snapshot, WalRecord, read_rows_at};
+use crate::legacy::{Family, Snapshot, WalRecord, read_rows_at};
 use crate::model::{Operation, TablesByName};
+use crate::recovery::server_replay::is_marker;
+use crate::report::Report;
 
-use super::evidence::Evidence;
-use super::is_marker;
+use super::evidence::{Evidence, row_hash_owned};
 
 /// The fewest rows that stand in a snapshot already by no chance.
 const HELD_LEAST: usize = 3;
+
+/// The fewest records that a snapshot lacks by no chance.
+const LACKING_LEAST: usize = 2;
+
+/// The tables of some records.
+pub(super) fn names_of(records: &[WalRecord]) -> String {
+    let names = records.iter().filter_map(|r| r.operation.table());
+    let names: BTreeSet<&str> = names.collect();
+    Vec::from_iter(names).join(", ")
+}
+
+/// Whether the snapshot lacks what was logged just before the last Checkpoint
+/// record: it was put there from an older copy, or a database was dropped.
+pub(super) fn behind(logged: &[WalRecord], snapshot: &Snapshot) -> Result<Report> {
+    let mut report = Report::new();
+    let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
+    let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
+    // What a start replays can take rows away, and VACUUM what no record ended.
+    let taken = logged
+        .iter()
+        .filter(|record| record.operation.ends_version())
+        .count();
+    let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
+    if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
+        report.add(Finding::new(Code::CutUncertain).detail(format!(
+            "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
+            counted(logged.len() - since, "record"),
+            names_of(logged.get(since..).unwrap_or_default())
+        )));
+    }
+    Ok(report)
+}
 
 /// What is to be thought of a snapshot that holds rows like all those of the
 /// tail, none of which it should hold yet.
@@ -32,18 +65,22 @@ pub(super) fn newer_snapshot(
         Operation::Insert { table, .. } => tables.named(table).len() == 1,
         other => other.pushed_row().is_none(),
     });
-    let rows: BTreeSet<_> = tail
+    // Rows of no column are all alike.
+    let pushed = tail
         .iter()
-        .filter_map(|record| record.operation.pushed_row().map(super::row_hash_owned))
-        .collect();
+        .filter_map(|record| record.operation.pushed_row());
+    if pushed.clone().all(|row| row.arity() == 0) {
+        return None;
+    }
+    let rows: BTreeSet<_> = pushed.map(row_hash_owned).collect();
     let code = match inserted && rows.len() >= HELD_LEAST {
         true => Code::CutUncertain,
         false => Code::MixedTimes,
     };
     Some(Finding::new(code).detail(format!(
-        "the snapshot holds already what all of {} after the last Checkpoint record did, as one that was copied after the log: {}",
+        "the snapshot holds already what {} after the last Checkpoint record did, as one that was copied after the log: {}",
         counted(present, "record"),
-        super::names_of(tail)
+        names_of(tail)
     )))
 }
 
@@ -57,7 +94,7 @@ pub(super) fn older_snapshot(logged: &[WalRecord], snapshot: &Snapshot) -> Resul
     let window = logged.get(since..).unwrap_or_default();
     let (present, _) = Evidence::gather(logged, since, snapshot)?.counts();
     let tables = TablesByName::new(&snapshot.catalog);
-    let ended = Ended::look(window, snapshot, &tables)?;
+    let ended = EndedInWindow::look(window, snapshot, &tables)?;
     if present > 0 || ended.seen > 0 {
         return Ok(None);
     }
@@ -80,13 +117,13 @@ pub(super) fn older_snapshot(logged: &[WalRecord], snapshot: &Snapshot) -> Resul
 }
 
 /// Rows that records ended, and whether the snapshot shows it.
-struct Ended<'w> {
+struct EndedInWindow<'w> {
     seen: usize,
     /// The tables of which it shows none.
     unseen: BTreeSet<&'w str>,
 }
 
-impl<'w> Ended<'w> {
+impl<'w> EndedInWindow<'w> {
     /// While a server runs, row indexes never shift.
     fn look(
         window: &'w [WalRecord],
@@ -103,7 +140,7 @@ impl<'w> Ended<'w> {
                 indexes.entry(table).or_default().insert(*index);
             }
         }
-        let mut ended = Ended {
+        let mut ended = EndedInWindow {
             seen: 0,
             unseen: BTreeSet::new(),
         };

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::finding::{Code, Finding, counted};
-use crate::legacy::{Family, LegacyDir, Snapshot, WalRecord};
+use crate::legacy::{LegacyDir, Snapshot, WalRecord};
 use crate::report::Report;
 
 use evidence::{Evidence, SEGMENTS_KEPT, Split, opened_last};
@@ -109,40 +109,8 @@ fn names_in(snapshot: &Snapshot) -> String {
     Vec::from_iter(names).join(", ")
 }
 
-/// The fewest records that a snapshot lacks by no chance.
-const LACKING_LEAST: usize = 2;
-
 /// What is to be thought of where the log shows no start.
 const DELETED: &str = "as after a start under a clock that had stepped back, whose segment with all that followed is deleted";
-
-/// The tables of some records.
-fn names_of(records: &[WalRecord]) -> String {
-    let names = records.iter().filter_map(|r| r.operation.table());
-    let names: BTreeSet<&str> = names.collect();
-    Vec::from_iter(names).join(", ")
-}
-
-/// Whether the snapshot lacks what was logged just before the last Checkpoint
-/// record: it was put there from an older copy, or a database was dropped.
-fn behind(logged: &[WalRecord], snapshot: &Snapshot) -> Result<Report> {
-    let mut report = Report::new();
-    let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
-    let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
-    // What a start replays can take rows away, and VACUUM what no record ended.
-    let taken = logged
-        .iter()
-        .filter(|record| record.operation.ends_version())
-        .count();
-    let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
-    if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
-        report.add(Finding::new(Code::CutUncertain).detail(format!(
-            "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
-            counted(logged.len() - since, "record"),
-            names_of(logged.get(since..).unwrap_or_default())
-        )));
-    }
-    Ok(report)
-}
 
 /// Finds the cut.
 ///
@@ -198,7 +166,7 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         Split::Unclear { present, absent } => {
             let since = records.get(after..).unwrap_or_default();
             let (why, names) = match hidden {
-                Hidden::Excluded => (String::new(), names_of(since)),
+                Hidden::Excluded => (String::new(), mixed_times::names_of(since)),
                 Hidden::Possible | Hidden::Likely => (format!(", {DELETED}"), names_in(snapshot)),
             };
             let mut finding = Finding::new(Code::CutUncertain).detail(format!(
@@ -221,7 +189,7 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     let asked = !has_rows || !legacy.page_dirs.is_empty() || report.has(Code::CutUncertain);
     if let Some(marker) = marker.filter(|_| !asked) {
         let logged = records.get(..marker).unwrap_or_default();
-        report.extend(behind(logged, snapshot)?);
+        report.extend(mixed_times::behind(logged, snapshot)?);
         // A start rewrites what it replays, and rows do not stand where they did.
         let last = |position: usize| records.get(position).map(|record| record.segment);
         let starts = marker == 0 || last(marker - 1) != last(marker);

@@ -1,0 +1,91 @@
+//! A snapshot and a log that were copied at different moments.
+
+use crate::support::content::{column, fresh, int, loaded, table, text};
+use crate::support::model::{DataType, Family, Value};
+use crate::support::server::{Files, Server};
+use crate::support::tool::Bench;
+
+const TABLE: &str = "notes";
+
+fn row(n: i64, what: &str) -> Vec<Value> {
+    vec![int(n), text(what)]
+}
+
+/// A server of 1.4 with two rows in a table without a key, all in the snapshot.
+fn server() -> Server {
+    let mut server = fresh(Family::V1_4);
+    let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
+    server.create_table("postgres", table(TABLE, columns));
+    server.insert("postgres", TABLE, vec![row(1, "a"), row(2, "b")]);
+    loaded(Family::V1_4, server)
+}
+
+/// The snapshot of one moment and the log of another.
+fn mixed(snapshot: &Files, log: &Files) -> Files {
+    let own = snapshot.iter().filter(|(path, _)| !path.starts_with("wal"));
+    let logged = log.iter().filter(|(path, _)| path.starts_with("wal"));
+    let all = own.chain(logged);
+    all.map(|(path, bytes)| (path.clone(), bytes.clone()))
+        .collect()
+}
+
+/// How an upgrade ends, and which lines name a table and `word`.
+fn told(files: &Files, word: &str) -> (i32, usize) {
+    let bench = Bench::new(files);
+    let said = bench.upgrade("append", &[]);
+    let lines = said.err.lines();
+    let named = lines.filter(|line| line.contains(word) && line.contains(TABLE));
+    (said.code.unwrap(), named.count())
+}
+
+#[test]
+fn a_log_copied_before_the_snapshot_is_told_and_many_rows_are_asked_about() {
+    for (rows, code, word) in [(1, 0, "mixed-times"), (4, 3, "cut-uncertain")] {
+        let mut server = server();
+        let rows = (0..rows).map(|n| row(10 + n, &format!("new {n}")));
+        server.insert("postgres", TABLE, rows.collect());
+        let log = server.killed();
+        assert_eq!(told(&log, word), (0, 0));
+        server.insert("postgres", TABLE, vec![row(99, "later")]);
+        server.checkpoint();
+        assert_eq!(told(&mixed(&server.killed(), &log), word), (code, 1));
+    }
+}
+
+#[test]
+fn a_snapshot_put_back_under_a_later_log_shows_no_row_that_was_ended() {
+    for change in [
+        (|server: &mut Server| server.update("postgres", TABLE, vec![(0, row(1, "x"))]))
+            as fn(&mut Server),
+        |server| server.delete("postgres", TABLE, &[1]),
+    ] {
+        let mut server = server();
+        let before = server.killed();
+        change(&mut server);
+        server.checkpoint();
+        let after = server.killed();
+        assert_eq!(told(&after, "cut-uncertain"), (0, 0));
+        let (code, lines) = told(&mixed(&before, &after), "cut-uncertain");
+        // Nothing stands behind the mark, so there is nothing to ask.
+        assert_eq!((code, lines), (0, 1));
+    }
+}
+
+#[test]
+fn a_snapshot_put_back_under_a_later_log_shows_no_table_in_its_new_shape() {
+    for change in [
+        (|server: &mut Server| server.drop_table("postgres", TABLE)) as fn(&mut Server),
+        |server| server.rename_table("postgres", TABLE, "other"),
+        |server| server.drop_column("postgres", TABLE, "t"),
+        |server| server.rename_column("postgres", TABLE, "t", "u"),
+        |server| server.add_column("postgres", TABLE, column("u", DataType::Text)),
+    ] {
+        let mut server = server();
+        let before = server.killed();
+        change(&mut server);
+        server.checkpoint();
+        let after = server.killed();
+        assert_eq!(told(&after, "mixed-times"), (0, 0));
+        assert_eq!(told(&mixed(&before, &after), "mixed-times"), (0, 1));
+    }
+}
