@@ -209,8 +209,8 @@ codes! {
         "The log holds no UPDATE and no DELETE, and releases since 1.5 write none, nor does any release what a transaction changes: rows may be older than what users last saw, or deleted since."
         "Compare with what the application knows.";
     UnloggedTransactions "unlogged-transactions" Warning
-        "What a transaction (BEGIN to COMMIT) changes is never logged and reaches the files with the next checkpoint: one after the last record leaves no trace."
-        "If applications use transactions, compare with what they know.";
+        "What a transaction (BEGIN to COMMIT) changes, and which databases are made and dropped, is never logged and reaches the files with the next checkpoint: what came last leaves no trace."
+        "If applications use transactions, or databases were made or dropped, compare with what they know.";
 
     // Content.
     UnreadableByServer "unreadable-by-server" Warning
