@@ -9,7 +9,7 @@ use crate::commands::undecided::Undecided;
 use crate::commands::upgrade::{Outcome, UpgradeReport};
 use crate::error::Class;
 use crate::finding::{Code, Finding, Severity};
-use crate::render::escape;
+use crate::render::{escape, wrapped};
 use crate::report::Report;
 
 use super::shell::{beside, no_option, quoted, quoted_path, replaced};
@@ -53,12 +53,14 @@ impl Step {
     }
 }
 
-/// Ways to go on, for people; nothing for none.
-pub(super) fn steps_text(steps: &[Step]) -> String {
+/// Ways to go on, for people; nothing for none. Commands stay lines of their own,
+/// however long.
+pub(super) fn steps_text(steps: &[Step], width: Option<u16>) -> String {
     let mut text = String::new();
     for (at, step) in steps.iter().enumerate() {
         let word = if at == 0 { "next" } else { "or" };
-        text.push_str(&format!("{word}, {}:\n", step.purpose));
+        let purpose = format!("{word}, {}:", step.purpose);
+        text.push_str(&wrapped(&purpose, "", width));
         for command in &step.commands {
             text.push_str(&format!("  {}\n", escape(command)));
         }
@@ -200,6 +202,9 @@ pub(super) fn after_upgrade(
             let mut steps = undo(findings, &again);
             steps.push(Step::new("to write it", [given.without(&DRY_RUN).line()]));
             steps.extend(left_open(report, &source, &again));
+            if report.outcome == Outcome::PlannedWithLoss {
+                steps.extend(in_earnest(&given));
+            }
             return steps;
         }
         _ => {
@@ -215,6 +220,13 @@ pub(super) fn after_upgrade(
         }
     };
     steps(obstacle, findings, &report.undecided, &source, &again)
+}
+
+/// What a dry run was a trial of; none where the option stands in one word with others.
+fn in_earnest(given: &Again) -> Option<Step> {
+    let again = given.without(&["--dry-run", "-n"]);
+    let is_other = again.words().len() < given.words().len();
+    is_other.then(|| Step::new("to write what can be kept", [again.line()]))
 }
 
 /// Ways to go on with what an upgrade did without proof.
@@ -557,7 +569,7 @@ or, to let the evidence decide, such as it is:
 or, to keep such records aside, in TARGET/quarantine.jsonl:
   rustdb-migrate upgrade data new --on-ambiguous quarantine
 ";
-        assert_eq!(steps_text(&steps), expected);
+        assert_eq!(steps_text(&steps, None), expected);
     }
 
     #[test]
@@ -567,7 +579,7 @@ or, to keep such records aside, in TARGET/quarantine.jsonl:
         let tried = again(&words).with(&["--assign", "log=a", "--attribution", "decisions"]);
         let undecided = [of_table("log", &["b"]), of_table("notes", &[])];
         let steps = decisions(&[finding], &undecided, "data", &tried);
-        let text = steps_text(&steps);
+        let text = steps_text(&steps, None);
         assert!(!text.contains("all undecided records"), "{text}");
         let file = "  rustdb-migrate attribute data -o decisions-2 --assign log=a --attribution decisions\n  \
                     rustdb-migrate upgrade data new --assign log=a --attribution decisions-2\n";
