@@ -10,6 +10,7 @@ use crate::commands::schema::TableSchema;
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
 use crate::error::Error;
+use crate::finding::{Code, Finding};
 use crate::model::{RowBatch, RowSource};
 use crate::render::{
     ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, counted, names_without_nul,
@@ -73,9 +74,8 @@ pub(super) fn dump_parquet(
     directory.begin(Phase::Writing);
     for one in chosen {
         if one.table.columns.is_empty() {
-            let name = format!("{}.{}", one.database.name, one.table.name);
-            let text = format!("{name} has no column, so no file is written for it");
-            note(&text, common);
+            let finding = Finding::new(Code::TableWithoutFile).database(&one.database.name);
+            notes.add(finding.table(&one.table.name));
             read_table(&export.hashing, one.at, threads)?;
             let hash = export.hashing.table(one);
             export.add(one, hash, [], Vec::new());
