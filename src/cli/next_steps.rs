@@ -202,9 +202,6 @@ pub(super) fn after_upgrade(
             let mut steps = undo(findings, &again);
             steps.push(Step::new("to write it", [given.without(&DRY_RUN).line()]));
             steps.extend(left_open(report, &source, &again));
-            if report.outcome == Outcome::PlannedWithLoss {
-                steps.extend(in_earnest(&given));
-            }
             return steps;
         }
         _ => {
@@ -220,13 +217,6 @@ pub(super) fn after_upgrade(
         }
     };
     steps(obstacle, findings, &report.undecided, &source, &again)
-}
-
-/// What a dry run was a trial of; none where the option stands in one word with others.
-fn in_earnest(given: &Again) -> Option<Step> {
-    let again = given.without(&["--dry-run", "-n"]);
-    let is_other = again.words().len() < given.words().len();
-    is_other.then(|| Step::new("to write what can be kept", [again.line()]))
 }
 
 /// Ways to go on with what an upgrade did without proof.
