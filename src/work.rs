@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{LazyLock, Mutex};
-use std::thread;
+use std::thread::{self, Builder};
+
+use rustix::process::{Resource, getrlimit};
 
 /// Most threads that are started without being asked for: each holds a window
 /// and four results.
@@ -17,6 +19,14 @@ const RESULTS_A_THREAD: usize = 4;
 
 /// Most threads that can be asked for.
 const MAX_THREADS: usize = 64;
+
+/// Address space that a thread can take for itself: its stack, and what the C
+/// library's allocator sets aside for it, used or not. Twice that, because what it
+/// does may be shared out once more.
+const STACK_LEN: u64 = 2 << 21;
+const ARENA_LEN: u64 = 2 << 26;
+/// Address space of a command on one thread that holds little.
+const LEAST_LEN: u64 = 32 << 20;
 
 /// How many threads may work at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +50,51 @@ impl Threads {
         Threads((*FOUND).min(most))
     }
 
-    /// The number.
+    /// The number, or as many as there is room for where the address space of the
+    /// process is bounded (`ulimit -v`): an allocation that fails ends the process.
     pub fn get(self) -> usize {
-        self.0.get()
+        static ROOM: LazyLock<usize> =
+            LazyLock::new(|| Room::of_process().threads(LEAST_LEN).unwrap_or(1));
+        self.0.get().min(*ROOM)
+    }
+
+    /// As many as there is room for beside so many bytes.
+    ///
+    /// # Errors
+    /// The bytes of the address space, where they are fewer.
+    pub fn beside(self, bytes: u64) -> Result<Self, u64> {
+        let room = Room::of_process();
+        let most = room.threads(bytes).ok_or(room.bytes)?;
+        let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        Ok(Threads(self.0.min(most)))
+    }
+}
+
+/// What the system lets the process have.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Of the address space.
+    bytes: u64,
+    /// Whether all threads share one arena of the allocator.
+    one_arena: bool,
+}
+
+impl Room {
+    fn of_process() -> Self {
+        let arenas = std::env::var("MALLOC_ARENA_MAX");
+        Room {
+            bytes: getrlimit(Resource::As).current.unwrap_or(u64::MAX),
+            one_arena: arenas.is_ok_and(|most| most == "1"),
+        }
+    }
+
+    /// Threads for which there is room beside so many bytes: one needs no other than
+    /// the process has. None where there is not even so much.
+    fn threads(self, beside: u64) -> Option<usize> {
+        let left = self.bytes.checked_sub(beside)?;
+        let arena = if self.one_arena { 0 } else { ARENA_LEN };
+        let threads = usize::try_from(left / (STACK_LEN + arena));
+        Some(threads.unwrap_or(usize::MAX).max(1))
     }
 }
 
@@ -82,11 +134,7 @@ pub fn in_order<R: Default + Send, E: Send>(
 ) -> Result<(), E> {
     let worker_count = threads.get().min(job_count);
     if worker_count <= 1 {
-        let mut result = R::default();
-        return (0..job_count).try_for_each(|job| {
-            work(job, &mut result)?;
-            take(job, &mut result)
-        });
+        return one_by_one(job_count, work, take);
     }
     let (free, unused) = channel();
     for _ in 0..worker_count.saturating_mul(RESULTS_A_THREAD) {
@@ -100,11 +148,16 @@ pub fn in_order<R: Default + Send, E: Send>(
         job_count,
     });
     thread::scope(|scope| {
+        let mut is_any = false;
         for _ in 0..worker_count {
             let (queue, work, done) = (&queue, &work, done.clone());
-            scope.spawn(move || run(queue, work, &done));
+            let spawned = Builder::new().spawn_scoped(scope, move || run(queue, work, &done));
+            is_any |= spawned.is_ok();
         }
         drop(done);
+        if !is_any {
+            return one_by_one(job_count, &work, take);
+        }
         // Gone at the end of this scope, also after an error: workers that wait
         // for room end then.
         let free = free;
@@ -127,13 +180,25 @@ pub fn in_order<R: Default + Send, E: Send>(
     })
 }
 
+fn one_by_one<R: Default, E>(
+    job_count: usize,
+    work: impl Fn(usize, &mut R) -> Result<(), E>,
+    mut take: impl FnMut(usize, &mut R) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut result = R::default();
+    (0..job_count).try_for_each(|job| {
+        work(job, &mut result)?;
+        take(job, &mut result)
+    })
+}
+
 /// Does two things, at once if there are threads for it.
 pub fn both<A: Send, B>(
     threads: Threads,
     first: impl FnOnce() -> A + Send,
     second: impl FnOnce() -> B,
 ) -> (A, B) {
-    if threads == Threads::ONE {
+    if threads.get() == 1 {
         return (first(), second());
     }
     thread::scope(|scope| {
@@ -194,6 +259,17 @@ mod tests {
 
     fn threads(count: usize) -> Threads {
         Threads::new(NonZeroUsize::new(count).unwrap())
+    }
+
+    #[test]
+    fn a_bounded_address_space_has_room_for_so_many_threads() {
+        let room = |bytes, one_arena| Room { bytes, one_arena };
+        let threads = |room: Room| room.threads(LEAST_LEN);
+        assert_eq!(threads(room(u64::MAX, false)).map(|t| t > 64), Some(true));
+        assert_eq!(threads(room(150_000 << 10, false)), Some(1));
+        assert_eq!(threads(room(300 << 20, false)), Some(2));
+        assert_eq!(threads(room(64 << 20, true)), Some(8));
+        assert_eq!(threads(room(LEAST_LEN - 1, true)), None);
     }
 
     #[test]

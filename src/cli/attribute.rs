@@ -16,7 +16,7 @@ use super::Exit;
 use super::document::{DirectoryShown, Head, outcome};
 use super::next_steps::{after_attribute, steps_text};
 use super::options::{Beyond, Common, Format, ReadArgs};
-use super::output::{Output, note, warn};
+use super::output::{Output, error_width, note, warn};
 
 /// Characters of a row in a comment.
 const ROW_CHARS: usize = 300;
@@ -124,7 +124,7 @@ pub fn run(args: &AttributeArgs, common: &Common) -> anyhow::Result<Exit> {
                 ),
             };
             note(&format!("{} written; {undecided}", path.display()), common);
-            steps_text(&steps)
+            steps_text(&steps, error_width())
                 .lines()
                 .for_each(|line| note(line, common));
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::commands::check::{Agreement, Checked, check, find_directories};
 use crate::finding::{directory_fields, expected_fields};
-use crate::render::escape;
+use crate::render::{escape, wrapped};
 
 use super::Exit;
 use super::document::{DirectoryShown, Head, outcome};
@@ -57,6 +57,9 @@ struct CheckLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
+
+/// Columns before what is said of a directory.
+const INDENT: &str = "         ";
 
 /// Runs the subcommand.
 pub fn run(args: &CheckArgs, common: &Common) -> anyhow::Result<Exit> {
@@ -140,26 +143,28 @@ fn show(out: &mut Output, line: &CheckLine, common: &Common) -> anyhow::Result<(
     let directory = escape(&line.directory.display().to_string());
     let expected = line.expected.as_ref();
     let expected = escape(&expected.map_or(String::new(), |path| path.display().to_string()));
-    match line.outcome {
-        "same" => writeln!(out, "ok       {directory}")?,
-        "blessed" => writeln!(out, "blessed  {directory}: {expected}")?,
-        "missing" => writeln!(
-            out,
-            "FAIL     {directory}: found no {expected}; --bless writes it"
-        )?,
-        "foreign" => writeln!(
-            out,
-            "FAIL     {directory}: {expected} was not written by check"
-        )?,
-        "differs" => writeln!(out, "FAIL     {directory}: differs from {expected}")?,
-        _ => writeln!(
-            out,
-            "FAIL     {directory}: {}",
-            line.error.as_deref().unwrap_or_default()
-        )?,
-    }
+    let (word, text) = match line.outcome {
+        "same" => ("ok", directory),
+        "blessed" => ("blessed", format!("{directory}: {expected}")),
+        "missing" => (
+            "FAIL",
+            format!("{directory}: found no {expected}; --bless writes it"),
+        ),
+        "foreign" => (
+            "FAIL",
+            format!("{directory}: {expected} was not written by check"),
+        ),
+        "differs" => ("FAIL", format!("{directory}: differs from {expected}")),
+        _ => {
+            let error = line.error.as_deref().unwrap_or_default();
+            ("FAIL", format!("{directory}: {error}"))
+        }
+    };
+    let text = wrapped(&text, INDENT, out.width());
+    write!(out, "{word:<8} {}", text.trim_start())?;
     for difference in &line.differences {
-        writeln!(out, "         {}", escape(difference))?;
+        let text = wrapped(&escape(difference), INDENT, out.width());
+        out.write_all(text.as_bytes())?;
     }
     Ok(())
 }

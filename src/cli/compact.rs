@@ -13,7 +13,7 @@ use super::Exit;
 use super::document::{DirectoryShown, Head, outcome};
 use super::next_steps::{Again, Obstacle, steps, steps_text};
 use super::options::{Common, Format};
-use super::output::{Output, note, warn};
+use super::output::{Output, error_width, note, warn};
 use super::owner::OwnerArgs;
 use super::shell::quoted_path;
 
@@ -107,7 +107,7 @@ pub fn run(args: &CompactArgs, common: &Common) -> anyhow::Result<Exit> {
                 writeln!(io::stderr(), "DIR is damaged; nothing was written")?;
             }
             if refused && !common.quiet {
-                io::stderr().write_all(steps_text(&next).as_bytes())?;
+                io::stderr().write_all(steps_text(&next, error_width()).as_bytes())?;
             } else if !common.quiet {
                 show(&mut out, &report)?;
             }

@@ -13,6 +13,7 @@ use crate::finding::Finding;
 use crate::model::{Database, RowBatch, RowRef, RowSource, Table};
 use crate::render::{CsvRows, RowOptions, counted, distinct_names, json_document};
 use crate::report::Report;
+use crate::work::Threads;
 
 use super::options::Common;
 use super::output::note;
@@ -35,6 +36,8 @@ pub(super) struct FileOptions {
 /// A directory under construction, and what its manifest will say.
 pub(super) struct Export<'c> {
     pub directory: &'c Directory,
+    /// Threads that it is read and written on.
+    pub threads: Threads,
     pub files: TableFiles,
     /// The rows, hashed on their way.
     pub hashing: HashingRows<'c>,
@@ -57,6 +60,7 @@ impl<'c> Export<'c> {
         Ok(Export {
             files: TableFiles::create(target, source, (catalog, chosen), in_parts)?,
             hashing: HashingRows::new(directory, catalog),
+            threads: directory.threads(),
             directory,
             options,
             common,
@@ -170,7 +174,7 @@ pub(super) fn dump_csv(
         if export.options.schema_only {
             sink.table(one)?;
         } else {
-            let source = (&export.hashing as &dyn RowSource, directory.threads());
+            let source = (&export.hashing as &dyn RowSource, export.threads);
             dump_rows(source, std::slice::from_ref(one), render, &mut sink)?;
         }
         sink.close()?;

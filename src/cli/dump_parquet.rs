@@ -1,5 +1,7 @@
 //! `rustdb-inspect dump --format parquet -o DIR`.
 
+use bytesize::ByteSize;
+
 use crate::commands::content::read_table;
 use crate::commands::dump::{Chosen, Rendered, RowSink, dump_rows};
 use crate::commands::export::{TypedColumn, TypedColumns, declared_columns, typed_columns};
@@ -8,9 +10,11 @@ use crate::commands::schema::TableSchema;
 use crate::commands::table_files::{TableFile, TableFiles};
 use crate::commands::{Directory, Phase};
 use crate::error::Error;
+use crate::finding::{Code, Finding};
 use crate::model::{RowBatch, RowSource};
 use crate::render::{
-    ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, names_without_nul, parquet_type,
+    ParquetBatch, ParquetColumn, ParquetCompression, ParquetRows, counted, names_without_nul,
+    parquet_type,
 };
 use crate::report::Report;
 
@@ -21,6 +25,10 @@ use super::output::{note, warn};
 
 /// Columns of the widest table that is written.
 const MAX_COLUMNS: usize = 10_000;
+/// Bytes of the address space that an export takes on one thread, and beside them
+/// each column of a table.
+const EXPORT_LEN: u64 = 80 << 20;
+const COLUMN_LEN: u64 = 32 << 10;
 
 /// Writes the tables as Parquet. A table is written in its declared types; where a
 /// value does not fit, all of them are looked at, and it is written again.
@@ -47,16 +55,28 @@ pub(super) fn dump_parquet(
             );
         }
     }
+    let most = chosen.iter().map(|one| one.table.columns.len()).max();
+    let columns = u64::try_from(most.unwrap_or_default()).unwrap_or(u64::MAX);
+    let needed = EXPORT_LEN.saturating_add(COLUMN_LEN.saturating_mul(columns));
+    let threads = directory.threads().beside(needed).map_err(|found| {
+        anyhow::anyhow!(
+            "found an address space of {}, expected at least {} for {}; \
+             raise it (`ulimit -v`), choose other tables with --table, or --format csv",
+            ByteSize(found),
+            ByteSize(needed),
+            counted(columns, "column")
+        )
+    })?;
     let mut export = Export::new(directory, chosen, options, common)?;
+    export.threads = threads;
     let uuid_as_text = parquet.uuid == Uuids::String;
     let mut notes = Report::new();
     directory.begin(Phase::Writing);
     for one in chosen {
         if one.table.columns.is_empty() {
-            let name = format!("{}.{}", one.database.name, one.table.name);
-            let text = format!("{name} has no column, so no file is written for it");
-            note(&text, common);
-            read_table(&export.hashing, one.at, directory.threads())?;
+            let finding = Finding::new(Code::TableWithoutFile).database(&one.database.name);
+            notes.add(finding.table(&one.table.name));
+            read_table(&export.hashing, one.at, threads)?;
             let hash = export.hashing.table(one);
             export.add(one, hash, [], Vec::new());
             continue;
@@ -82,7 +102,7 @@ pub(super) fn dump_parquet(
         if written.is_some() {
             continue;
         }
-        let source = (directory as &dyn RowSource, directory.threads());
+        let source = (directory as &dyn RowSource, threads);
         let TypedColumns {
             columns,
             notes: own,
@@ -114,7 +134,7 @@ fn write_table(
         distinct: column.is_key(),
     });
     let columns: Vec<ParquetColumn> = columns.collect();
-    let threads = export.directory.threads();
+    let threads = export.threads;
     let schema_only = export.options.schema_only;
     // What the file of the first rows says of all of them must be known before.
     let in_parts = export.options.rows_per_file.is_some() && !schema_only;

@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::document::{ErrorObject, error_findings, failure};
 use super::exit::error_text;
 use super::next_steps::steps_text;
+use super::output::error_width;
 
 /// Turns the result of a command into its exit code; says on stderr why it
 /// could not be done and what to do, and as a document on stdout where one was
@@ -33,7 +34,7 @@ pub(super) fn finish(asked: &Asked, result: anyhow::Result<Exit>) -> ExitCode {
     }
     let mut text = format!("{}: {}\n", asked.program.name(), error_text(&error));
     if !asked.quiet {
-        text.push_str(&steps_text(&steps));
+        text.push_str(&steps_text(&steps, error_width()));
     }
     // Nothing is left to do when stderr is closed too.
     let _ = io::stderr().write_all(text.as_bytes());

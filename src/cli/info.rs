@@ -88,7 +88,10 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
     let words = out.words(&report, tail);
     let below = |detail, shown| {
         let findings = out.findings_text(&report, detail);
-        format!("{findings}{}{words}", first_steps(&steps, shown))
+        format!(
+            "{findings}{}{words}",
+            first_steps(&steps, shown, out.width())
+        )
     };
     let [_, _, one, line, errors, codes] = DETAILS;
     let ways = match common.verbose {
@@ -105,8 +108,8 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
 }
 
 /// Some ways to go on, and how many more there are.
-fn first_steps(steps: &[Step], shown: usize) -> String {
-    let mut text = steps_text(steps.get(..shown).unwrap_or(steps));
+fn first_steps(steps: &[Step], shown: usize, width: Option<u16>) -> String {
+    let mut text = steps_text(steps.get(..shown).unwrap_or(steps), width);
     if let more @ 1.. = steps.len().saturating_sub(shown) {
         text.push_str(&format!(
             "or {} (-v shows all)\n",
@@ -244,15 +247,14 @@ fn show_tables(out: &mut Output, info: &Info, common: &Common) -> anyhow::Result
     rows.into_iter().for_each(|row| table.row(row));
     out.write_all(table.text().as_bytes())?;
     out.write_all(more.as_bytes())?;
-    writeln!(
-        out,
+    out.sentence(&format!(
         "{}, {}, {}, {}, {}",
         counted(totals.databases, "database"),
         counted(totals.tables, "table"),
         counted(totals.columns, "column"),
         counted(totals.live, "row"),
         counted(totals.dead, "dead version"),
-    )?;
+    ))?;
     if common.verbose > 0 {
         for database in databases {
             for one in &database.tables {

@@ -9,7 +9,7 @@ use crate::commands::undecided::Undecided;
 use crate::commands::upgrade::{Outcome, UpgradeReport};
 use crate::error::Class;
 use crate::finding::{Code, Finding, Severity};
-use crate::render::escape;
+use crate::render::{escape, wrapped};
 use crate::report::Report;
 
 use super::shell::{beside, no_option, quoted, quoted_path, replaced};
@@ -53,12 +53,14 @@ impl Step {
     }
 }
 
-/// Ways to go on, for people; nothing for none.
-pub(super) fn steps_text(steps: &[Step]) -> String {
+/// Ways to go on, for people; nothing for none. Commands stay lines of their own,
+/// however long.
+pub(super) fn steps_text(steps: &[Step], width: Option<u16>) -> String {
     let mut text = String::new();
     for (at, step) in steps.iter().enumerate() {
         let word = if at == 0 { "next" } else { "or" };
-        text.push_str(&format!("{word}, {}:\n", step.purpose));
+        let purpose = format!("{word}, {}:", step.purpose);
+        text.push_str(&wrapped(&purpose, "", width));
         for command in &step.commands {
             text.push_str(&format!("  {}\n", escape(command)));
         }
@@ -557,7 +559,7 @@ or, to let the evidence decide, such as it is:
 or, to keep such records aside, in TARGET/quarantine.jsonl:
   rustdb-migrate upgrade data new --on-ambiguous quarantine
 ";
-        assert_eq!(steps_text(&steps), expected);
+        assert_eq!(steps_text(&steps, None), expected);
     }
 
     #[test]
@@ -567,7 +569,7 @@ or, to keep such records aside, in TARGET/quarantine.jsonl:
         let tried = again(&words).with(&["--assign", "log=a", "--attribution", "decisions"]);
         let undecided = [of_table("log", &["b"]), of_table("notes", &[])];
         let steps = decisions(&[finding], &undecided, "data", &tried);
-        let text = steps_text(&steps);
+        let text = steps_text(&steps, None);
         assert!(!text.contains("all undecided records"), "{text}");
         let file = "  rustdb-migrate attribute data -o decisions-2 --assign log=a --attribution decisions\n  \
                     rustdb-migrate upgrade data new --assign log=a --attribution decisions-2\n";

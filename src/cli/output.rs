@@ -65,7 +65,8 @@ impl Output {
         })
     }
 
-    fn width(&self) -> Option<u16> {
+    /// Characters of a line of the terminal, where it is one.
+    pub(super) fn width(&self) -> Option<u16> {
         self.screen.map(|screen| screen.width)
     }
 
@@ -93,6 +94,12 @@ impl Output {
         let text = wrapped(&escape(text), FIELD_INDENT, self.width());
         let text = text.trim_start();
         write!(self.writer, "{label:<12} {text}")
+    }
+
+    /// A sentence by itself.
+    pub(super) fn sentence(&mut self, text: &str) -> io::Result<()> {
+        let text = wrapped(text, "", self.width());
+        self.writer.write_all(text.as_bytes())
     }
 
     /// A sentence below a heading, within the width of the terminal.
@@ -279,6 +286,12 @@ pub(super) fn warn_above(report: &Report, common: &Common, rest: usize) {
     };
     // Nothing is left to do when stderr is closed.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Characters of a line of standard error, where it is a terminal.
+pub(super) fn error_width() -> Option<u16> {
+    let screen = io::stderr().is_terminal().then(|| Screen::of(io::stderr()));
+    screen.flatten().map(|screen| screen.width)
 }
 
 /// A word to the user beside the data: on stderr, unless `-q`.

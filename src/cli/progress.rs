@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
@@ -47,7 +47,8 @@ fn watched<T>(common: &Common, streams: bool, work: impl FnOnce() -> T) -> T {
     }
     thread::scope(|scope| {
         let (working, ended) = channel();
-        scope.spawn(move || draw(&common.watch, &ended, terminal));
+        // Nobody is shown what no thread is left for.
+        let _ = Builder::new().spawn_scoped(scope, move || draw(&common.watch, &ended, terminal));
         let result = work();
         drop(working);
         result

@@ -20,7 +20,7 @@ use super::Exit;
 use super::document::upgrade_document;
 use super::next_steps::{after_upgrade, steps_text};
 use super::options::{Beyond, Common, FAMILIES, Format, decisions, one_of};
-use super::output::{Output, note, warn_above};
+use super::output::{Output, error_width, note, warn_above};
 use super::owner::OwnerArgs;
 
 /// Writes SOURCE into a new directory TARGET, verified, whole or not at all
@@ -124,7 +124,7 @@ pub fn run(args: &UpgradeArgs, common: &Common) -> anyhow::Result<Exit> {
             io::stdout().write_all(&upgrade_document(&report, &args.source, &steps)?)?;
         }
         Format::Text => {
-            let steps = steps_text(&steps);
+            let steps = steps_text(&steps, error_width());
             show(&report, common, steps.lines().count())?;
             if !common.quiet {
                 io::stderr().write_all(steps.as_bytes())?;

@@ -211,7 +211,7 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
             line.result
         )?;
         if !common.quiet {
-            out.write_all(steps_text(&line.next).as_bytes())?;
+            out.write_all(steps_text(&line.next, out.width()).as_bytes())?;
         }
         return Ok(());
     }

@@ -109,6 +109,9 @@ codes! {
         "It is damaged or of an unknown release; `--from-family` shows the first error under one family.";
 
     // The legacy WAL.
+    WalEmpty "wal-empty" Info
+        "`wal/` holds no segment, and no server leaves it so: it opens one when it starts and keeps the two newest after a checkpoint."
+        "Look for the segments, unless they were removed on purpose: what was done after the last checkpoint is in no other file.";
     TornTail "torn-tail" Warning
         "The newest segment ends inside a record, as any crash leaves it."
         "Nothing to do: that statement was never acknowledged as complete.";
@@ -272,6 +275,9 @@ codes! {
     TableAsJson "table-as-json" Warning
         "A table is wider than the server of the dump takes, so the dump holds each row as one JSON object."
         "Nothing is lost; take the columns that are needed from the JSON objects after the load.";
+    TableWithoutFile "table-without-file" Info
+        "A table has no column, so a file of typed columns can say nothing of it and none was written."
+        "Nothing is lost but how many rows it has, which `rustdb-inspect info` says; its name stands in manifest.json.";
     AccessLeftOut "access-left-out" Warning
         "An owner, a grant or a membership names somebody who does not exist, or leads in a circle, and was left out of the dump."
         "Grant it after the load, if it is still wanted.";

@@ -282,6 +282,9 @@ fn list_segments(
             );
         }
     }
+    if segments.is_empty() {
+        report.add(Finding::new(Code::WalEmpty).file(entry.path.clone()));
+    }
     // Segments that differ only in the case of their digits sort by value.
     segments.sort_by_key(|segment| (segment.name.to_ascii_lowercase(), segment.name.clone()));
     Ok(segments)

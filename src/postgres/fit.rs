@@ -66,10 +66,11 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
 /// The moment that a value is, whatever its tag.
 pub fn moment(value: &ValueRef<'_>) -> Option<Moment> {
     match *value {
-        ValueRef::Timestamp(text)
-        | ValueRef::TimestampTz(text)
-        | ValueRef::Date(text)
-        | ValueRef::Text(text) => Moment::parse(text),
+        // No server writes one without a time of day: to make it midnight would be to guess.
+        ValueRef::Timestamp(text) | ValueRef::TimestampTz(text) => {
+            Moment::parse(text).filter(|moment| moment.time.is_some())
+        }
+        ValueRef::Date(text) | ValueRef::Text(text) => Moment::parse(text),
         _ => None,
     }
 }
@@ -235,6 +236,7 @@ mod tests {
             "0000-01-01T00:00:00",
             "-044-01-01T00:00:00",
             "2025-02-30T00:00:00",
+            "2025-01-02",
             "é025-01-02T03:04:05",
         ] {
             assert!(!timestamp(text), "{text}");

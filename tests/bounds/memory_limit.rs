@@ -121,6 +121,43 @@ fn two_gigabytes() {
     all_commands(2_000_000_000);
 }
 
+/// `dump --format parquet` in an address space of some KiB, by itself: the allocator
+/// sets aside what it likes for each thread.
+#[cfg(feature = "parquet")]
+fn export(kib: u32, data: &Path, target: &Path) -> std::process::Output {
+    let script = format!("ulimit -v {kib} && exec \"$@\"");
+    let mut command = Command::new("sh");
+    let inspect = env!("CARGO_BIN_EXE_rustdb-inspect");
+    command.args(["-c", &script, "sh", inspect, "dump", "--format", "parquet"]);
+    command.args(["--compression", "zstd", "--threads", "8", "-o"]);
+    command.args([target, data]).output().unwrap()
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn an_export_takes_fewer_threads_where_memory_is_bounded_and_is_refused_where_it_is_too_little() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    source(&data, 40_000_000);
+    let target = dir.path().join("tables");
+    for _ in 0..3 {
+        let out = export(150_000, &data, &target);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{} {said}", out.status);
+        fs::remove_dir_all(&target).unwrap();
+    }
+    let out = export(70_000, &data, &target);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("found an address space of 68.4 MiB"),
+        "{said}"
+    );
+    let left = fs::read_dir(dir.path()).unwrap();
+    assert_eq!(left.count(), 1, "something was left behind");
+}
+
 /// The limit is a limit: what does not fit ends the command.
 #[test]
 fn the_limit_binds() {

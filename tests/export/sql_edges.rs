@@ -213,6 +213,8 @@ fn moments() -> Vec<Edge> {
             "timestamp without time zone",
         ),
         (Timestamp, vec![timestamp("2016-12-31T23:59:60")], "text"),
+        (Timestamp, vec![timestamp("2025-01-02")], "text"),
+        (TimestampTz, vec![tz("2025-01-02")], "text"),
         (
             Timestamp,
             vec![timestamp("2025-01-02T03:04:05.1234567")],

@@ -16,6 +16,35 @@ fn screen(fixture: &str, program: &str, args: &[&str]) -> Option<String> {
     on_terminal(COLUMNS, &there, "NO_COLOR=1", program, args)
 }
 
+/// A narrow screen, as beside an editor.
+const NARROW: u16 = 40;
+
+/// Sentences fit a narrow screen too: longer lines are commands, and words that are
+/// as long by themselves.
+#[test]
+fn sentences_fit_a_narrow_screen() {
+    let place = tempfile::tempdir().unwrap();
+    copy(
+        Path::new(&data("torn_tail")),
+        &place.path().join("one/data"),
+    );
+    for args in [&["info", "one/data"][..], &["check", "."]] {
+        let there = format!("stty rows {LINES}; cd '{}';", place.path().display());
+        let Some(said) = on_terminal(NARROW, &there, "NO_COLOR=1", INSPECT, args) else {
+            return;
+        };
+        assert!(said.lines().count() > 1, "{said}");
+        for line in said
+            .lines()
+            .filter(|line| line.chars().count() > NARROW.into())
+        {
+            let is_command = line.contains("rustdb-inspect ") || line.contains("rustdb-migrate ");
+            let longest = line.split_whitespace().map(str::len).max();
+            assert!(is_command || longest > Some(26), "{line:?}\n{said}");
+        }
+    }
+}
+
 /// Sentences fit the width; commands, as they are pasted, need not.
 fn check(said: &str) {
     for line in said.lines().filter(|line| !line.starts_with("  rustdb-")) {

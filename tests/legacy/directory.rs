@@ -207,7 +207,7 @@ fn a_torn_tail_counts_for_the_newest_segment_only() {
 }
 
 #[test]
-fn an_empty_wal_directory_is_a_clean_log() {
+fn an_empty_wal_directory_is_a_clean_log_and_is_named() {
     let mut files = killed();
     files.retain(|path, _| path == SNAPSHOT);
     let directory = on_disk(&files);
@@ -216,6 +216,19 @@ fn an_empty_wal_directory_is_a_clean_log() {
     assert_eq!(
         (read.wal.verdict(), read.wal.segments.len()),
         (Verdict::Clean, 0)
+    );
+    let found = read
+        .report
+        .findings()
+        .iter()
+        .map(|one| (one.code, one.severity));
+    assert!(found.eq([(Code::WalEmpty, Severity::Info)]));
+    fs::remove_dir(directory.path().join("wal")).unwrap();
+    assert!(
+        crate::support::disk::read(&directory)
+            .report
+            .findings()
+            .is_empty()
     );
     assert!(read.snapshot.unwrap().is_some());
 }

@@ -190,11 +190,11 @@ impl TableCheck<'_> {
                 );
             }
             if check.bad_labels.count > 0 {
-                let text = check.bad_labels.text("holding no label of their type");
+                let text = check.bad_labels.text("holding no label of the type");
                 self.add(Code::BadEnumLabel, format!("column {name:?}: {text}"));
             }
             if check.bad_texts.count > 0 {
-                let text = check.bad_texts.text("not written as their type is");
+                let text = check.bad_texts.text("not written as the type is");
                 self.add(Code::BadValueText, format!("column {name:?}: {text}"));
             }
         }

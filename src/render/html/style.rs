@@ -43,6 +43,6 @@ article li{overflow-wrap:anywhere}article ul{margin:.3rem 0;padding-left:1.2rem}
 @media (max-width:40rem){main{padding:1rem}.facts th{width:4rem}.tables{font-size:.85em;table-layout:auto}.tables th,.tables td{padding:.25rem .2rem}
 .tables th.number{white-space:normal}.tables th:last-child,.tables td:last-child{display:none}}
 @media print{details::details-content{content-visibility:visible;height:auto}:root{--text:#000;--muted:#333;--back:#fff;--panel:#fff;--line:#999;--error:#a00;--warning:#750;--fine:#060;--bar:#36c;--dead:#b40}
-body{font-size:11px}main{max-width:none;padding:0}article,table,pre,.map{break-inside:avoid}h2,h3{break-after:avoid}
+body{font-size:11px}main{max-width:none;padding:0}article,table,pre,.map{break-inside:avoid}h2,h3,summary{break-after:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Builder};
 
 use bytes::Bytes;
 use parquet::column::page::{CompressedPage, PageWriteSpec, PageWriter};
@@ -75,7 +75,9 @@ impl Group {
             Ok(())
         };
         thread::scope(|scope| {
-            let others: Vec<_> = (1..workers).map(|_| scope.spawn(run)).collect();
+            // Where a thread cannot be had, the others do its work.
+            let others = (1..workers).map(|_| Builder::new().spawn_scoped(scope, run));
+            let others: Vec<_> = others.flatten().collect();
             let own = run();
             others
                 .into_iter()
