@@ -54,7 +54,7 @@ impl Threads {
     /// process is bounded (`ulimit -v`): an allocation that fails ends the process.
     pub fn get(self) -> usize {
         static ROOM: LazyLock<usize> =
-            LazyLock::new(|| Room::of_process().threads(LEAST_LEN).unwrap_or(1));
+            LazyLock::new(|| AddressSpace::of_process().threads(LEAST_LEN).unwrap_or(1));
         self.0.get().min(*ROOM)
     }
 
@@ -63,7 +63,7 @@ impl Threads {
     /// # Errors
     /// The bytes of the address space, where they are fewer.
     pub fn beside(self, bytes: u64) -> Result<Self, u64> {
-        let room = Room::of_process();
+        let room = AddressSpace::of_process();
         let most = room.threads(bytes).ok_or(room.bytes)?;
         let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         Ok(Threads(self.0.min(most)))
@@ -72,17 +72,17 @@ impl Threads {
 
 /// What the system lets the process have.
 #[derive(Debug, Clone, Copy)]
-struct Room {
+struct AddressSpace {
     /// Of the address space.
     bytes: u64,
     /// Whether all threads share one arena of the allocator.
     one_arena: bool,
 }
 
-impl Room {
+impl AddressSpace {
     fn of_process() -> Self {
         let arenas = std::env::var("MALLOC_ARENA_MAX");
-        Room {
+        AddressSpace {
             bytes: getrlimit(Resource::As).current.unwrap_or(u64::MAX),
             one_arena: arenas.is_ok_and(|most| most == "1"),
         }
@@ -263,8 +263,8 @@ mod tests {
 
     #[test]
     fn a_bounded_address_space_has_room_for_so_many_threads() {
-        let room = |bytes, one_arena| Room { bytes, one_arena };
-        let threads = |room: Room| room.threads(LEAST_LEN);
+        let room = |bytes, one_arena| AddressSpace { bytes, one_arena };
+        let threads = |room: AddressSpace| room.threads(LEAST_LEN);
         assert_eq!(threads(room(u64::MAX, false)).map(|t| t > 64), Some(true));
         assert_eq!(threads(room(150_000 << 10, false)), Some(1));
         assert_eq!(threads(room(300 << 20, false)), Some(2));
