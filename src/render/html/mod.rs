@@ -294,7 +294,12 @@ fn findings(by_code: &ByCode<'_>) -> Markup {
                 @let worst = findings.iter().map(|finding| finding.severity).max();
                 article id=(code) class=(severity_class(worst)) {
                     h3 {
-                        (severity_word(worst)) " " code { (code) }
+                        @match worst {
+                            // Alone it leaves all in order, and does not say so.
+                            Some(Severity::Info) => "Note:",
+                            worst => (severity_word(worst)),
+                        }
+                        " " code { (code) }
                         @if findings.len() > 1 { " (" (findings.len()) ")" }
                     }
                     p { (prose(code.meaning())) }
