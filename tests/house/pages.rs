@@ -193,7 +193,7 @@ fn a_line_of_dots_stands_for_any_number_of_lines() {
 #[test]
 fn the_readme_is_short_and_what_it_names_is_there() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(text.lines().count() <= 200, "{}", text.lines().count());
+    assert!(text.lines().count() < 200, "{}", text.lines().count());
     for command in [
         "cargo install --locked --path .",
         "rustdb-migrate upgrade fixtures/",
