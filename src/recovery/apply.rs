@@ -268,18 +268,22 @@ impl<'a> Applying<'a> {
         let finding = finding.sequence(record.sequence);
         let guess = self.request.on_ambiguous == OnAmbiguous::Best
             || attributed.confidence == Confidence::Assigned;
-        let (meant, how) = match self.shifts.meant(name, state, &record.operation) {
+        let (meant, proven) = match self.shifts.meant(name, state, &record.operation) {
             Meant::Unproven(likeliest) if guess => {
                 if let (Some(meant), Some(new)) = (likeliest, new) {
                     self.shifts.take(name, state, (index, meant), new);
                 }
                 let meant = likeliest.map_or(Meant::Unlogged, Meant::Row);
-                (meant, "is taken for, without proof,")
+                (meant, false)
             }
-            meant => (meant, "is"),
+            meant => (meant, true),
+        };
+        let how = match proven {
+            true => "is",
+            false => "is taken for, without proof,",
         };
         match (meant, new) {
-            (Meant::Row(meant), _) if meant == index && how == "is" => Meaning::AsLogged,
+            (Meant::Row(meant), _) if meant == index && proven => Meaning::AsLogged,
             (Meant::Row(meant), _) => {
                 attributed.add_evidence("realigned");
                 let detail = format!("row index {index} {how} that of the row known as {meant}");

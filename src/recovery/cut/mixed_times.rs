@@ -8,7 +8,6 @@ use crate::finding::{Code, Finding, counted};
 use crate::legacy::{Family, Snapshot, WalRecord, read_rows_at};
 use crate::model::{Operation, TablesByName};
 use crate::recovery::server_replay::is_marker;
-use crate::report::Report;
 
 use super::evidence::{Evidence, row_hash_owned};
 
@@ -23,28 +22,6 @@ pub(super) fn names_of(records: &[WalRecord]) -> String {
     let names = records.iter().filter_map(|r| r.operation.table());
     let names: BTreeSet<&str> = names.collect();
     Vec::from_iter(names).join(", ")
-}
-
-/// Whether the snapshot lacks what was logged just before the last Checkpoint
-/// record: it was put there from an older copy, or a database was dropped.
-pub(super) fn behind(logged: &[WalRecord], snapshot: &Snapshot) -> Result<Report> {
-    let mut report = Report::new();
-    let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
-    let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
-    // What a start replays can take rows away, and VACUUM what no record ended.
-    let taken = logged
-        .iter()
-        .filter(|record| record.operation.ends_version())
-        .count();
-    let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
-    if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
-        report.add(Finding::new(Code::CutUncertain).detail(format!(
-            "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
-            counted(logged.len() - since, "record"),
-            names_of(logged.get(since..).unwrap_or_default())
-        )));
-    }
-    Ok(report)
 }
 
 /// What is to be thought of a snapshot that holds rows like all those of the
@@ -84,18 +61,47 @@ pub(super) fn newer_snapshot(
     )))
 }
 
-/// What is to be thought of a snapshot that shows nothing of what a running
-/// server logged just before the last Checkpoint record, `logged` up to there.
+/// What is to be thought of a snapshot that lacks what was logged just before the
+/// last Checkpoint record, `logged` up to there: it was put there from an older
+/// copy, or a database was dropped. Where a server that ran wrote the record, and
+/// none that started, rows stand where they did.
 ///
 /// # Errors
 /// When the snapshot's rows cannot be read.
-pub(super) fn older_snapshot(logged: &[WalRecord], snapshot: &Snapshot) -> Result<Option<Finding>> {
+pub(super) fn older_snapshot(
+    logged: &[WalRecord],
+    ran: bool,
+    snapshot: &Snapshot,
+) -> Result<Option<Finding>> {
     let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
     let window = logged.get(since..).unwrap_or_default();
-    let (present, _) = Evidence::gather(logged, since, snapshot)?.counts();
+    let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
+    // What a start replays can take rows away, and VACUUM what no record ended.
+    let taken = logged
+        .iter()
+        .filter(|record| record.operation.ends_version())
+        .count();
+    let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
+    if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
+        return Ok(Some(Finding::new(Code::CutUncertain).detail(format!(
+            "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
+            counted(window.len(), "record"),
+            names_of(window)
+        ))));
+    }
+    match ran && present == 0 {
+        true => nothing_shown(window, snapshot),
+        false => Ok(None),
+    }
+}
+
+/// What is to be thought of a snapshot that holds no row of the records of a
+/// running server, where it shows no row ended and no table reshaped by them
+/// either.
+fn nothing_shown(window: &[WalRecord], snapshot: &Snapshot) -> Result<Option<Finding>> {
     let tables = TablesByName::new(&snapshot.catalog);
     let ended = EndedInWindow::look(window, snapshot, &tables)?;
-    if present > 0 || ended.seen > 0 {
+    if ended.seen > 0 {
         return Ok(None);
     }
     let reshaped = unseen_shapes(window, snapshot, &tables);

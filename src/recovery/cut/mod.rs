@@ -189,14 +189,10 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     let asked = !has_rows || !legacy.page_dirs.is_empty() || report.has(Code::CutUncertain);
     if let Some(marker) = marker.filter(|_| !asked) {
         let logged = records.get(..marker).unwrap_or_default();
-        report.extend(mixed_times::behind(logged, snapshot)?);
-        // A start rewrites what it replays, and rows do not stand where they did.
-        let last = |position: usize| records.get(position).map(|record| record.segment);
-        let starts = marker == 0 || last(marker - 1) != last(marker);
-        if !starts
-            && !report.has(Code::CutUncertain)
-            && let Some(finding) = mixed_times::older_snapshot(logged, snapshot)?
-        {
+        // A start opens a segment with its record.
+        let before = logged.last().map(|record| record.segment);
+        let ran = before.is_some() && before == records.get(marker).map(|record| record.segment);
+        if let Some(finding) = mixed_times::older_snapshot(logged, ran, snapshot)? {
             report.add(finding);
         }
     }
