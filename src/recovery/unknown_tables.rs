@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, WalRecord};
-use crate::model::{Catalog, Column, DataType, Operation, PackedRow, Table, ValueRef};
+use crate::model::{Column, DataType, Operation, PackedRow, Table, TablesByName, ValueRef};
 use crate::report::Report;
 
 use super::attribution::{Decision, Missing};
@@ -31,14 +31,14 @@ pub(super) fn make_up(
         _ => None,
     };
     let mut rows_of: BTreeMap<(String, String), Vec<&PackedRow>> = BTreeMap::new();
-    let described = Described::new(&ground.snapshot.catalog);
-    for (record, name, row) in filled(legacy, ground, &described, unproven) {
+    let tables = TablesByName::new(&ground.snapshot.catalog);
+    for (record, name, row) in filled(legacy, ground, &tables, unproven) {
         let database = match request.decisions.of(record.sequence, name) {
             Some(Decision::Database(chosen)) => Some(chosen),
             Some(Decision::Quarantine) => None,
-            None => only.as_ref().filter(|_| !described.anywhere(name)),
+            None => only.as_ref().filter(|_| tables.named(name).is_empty()),
         };
-        if let Some(database) = database.filter(|database| !described.is_in(database, name)) {
+        if let Some(database) = database {
             let of_table = rows_of.entry((database.clone(), name.to_owned()));
             of_table.or_default().push(row);
         }
@@ -67,11 +67,11 @@ pub(super) fn make_up(
             owner,
         };
         let position = match catalog.databases.get_mut(index) {
-            Some(database) => {
+            Some(database) if database.table_index(&name).is_none() => {
                 database.tables.push(table);
                 database.tables.len() - 1
             }
-            None => continue,
+            _ => continue,
         };
         if let Some(extents) = ground.snapshot.rows.get_mut(index) {
             extents.push(extent);
@@ -95,37 +95,12 @@ pub(super) fn make_up(
     }
 }
 
-/// The tables of the snapshot: by name, the databases that have one.
-struct Described(BTreeMap<String, BTreeSet<String>>);
-
-impl Described {
-    fn new(catalog: &Catalog) -> Self {
-        let mut databases_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for database in &catalog.databases {
-            for table in &database.tables {
-                let databases = databases_of.entry(table.name.clone()).or_default();
-                databases.insert(database.name.clone());
-            }
-        }
-        Described(databases_of)
-    }
-
-    fn anywhere(&self, table: &str) -> bool {
-        self.0.contains_key(table)
-    }
-
-    fn is_in(&self, database: &str, table: &str) -> bool {
-        let databases = self.0.get(table);
-        databases.is_some_and(|databases| databases.contains(database))
-    }
-}
-
 /// Records that fill a table that no record of the tail makes before, and that
 /// no file describes or where a table may have been made without a record.
 fn filled<'l>(
     legacy: &'l LegacyDir,
     ground: &Ground,
-    described: &Described,
+    tables: &TablesByName<'_>,
     unproven: usize,
 ) -> Vec<(&'l WalRecord, &'l str, &'l PackedRow)> {
     let mut made: BTreeSet<&str> = BTreeSet::new();
@@ -146,7 +121,7 @@ fn filled<'l>(
                 let Some((table, row)) = inserted(record).filter(|(t, _)| !made.contains(t)) else {
                     continue;
                 };
-                if *at < unproven && described.anywhere(table) {
+                if *at < unproven && !tables.named(table).is_empty() {
                     proven.insert(table);
                 }
                 if !proven.contains(table) {
