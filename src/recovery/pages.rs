@@ -29,19 +29,20 @@ struct Surveyed {
     unlogged: BTreeSet<ContentHash>,
 }
 
-impl Surveyed {
-    /// How many of the rows that the log did not insert the snapshot holds.
-    fn stored_in(&self, snapshot: &Snapshot) -> Result<usize> {
-        let mut stored = BTreeSet::new();
-        for extent in snapshot.rows.iter().flatten() {
-            let mut rows = RowReader::starting_at(extent, 0)?;
-            while let Some(batch) = rows.next_batch()? {
-                let hashes = batch.rows().map(|row| row_hash(&row));
-                stored.extend(hashes.filter(|hash| self.unlogged.contains(hash)));
-            }
+/// Which of the rows that the log did not insert the snapshot holds.
+fn stored_rows(
+    unlogged: &BTreeSet<ContentHash>,
+    snapshot: &Snapshot,
+) -> Result<BTreeSet<ContentHash>> {
+    let mut stored = BTreeSet::new();
+    for extent in snapshot.rows.iter().flatten() {
+        let mut rows = RowReader::starting_at(extent, 0)?;
+        while let Some(batch) = rows.next_batch()? {
+            let hashes = batch.rows().map(|row| row_hash(&row));
+            stored.extend(hashes.filter(|hash| unlogged.contains(hash)));
         }
-        Ok(stored.len())
     }
+    Ok(stored)
 }
 
 /// Adds the rows of page files to the tables they belong to, and takes the
@@ -52,15 +53,19 @@ pub(super) fn add_pages(
     report: &mut Report,
 ) -> Result<Ground> {
     let logged = logged_rows(legacy, &ground);
+    let mut all = Vec::new();
     for entry in &legacy.page_dirs {
-        let Some(dir) = PageDir::open(legacy.dir.disk(), entry)? else {
-            continue;
-        };
-        let surveyed = survey(dir, &logged, report)?;
-        if surveyed.count == 0 {
-            continue;
+        if let Some(dir) = PageDir::open(legacy.dir.disk(), entry)? {
+            let surveyed = survey(dir, &logged, report)?;
+            if surveyed.count > 0 {
+                all.push((entry, surveyed));
+            }
         }
-        let stored = surveyed.stored_in(&ground.snapshot)?;
+    }
+    let unlogged = all.iter().flat_map(|(_, surveyed)| &surveyed.unlogged);
+    let in_snapshot = stored_rows(&unlogged.copied().collect(), &ground.snapshot)?;
+    for (entry, surveyed) in all {
+        let stored = surveyed.unlogged.intersection(&in_snapshot).count();
         if stored > 0 && stored == surveyed.unlogged.len() {
             // The snapshot and the log have them all.
             continue;
