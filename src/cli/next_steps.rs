@@ -78,8 +78,8 @@ pub(super) struct Again(Vec<OsString>);
 const READING: [&str; 3] = ["--from-family", "--assign", "--attribution"];
 /// And those that take none.
 const BEYOND: [&str; 2] = ["--salvage", "--repair-replay"];
-/// What keeps an upgrade from writing, in each way to say it.
-const DRY_RUN: [&str; 2] = ["--dry-run", "-n"];
+/// The short options of an upgrade that take no value and can stand in one word.
+const SHORT: [char; 3] = ['n', 'q', 'v'];
 /// Others that take one and that a further command may leave out.
 const VALUED: [&str; 2] = ["--on-ambiguous", "--release"];
 
@@ -128,6 +128,24 @@ impl Again {
             .filter(|(name, _)| !options.iter().any(|option| name == option));
         let words = kept.flat_map(|(name, value)| [Some(name), value]);
         Again(words.flatten().map(OsStr::to_owned).collect())
+    }
+
+    /// Without what keeps an upgrade from writing.
+    fn in_earnest(&self) -> Self {
+        let given = self.without(&["--dry-run"]);
+        let end = given.0.iter().position(|word| word == "--");
+        let kept = given.0.iter().enumerate().filter_map(|(at, word)| {
+            let flags = word.to_str().and_then(|text| text.strip_prefix('-'));
+            let flags = flags.filter(|flags| flags.chars().all(|flag| SHORT.contains(&flag)));
+            match flags.filter(|flags| !flags.is_empty() && end.is_none_or(|end| at < end)) {
+                Some(flags) => {
+                    let rest = flags.replace('n', "");
+                    (!rest.is_empty()).then(|| format!("-{rest}").into())
+                }
+                None => Some(word.clone()),
+            }
+        });
+        Again(kept.collect())
     }
 
     /// With more options, before the word behind which there are none.
@@ -200,7 +218,7 @@ pub(super) fn after_upgrade(
         Outcome::Damaged => Obstacle::Damage,
         Outcome::Planned | Outcome::PlannedWithLoss => {
             let mut steps = undo(findings, &again);
-            steps.push(Step::new("to write it", [given.without(&DRY_RUN).line()]));
+            steps.push(Step::new("to write it", [given.in_earnest().line()]));
             steps.extend(left_open(report, &source, &again));
             return steps;
         }
@@ -479,7 +497,7 @@ fn another_server(source: &str, again: &Again) -> Vec<Step> {
 fn to_run_again(given: &Again, findings: &[Finding]) -> Again {
     let mut codes = findings.iter().map(|finding| finding.code);
     let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
-    let again = given.without(&["--on-ambiguous"]).without(&DRY_RUN);
+    let again = given.without(&["--on-ambiguous"]).in_earnest();
     match contradicted {
         true => again.without(&["--assign"]),
         false => again,

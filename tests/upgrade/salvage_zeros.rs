@@ -53,9 +53,10 @@ fn what_stands_before_zeros_is_kept_and_nothing_is_made_of_them() {
             for layout in ["paged", "append", "per-table", "snapshot"] {
                 let args = ["upgrade", &data, &new, "--salvage", "--to", layout];
                 // What was only planned is followed by how to do it.
-                for dry in ["--dry-run", "-n"] {
+                for (dry, rest) in [("--dry-run", ""), ("-n", ""), ("-nv", " -v")] {
                     let planned = migrate(args.into_iter().chain([dry])).exits(1);
-                    let write = format!("to write it:\n  rustdb-migrate {}\n", args.join(" "));
+                    let write =
+                        format!("to write it:\n  rustdb-migrate {}{rest}\n", args.join(" "));
                     assert!(planned.stderr.contains(&write), "{}", planned.stderr);
                 }
                 migrate(args).exits(1);
