@@ -7,7 +7,7 @@
 use std::io::ErrorKind;
 
 use rustdb_migrate::engine::{
-    Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
+    Durability, Layout, Level, LiveStore, Store, StoreOptions, verify_on,
 };
 use rustdb_migrate::error::{Error, Result};
 use rustdb_migrate::finding::{Code, Finding};
@@ -17,7 +17,7 @@ use rustdb_migrate::report::Report;
 use crate::model::{Model, normal, of_live, of_view, read_view};
 use crate::random::Random;
 use crate::sim_disk::SimDisk;
-use crate::workload::{Run, root, schema};
+use crate::workload::{Run, created, root, schema};
 
 /// Transactions between two crashes, at most.
 const TRANSACTIONS: u64 = 25;
@@ -165,16 +165,8 @@ fn what_was_synced_survives_in_the_layout_paged() {
 /// A store of one table that has rows and a dead version, some of them in the log alone.
 fn small(layout: Layout) -> SimDisk {
     let disk = SimDisk::new(root());
-    let origin = Origin {
-        family: "2.3".into(),
-        cluster_id: 9,
-    };
-    let how = StoreOptions::default();
-    let shared = disk.shared();
-    let mut store = LiveStore::create_on(&shared, root(), layout.into(), &origin, how).unwrap();
+    let (mut store, users) = created(&disk, layout);
     let mut tx = store.begin().unwrap();
-    tx.create_database("shop").unwrap();
-    let users = tx.create_table("shop", schema("users", true)).unwrap();
     let mut last = None;
     for id in 0..3 {
         let values = [ValueRef::Integer(id), ValueRef::Text("some text")];

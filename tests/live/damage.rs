@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustdb_migrate::engine::{
-    Durability, Layout, Level, LiveStore, Origin, Store, StoreOptions, verify_on,
+    Durability, Layout, Level, LiveStore, Store, StoreOptions, verify_on,
 };
 use rustdb_migrate::error::Error;
 use rustdb_migrate::finding::Code;
@@ -15,23 +15,13 @@ use rustdb_migrate::report::Report;
 
 use crate::model::{Model, of_live, read_view};
 use crate::sim_disk::SimDisk;
-use crate::workload::{root, schema};
+use crate::workload::{created, root};
 
 /// A store with rows that ended, moved and are wide, of which the last changes
 /// are in the log alone; and what it holds.
 fn written(layout: Layout) -> (SimDisk, Model) {
     let disk = SimDisk::new(root());
-    let origin = Origin {
-        family: "2.3".into(),
-        cluster_id: 77,
-    };
-    let options = StoreOptions::default();
-    let shared = disk.shared();
-    let mut store = LiveStore::create_on(&shared, root(), layout.into(), &origin, options).unwrap();
-    let mut tx = store.begin().unwrap();
-    tx.create_database("shop").unwrap();
-    let table = tx.create_table("shop", schema("users", true)).unwrap();
-    tx.commit(Durability::Sync).unwrap();
+    let (mut store, table) = created(&disk, layout);
     let wide = "w".repeat(9_000);
     let text = |id: i64| if id == 7 { wide.as_str() } else { "some text" };
     let mut rows = Vec::new();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rustdb_migrate::engine::{
-    Durability, Layout, LiveStore, Origin, Store, StoreOptions, TableId, Transaction,
+    Durability, Layout, LiveStore, Store, StoreOptions, TableId, Transaction,
 };
 use rustdb_migrate::error::Error;
 use rustdb_migrate::model::{
@@ -12,29 +12,10 @@ use rustdb_migrate::model::{
 
 use crate::model::{of_live, of_view};
 use crate::sim_disk::SimDisk;
-use crate::workload::{Rows, root, schema};
-
-fn origin() -> Origin {
-    Origin {
-        family: "2.3".into(),
-        cluster_id: 5,
-    }
-}
+use crate::workload::{Rows, created, origin, root, schema};
 
 fn options() -> StoreOptions {
     StoreOptions::default()
-}
-
-/// A store of the table shop.users.
-fn created(disk: &SimDisk, layout: Layout) -> (LiveStore, TableId) {
-    let shared = disk.shared();
-    let store = LiveStore::create_on(&shared, root(), layout.into(), &origin(), options());
-    let mut store = store.unwrap();
-    let mut tx = store.begin().unwrap();
-    tx.create_database("shop").unwrap();
-    let table = tx.create_table("shop", schema("users", true)).unwrap();
-    tx.commit(Durability::Sync).unwrap();
-    (store, table)
 }
 
 fn row(id: i64) -> [ValueRef<'static>; 2] {

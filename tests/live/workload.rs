@@ -41,6 +41,26 @@ pub fn schema(name: &str, keyed: bool) -> Table {
     Table::new(name, vec![id, Column::new("text", DataType::Text)])
 }
 
+pub fn origin() -> Origin {
+    Origin {
+        family: "2.3".into(),
+        cluster_id: 5,
+    }
+}
+
+/// A store of the table shop.users.
+pub fn created(disk: &SimDisk, layout: Layout) -> (LiveStore, TableId) {
+    let shared = disk.shared();
+    let options = StoreOptions::default();
+    let store = LiveStore::create_on(&shared, root(), layout.into(), &origin(), options);
+    let mut store = store.unwrap();
+    let mut tx = store.begin().unwrap();
+    tx.create_database("shop").unwrap();
+    let table = tx.create_table("shop", schema("users", true)).unwrap();
+    tx.commit(Durability::Sync).unwrap();
+    (store, table)
+}
+
 /// Rows that come as a stream, all with one xmin.
 pub struct Rows<'a> {
     rows: Option<&'a [Vec<Value>]>,

@@ -52,6 +52,18 @@ fn a_log_copied_before_the_snapshot_is_told_and_many_rows_are_asked_about() {
     }
 }
 
+/// The files after a change and a checkpoint, and the same log beside the
+/// snapshot of before.
+fn put_back(change: fn(&mut Server)) -> [Files; 2] {
+    let mut server = server();
+    let before = server.killed();
+    change(&mut server);
+    server.checkpoint();
+    let after = server.killed();
+    let mixed = mixed(&before, &after);
+    [after, mixed]
+}
+
 #[test]
 fn a_snapshot_put_back_under_a_later_log_shows_no_row_that_was_ended() {
     for change in [
@@ -59,13 +71,9 @@ fn a_snapshot_put_back_under_a_later_log_shows_no_row_that_was_ended() {
             as fn(&mut Server),
         |server| server.delete("postgres", TABLE, &[1]),
     ] {
-        let mut server = server();
-        let before = server.killed();
-        change(&mut server);
-        server.checkpoint();
-        let after = server.killed();
+        let [after, mixed] = put_back(change);
         assert_eq!(told(&after, "cut-uncertain"), (0, 0));
-        let (code, lines) = told(&mixed(&before, &after), "cut-uncertain");
+        let (code, lines) = told(&mixed, "cut-uncertain");
         // Nothing stands behind the mark, so there is nothing to ask.
         assert_eq!((code, lines), (0, 1));
     }
@@ -80,12 +88,8 @@ fn a_snapshot_put_back_under_a_later_log_shows_no_table_in_its_new_shape() {
         |server| server.rename_column("postgres", TABLE, "t", "u"),
         |server| server.add_column("postgres", TABLE, column("u", DataType::Text)),
     ] {
-        let mut server = server();
-        let before = server.killed();
-        change(&mut server);
-        server.checkpoint();
-        let after = server.killed();
+        let [after, mixed] = put_back(change);
         assert_eq!(told(&after, "mixed-times"), (0, 0));
-        assert_eq!(told(&mixed(&before, &after), "mixed-times"), (0, 1));
+        assert_eq!(told(&mixed, "mixed-times"), (0, 1));
     }
 }
