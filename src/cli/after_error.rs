@@ -8,7 +8,8 @@ use crate::engine::Store;
 use crate::error::Error;
 use crate::finding::Code;
 
-use super::next_steps::{Again, Obstacle, Step, steps};
+use super::again::Again;
+use super::next_steps::{Obstacle, Step, steps};
 use super::shell::{beside, quoted, quoted_path, replaced};
 
 /// Data directories that are proposed at most.
@@ -46,7 +47,7 @@ pub(super) fn after_error(
 /// What to do about damage; where rows were to be shown, also how to have those
 /// that can be read.
 fn damaged(words: &[OsString], source: &Path) -> Vec<Step> {
-    let again = Again::upgrade(source);
+    let again = Again::upgrade_or(words, source);
     let mut steps = steps(Obstacle::Damage, &[], &[], &quoted_path(source), &again);
     if words.get(1).is_some_and(|word| word == "dump") {
         let purpose = "to see every row that can be read";

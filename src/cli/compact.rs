@@ -10,8 +10,9 @@ use crate::report::Report;
 use crate::work::Threads;
 
 use super::Exit;
+use super::again::Again;
 use super::document::{DirectoryShown, Head, outcome};
-use super::next_steps::{Again, Obstacle, steps, steps_text};
+use super::next_steps::{Obstacle, steps, steps_text};
 use super::options::{Common, Format};
 use super::output::{Output, error_width, note, warn};
 use super::owner::OwnerArgs;

@@ -2,6 +2,7 @@
 //! floor that knows clap and anyhow.
 
 mod after_error;
+mod again;
 mod asked;
 mod attribute;
 mod check;

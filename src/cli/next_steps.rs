@@ -12,7 +12,8 @@ use crate::finding::{Code, Finding, Severity};
 use crate::render::{escape, wrapped};
 use crate::report::Report;
 
-use super::shell::{beside, no_option, quoted, quoted_path, replaced};
+use super::again::Again;
+use super::shell::quoted_path;
 
 /// The last release whose server shows the rows of a snapshot.
 const LAST_TO_SHOW_ROWS: &str = "1.11.0";
@@ -68,148 +69,13 @@ pub(super) fn steps_text(steps: &[Step], width: Option<u16>) -> String {
     text
 }
 
-/// An upgrade to run again: its words, from the program's name on; a path need
-/// not be text.
-#[derive(Debug, Clone)]
-pub(super) struct Again(Vec<OsString>);
-
-/// Options that take a value and say how SOURCE is read: what is asked about
-/// must be found by the same reading.
-const READING: [&str; 3] = ["--from-family", "--assign", "--attribution"];
-/// And those that take none.
-const BEYOND: [&str; 2] = ["--salvage", "--repair-replay"];
-/// The short options of an upgrade that take no value and can stand in one word.
-const SHORT: [char; 3] = ['n', 'q', 'v'];
-/// Others that take one and that a further command may leave out.
-const VALUED: [&str; 2] = ["--on-ambiguous", "--release"];
-
-impl Again {
-    /// An upgrade of a directory into a new one beside it.
-    pub(super) fn upgrade(source: &Path) -> Self {
-        let source = no_option(source);
-        let target = beside(&source, "-new");
-        let words = ["rustdb-migrate", "upgrade"].map(OsString::from);
-        let paths = [source.into_os_string(), target.into_os_string()];
-        Again(words.into_iter().chain(paths).collect())
-    }
-
-    /// Any command, to run again.
-    pub(super) fn of(words: &[OsString]) -> Self {
-        Again(words.to_vec())
-    }
-
-    /// Its words.
-    pub(super) fn words(&self) -> &[OsString] {
-        &self.0
-    }
-
-    /// The options of these words, each with its value where it has one.
-    fn options(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
-        let mut words = self.0.iter().map(OsString::as_os_str);
-        std::iter::from_fn(move || {
-            let word = words.next()?;
-            let text = word.to_str().unwrap_or_default();
-            if let Some((name, value)) = text.split_once('=').filter(|_| text.starts_with("--")) {
-                return Some((OsStr::new(name), Some(OsStr::new(value))));
-            }
-            let takes = READING.contains(&text) || VALUED.contains(&text);
-            Some((word, if takes { words.next() } else { None }))
-        })
-    }
-
-    fn has(&self, option: &str) -> bool {
-        self.options().any(|(name, _)| name == option)
-    }
-
-    /// Without some options.
-    fn without(&self, options: &[&str]) -> Self {
-        let kept = self
-            .options()
-            .filter(|(name, _)| !options.iter().any(|option| name == option));
-        let words = kept.flat_map(|(name, value)| [Some(name), value]);
-        Again(words.flatten().map(OsStr::to_owned).collect())
-    }
-
-    /// Without what keeps an upgrade from writing.
-    fn in_earnest(&self) -> Self {
-        let given = self.without(&["--dry-run"]);
-        let end = given.0.iter().position(|word| word == "--");
-        let kept = given.0.iter().enumerate().filter_map(|(at, word)| {
-            let flags = word.to_str().and_then(|text| text.strip_prefix('-'));
-            let flags = flags.filter(|flags| flags.chars().all(|flag| SHORT.contains(&flag)));
-            match flags.filter(|flags| !flags.is_empty() && end.is_none_or(|end| at < end)) {
-                Some(flags) => {
-                    let rest = flags.replace('n', "");
-                    (!rest.is_empty()).then(|| format!("-{rest}").into())
-                }
-                None => Some(word.clone()),
-            }
-        });
-        Again(kept.collect())
-    }
-
-    /// With more options, before the word behind which there are none.
-    pub(super) fn with(&self, words: &[&str]) -> Self {
-        let mut all = self.0.clone();
-        let end = all.iter().position(|word| word == "--");
-        let at = end.unwrap_or(all.len());
-        all.splice(at..at, words.iter().map(OsString::from));
-        Again(all)
-    }
-
-    /// With another target.
-    fn beside(&self, target: &Path, suffix: &str) -> Self {
-        Again(replaced(&self.0, target, &beside(target, suffix)))
-    }
-
-    /// As it can be pasted.
-    pub(super) fn line(&self) -> String {
-        let words: Vec<String> = self.0.iter().map(quoted).collect();
-        words.join(" ")
-    }
-
-    /// What other commands take of it, so that they read SOURCE alike.
-    fn reading(&self) -> String {
-        let words = self.reading_words();
-        words
-            .iter()
-            .map(|word| format!(" {}", quoted(word)))
-            .collect()
-    }
-
-    fn reading_words(&self) -> Vec<OsString> {
-        let mut words = Vec::new();
-        for (option, value) in self.options() {
-            let name = option.to_str().unwrap_or_default();
-            match value.filter(|_| READING.contains(&name)) {
-                Some(value) => words.extend([option.to_owned(), value.to_owned()]),
-                None if BEYOND.contains(&name) => words.push(option.to_owned()),
-                None => {}
-            }
-        }
-        words
-    }
-
-    /// Whether a decision about a table is among them.
-    fn assigns(&self, table: &str) -> bool {
-        let mut assigned = self.options().filter(|(name, _)| *name == "--assign");
-        assigned.any(|(_, value)| {
-            let decision = value
-                .and_then(OsStr::to_str)
-                .and_then(|v| v.split_once('='));
-            decision.is_some_and(|(one, _)| one == table)
-        })
-    }
-}
-
 /// What an upgrade that was run as `words` leads on to.
 pub(super) fn after_upgrade(
     report: &UpgradeReport,
     (source, target): (&Path, &Path),
     words: impl Iterator<Item = OsString>,
 ) -> Vec<Step> {
-    let program = std::iter::once(OsString::from("rustdb-migrate"));
-    let given = Again(program.chain(words.skip(1)).collect());
+    let given = Again::of_upgrade(words);
     let source = quoted_path(source);
     let findings = &report.findings;
     let again = to_run_again(&given, findings);
@@ -268,15 +134,21 @@ fn left_open(report: &UpgradeReport, source: &str, other: &Again) -> Vec<Step> {
 
 /// A decision about the records of a table that an earlier upgrade kept aside.
 fn take_up(quarantined: &[Undecided], again: &Again) -> Option<Step> {
-    let mut open = quarantined.iter().filter(|one| !again.assigns(&one.table));
-    let decision = open.find_map(|one| {
-        let database = one.databases.first()?;
-        Some(format!("{}={database}", one.table))
-    })?;
+    let decision = assignment(quarantined, again)?;
     Some(Step::new(
         "to decide for the records of a table in quarantine",
         [again.with(&["--assign", &decision]).line()],
     ))
+}
+
+/// A decision about the first table of which there is none yet, and that can be
+/// typed: no shell passes a NUL on.
+fn assignment(undecided: &[Undecided], again: &Again) -> Option<String> {
+    let mut open = undecided.iter().filter(|one| !again.assigns(&one.table));
+    open.find_map(|one| {
+        let decision = format!("{}={}", one.table, one.databases.first()?);
+        (!decision.contains('\0')).then_some(decision)
+    })
 }
 
 /// A decision file that goes on with earlier decisions, under a name that is
@@ -308,17 +180,10 @@ pub(super) fn after_attribute(
     file: &Path,
     words: impl Iterator<Item = OsString>,
 ) -> Vec<Step> {
-    let mut again = Again::upgrade(source);
-    let reading = Again(words.collect()).reading_words();
-    again.0.extend(reading);
+    let given = Again::of(&words.collect::<Vec<_>>());
+    let again = Again::upgrade(source).and(given.reading_words());
     let again = again.without(&["--attribution"]);
-    let obey = Again(
-        again
-            .0
-            .into_iter()
-            .chain(["--attribution".into(), file.into()])
-            .collect(),
-    );
+    let obey = again.and(["--attribution".into(), file.into()]);
     vec![Step::new("to write what it decides", [obey.line()])]
 }
 
@@ -351,8 +216,7 @@ fn undo(findings: &[Finding], again: &Again) -> Vec<Step> {
 /// What a directory that was looked at with these options leads on to.
 pub(super) fn after_look(info: &Info, reading: &[OsString]) -> Vec<Step> {
     let source = quoted_path(&info.path);
-    let mut again = Again::upgrade(&info.path);
-    again.0.extend(reading.iter().cloned());
+    let mut again = Again::upgrade(&info.path).and(reading.iter().cloned());
     let obstacle = Obstacle::of(&info.report);
     if info.salvage && obstacle == Some(Obstacle::Decision) {
         again = again.with(&["--salvage"]);
@@ -436,12 +300,7 @@ fn decisions(
         let explain = format!("rustdb-inspect wal {source} --explain {sequence}{reading}");
         steps.push(Step::new("to see what is known of a record", [explain]));
     }
-    let mut by_table = undecided.iter().filter(|one| !again.assigns(&one.table));
-    let assignment = by_table.find_map(|one| {
-        let database = one.databases.first()?;
-        Some(format!("{}={database}", one.table))
-    });
-    if let Some(assignment) = assignment.filter(|_| refused.is_none()) {
+    if let Some(assignment) = assignment(undecided, again).filter(|_| refused.is_none()) {
         let assign = again.with(&["--assign", &assignment]).line();
         steps.push(Step::new(
             "to decide for all undecided records of a table",
@@ -497,7 +356,7 @@ fn another_server(source: &str, again: &Again) -> Vec<Step> {
 fn to_run_again(given: &Again, findings: &[Finding]) -> Again {
     let mut codes = findings.iter().map(|finding| finding.code);
     let contradicted = codes.any(|code| code == Code::AssignmentContradicted);
-    let again = given.without(&["--on-ambiguous"]).in_earnest();
+    let again = given.undecided();
     match contradicted {
         true => again.without(&["--assign"]),
         false => again,
@@ -509,7 +368,7 @@ mod tests {
     use super::*;
 
     fn again(words: &[&str]) -> Again {
-        Again(words.iter().map(OsString::from).collect())
+        Again::of(&words.iter().map(OsString::from).collect::<Vec<_>>())
     }
 
     fn line(words: &[&str], findings: &[Finding]) -> String {
