@@ -109,7 +109,7 @@ codes! {
         "It is damaged or of an unknown release; `--from-family` shows the first error under one family.";
 
     // The legacy WAL.
-    WalEmpty "wal-empty" Info
+    WalEmpty "wal-empty" Warning
         "`wal/` holds no segment, and no server leaves it so: it opens one when it starts and keeps the two newest after a checkpoint."
         "Look for the segments, unless they were removed on purpose: what was done after the last checkpoint is in no other file.";
     TornTail "torn-tail" Warning
@@ -155,6 +155,9 @@ codes! {
     UnloggedRows "unlogged-rows" Warning
         "Transactions ran whose statements are never logged; what they did since the last checkpoint is in no file."
         "Compare with what the application knows; the rows cannot be recovered from this directory.";
+    MarkLost "mark-lost" Warning
+        "A Checkpoint record can no longer be read: the snapshot holds the records before a gap or damage in the log, and none behind it."
+        "Nothing to do: those behind it are applied.";
     MixedTimes "mixed-times" Warning
         "The snapshot and the log need not be of one moment: it holds already what later records did, or shows nothing of what earlier ones did."
         "If the files were copied while a server ran, or one was put back from a backup, compare the rows with what the application knows.";

@@ -167,6 +167,15 @@ impl Wal {
         marker.map_or(0, |marker| marker.saturating_add(1))
     }
 
+    /// Positions before which a record may be missing, ascending; one that is
+    /// missing at the end stands behind the last.
+    pub fn breaks(&self) -> BTreeSet<usize> {
+        let jumps = self.gaps.iter().chain(&self.repeats);
+        let damaged = self.bad.iter().filter(|bad| !bad.is_harmless());
+        let jumps = jumps.map(|jump| jump.record);
+        jumps.chain(damaged.map(|bad| bad.records_before)).collect()
+    }
+
     /// Whether an Update or a Delete stands in it: releases since 1.5 log none.
     pub fn logs_ended_versions(&self) -> bool {
         self.records.iter().any(|r| r.operation.ends_version())

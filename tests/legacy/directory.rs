@@ -222,7 +222,7 @@ fn an_empty_wal_directory_is_a_clean_log_and_is_named() {
         .findings()
         .iter()
         .map(|one| (one.code, one.severity));
-    assert!(found.eq([(Code::WalEmpty, Severity::Info)]));
+    assert!(found.eq([(Code::WalEmpty, Severity::Warning)]));
     fs::remove_dir(directory.path().join("wal")).unwrap();
     assert!(
         crate::support::disk::read(&directory)

@@ -3,7 +3,7 @@
 use crate::support::content::{column, fresh, int, loaded, table, text};
 use crate::support::model::{DataType, Family, Value};
 use crate::support::server::{Files, Server};
-use crate::support::tool::Bench;
+use crate::support::tool::{Bench, inspect};
 
 const TABLE: &str = "notes";
 
@@ -91,5 +91,60 @@ fn a_snapshot_put_back_under_a_later_log_shows_no_table_in_its_new_shape() {
         let [after, mixed] = put_back(change);
         assert_eq!(told(&after, "mixed-times"), (0, 0));
         assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+    }
+}
+
+/// Where each record of a segment begins, and its tag.
+fn records(bytes: &[u8]) -> Vec<(usize, u32)> {
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        found.push((at, number(at + 20)));
+        at += 4 + number(at) as usize;
+    }
+    found
+}
+
+#[test]
+fn records_behind_a_mark_that_is_lost_are_applied_or_asked_about() {
+    const CHECKPOINT: u32 = 5;
+    type Damage = fn(&mut Vec<u8>, std::ops::Range<usize>);
+    let flipped: Damage = |bytes, mark| bytes[mark.start + 20] ^= 0x40;
+    let cut_out: Damage = |bytes, mark| drop(bytes.drain(mark));
+    for (before, damage, code) in [
+        // What else stood there is lost.
+        (100, flipped, 1),
+        (100, cut_out, 1),
+        // Fewer than a checkpoint takes: a start can have written it.
+        (30, flipped, 3),
+    ] {
+        let mut server = server();
+        for n in 0..before {
+            server.insert("postgres", TABLE, vec![row(10 + n, "before")]);
+        }
+        if before < 100 {
+            server.checkpoint();
+        }
+        for n in 0..5 {
+            server.insert("postgres", TABLE, vec![row(500 + n, "behind")]);
+        }
+        let mut files = server.killed();
+        let last = files.keys().rfind(|path| path.starts_with("wal")).cloned();
+        let log = files.get_mut(&last.unwrap()).unwrap();
+        let all = records(log);
+        let mark = all.iter().rposition(|(_, tag)| *tag == CHECKPOINT).unwrap();
+        assert_eq!(all.len() - mark, 6);
+        damage(log, all[mark].0..all[mark + 1].0);
+        let bench = Bench::new(&files);
+        let said = bench.upgrade("append", &["--salvage"]);
+        assert_eq!(said.code, Some(code), "{before}: {}", said.err);
+        let named = said.err.lines().any(|line| line.contains(TABLE));
+        assert!(named, "{before}: {}", said.err);
+        if code == 1 {
+            let target = bench.target();
+            let said = inspect(&["dump", target.to_str().unwrap(), "--format", "jsonl"]);
+            assert_eq!(said.out.lines().count(), 2 + 100 + 5, "{before}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The tail as the solver sees it: tables and values by number, and for every
 //! record how much of what happened before it is known to be logged.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -430,17 +430,9 @@ fn is_whole(wal: &Wal, tail: &[usize], report: &Report) -> bool {
 
 /// The first position of the tail before which a record may be missing.
 fn first_break(wal: &Wal, first_tail: usize) -> usize {
-    let jumps = wal.gaps.iter().chain(&wal.repeats).map(|jump| jump.record);
-    let damaged = wal
-        .bad
-        .iter()
-        .filter(|bad| !bad.is_harmless())
-        .map(|bad| bad.records_before);
-    let breaks: BTreeSet<usize> = jumps
-        .chain(damaged)
-        .filter(|at| *at >= first_tail)
-        .collect();
-    let first = breaks.first().copied().unwrap_or(usize::MAX);
+    let breaks = wal.breaks();
+    let first = breaks.range(first_tail..).next();
+    let first = first.copied().unwrap_or(usize::MAX);
     // Without a checkpoint before it, only sequence 1 is known to be the first.
     let is_first = wal
         .records

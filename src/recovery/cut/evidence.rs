@@ -14,12 +14,17 @@ use crate::recovery::server_replay::RECORDS_PER_CHECKPOINT;
 /// Segments that a checkpoint keeps, the newest by name (format page, "WAL").
 pub(super) const SEGMENTS_KEPT: usize = 2;
 
+/// The fewest rows that stand in a snapshot already by no chance.
+pub(super) const HELD_LEAST: usize = 3;
+
 /// Where the snapshot stands against the records after the last marker.
 pub(super) enum Split {
     /// It holds none of them.
     Before,
     /// It holds all of them.
     After,
+    /// It holds those before this position of the log, where the mark is lost.
+    At(usize),
     /// It holds some, and no single point separates them.
     Unclear { present: usize, absent: usize },
 }
@@ -158,7 +163,8 @@ impl Evidence {
             }
             let started = present > 0 && self.start_can_have_written(wal, after);
             let replayed = hidden_start && !self.signs.is_empty();
-            return match proven || started || replayed {
+            let unmarked = present >= HELD_LEAST && self.lost_mark(wal, after).is_some();
+            return match proven || started || replayed || unmarked {
                 true => unclear,
                 false => Split::Before,
             };
@@ -166,13 +172,36 @@ impl Evidence {
         if present == 0 {
             return Split::Before;
         }
-        if absent == 0 || (!logs_changes && present > absent) {
+        if let Some(at) = self.lost_mark(wal, after) {
+            return match at < wal.records.len() {
+                true => Split::At(at),
+                false => Split::After,
+            };
+        }
+        // The snapshot holds the last record before it, whatever was deleted since.
+        let last = self.signs.iter().rfind(|sign| **sign != Sign::Silent);
+        let ends_with_it = last == Some(&Sign::Present);
+        if absent == 0 || (!logs_changes && present > absent && ends_with_it) {
             return Split::After;
         }
         if self.keyed == 0 && present <= absent {
             return Split::Before;
         }
         unclear
+    }
+
+    /// Where the log is broken between records that the snapshot holds and those that
+    /// it lacks, if there are any: a mark that can no longer be read stood there.
+    fn lost_mark(&self, wal: &Wal, after: usize) -> Option<usize> {
+        let is = |sign: Sign| move |one: &Sign| *one == sign;
+        let last_present = self.signs.iter().rposition(is(Sign::Present))?;
+        let first_absent = self.signs.iter().position(is(Sign::Absent));
+        let lacking = first_absent.unwrap_or(self.signs.len());
+        let between = after + last_present + 1..=after + lacking;
+        let breaks = wal.breaks();
+        // An empty range where one is lacking before the last that is held.
+        let found = (between.start() <= between.end()).then(|| breaks.range(between).next());
+        found.flatten().copied()
     }
 
     /// Whether a start that the kill ended can have come after the last record:

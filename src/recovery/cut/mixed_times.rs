@@ -9,10 +9,7 @@ use crate::legacy::{Family, Snapshot, WalRecord, read_rows_at};
 use crate::model::{Operation, TablesByName};
 use crate::recovery::server_replay::is_marker;
 
-use super::evidence::{Evidence, row_hash_owned};
-
-/// The fewest rows that stand in a snapshot already by no chance.
-const HELD_LEAST: usize = 3;
+use super::evidence::{Evidence, HELD_LEAST, row_hash_owned};
 
 /// The fewest records that a snapshot lacks by no chance.
 const LACKING_LEAST: usize = 2;

@@ -154,11 +154,30 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
         Split::After => {
             let none = records.len()..records.len();
             cut = Cut::new(records, none, CutReason::UnmarkedCheckpoint);
-            let mut finding = Finding::new(Code::UnmarkedCheckpoint).detail(format!(
-                "the snapshot holds all of the {} after the last Checkpoint record",
-                counted(records.len() - after, "record")
+            let since = records.get(after..).unwrap_or_default();
+            let (present, absent) = evidence.counts();
+            let count = counted(since.len(), "record");
+            let mut finding = Finding::new(Code::UnmarkedCheckpoint).detail(match absent {
+                0 => format!("the snapshot holds all of the {count} after the last Checkpoint record"),
+                _ => format!(
+                    "of {count} after the last Checkpoint record the snapshot holds {present}, the last of them too, and lacks {absent}, as where rows were deleted since: {}",
+                    mixed_times::names_of(since)
+                ),
+            });
+            if let Some(first) = since.first() {
+                finding = finding.sequence(first.sequence);
+            }
+            report.add(finding);
+        }
+        Split::At(at) => {
+            cut = Cut::new(records, at..records.len(), CutReason::UnmarkedCheckpoint);
+            let behind = records.get(at..).unwrap_or_default();
+            let mut finding = Finding::new(Code::MarkLost).detail(format!(
+                "the snapshot holds nothing of the {} behind it: {}",
+                counted(behind.len(), "record"),
+                mixed_times::names_of(behind)
             ));
-            if let Some(first) = records.get(after) {
+            if let Some(first) = behind.first() {
                 finding = finding.sequence(first.sequence);
             }
             report.add(finding);
