@@ -158,8 +158,9 @@ fn rows_share_a_block_up_to_8_kib_with_its_header() {
 
 #[test]
 fn a_row_wider_than_a_block_has_its_own() {
-    let blocks = blocks(&[2_000, 8_169, 16_000, 2_000, 2_001]);
-    assert_eq!(blocks, [(1, 2_000), (1, 8_169), (1, 16_000), (2, 4_001)]);
+    let blocks = blocks(&[2_000, 8_169, 65_513, 1_000_000, 2_000, 2_001]);
+    let [wide, wider] = [(1, 65_513), (1, 1_000_000)];
+    assert_eq!(blocks, [(1, 2_000), (1, 8_169), wide, wider, (2, 4_001)]);
 }
 
 #[test]
