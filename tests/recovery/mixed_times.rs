@@ -148,3 +148,27 @@ fn records_behind_a_mark_that_is_lost_are_applied_or_asked_about() {
         }
     }
 }
+
+#[test]
+fn a_table_made_more_often_than_the_snapshot_has_it_is_of_no_database_for_certain() {
+    for elsewhere in [false, true] {
+        let mut server = fresh(Family::V1_4);
+        let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
+        let notes = table(TABLE, columns);
+        server.create_table("postgres", notes.clone());
+        server.insert("postgres", TABLE, vec![row(1, "a")]);
+        server.checkpoint();
+        let before = server.killed();
+        if elsewhere {
+            server.create_database("shop");
+            server.create_table("shop", notes);
+        }
+        server.checkpoint();
+        let owner = if elsewhere { "shop" } else { "postgres" };
+        server.insert(owner, TABLE, vec![row(2, "b")]);
+        let bench = Bench::new(&mixed(&before, &server.killed()));
+        let source = bench.source();
+        let said = inspect(&["wal", source.to_str().unwrap(), "--attribute"]);
+        assert_eq!(said.out.contains("certain"), !elsewhere, "{}", said.out);
+    }
+}

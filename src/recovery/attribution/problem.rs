@@ -1,14 +1,14 @@
 //! The tail as the solver sees it: tables and values by number, and for every
 //! record how much of what happened before it is known to be logged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::codec::{ByteWriter, encode_value};
 use crate::finding::Code;
-use crate::legacy::{Family, Snapshot, Wal};
-use crate::model::{Operation, ValueRef};
+use crate::legacy::{Family, Snapshot, Wal, WalRecord};
+use crate::model::{Operation, TablesByName, ValueRef};
 use crate::recovery::RunMap;
 use crate::report::Report;
 
@@ -171,7 +171,7 @@ impl<'w> Problem<'w> {
                 values,
                 shape: shape(&record.operation),
                 transaction: row.map_or(runs.at(position).max_xmin, |row| row.xmin),
-                proof: proofs.at(position),
+                proof: proofs.at(position, table),
                 rows_vanish: proofs.rows_vanish,
                 follows: before.is_some_and(|before| before + 1 == position),
                 decision,
@@ -344,7 +344,7 @@ impl Interner {
 }
 
 /// Per record of the log, how far hard facts hold before it.
-struct Proofs {
+struct Proofs<'w> {
     first_tail: usize,
     /// Records before this position were written before any transaction began.
     logged_before: usize,
@@ -352,10 +352,18 @@ struct Proofs {
     /// Whether rows can be deleted without a record: by releases that log no
     /// DELETE, and by transactions.
     rows_vanish: bool,
+    /// Tables that a database can have which the snapshot lacks.
+    doubted: BTreeSet<&'w str>,
 }
 
-impl Proofs {
-    fn new(snapshot: &Snapshot, wal: &Wal, tail: &[usize], runs: &RunMap, report: &Report) -> Self {
+impl<'w> Proofs<'w> {
+    fn new(
+        snapshot: &Snapshot,
+        wal: &'w Wal,
+        tail: &[usize],
+        runs: &RunMap,
+        report: &Report,
+    ) -> Self {
         let first_tail = tail.first().copied().unwrap_or(0);
         let run = runs.at(first_tail).run;
         let in_run = |position: &usize| runs.at(*position).run == run;
@@ -383,15 +391,41 @@ impl Proofs {
             first_tail,
             logged_before,
             level,
+            doubted: made_more_often(wal.records.get(..first_tail).unwrap_or_default(), snapshot),
         }
     }
 
-    fn at(&self, position: usize) -> Proof {
-        match (self.first_tail..self.logged_before).contains(&position) {
+    fn at(&self, position: usize, table: &str) -> Proof {
+        let logged = (self.first_tail..self.logged_before).contains(&position);
+        match logged && !self.doubted.contains(table) {
             true => self.level,
             false => Proof::Nothing,
         }
     }
+}
+
+/// The tables that these records made more often than the snapshot has them: a
+/// statement failed, or another database has one, of which a snapshot of another
+/// moment does not tell.
+fn made_more_often<'w>(logged: &'w [WalRecord], snapshot: &Snapshot) -> BTreeSet<&'w str> {
+    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+    for record in logged {
+        let (gone, new) = match &record.operation {
+            Operation::CreateTable { table, .. } => (None, Some(&**table)),
+            Operation::DropTable { table } => (Some(&**table), None),
+            Operation::RenameTable { old, new } => (Some(&**old), Some(&**new)),
+            _ => continue,
+        };
+        if let Some(count) = gone.and_then(|table| made.get_mut(table)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(table) = new {
+            *made.entry(table).or_default() += 1;
+        }
+    }
+    let tables = TablesByName::new(&snapshot.catalog);
+    made.retain(|table, count| *count > tables.named(table).len());
+    made.into_keys().collect()
 }
 
 /// The position in the log from which on a table can be where no record says.
