@@ -65,20 +65,30 @@ pub(super) fn leave_out_held(
     let readable: Vec<Vec<(usize, usize)>> = readable.collect();
     let mut lost = StillLost::new();
     let mut tail = BTreeSet::new();
+    let mut held_of = Vec::new();
     for (name, tables) in log.by_table.keys().zip(&readable) {
-        tail.extend(log.records_of((name, tables), ground, &mut lost)?);
+        let kept = log.records_of((name, tables), ground, &mut lost)?;
+        let since = kept.iter().filter(|at| **at >= after).count();
+        if since < log.naming(name, after).len() {
+            held_of.push(*name);
+        }
+        tail.extend(kept);
     }
     let first = tail.first().copied().unwrap_or(records.len());
     if log.is_newer {
         let held = signs.iter().filter(|sign| **sign == Sign::Present).count();
-        report.add(
-            Finding::new(Code::UnmarkedCheckpoint)
-                .severity(Severity::Warning)
-                .detail(format!(
-                    "what can be read of the snapshot holds {held} of the rows that {} after the last Checkpoint record pushed",
-                    counted(signs.len(), "record")
-                )),
+        let mut detail = format!(
+            "what can be read of the snapshot holds {held} of the rows that {} after the last Checkpoint record pushed",
+            counted(signs.len(), "record")
         );
+        if damaged.objects_lost && !held_of.is_empty() {
+            let names = held_of.join(", ");
+            detail += &format!(
+                "; taken as held, though what is lost can have had tables of these names too: records of {names}"
+            );
+        }
+        let finding = Finding::new(Code::UnmarkedCheckpoint).severity(Severity::Warning);
+        report.add(finding.detail(detail));
         ground.cut.reason = CutReason::UnmarkedCheckpoint;
         ground.cut.first_tail = first;
     } else {

@@ -12,6 +12,7 @@ use crate::support::content::{customer, customers, event, events, fresh};
 use crate::support::convert::instance_of;
 use crate::support::model::{Family, Instance, Row, Value};
 use crate::support::server::Server;
+use crate::support::tool::Bench;
 
 /// Bytes from one cut to the next, so that the whole test takes seconds; each
 /// family and directory begins at another byte.
@@ -193,4 +194,30 @@ fn tables_around_the_cut_one_are_as_the_server_had_them() {
         let of_shop = rows.iter().find(|(_, at, _)| at.0 == "shop").unwrap();
         check(&server, (of_shop.0 + first, family), false);
     }
+}
+
+#[test]
+fn records_taken_as_held_are_named_where_a_database_is_lost() {
+    let mut server = fresh(Family::V1_4);
+    server.create_table("postgres", customers());
+    server.create_database("shop");
+    server.create_table("shop", customers());
+    server.checkpoint();
+    let names = ["postgres", "shop"];
+    server.dies_in_checkpoint = true;
+    for id in 1..=50 {
+        for name in names {
+            server.insert(name, "customers", vec![customer(id, "Ann")]);
+        }
+    }
+    let mut files = server.killed();
+    let ends = row_ends(&files["server_instance.db"], &server.instance);
+    let cut = ends[49].0 + 8;
+    files.get_mut("server_instance.db").unwrap().truncate(cut);
+    let bench = Bench::new(&files);
+    let said = bench.upgrade("append", &["--salvage"]);
+    let mut lines = said.err.lines();
+    let told = lines.any(|line| line.contains("taken as held") && line.contains("customers"));
+    // Whose the rows are that it does not hold is another question.
+    assert!(told && said.code == Some(3), "{:?} {}", said.code, said.err);
 }
