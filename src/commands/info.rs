@@ -166,7 +166,10 @@ pub fn info(path: &Path, options: &OpenOptions) -> Result<Info> {
         users: Vec::new(),
         roles: Vec::new(),
         wal: None,
-        undecided: look.directory().map(undecided).unwrap_or_default(),
+        undecided: look
+            .directory()
+            .map(|directory| undecided(directory, &options.recovery))
+            .unwrap_or_default(),
         quarantined: look
             .directory()
             .and_then(|directory| quarantined_tables(directory).ok())

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::finding::Code;
 use crate::legacy::LegacyDir;
-use crate::recovery::Recovery;
-use crate::recovery::attribution::Candidate;
+use crate::recovery::attribution::{Candidate, Decision};
+use crate::recovery::{Recovery, Request};
 
 use super::{Backend, Directory};
+
+/// Decisions that are tried at most: each costs as much as the answer did.
+const TRIED_MAX: usize = 4;
 
 /// A table with undecided records, and the databases that each of them can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +23,50 @@ pub struct Undecided {
     pub databases: Vec<String>,
 }
 
-/// The tables with undecided records of a directory, in the order of the log.
-pub fn undecided(directory: &Directory) -> Vec<Undecided> {
+/// The tables with undecided records of a directory that was opened by `request`,
+/// in the order of the log. The first decision that is open was tried, and
+/// contradicts no record.
+pub fn undecided(directory: &Directory, request: &Request) -> Vec<Undecided> {
     match directory.backend() {
-        Backend::Legacy { legacy, recovery } => of_recovery(legacy, recovery),
+        Backend::Legacy { legacy, recovery } => {
+            let mut tables = of_recovery(legacy, recovery);
+            // With a decision that was refused no other can be told.
+            let mut request = request.clone();
+            if recovery.report.has(Code::AssignmentContradicted) {
+                request.decisions.by_table.clear();
+            }
+            leave_out_refused(&mut tables, legacy, &request);
+            tables
+        }
         Backend::Ours(_) => Vec::new(),
     }
+}
+
+/// Each record by itself may fit a database that all of them together do not.
+fn leave_out_refused(tables: &mut [Undecided], legacy: &LegacyDir, request: &Request) {
+    let mut tries = 0..TRIED_MAX;
+    let decided = &request.decisions.by_table;
+    let open = tables.iter_mut();
+    for undecided in open.filter(|one| !decided.contains_key(&one.table)) {
+        let candidates = std::mem::take(&mut undecided.databases);
+        let refused = |database: &String| {
+            tries.next().is_none() || !holds(legacy, request, &undecided.table, database)
+        };
+        undecided.databases = candidates.into_iter().skip_while(refused).collect();
+        if !undecided.databases.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Whether no record contradicts that a table's undecided ones are a database's.
+fn holds(legacy: &LegacyDir, request: &Request, table: &str, database: &str) -> bool {
+    let mut request = request.clone();
+    let decision = Decision::Database(database.to_owned());
+    let decided = &mut request.decisions.by_table;
+    decided.insert(table.to_owned(), decision);
+    Recovery::plan(legacy, &request)
+        .is_ok_and(|tried| !tried.report.has(Code::AssignmentContradicted))
 }
 
 fn of_recovery(legacy: &LegacyDir, recovery: &Recovery) -> Vec<Undecided> {

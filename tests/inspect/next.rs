@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::content::{column, fresh, int, key, table, text as value};
+use crate::support::content::{column, fresh, int, key, loaded, table, text as value};
 use crate::support::disk::put;
 use crate::support::model::{DataType, Family};
 use crate::support::run::{
@@ -224,6 +224,37 @@ fn every_way_out_of_a_decision_does_what_it_says() {
         let code = if open { 3 } else { 0 };
         assert_eq!(run.code, code, "{line}: {}", run.stderr);
         let _ = fs::remove_dir_all(place.path().join("new"));
+    }
+}
+
+#[test]
+fn a_decision_about_a_table_is_proposed_only_where_all_its_records_hold_it() {
+    // Rows of one key are of two databases, whichever is whose.
+    for (second, code) in [(2, Some(0)), (1, None)] {
+        let mut server = fresh(Family::V1_4);
+        for name in ["left", "right"] {
+            server.create_database(name);
+            let columns = vec![key("id", DataType::Integer), column("name", DataType::Text)];
+            server.create_table(name, table("users", columns));
+        }
+        server.create_table("left", table("old", vec![column("n", DataType::Integer)]));
+        server.insert("left", "old", vec![vec![int(1)]]);
+        let mut server = loaded(Family::V1_4, server);
+        server.insert("left", "users", vec![vec![int(1), value("Ann")]]);
+        // Logged as by the releases that log what is deleted, and between two
+        // statements.
+        server.delete("left", "old", &[0]);
+        server.insert("right", "users", vec![vec![int(second), value("Bob")]]);
+        let place = tempfile::tempdir().unwrap();
+        for (path, bytes) in &server.killed() {
+            put(&place.path().join("data"), path, bytes);
+        }
+        let refused = paste("rustdb-migrate upgrade data new", place.path()).exits(3);
+        let steps = proposed(&refused.stderr);
+        let mut lines = steps.iter().flat_map(|step| &step.1);
+        let line = lines.find(|line| line.contains("--assign"));
+        let followed = line.map(|line| paste(line, place.path()).code);
+        assert_eq!(followed, code, "{}", refused.stderr);
     }
 }
 

@@ -68,7 +68,7 @@ pub fn upgrade(source: &Path, target: &Path, options: &UpgradeOptions) -> Result
     if let Some(outcome) = refusal(&report) {
         let mut refused = UpgradeReport::refused(job, Some(summary), report, outcome);
         refused.attribution = report::attribution_counts(&directory);
-        refused.undecided = undecided(&directory);
+        refused.undecided = undecided(&directory, &options.open.recovery);
         return Ok(refused);
     }
     if let Some(asked) = undecided_family(job, &directory) {

@@ -172,10 +172,7 @@ impl Bounds<'_, '_> {
         if self.component.renames {
             return false;
         }
-        let run_start = match self.insert_run {
-            Some((table, start)) if table == name => start,
-            _ => usize::MAX,
-        };
+        let run_start = self.goes_on(record).unwrap_or(usize::MAX);
         if let Some(&inserted) = self.inserted.get(&(slot, name, view.epoch, at, hash)) {
             let ended = view.last_ender.is_some_and(|ender| ender > inserted);
             if inserted < run_start && !ended {

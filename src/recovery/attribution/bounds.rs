@@ -94,9 +94,19 @@ pub(super) struct Bounds<'p, 'w> {
     /// key asks for it, ascending.
     pub brought: HashedMap<(NameId, u64), Rc<[Slot]>>,
     pub asked: HashSet<u64>,
-    /// The start of the run of inserts into one table that reaches the last
-    /// record: rows of one statement are not checked against one another.
-    pub insert_run: Option<(NameId, usize)>,
+    /// That of the last record.
+    insert_run: Option<InsertRun>,
+}
+
+/// Inserts into one table that follow one another in the log: rows of one
+/// statement are not checked against one another.
+#[derive(Debug, Clone, Copy)]
+struct InsertRun {
+    table: NameId,
+    /// The first of them.
+    start: usize,
+    /// Where the last stands in the log.
+    end: usize,
 }
 
 impl<'p, 'w> Bounds<'p, 'w> {
@@ -152,15 +162,22 @@ impl<'p, 'w> Bounds<'p, 'w> {
         slot < self.problem.snapshot_databases
     }
 
+    /// The first of the inserts that an insert can be of one statement with, where
+    /// there are any before it.
+    pub fn goes_on(&self, record: &Record<'_>) -> Option<usize> {
+        let run = self.insert_run?;
+        let next = run.table == record.table && run.end + 1 == record.position;
+        next.then_some(run.start)
+    }
+
     /// What a record can have changed, in each of the databases it can be of.
     pub fn apply(&mut self, at: usize, record: &Record<'w>, open: &Rc<[Slot]>) {
-        self.insert_run = match (record.operation, self.insert_run) {
-            (Operation::Insert { .. }, Some((table, start)))
-                if table == record.table && record.follows =>
-            {
-                Some((table, start))
-            }
-            (Operation::Insert { .. }, _) => Some((record.table, at)),
+        self.insert_run = match record.operation {
+            Operation::Insert { .. } => Some(InsertRun {
+                table: record.table,
+                start: self.goes_on(record).unwrap_or(at),
+                end: record.position,
+            }),
             _ => None,
         };
         let resolved = self.component.only(open).is_some();

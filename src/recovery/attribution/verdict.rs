@@ -410,10 +410,12 @@ fn candidates(
 /// evidence for the best.
 fn words(solution: &Solution<'_>, solved: &Solved, assumed: bool) -> Vec<&'static str> {
     let problem = &solution.problem;
-    let mut words = match (solved.open.len(), solved.ruled_out.is_empty()) {
-        (1, true) => vec!["only-database"],
-        (1, false) => vec!["others-ruled-out"],
-        _ => Vec::new(),
+    let component = solution.components.get(solved.component);
+    let only = component.and_then(|component| component.only(&solved.open));
+    let mut words = match (only, solved.ruled_out.is_empty()) {
+        (Some(_), true) => vec!["only-database"],
+        (Some(_), false) => vec!["others-ruled-out"],
+        (None, _) => Vec::new(),
     };
     if assumed && solved.open.len() > 1 {
         words.push("assumed-database");
@@ -424,8 +426,7 @@ fn words(solution: &Solution<'_>, solved: &Solved, assumed: bool) -> Vec<&'stati
     if !solved.starts {
         words.push("same-statement");
     }
-    let class = solution.components.get(solved.component);
-    let class = class.map_or(best, |component| component.classes.of(best));
+    let class = component.map_or(best, |component| component.classes.of(best));
     for (word, _) in solved.evidence(class) {
         if !words.contains(word) {
             words.push(word);
