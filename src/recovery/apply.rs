@@ -412,9 +412,12 @@ impl<'a> Applying<'a> {
             }
         };
         if attributed.changes_nothing {
-            return Finding::new(code).severity(Severity::Warning).detail(format!(
-                "it changes nothing in any database that a file names, and is kept aside; {detail}"
-            ));
+            let why = match self.report.has(Code::CutUncertain) {
+                true => "the snapshot holds such a row already",
+                false => "it changes nothing in any database that a file names",
+            };
+            let finding = Finding::new(code).severity(Severity::Warning);
+            return finding.detail(format!("{why}, so it is kept aside; {detail}"));
         }
         Finding::new(code)
             .severity(self.undecided_severity())

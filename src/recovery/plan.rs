@@ -7,6 +7,7 @@ use crate::report::Report;
 
 use super::apply::{Applied, Applying, SetAside};
 use super::attribution::{self, Attribution, OnAmbiguous};
+use super::cut::{Sign, signs};
 use super::ground::Ground;
 use super::repair;
 use super::request::Request;
@@ -96,13 +97,18 @@ impl Recovery {
             false => attribution::attribute_as_edited(wal, decisions, &mut report, attribute)?,
         };
         if report.has(Code::CutUncertain) {
-            attribution.leave_open(|at| {
+            let decided = |at: usize| {
                 let record = legacy.wal.records.get(at);
                 record.is_some_and(|record| {
                     let table = record.operation.table().unwrap_or_default();
                     request.decisions.of(record.sequence, table).is_some()
                 })
-            });
+            };
+            let first = cut.first_tail;
+            let signs = signs(&legacy.wal.records, first, &ground.snapshot)?;
+            let present = |at| signs.get(at - first) == Some(&Sign::Present);
+            let best = request.on_ambiguous == OnAmbiguous::Best;
+            attribution.leave_open(decided, |at| best && at >= first && present(at));
         }
         let mut set_aside = Vec::new();
         let mut again = Attribution::default();

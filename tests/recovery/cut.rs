@@ -8,7 +8,7 @@ use crate::histories::server::{Release, Server};
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::legacy::{Family, LegacyDir};
 use rustdb_migrate::recovery::attribution::Decision;
-use rustdb_migrate::recovery::{Cut, CutReason, Recovery, Request, find_cut};
+use rustdb_migrate::recovery::{Cut, CutReason, OnAmbiguous, Recovery, Request, find_cut};
 use rustdb_migrate::report::Report;
 
 /// A table of names with a number that counts, a key or not.
@@ -280,6 +280,14 @@ fn where_the_cut_is_uncertain_each_record_is_asked_about_and_can_be_decided() {
     assert_eq!((to_apply.report.has_errors(), rows(&to_apply)), (false, 4));
     let is_held = plan(Some(Decision::Quarantine));
     assert_eq!((is_held.report.has_errors(), rows(&is_held)), (false, 2));
+    // What the evidence says is that they stand there.
+    let request = Request {
+        on_ambiguous: OnAmbiguous::Best,
+        ..Request::default()
+    };
+    let best = Recovery::plan(&legacy, &request).unwrap();
+    assert_eq!((best.report.has_errors(), rows(&best)), (false, 2));
+    assert_eq!(best.set_aside.len(), 2);
 }
 
 #[test]

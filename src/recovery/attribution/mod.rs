@@ -213,13 +213,19 @@ pub struct Counts {
 impl Attribution {
     /// Leaves open what only the user can decide: whether a record is to be
     /// applied at all, where the snapshot can hold it already; `decided` says by
-    /// position in the log where that was done.
-    pub(in crate::recovery) fn leave_open(&mut self, decided: impl Fn(usize) -> bool) {
+    /// position in the log where that was done. The best that can be done with one
+    /// that it seems to hold, as `held` says, is nothing.
+    pub(in crate::recovery) fn leave_open(
+        &mut self,
+        decided: impl Fn(usize) -> bool,
+        held: impl Fn(usize) -> bool,
+    ) {
         for attributed in &mut self.tail {
             if attributed.no_effect.is_none() && !decided(attributed.record) {
                 attributed.best = attributed.database.take().or(attributed.best.take());
                 attributed.confidence = Confidence::Ambiguous;
                 attributed.weight = 0.0;
+                attributed.changes_nothing = held(attributed.record);
             }
         }
     }
