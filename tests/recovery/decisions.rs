@@ -649,3 +649,34 @@ fn changes_that_a_release_does_not_log_are_said_of_every_log_without_any() {
     let said = Bench::new(&files).upgrade("append", &[]);
     assert!(!said.err.contains("unlogged-"), "{}", said.err);
 }
+
+#[test]
+fn a_drop_of_no_table_asks_nothing() {
+    for remade in [true, false] {
+        let mut server = fresh(Family::V1_4);
+        let (table, two) = notes(2, "postgres");
+        server.create_table("postgres", table.clone());
+        let mut server = loaded(Family::V1_4, server);
+        server.drop_table("postgres", "sold");
+        if remade {
+            server.create_table(
+                "postgres",
+                model::Table {
+                    name: "sold".into(),
+                    ..table
+                },
+            );
+            server.insert("postgres", "sold", two.clone());
+        }
+        server.insert("postgres", "notes", two);
+        let bench = Bench::new(&server.killed());
+        let said = bench.upgrade("append", &[]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let named = said.err.lines().any(|line| line.contains("sold"));
+        assert!(named, "{}", said.err);
+        let table = if remade { "sold" } else { "notes" };
+        let target = bench.target();
+        let target = target.to_str().unwrap();
+        assert_eq!(rows(&bench, target, table).len(), 2, "{remade}");
+    }
+}

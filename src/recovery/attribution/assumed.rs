@@ -83,6 +83,12 @@ fn fits(
         else {
             return Ok(false);
         };
+        // A DROP TABLE of none, as before a CREATE TABLE, speaks against nobody.
+        let solved = solution.solved.get(*at);
+        let idle = solved.is_some_and(|solved| solved.idle.len() == solved.open.len());
+        if idle && matches!(record.operation, Operation::DropTable { .. }) {
+            continue;
+        }
         let keys_before = insert_runs.get(*at).copied().unwrap_or_default();
         if lookup.check(database, record, keys_before) != Trial::Applies {
             return Ok(false);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::finding::{Code, Finding};
 use crate::legacy::{Snapshot, Wal};
+use crate::model::Operation;
 use crate::recovery::RunMap;
 use crate::report::Report;
 
@@ -226,7 +227,9 @@ fn without_effect(
     attributed: &mut Attributed,
 ) {
     let proven = record.proof > Proof::Nothing;
-    if attributed.database.is_some() || solved.idle.is_empty() || !proven {
+    // Of a table that no record made, nothing is left either.
+    let drops = matches!(record.operation, Operation::DropTable { .. });
+    if attributed.database.is_some() || solved.idle.is_empty() || !proven && !drops {
         return;
     }
     let named = |slots: &[Slot]| {
@@ -235,7 +238,7 @@ fn without_effect(
             .filter(|slot| **slot < problem.unknown())
             .count()
     };
-    if solved.idle.len() == solved.open.len() {
+    if proven && solved.idle.len() == solved.open.len() {
         attributed.no_effect = Some("the statement had failed, whichever database it was for");
     }
     attributed.changes_nothing = named(&solved.idle) == named(&solved.open);
