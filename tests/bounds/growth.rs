@@ -305,17 +305,6 @@ const SHAPES: &[Shape] = &[
         },
     },
     Shape {
-        name: "log: columns of one of two tables dropped",
-        make: |n| {
-            let named = |name: &str| Database {
-                name: name.into(),
-                ..database(vec![numbers(n)])
-            };
-            let two = of_databases(vec![named("a"), named("b")]);
-            with_log(two, each(n - 1, drop_column))
-        },
-    },
-    Shape {
         name: "log: all columns renamed",
         make: |n| {
             let rename =
