@@ -262,9 +262,9 @@ impl<'r> Since<'r> {
             recovery.overlay.table_at(*database, table)
         });
         let mut columns = tables
-            .map(|table| &table.state().schema.columns)
-            .filter(|columns| columns.len() == arity)
-            .map(|columns| columns.iter().map(|column| column.name.as_str()).collect());
+            .map(|table| table.state())
+            .filter(|state| state.column_count() == arity)
+            .map(|state| state.columns().map(|c| c.name.as_str()).collect());
         let first: Vec<&str> = columns.next().unwrap_or_default();
         match columns.all(|other| other == first) {
             true => first,
@@ -336,8 +336,7 @@ fn read_rows<T>(
     show: impl Fn(&NamedValues<'_>) -> T,
 ) -> Result<()> {
     let table = recovery.overlay.table_at(at.0, at.1);
-    let schema = table.map(|table| &table.state().schema);
-    let columns = schema.into_iter().flat_map(|schema| &schema.columns);
+    let columns = table.into_iter().flat_map(|table| table.state().columns());
     let columns: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
     let mut missing: BTreeSet<u64> = wanted.keys().copied().collect();
     let mut rows = recovery.overlay.open_rows(at.0, at.1)?;

@@ -1,5 +1,7 @@
 //! Columns, their types, and tables without their rows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The declared type of a column (format page, "Column types").
@@ -170,6 +172,13 @@ impl Table {
     /// The position of a column.
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The next values of all sequences: to look for each by itself would take as
+    /// many steps as there are pairs of them. Of two of one name the first counts.
+    pub fn sequences_by_name(&self) -> BTreeMap<&str, i64> {
+        let sequences = self.sequences.iter().rev();
+        sequences.map(|(name, next)| (&**name, *next)).collect()
     }
 
     /// The next value of a sequence.

@@ -97,7 +97,7 @@ pub struct TablePlan {
     /// The one column that holds each row as a JSON object, of a table that is
     /// wider than PostgreSQL takes.
     pub as_json: Option<String>,
-    /// Constraints over its own rows.
+    /// Constraints over its own rows, in the order of their columns.
     pub keys: Vec<KeyPlan>,
     /// Constraints over the rows of another.
     pub foreign_keys: Vec<ForeignKeyPlan>,
@@ -105,6 +105,14 @@ pub struct TablePlan {
     pub access: Option<AccessPlan>,
     /// What differs about the table.
     pub notes: Vec<Finding>,
+}
+
+impl TablePlan {
+    /// The key that a column is, if it is one.
+    pub fn key(&self, column: usize) -> Option<&KeyPlan> {
+        let found = self.keys.binary_search_by_key(&column, |key| key.column);
+        self.keys.get(found.ok()?)
+    }
 }
 
 /// A column as it will be in PostgreSQL.

@@ -232,7 +232,7 @@ impl<'a> Applying<'a> {
             return None;
         }
         let state = self.overlay.table(database, table)?.state();
-        let columns = state.schema.columns.len();
+        let columns = state.column_count();
         (row.arity() > columns).then(|| Operation::Insert {
             table: table.clone(),
             row: narrowed(row.clone(), columns),
@@ -255,7 +255,7 @@ impl<'a> Applying<'a> {
         };
         let state = self.overlay.table(database, table).map(|t| t.state());
         let fits = |columns: usize| new.is_none_or(|row| row.arity() == columns);
-        let Some(state) = state.filter(|state| fits(state.schema.columns.len())) else {
+        let Some(state) = state.filter(|state| fits(state.column_count())) else {
             return Meaning::AsLogged;
         };
         let suspect = attributed.record >= self.unlogged_from || index >= state.row_count();

@@ -10,6 +10,7 @@ pub mod attribution;
 mod cut;
 mod cut_snapshot;
 mod ground;
+mod named_list;
 mod overlay;
 mod overlay_reader;
 mod pages;

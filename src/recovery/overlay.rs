@@ -134,7 +134,7 @@ impl Overlay {
     pub fn row_counts(&self, database: usize) -> Vec<(String, u64)> {
         let tables = self.tables.get(database).into_iter().flatten();
         tables
-            .map(|table| (table.state.schema.name.clone(), table.state.row_count()))
+            .map(|table| (table.state.name.clone(), table.state.row_count()))
             .collect()
     }
 
@@ -187,10 +187,10 @@ impl Overlay {
             let Some(table) = tables.get_mut(position) else {
                 return Effect::Applied;
             };
-            table.state.schema.name = new.clone();
+            table.state.name = new.clone();
             positions.remove(name);
             positions.insert(new.clone(), position);
-            let another = tables.iter().position(|t| t.state.schema.name == name);
+            let another = tables.iter().position(|t| t.state.name == name);
             positions.extend(another.map(|another| (name.to_owned(), another)));
             for grant in self.grants(database).into_iter().flatten() {
                 if grant.table == name {
@@ -226,8 +226,8 @@ impl Overlay {
     /// A server of family 2.3 gives every table's owner all privileges on it.
     fn grant_created(&mut self, database: usize, table: &str) {
         let Some(owner) = self.tables.get(database).and_then(|tables| {
-            let created = tables.last().filter(|t| t.state.schema.name == table)?;
-            created.state.schema.owner.clone()
+            let created = tables.last().filter(|t| t.state.name == table)?;
+            created.state.owner.clone()
         }) else {
             return;
         };
@@ -303,10 +303,7 @@ impl Overlay {
     /// Brings the catalog up to date and gives it out.
     pub fn finish(&mut self) -> &Catalog {
         for (database, tables) in self.catalog.databases.iter_mut().zip(&self.tables) {
-            database.tables = tables
-                .iter()
-                .map(|table| table.state.schema.clone())
-                .collect();
+            database.tables = tables.iter().map(|table| table.state.schema()).collect();
         }
         &self.catalog
     }
@@ -333,7 +330,7 @@ fn forget(positions: &mut BTreeMap<String, usize>, name: &str, gone: usize, left
     positions.remove(name);
     let later = positions.values_mut().filter(|position| **position > gone);
     later.for_each(|position| *position -= 1);
-    let another = left.iter().position(|t| t.state.schema.name == name);
+    let another = left.iter().position(|t| t.state.name == name);
     positions.extend(another.map(|another| (name.to_owned(), another)));
 }
 

@@ -154,7 +154,7 @@ impl RowStream for OverlayReader<'_> {
                 }
                 let most = state.rows_a_batch();
                 for row in waiting.batch().rows().skip(*handed_out).take(most) {
-                    let values = now(&state.column_ids, (0..).zip(row.values()));
+                    let values = now(state.column_ids(), (0..).zip(row.values()));
                     changed.push(values, row.xmin, row.xmax);
                 }
                 *handed_out += changed.len();
@@ -175,8 +175,8 @@ impl TableState {
     /// Whether the columns are those that were stored.
     fn has_stored_columns(&self) -> bool {
         // A column that was dropped leaves fewer than were stored.
-        let complete = self.column_ids.len() == self.stored_columns;
-        complete && self.column_ids.iter().enumerate().all(|(at, id)| at == *id)
+        let complete = self.column_count() == self.stored_columns;
+        complete && self.column_ids().eq(0..self.stored_columns)
     }
 
     /// Marks the versions of a batch dead that the tail ended, also those that the
@@ -192,6 +192,6 @@ impl TableState {
     }
 
     fn rows_a_batch(&self) -> usize {
-        (MAX_BATCH_VALUES / self.column_ids.len().max(1)).max(1)
+        (MAX_BATCH_VALUES / self.column_count().max(1)).max(1)
     }
 }

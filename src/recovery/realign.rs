@@ -82,7 +82,7 @@ impl Shifts {
     }
 
     fn known(&mut self, database: &str, state: &TableState) -> &mut Known {
-        let key = (database.to_owned(), state.schema.name.clone());
+        let key = (database.to_owned(), state.name.clone());
         self.tables.entry(key).or_default()
     }
 
@@ -223,7 +223,7 @@ impl Known {
 
 /// The column that is the primary key, where it is one column.
 fn key_column(state: &TableState) -> Option<usize> {
-    let columns = state.schema.columns.iter().enumerate();
+    let columns = state.columns().enumerate();
     let mut keys = columns.filter(|(_, column)| column.primary_key);
     let (at, _) = keys.next()?;
     keys.next().is_none().then_some(at)
@@ -253,6 +253,10 @@ mod tests {
     use crate::model::{Column, DataType, Table, ValueRef};
 
     fn state(base_count: u64, keys: &[i64]) -> TableState {
+        keyed(base_count, keys, true)
+    }
+
+    fn keyed(base_count: u64, keys: &[i64], has_key: bool) -> TableState {
         let column = |name: &str, primary_key| Column {
             name: name.into(),
             data_type: DataType::Integer,
@@ -263,7 +267,11 @@ mod tests {
         };
         let schema = Table {
             name: "t".into(),
-            columns: vec![column("id", true), column("a", false), column("b", false)],
+            columns: vec![
+                column("id", has_key),
+                column("a", false),
+                column("b", false),
+            ],
             sequences: Vec::new(),
             owner: None,
         };
@@ -368,9 +376,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_without_proof_is_agreed_with_and_proves_nothing() {
-        let mut state = state(0, &[1, 2]);
-        let columns = state.schema.columns.iter_mut();
-        columns.for_each(|column| column.primary_key = false);
+        let state = keyed(0, &[1, 2], false);
         let mut shifts = shifts_of(&state);
         // Of rows without a key the one that differs least.
         let new = changed(1);

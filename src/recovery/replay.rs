@@ -4,17 +4,26 @@
 //! effect. The snapshot's rows are not held here: only their number, which of
 //! them are marked dead, and how their columns changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::codec::pack_row;
 use crate::model::{Column, PackedRow, Table, ValueRef};
 
+use super::named_list::NamedList;
+
 /// A table of the snapshot, or one created after it.
 #[derive(Debug, Clone)]
 pub struct TableState {
-    /// The schema as it is now, sequences advanced.
-    pub schema: Table,
+    /// Its name now.
+    pub name: String,
+    /// Its columns now, which by when they came are those of the stored rows from
+    /// 0 on.
+    columns: NamedList<Column>,
+    /// Its sequences now, in file order.
+    sequences: NamedList<(String, i64)>,
+    /// Its owner.
+    pub owner: Option<String>,
     /// Database and table in the snapshot; `None` when created after it.
     pub base: Option<(usize, usize)>,
     /// Row versions in the snapshot, those that cannot be read included.
@@ -25,15 +34,6 @@ pub struct TableState {
     pub lost_holds_rows: bool,
     /// Columns of the stored rows.
     pub stored_columns: usize,
-    /// The columns of now by when they came, those of the stored rows from 0 on:
-    /// they rise, because a new one goes to the end.
-    pub column_ids: Vec<usize>,
-    /// What the next column is called there.
-    next_column_id: usize,
-    /// The columns of now by name and by when they came, from the first change of
-    /// columns on: to go through all columns at each would take as many steps as
-    /// there are pairs of them.
-    by_name: Option<BTreeSet<(String, usize)>>,
     /// Snapshot rows marked dead since, with their xmax.
     pub dead: BTreeMap<u64, u64>,
     /// Row versions pushed since, each with the columns that the table had then;
@@ -41,7 +41,8 @@ pub struct TableState {
     pub appended: Vec<PackedRow>,
     /// The columns of appended rows up to a position, where they are not those of
     /// now: to give every row its Null at every new column would take rows times
-    /// columns, of which the files hold neither.
+    /// columns, of which the files hold neither. A list is no longer than the rows
+    /// that were pushed with it are wide.
     former: Vec<Former>,
 }
 
@@ -68,29 +69,21 @@ impl TableState {
     /// A table as the snapshot holds it.
     pub fn of_snapshot(schema: &Table, base: (usize, usize), base_count: u64) -> Self {
         TableState {
-            column_ids: (0..schema.columns.len()).collect(),
-            next_column_id: schema.columns.len(),
-            by_name: None,
-            stored_columns: schema.columns.len(),
-            schema: schema.clone(),
             base: Some(base),
             base_count,
-            lost: 0..0,
-            lost_holds_rows: false,
-            dead: BTreeMap::new(),
-            appended: Vec::new(),
-            former: Vec::new(),
+            stored_columns: schema.columns.len(),
+            ..TableState::created(schema, &[])
         }
     }
 
     /// A table created after the snapshot.
     pub fn created(schema: &Table, rows: &[PackedRow]) -> Self {
         TableState {
+            name: schema.name.clone(),
+            columns: NamedList::new(&schema.columns),
+            sequences: NamedList::new(&schema.sequences),
+            owner: schema.owner.clone(),
             stored_columns: 0,
-            column_ids: (0..schema.columns.len()).collect(),
-            next_column_id: schema.columns.len(),
-            by_name: None,
-            schema: schema.clone(),
             base: None,
             base_count: 0,
             lost: 0..0,
@@ -101,6 +94,31 @@ impl TableState {
         }
     }
 
+    /// The schema as it is now, sequences advanced.
+    pub fn schema(&self) -> Table {
+        Table {
+            name: self.name.clone(),
+            columns: self.columns.to_vec(),
+            sequences: self.sequences.to_vec(),
+            owner: self.owner.clone(),
+        }
+    }
+
+    /// The columns as they are now.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().map(|(_, column)| column)
+    }
+
+    /// How many they are.
+    pub fn column_count(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The columns of now by when they came: they rise.
+    pub(super) fn column_ids(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|(id, _)| id)
+    }
+
     /// Row versions in all.
     pub fn row_count(&self) -> u64 {
         self.base_count.saturating_add(self.appended.len() as u64)
@@ -108,17 +126,17 @@ impl TableState {
 
     /// Rule 2: the row is pushed, sequences rise above its serial values.
     pub fn insert(&mut self, row: &PackedRow) -> Effect {
-        if row.arity() != self.schema.columns.len() {
+        if row.arity() != self.column_count() {
             return Effect::None("the row's arity differs from the table's");
         }
-        advance_sequences(&mut self.schema, row);
+        self.advance_sequences(row);
         self.appended.push(row.clone());
         Effect::Applied
     }
 
     /// Rule 3: the old version ends where the new one begins.
     pub fn update(&mut self, index: u64, row: &PackedRow) -> Effect {
-        if row.arity() != self.schema.columns.len() {
+        if row.arity() != self.column_count() {
             return Effect::Impossible("the new row's arity differs from the table's");
         }
         match self.end_version(index, row.xmin) {
@@ -172,12 +190,14 @@ impl TableState {
 
     /// Its values alone; none where there is no such row.
     pub fn values_now(&self, at: usize) -> impl Iterator<Item = ValueRef<'_>> {
-        let former = self.former_of(at);
-        let ids = former.map_or(&self.column_ids, |former| &former.column_ids);
-        let values = self.appended.get(at).map(PackedRow::values);
-        let known = ids.iter().copied().zip(values.into_iter().flatten());
-        let columns = self.appended.get(at).map_or(&[][..], |_| &self.column_ids);
-        now(columns, known)
+        let row = self.appended.get(at);
+        let former = row.and_then(|_| self.former_of(at));
+        let ids = row.filter(|_| former.is_none()).map(|_| self.column_ids());
+        let former = former.into_iter().flat_map(|former| &former.column_ids);
+        let ids = former.copied().chain(ids.into_iter().flatten());
+        let known = ids.zip(row.into_iter().flat_map(PackedRow::values));
+        let columns = row.map(|_| self.column_ids());
+        now(columns.into_iter().flatten(), known)
     }
 
     fn former_of(&self, at: usize) -> Option<&Former> {
@@ -191,130 +211,114 @@ impl TableState {
         if self.former.last().map_or(0, |former| former.end) < end {
             self.former.push(Former {
                 end,
-                column_ids: self.column_ids.clone(),
+                column_ids: self.column_ids().collect(),
             });
         }
     }
 
-    /// The columns by name, and where the first of a name stands.
-    fn find_column(&mut self, name: &str) -> (&mut BTreeSet<(String, usize)>, Option<usize>) {
-        let named = self.schema.columns.iter().zip(&self.column_ids);
-        let named = named.map(|(column, id)| (column.name.clone(), *id));
-        let by_name = self.by_name.get_or_insert_with(|| named.collect());
-        let mut from = by_name.range((name.to_owned(), 0)..);
-        let first = from.next().filter(|(found, _)| found == name);
-        let at = first.and_then(|(_, id)| self.column_ids.binary_search(id).ok());
-        (by_name, at)
-    }
-
     /// Rule 5: the column is appended, with a Null for every row.
     pub fn add_column(&mut self, column: &Column) -> Effect {
-        let id = self.next_column_id;
-        let (by_name, None) = self.find_column(&column.name) else {
+        if self.columns.first(&column.name).is_some() {
             return Effect::Impossible("the column exists already");
-        };
-        by_name.insert((column.name.clone(), id));
+        }
         self.keep_columns();
-        self.schema.columns.push(column.clone());
-        self.column_ids.push(id);
-        self.next_column_id = self.next_column_id.saturating_add(1);
+        self.columns.push(column.clone());
         Effect::Applied
     }
 
     /// Rule 5: the column and its values go, and its sequence with it.
     pub fn drop_column(&mut self, name: &str) -> Effect {
-        let Some(index) = self.find_column(name).1 else {
+        let Some((id, column)) = self.columns.first(name) else {
             return Effect::Impossible("the column does not exist");
         };
-        let columns = &self.schema.columns;
-        if columns.get(index).is_some_and(|column| column.primary_key) {
+        if column.primary_key {
             return Effect::Impossible("the column is the primary key");
         }
         self.keep_columns();
-        self.schema.columns.remove(index);
-        if index < self.column_ids.len() {
-            let id = self.column_ids.remove(index);
-            self.find_column(name).0.remove(&(name.to_owned(), id));
+        self.columns.remove(id);
+        while let Some((id, _)) = self.sequences.first(name) {
+            self.sequences.remove(id);
         }
-        self.schema.sequences.retain(|(column, _)| column != name);
         Effect::Applied
     }
 
     /// Rule 5: the column keeps its values and its sequence under a new name.
     pub fn rename_column(&mut self, old: &str, new: &str) -> Effect {
-        if self.find_column(new).1.is_some() {
+        if self.columns.first(new).is_some() {
             return Effect::Impossible("the new column name is taken");
         }
-        let Some(index) = self.find_column(old).1 else {
+        let Some((id, _)) = self.columns.first(old) else {
             return Effect::Impossible("the column does not exist");
         };
-        if let Some(id) = self.column_ids.get(index).copied() {
-            let by_name = self.find_column(old).0;
-            by_name.remove(&(old.to_owned(), id));
-            by_name.insert((new.to_owned(), id));
-        }
-        let Some(column) = self.schema.columns.get_mut(index) else {
-            return Effect::Impossible("the column does not exist");
-        };
-        column.name = new.to_owned();
-        for (name, _) in &mut self.schema.sequences {
-            if name == old {
-                *name = new.to_owned();
-            }
+        self.columns.rename(id, new);
+        while let Some((id, _)) = self.sequences.first(old) {
+            self.sequences.rename(id, new);
         }
         Effect::Applied
+    }
+
+    /// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
+    /// becomes the larger of what it was and the value plus one.
+    fn advance_sequences(&mut self, row: &PackedRow) {
+        let columns = || self.columns.iter().map(|(_, column)| column);
+        for (column, next) in serial_values(columns, row) {
+            advance(&mut self.sequences, column, next);
+        }
     }
 }
 
 /// The values of a row that has some of the columns of now, and maybe others;
 /// both rise. What it lacks is Null.
 pub(super) fn now<'v>(
-    columns: &[usize],
+    columns: impl Iterator<Item = usize>,
     known: impl Iterator<Item = (usize, ValueRef<'v>)>,
 ) -> impl Iterator<Item = ValueRef<'v>> {
     let mut known = known.peekable();
-    columns.iter().map(move |column| {
-        while known.next_if(|(id, _)| id < column).is_some() {}
-        let value = known.next_if(|(id, _)| id == column);
+    columns.map(move |column| {
+        while known.next_if(|(id, _)| *id < column).is_some() {}
+        let value = known.next_if(|(id, _)| *id == column);
         value.map_or(ValueRef::Null, |(_, value)| value)
     })
 }
 
-/// Rule 2: for each SERIAL or BIGSERIAL column of an inserted row the sequence
-/// becomes the larger of what it was and the value plus one.
-pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
-    // Most rows draw from no sequence.
-    if !table
-        .columns
-        .iter()
-        .any(|column| column.data_type.is_serial())
-    {
-        return;
-    }
-    let known = table.sequences.iter().enumerate();
-    // Of sequences of one name, the first counts.
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    known.for_each(|(place, (name, _))| {
-        places.entry(name).or_insert(place);
-    });
-    let (mut used, mut new) = (Vec::new(), Vec::new());
-    for (column, value) in table.columns.iter().zip(row.values()) {
+/// The SERIAL and BIGSERIAL columns in which a row holds a number, and what comes
+/// after that number.
+fn serial_values<'a, I: Iterator<Item = &'a Column>>(
+    columns: impl Fn() -> I,
+    row: &'a PackedRow,
+) -> impl Iterator<Item = (&'a Column, i64)> {
+    // Most rows draw from no sequence, and need not be looked at.
+    let draws = columns().any(|column| column.data_type.is_serial());
+    let values = columns().zip(row.values());
+    let values = draws.then_some(values).into_iter().flatten();
+    values.filter_map(|(column, value)| {
         let value = match value {
             ValueRef::Integer(value) if column.data_type.is_serial() => value,
             ValueRef::SmallInt(value) if column.data_type.is_serial() => i64::from(value),
-            _ => continue,
+            _ => return None,
         };
-        let place = *places.entry(&column.name).or_insert_with(|| {
-            new.push((column.name.clone(), 1));
-            table.sequences.len() + new.len() - 1
-        });
-        used.push((place, value.saturating_add(1)));
+        Some((column, value.saturating_add(1)))
+    })
+}
+
+/// Rule 2 for a table by itself.
+pub fn advance_sequences(table: &mut Table, row: &PackedRow) {
+    let mut sequences = None;
+    for (column, next) in serial_values(|| table.columns.iter(), row) {
+        let sequences = sequences.get_or_insert_with(|| NamedList::new(&table.sequences));
+        advance(sequences, column, next);
     }
-    table.sequences.extend(new);
-    for (place, next) in used {
-        if let Some((_, current)) = table.sequences.get_mut(place) {
-            *current = next.max(*current);
-        }
+    if let Some(sequences) = sequences {
+        table.sequences = sequences.to_vec();
+    }
+}
+
+/// Of sequences of one name, the first counts.
+fn advance(sequences: &mut NamedList<(String, i64)>, column: &Column, next: i64) {
+    let known = sequences.first(&column.name).map(|(id, _)| id);
+    match known.and_then(|id| sequences.get_mut(id)) {
+        Some((_, current)) => *current = next.max(*current),
+        None => sequences.push((column.name.clone(), next.max(1))),
     }
 }
 

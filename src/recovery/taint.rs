@@ -117,7 +117,7 @@ impl Taint {
             // A lost record may have changed the columns: the row did not fail.
             let index = overlay.position(database);
             let known = index.and_then(|index| overlay.table(index, table));
-            let arity = known.map(|table| table.state().schema.columns.len());
+            let arity = known.map(|table| table.state().column_count());
             return self.lossy && arity.is_some_and(|arity| arity != row.arity());
         }
         let databases = self.rows_from.get(table);

@@ -76,6 +76,22 @@ fn wide(count: usize, make: impl Fn(usize) -> Column) -> Table {
     filled(table, std::iter::once(vec![int(1); count]))
 }
 
+/// The columns c0, c1 and so on.
+fn numbers(count: usize) -> Table {
+    wide(count, |at| column(&format!("c{at}"), DataType::Integer))
+}
+
+/// The same, each with a sequence.
+fn serials(count: usize) -> Table {
+    let mut table = wide(count, |at| column(&format!("c{at}"), DataType::Serial));
+    table.sequences = numbered("c", count).map(|name| (name, 2)).collect();
+    table
+}
+
+fn drop_column(at: usize) -> Operation {
+    Operation::DropColumn("w".into(), format!("c{at}"))
+}
+
 fn each(count: usize, make: impl Fn(usize) -> Operation) -> Vec<Operation> {
     (0..count).map(make).collect()
 }
@@ -130,10 +146,7 @@ const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "columns",
-        make: |n| {
-            let make = |at| column(&format!("c{at}"), DataType::Integer);
-            only(of_tables(vec![wide(n, make)]))
-        },
+        make: |n| only(of_tables(vec![numbers(n)])),
     },
     Shape {
         name: "columns of one name",
@@ -169,10 +182,7 @@ const SHAPES: &[Shape] = &[
     },
     Shape {
         name: "SERIAL columns",
-        make: |n| {
-            let make = |at| column(&format!("c{at}"), DataType::Serial);
-            only(of_tables(vec![wide(n, make)]))
-        },
+        make: |n| only(of_tables(vec![serials(n)])),
     },
     Shape {
         name: "labels of an enum type",
@@ -269,6 +279,48 @@ const SHAPES: &[Shape] = &[
             let add =
                 |at| Operation::AddColumn("t".into(), column(&format!("c{at}"), DataType::Integer));
             with_log(of_tables(vec![people(1)]), each(n, add))
+        },
+    },
+    Shape {
+        name: "log: columns dropped from the front",
+        make: |n| with_log(of_tables(vec![numbers(n)]), each(n - 1, drop_column)),
+    },
+    Shape {
+        name: "log: columns dropped from both ends",
+        make: |n| {
+            let drop = |at: usize| match at % 2 {
+                0 => drop_column(at / 2),
+                _ => drop_column(n - 1 - at / 2),
+            };
+            with_log(of_tables(vec![numbers(n)]), each(n - 1, drop))
+        },
+    },
+    Shape {
+        name: "log: columns of a new table dropped",
+        make: |n| {
+            let made = Operation::CreateTable("w".into(), table("w", numbers(n).columns));
+            let mut log = each(n - 1, drop_column);
+            log.insert(0, made);
+            with_log(of_tables(vec![people(1)]), log)
+        },
+    },
+    Shape {
+        name: "log: all columns renamed",
+        make: |n| {
+            let rename =
+                |at| Operation::RenameColumn("w".into(), format!("c{at}"), format!("d{at}"));
+            with_log(of_tables(vec![numbers(n)]), each(n, rename))
+        },
+    },
+    Shape {
+        name: "log: SERIAL columns dropped",
+        make: |n| with_log(of_tables(vec![serials(n)]), each(n - 1, drop_column)),
+    },
+    Shape {
+        name: "log: a row of SERIAL columns",
+        make: |n| {
+            let insert = Operation::Insert("w".into(), row(vec![int(2); n]));
+            with_log(of_tables(vec![serials(n)]), vec![insert])
         },
     },
     Shape {

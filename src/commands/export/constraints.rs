@@ -42,7 +42,10 @@ pub(super) fn plan(
 }
 
 /// Tables of the dump by their names in the source.
-type Known<'c> = BTreeMap<&'c str, (&'c Chosen<'c>, &'c TablePlan)>;
+type Known<'c> = BTreeMap<&'c str, (ColumnPositions<'c>, &'c TablePlan)>;
+
+/// Positions of a table's columns by their names in the source.
+type ColumnPositions<'c> = BTreeMap<&'c str, usize>;
 
 /// A note about a constraint that is left out.
 fn left_out(one: &Chosen<'_>, constraint: &str, column: &str, why: &str) -> Finding {
@@ -72,6 +75,7 @@ fn keys(
         table,
         keys.iter().map(|(position, ..)| *position),
     )?;
+    let mut has_primary = false;
     for (position, column, has_null, why) in keys {
         let constraint = match column.primary_key {
             true => "PRIMARY KEY",
@@ -89,7 +93,7 @@ fn keys(
             true => "a row holds NULL",
             false => "another column is the primary key",
         };
-        if primary && (has_null || table.keys.iter().any(|key| key.primary)) {
+        if primary && (has_null || has_primary) {
             primary = false;
             let note = left_out(
                 one,
@@ -99,6 +103,7 @@ fn keys(
             );
             table.notes.push(note);
         }
+        has_primary |= primary;
         table.keys.push(KeyPlan {
             column: position,
             primary,
@@ -158,9 +163,13 @@ fn foreign_keys(
     chosen: &[&Chosen<'_>],
     plan: &DatabasePlan,
 ) -> Result<Vec<(Vec<ForeignKeyPlan>, Vec<Finding>)>> {
-    // Of two tables of one name the first counts.
+    // Of two tables, and of two columns, of one name the first counts.
     let known = chosen.iter().zip(&plan.tables).rev();
-    let known = known.map(|(one, table)| (one.table.name.as_str(), (*one, table)));
+    let known = known.map(|(one, table)| {
+        let columns = one.table.columns.iter().enumerate().rev();
+        let positions = columns.map(|(at, column)| (column.name.as_str(), at));
+        (one.table.name.as_str(), (positions.collect(), table))
+    });
     let known: Known<'_> = known.collect();
     let mut found = Vec::new();
     for (number, (one, table)) in chosen.iter().zip(&plan.tables).enumerate() {
@@ -232,15 +241,15 @@ impl<'p> Reference<'p> {
         (table, position): (&'p TablePlan, usize),
         key: &ForeignKey,
     ) -> std::result::Result<Self, String> {
-        let Some((other, to)) = known.get(key.table.as_str()) else {
+        let Some((positions, to)) = known.get(key.table.as_str()) else {
             return Err(format!("table {:?} is not in this dump", key.table));
         };
-        let found = other.table.column_index(&key.column);
-        let Some((referenced, target)) = found.and_then(|at| Some((at, to.columns.get(at)?)))
+        let found = positions.get(key.column.as_str());
+        let Some((referenced, target)) = found.and_then(|at| Some((*at, to.columns.get(*at)?)))
         else {
             return Err(format!("{:?} has no column {:?}", key.table, key.column));
         };
-        if !to.keys.iter().any(|key| key.column == referenced) {
+        if to.key(referenced).is_none() {
             return Err(format!(
                 "{:?}.{:?} is no key in this dump",
                 key.table, key.column

@@ -51,8 +51,14 @@ impl TablePlanner<'_> {
         let names = table.columns.iter().map(|column| column.name.as_str());
         let names = assign_names(names, self.options.column_rules(), &mut BTreeSet::new());
         let mut columns = Vec::new();
+        let next = table.sequences_by_name();
         for ((column, survey), column_name) in table.columns.iter().zip(&found.columns).zip(names) {
-            columns.push(self.column(&name, column, survey, column_name, found.too_wide));
+            let mut plan = self.column(column, survey, column_name, found.too_wide);
+            if !found.too_wide && !self.options.redact && column.data_type.is_serial() {
+                let stored = next.get(&*column.name).copied().unwrap_or(1);
+                plan.sequence = self.sequence((&name, stored), column, survey, &plan);
+            }
+            columns.push(plan);
         }
         if found.too_wide {
             let detail = format!("found {} columns", table.columns.len());
@@ -91,7 +97,6 @@ impl TablePlanner<'_> {
 
     fn column(
         &mut self,
-        table: &str,
         column: &Column,
         survey: &ColumnSurvey,
         name: String,
@@ -124,7 +129,6 @@ impl TablePlanner<'_> {
             let detail = format!("NOT NULL {:?}: {nulls}", column.name);
             self.note(Some(Finding::new(Code::ConstraintLeftOut).detail(detail)));
         }
-        plan.sequence = self.sequence(table, column, survey, &plan);
         plan
     }
 
@@ -151,15 +155,11 @@ impl TablePlanner<'_> {
 
     fn sequence(
         &mut self,
-        table: &str,
+        (table, stored): (&str, i64),
         column: &Column,
         survey: &ColumnSurvey,
         plan: &ColumnPlan,
     ) -> Option<SequencePlan> {
-        if !column.data_type.is_serial() {
-            return None;
-        }
-        let stored = self.chosen.table.sequence(&column.name).unwrap_or(1);
         if plan.of != PgType::BigInt {
             self.note_sequence(&column.name, stored, "its column is no longer an integer");
             return None;
@@ -206,10 +206,10 @@ impl TablePlanner<'_> {
     fn other_sequences(&mut self, table: &Table, too_wide: bool) {
         let mut sequences: Vec<&(String, i64)> = table.sequences.iter().collect();
         sequences.sort();
+        let drawn = table.columns.iter().filter(|c| c.data_type.is_serial());
+        let drawn: BTreeSet<&str> = drawn.map(|column| &*column.name).collect();
         for (name, next) in sequences {
-            let mut columns = table.columns.iter();
-            let is_drawn = columns.any(|one| one.name == *name && one.data_type.is_serial());
-            if too_wide || !is_drawn {
+            if too_wide || !drawn.contains(&**name) {
                 self.note_sequence(name, *next, "no SERIAL column has its name");
             }
         }

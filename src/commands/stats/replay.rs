@@ -320,7 +320,7 @@ impl Followed {
             _ => at.1,
         };
         let schema = self.overlay.table(database, now);
-        let Some(schema) = schema.map(|table| table.state().schema.clone()) else {
+        let Some(schema) = schema.map(|table| table.state().schema()) else {
             return Ok(());
         };
         let table = tx.table(at.0, at.1)?;

@@ -39,7 +39,7 @@ impl Bounds<'_, '_> {
         if !view.known {
             return None;
         }
-        let column = |name: &str| view.columns.iter().find(|column| column.name == name);
+        let column = |name: &str| view.columns.first(name).map(|(_, column)| column);
         match record.operation {
             Operation::Insert { row, .. } => self.against_insert(record, slot, view, row),
             Operation::Update { index, row, .. } => {
@@ -116,8 +116,7 @@ impl Bounds<'_, '_> {
                 None => return Some(Fact::NoReferencedKey),
                 Some(view) if view.exists == Exists::No => return Some(Fact::NoReferencedKey),
                 Some(view) if view.known => {
-                    let mut columns = view.columns.iter();
-                    if !columns.any(|c| c.name == key.column && c.primary_key) {
+                    if !view.columns.named(&key.column).any(|(_, c)| c.primary_key) {
                         return Some(Fact::NoReferencedKey);
                     }
                 }
@@ -138,7 +137,7 @@ impl Bounds<'_, '_> {
         if row.arity() != view.columns.len() || record.proof < Proof::Everything {
             return None;
         }
-        for (at, (column, value)) in view.columns.iter().zip(row.values()).enumerate() {
+        for (at, ((_, column), value)) in view.columns.iter().zip(row.values()).enumerate() {
             if equals_none(&value) {
                 continue;
             }

@@ -10,8 +10,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use crate::codec::ByteWriter;
 use crate::error::Result;
 use crate::legacy::{RowExtent, RowReader, Snapshot, read_rows_at};
-use crate::model::{Operation, RowRef, RowStream, Table, ValueRef};
+use crate::model::{Operation, RowRef, RowStream, ValueRef};
 
+use super::columns::Columns;
 use super::hashed::HashedMap;
 use super::problem::{NameId, Problem, Slot, hash, number, reference_hashes};
 
@@ -78,8 +79,10 @@ pub(super) struct BaseTable {
     pub slot: Slot,
     /// Its name.
     pub name: NameId,
-    /// Its schema.
-    pub table: Rc<Table>,
+    /// Its columns.
+    pub columns: Columns,
+    /// The next value of each column that has a sequence.
+    pub sequences: Vec<Option<i64>>,
     /// Row versions.
     pub count: u64,
     /// Row versions that are visible.
@@ -164,10 +167,14 @@ impl Base {
                 else {
                     continue;
                 };
+                let (columns, next) = (table.columns.iter(), table.sequences_by_name());
                 let read = BaseTable {
                     slot: number(slot),
                     name,
-                    table: Rc::new(table.clone()),
+                    columns: Columns::new(&table.columns),
+                    sequences: columns
+                        .map(|column| next.get(&*column.name).copied())
+                        .collect(),
                     count: extent.count,
                     live: extent.live,
                     rows: HashMap::new(),
@@ -275,7 +282,7 @@ impl BaseTable {
 
     /// Number of a column by name.
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.table.column_index(name)
+        self.columns.first(name).map(|(at, _)| at)
     }
 
     /// The row at an index, by its hashes.
@@ -290,11 +297,11 @@ impl BaseTable {
 
     fn digest(&self) -> u128 {
         let mut bytes = ByteWriter::new();
-        bytes.u64(xxh3_64(format!("{:?}", self.table.columns).as_bytes()));
+        bytes.u64(xxh3_64(format!("{:?}", self.columns.to_vec()).as_bytes()));
         bytes.u64(self.count);
         bytes.u64(self.live);
-        for (column, largest) in self.table.columns.iter().zip(&self.largest) {
-            for number in [self.table.sequence(&column.name), *largest] {
+        for (next, largest) in self.sequences.iter().zip(&self.largest) {
+            for number in [*next, *largest] {
                 bytes.bool(number.is_some());
                 bytes.i64(number.unwrap_or_default());
             }

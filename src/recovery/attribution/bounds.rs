@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::model::{Column, Operation, PackedRow};
 
 use super::base::{Base, BaseTable};
+use super::columns::{Columns, change};
 use super::component::Component;
 use super::hashed::HashedMap;
 use super::problem::{NameId, Problem, Proof, Record, Slot, reference_hashes};
@@ -25,7 +26,7 @@ pub(super) struct TableBounds {
     /// Whether its base, columns and bounds are those of the table, if it exists.
     pub known: bool,
     pub base: Option<Rc<BaseTable>>,
-    pub columns: Rc<Vec<Column>>,
+    pub columns: Columns,
     /// Changes of the columns since the snapshot.
     pub epoch: u32,
     /// Rows that can have been pushed since the snapshot.
@@ -40,7 +41,7 @@ impl TableBounds {
             exists: Exists::No,
             known: false,
             base: None,
-            columns: Rc::new(Vec::new()),
+            columns: Columns::new(&[]),
             epoch: 0,
             pushed_max: 0,
             last_ender: None,
@@ -52,7 +53,7 @@ impl TableBounds {
             exists: Exists::Yes,
             known: true,
             base: Some(base.clone()),
-            columns: Rc::new(base.table.columns.clone()),
+            columns: base.columns.clone(),
             epoch: 0,
             pushed_max: 0,
             last_ender: None,
@@ -117,10 +118,11 @@ impl<'p, 'w> Bounds<'p, 'w> {
             views.insert((table.slot, table.name), TableBounds::of_base(table));
         }
         let has_reference = |column: &Column| column.foreign_key.is_some();
-        let mut of_base = views
-            .values()
-            .flat_map(|view: &TableBounds| view.columns.iter());
-        let mut any = of_base.any(has_reference);
+        let mut views_of_base = views.values();
+        let mut any = views_of_base.any(|view: &TableBounds| {
+            let mut columns = view.columns.iter();
+            columns.any(|(_, column)| has_reference(column))
+        });
         let mut asked = HashSet::new();
         // What points at a table that the tail writes to is of its component.
         let records = component.records.iter();
@@ -270,7 +272,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
             return;
         }
         let values = record.values.iter();
-        for (column, (definition, hash)) in view.columns.iter().zip(values).enumerate() {
+        for (column, ((_, definition), hash)) in view.columns.iter().zip(values).enumerate() {
             if definition.is_key() {
                 let key = (slot, record.table, view.epoch, column, *hash);
                 self.inserted.insert(key, at);
@@ -329,17 +331,7 @@ impl<'p, 'w> Bounds<'p, 'w> {
             }
             operation if resolved && view.known => {
                 view.epoch += 1;
-                let columns = Rc::make_mut(&mut view.columns);
-                match operation {
-                    Operation::AddColumn { column, .. } => columns.push((**column).clone()),
-                    Operation::DropColumn { column, .. } => columns.retain(|c| c.name != *column),
-                    Operation::RenameColumn { old, new, .. } => {
-                        if let Some(column) = columns.iter_mut().find(|c| c.name == *old) {
-                            column.name.clone_from(new);
-                        }
-                    }
-                    _ => {}
-                }
+                change(&mut view.columns, operation);
             }
             _ => view.known = false,
         }

@@ -57,19 +57,17 @@ impl Lookup<'_, '_> {
         table: &Table,
         keys_before: u32,
     ) -> Trial {
-        let Some(columns) = table.columns() else {
-            return Trial::Breaks(Fact::NoTable);
-        };
-        let column = |name: &str| columns.list.iter().find(|column| column.name == name);
+        let columns = table.columns();
+        let column = |name: &str| columns.first(name).map(|(_, column)| column);
         let broken = match record.operation {
             Operation::Insert { row, .. } => {
-                let wide = self.problem.wide_rows_land && row.arity() > columns.list.len();
-                if row.arity() != columns.list.len() && !wide {
+                let wide = self.problem.wide_rows_land && row.arity() > columns.len();
+                if row.arity() != columns.len() && !wide {
                     return Trial::NoEffect;
                 }
                 self.check_row(database, record, table, row, keys_before)
             }
-            Operation::Update { index, row, .. } => match row.arity() == columns.list.len() {
+            Operation::Update { index, row, .. } => match row.arity() == columns.len() {
                 true => past_end(table, *index),
                 false => Some(Fact::Arity),
             },
@@ -96,17 +94,15 @@ impl Lookup<'_, '_> {
         row: &PackedRow,
         keys_before: u32,
     ) -> Option<Fact> {
-        let columns = table.columns()?;
-        let definitions = columns.list.iter().zip(&columns.ids);
-        for (((column, id), value), hash) in definitions.zip(row.values()).zip(record.values.iter())
-        {
+        let columns = table.columns().iter();
+        for (((id, column), value), hash) in columns.zip(row.values()).zip(record.values.iter()) {
             if equals_none(&value) {
                 continue;
             }
             let seen = (self.problem, self.horizon);
             let own = Key {
                 transaction: record.transaction,
-                column: *id,
+                column: id,
                 value: *hash,
                 before: keys_before,
             };
@@ -124,15 +120,7 @@ impl Lookup<'_, '_> {
             let Some(parent) = parent else {
                 return Some(Fact::NoReference);
             };
-            let Some(parent_columns) = parent.columns() else {
-                continue;
-            };
-            let at = parent_columns
-                .list
-                .iter()
-                .position(|c| c.name == key.column);
-            let id = at.and_then(|at| parent_columns.ids.get(at));
-            let Some(column) = id.copied() else {
+            let Some((column, _)) = parent.columns().first(&key.column) else {
                 continue;
             };
             let stands = |value: &u64| {
@@ -165,9 +153,11 @@ impl Lookup<'_, '_> {
             if name == record.table {
                 continue;
             }
-            let parent = database.table(name).and_then(Table::columns);
-            let mut columns = parent.map_or(&[][..], |columns| &columns.list).iter();
-            if !columns.any(|column| column.name == key.column && column.primary_key) {
+            let parent = database.table(name).map(Table::columns);
+            let mut columns = parent
+                .into_iter()
+                .flat_map(|columns| columns.named(&key.column));
+            if !columns.any(|(_, column)| column.primary_key) {
                 return Some(Fact::NoReferencedKey);
             }
         }

@@ -142,15 +142,13 @@ pub(super) fn insert(
     row: &PackedRow,
     clues: &mut Vec<Clue>,
 ) {
-    let Some(columns) = table.columns() else {
-        return;
-    };
-    if row.arity() > columns.list.len() {
+    let columns = table.columns();
+    if row.arity() > columns.len() {
         clues.push(("extra-values", FAILED_INSERT));
     }
     let hashes = record.values.iter();
-    let named = columns.list.iter().zip(&columns.ids);
-    for (((column, id), value), hash) in named.zip(row.values()).zip(hashes) {
+    let columns = columns.iter();
+    for (((id, column), value), hash) in columns.zip(row.values()).zip(hashes) {
         if value.is_null() {
             if !column.nullable {
                 clues.push(("null-refused", NULL_REFUSED));
@@ -160,7 +158,7 @@ pub(super) fn insert(
         if column.is_key() && !lookup.problem.keys_are_checked {
             let own = Key {
                 transaction: record.transaction,
-                column: *id,
+                column: id,
                 value: *hash,
                 before: u32::MAX,
             };
@@ -169,12 +167,12 @@ pub(super) fn insert(
             }
         }
         if column.data_type.is_serial() {
-            if let Some(next) = table.sequence(*id) {
+            if let Some(next) = table.sequence(id) {
                 let readings = lookup.problem.sequences.next_values(next);
                 clues.push(serial(&value, readings, record.proof));
             }
         } else if counts_up(column) {
-            let follows = integer(&value) == table.sequence(*id).map(|next| next.after_any);
+            let follows = integer(&value) == table.sequence(id).map(|next| next.after_any);
             clues.push(match follows {
                 true => ("key-next", KEY_NEXT),
                 false => ("key-other", KEY_OTHER),
@@ -298,8 +296,8 @@ pub(super) struct Selecting {
 /// The weight of a set of rows under the predicates that select exactly it.
 /// The value compared with is taken from some row: mostly from one that shows.
 pub(super) fn predicate(selecting: &[Selecting], columns: &Columns, table: &Table) -> Clue {
-    let keys = columns.list.iter().filter(|column| column.is_key()).count();
-    let others = columns.list.len().saturating_sub(keys);
+    let keys = columns.iter().filter(|(_, c)| c.is_key()).count();
+    let others = columns.len().saturating_sub(keys);
     let part_of = |count: usize, all: u64| f64::from(number(count)) / share(all);
     let mut likelihood = 0.0;
     for by in selecting {

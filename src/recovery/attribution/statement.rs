@@ -126,9 +126,7 @@ impl<'p, 'w> Readings<'p, 'w> {
         first: u64,
         clues: &[Clue],
     ) -> Vec<Reading> {
-        let Some(columns) = table.columns() else {
-            return Vec::new();
-        };
+        let columns = table.columns();
         if let Operation::Update { .. } = record.operation {
             let mut clues = clues.to_vec();
             evidence::set(&self.changed(place, 1, table, &[first]), 1, &mut clues);
@@ -143,14 +141,14 @@ impl<'p, 'w> Readings<'p, 'w> {
         }
         let run = self.run(slot, place, record, table);
         let mut by_len: Vec<(usize, Vec<Selecting>)> = Vec::new();
-        for (column, id) in columns.list.iter().zip(&columns.ids) {
-            let Some(value) = table.value(self.problem(), first, *id) else {
+        for (id, column) in columns.iter() {
+            let Some(value) = table.value(self.problem(), first, id) else {
                 continue;
             };
             if value == self.problem().null {
                 continue;
             }
-            let rows = table.rows_with(self.problem(), self.lookup.horizon, *id, value);
+            let rows = table.rows_with(self.problem(), self.lookup.horizon, id, value);
             let all_follow = |rows: &Vec<(u64, bool)>| {
                 let indexes = rows.iter().map(|(at, _)| at);
                 rows.len() <= run.len() && indexes.eq(run.iter().take(rows.len()))
@@ -220,11 +218,8 @@ impl<'p, 'w> Readings<'p, 'w> {
 
     /// Columns that the first `len` records of a run changed.
     fn changed(&self, place: usize, len: usize, table: &Table, run: &[u64]) -> Vec<(bool, bool)> {
-        let Some(columns) = table.columns() else {
-            return Vec::new();
-        };
         let mut changed = Vec::new();
-        for (at, (column, id)) in columns.list.iter().zip(&columns.ids).enumerate() {
+        for (at, (id, column)) in table.columns().iter().enumerate() {
             let (mut differs, mut same) = (false, true);
             let mut set_to = None;
             for (offset, row) in run.iter().take(len).enumerate() {
@@ -232,7 +227,7 @@ impl<'p, 'w> Readings<'p, 'w> {
                 let Some(new) = record.and_then(|(_, record)| record.values.get(at)) else {
                     continue;
                 };
-                let old = table.value(self.problem(), *row, *id);
+                let old = table.value(self.problem(), *row, id);
                 differs |= old.is_some_and(|old| old != *new);
                 same &= *set_to.get_or_insert(*new) == *new;
             }

@@ -4,13 +4,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use rpds::RedBlackTreeMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::codec::ByteWriter;
 use crate::model::{Column, Operation, PackedRow, ValueRef};
 
 use super::base::{BaseTable, Standing};
-use super::columns::{ColumnId, Columns, counts_up};
+use super::columns::{ColumnId, Columns, change, counts_up};
 use super::fading::Fading;
 use super::horizon::Horizon;
 use super::paged_vec::PagedVec;
@@ -65,8 +66,12 @@ pub(super) struct Table {
     base: Option<Rc<BaseTable>>,
     /// What the table came from and every change of its columns, as a hash.
     lineage: u64,
-    /// Column lists, the newest last.
-    epochs: Vec<Rc<Columns>>,
+    columns: Columns,
+    /// The columns that rows were pushed with, the newest last: a list is no longer
+    /// than such a row is wide.
+    epochs: PagedVec<Rc<[ColumnId]>>,
+    /// Whether the newest are the columns of now.
+    epoch_is_now: bool,
     /// Rows of the snapshot that were ended since, ascending, and the
     /// transaction that ended each last.
     ended: Vec<(u64, u64)>,
@@ -75,32 +80,30 @@ pub(super) struct Table {
     noticed: Fading,
     /// Row versions that are visible.
     live: u64,
-    /// Next values by column: of sequences, and of keys that an application counts up.
-    sequences: Vec<(ColumnId, NextValue)>,
+    sequences: Counters,
     digest: Cell<Known>,
 }
 
 impl Table {
     /// A table as the snapshot holds it.
     pub fn of_base(base: &Rc<BaseTable>) -> Self {
-        let columns = Columns {
-            list: base.table.columns.clone(),
-            ids: (0..number(base.table.columns.len())).collect(),
-        };
-        let counted = base.table.columns.iter().zip(&base.largest).zip(0..);
-        let sequences = counted.filter(|((column, _), _)| counts_up(column));
-        let sequences = sequences.map(|((column, largest), id)| {
-            let next = base.table.sequence(&column.name);
-            let after = largest.map_or(1, |largest| largest.saturating_add(1));
-            (id, NextValue::of_snapshot(next.unwrap_or(after)))
-        });
+        let mut sequences = Counters::default();
+        let known = base.sequences.iter().zip(&base.largest);
+        for ((id, column), (next, largest)) in base.columns.iter().zip(known) {
+            if counts_up(column) {
+                let after = largest.map_or(1, |largest| largest.saturating_add(1));
+                sequences.set(id, NextValue::of_snapshot(next.unwrap_or(after)));
+            }
+        }
         Table {
-            sequences: sequences.collect(),
+            sequences,
             lineage: descend(0, u64::from(base.name)),
             live: base.live,
             noticed: Fading::default(),
             base: Some(base.clone()),
-            epochs: vec![Rc::new(columns)],
+            columns: base.columns.clone(),
+            epochs: PagedVec::new(),
+            epoch_is_now: false,
             ended: Vec::new(),
             pushed: PagedVec::new(),
             digest: Cell::default(),
@@ -109,20 +112,20 @@ impl Table {
 
     /// A table created since, without rows.
     pub fn created(columns: &[Column], shape: u64) -> Self {
-        let serial = columns.iter().zip(0..);
+        let columns = Columns::new(columns);
+        let mut sequences = Counters::default();
+        for (id, _) in columns.iter().filter(|(_, column)| counts_up(column)) {
+            sequences.set(id, NextValue::of_snapshot(1));
+        }
         Table {
-            sequences: serial
-                .filter(|(column, _)| counts_up(column))
-                .map(|(_, id)| (id, NextValue::of_snapshot(1)))
-                .collect(),
+            sequences,
             base: None,
             lineage: descend(1, shape),
             live: 0,
             noticed: Fading::default(),
-            epochs: vec![Rc::new(Columns {
-                list: columns.to_vec(),
-                ids: (0..number(columns.len())).collect(),
-            })],
+            columns,
+            epochs: PagedVec::new(),
+            epoch_is_now: false,
             ended: Vec::new(),
             pushed: PagedVec::new(),
             digest: Cell::default(),
@@ -130,8 +133,8 @@ impl Table {
     }
 
     /// Its columns now.
-    pub fn columns(&self) -> Option<&Columns> {
-        self.epochs.last().map(Rc::as_ref)
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// Row versions in the snapshot.
@@ -151,8 +154,7 @@ impl Table {
 
     /// The next value of a column's sequence.
     pub fn sequence(&self, column: ColumnId) -> Option<NextValue> {
-        let found = self.sequences.iter().find(|(id, _)| *id == column);
-        found.map(|(_, next)| *next)
+        self.sequences.next.get(&column).copied()
     }
 
     /// The record that pushed a row, if it was pushed since the snapshot.
@@ -165,7 +167,7 @@ impl Table {
     pub fn value(&self, problem: &Problem<'_>, at: u64, column: ColumnId) -> Option<u64> {
         if at < self.base_count() {
             let values = self.base.as_ref()?.row(at)?;
-            let held = values.get(index(column)).copied();
+            let held = values.get(column).copied();
             return Some(held.unwrap_or(problem.null));
         }
         let pushed = self.pushed_at(at)?;
@@ -174,7 +176,7 @@ impl Table {
 
     fn pushed_value(&self, problem: &Problem<'_>, pushed: Pushed, column: ColumnId) -> u64 {
         let epoch = self.epochs.get(index(pushed.epoch));
-        let at = epoch.and_then(|columns| columns.ids.iter().position(|id| *id == column));
+        let at = epoch.and_then(|ids| ids.binary_search(&column).ok());
         let record = problem.records.get(index(pushed.record));
         let value = at
             .zip(record)
@@ -192,11 +194,7 @@ impl Table {
         value: u64,
     ) -> Option<Vec<(u64, bool)>> {
         let mut rows = Vec::new();
-        if let Some(places) = self
-            .base
-            .as_ref()
-            .and_then(|b| b.places(index(column), value))
-        {
+        if let Some(places) = self.base.as_ref().and_then(|b| b.places(column, value)) {
             if places.overflow {
                 return None;
             }
@@ -241,7 +239,7 @@ impl Table {
         unlisted: bool,
     ) -> bool {
         if let Some(base) = &self.base {
-            let places = base.places(index(key.column), key.value);
+            let places = base.places(key.column, key.value);
             let shows = |(at, standing): &(u64, Standing)| {
                 let ended = self.ender(*at).map(|by| standing.ended(by));
                 ended.unwrap_or(*standing).shows(key.transaction)
@@ -275,27 +273,25 @@ impl Table {
     }
 
     fn advance(&mut self, row: &PackedRow) {
-        let Some(columns) = self.epochs.last().cloned() else {
-            return;
-        };
-        for ((column, id), value) in columns.list.iter().zip(&columns.ids).zip(row.values()) {
+        for ((id, column), value) in self.columns.iter().zip(row.values()) {
             let (used, small) = match value {
                 ValueRef::Integer(used) if counts_up(column) => (used, false),
                 ValueRef::SmallInt(used) if counts_up(column) => (i64::from(used), true),
                 _ => continue,
             };
-            match self.sequences.iter_mut().find(|(column, _)| column == id) {
-                Some((_, next)) => next.advance(used, small),
-                None => {
-                    let mut next = NextValue::of_snapshot(1);
-                    next.advance(used, small);
-                    self.sequences.push((*id, next));
-                }
-            }
+            let known = self.sequences.next.get(&id).copied();
+            let mut next = known.unwrap_or(NextValue::of_snapshot(1));
+            next.advance(used, small);
+            self.sequences.set(id, next);
         }
     }
 
     fn push(&mut self, horizon: &Horizon, record: &Record<'_>, number_of_record: u32) {
+        if !self.epoch_is_now {
+            self.epochs
+                .push(self.columns.iter().map(|(id, _)| id).collect());
+            self.epoch_is_now = true;
+        }
         let at = self.count();
         let asked = horizon.last_asked(record.values);
         let pushed = Pushed {
@@ -360,20 +356,8 @@ impl Table {
             }
             Operation::Delete { index, .. } => self.end(horizon, *index, record.transaction),
             operation => {
-                let Some(columns) = self.epochs.last() else {
-                    return;
-                };
-                let mut columns = columns.as_ref().clone();
-                columns.change(operation, number_of_record);
-                // A list that no row was written under is asked for by nobody: a
-                // log can hold as many changes of columns as records.
-                let newest = self.pushed.len().checked_sub(1);
-                let newest = newest.and_then(|at| self.pushed.get(at));
-                let used = newest.is_some_and(|p| index(p.epoch) + 1 == self.epochs.len());
-                if !used {
-                    self.epochs.pop();
-                }
-                self.epochs.push(Rc::new(columns));
+                change(&mut self.columns, operation);
+                self.epoch_is_now = false;
                 self.lineage = descend(self.lineage, record.shape);
             }
         }
@@ -403,10 +387,7 @@ impl Table {
             bytes.u64(self.count());
         }
         if matters(horizon.last_insert) {
-            for (_, next) in &self.sequences {
-                bytes.i64(next.after_any);
-                bytes.i64(next.after_integers);
-            }
+            bytes.u128(self.sequences.digest);
         }
         let known = Known {
             from: now,
@@ -416,6 +397,32 @@ impl Table {
         self.digest.set(known);
         known
     }
+}
+
+/// Next values by column: of sequences, and of keys that an application counts up.
+#[derive(Debug, Clone, Default)]
+struct Counters {
+    next: RedBlackTreeMap<ColumnId, NextValue>,
+    /// A sum over all, so that a change of one needs no look at the others.
+    digest: u128,
+}
+
+impl Counters {
+    fn set(&mut self, column: ColumnId, next: NextValue) {
+        if let Some(before) = self.next.get(&column) {
+            self.digest = self.digest.wrapping_sub(next_digest(column, *before));
+        }
+        self.digest = self.digest.wrapping_add(next_digest(column, next));
+        self.next.insert_mut(column, next);
+    }
+}
+
+fn next_digest(column: ColumnId, next: NextValue) -> u128 {
+    let mut bytes = ByteWriter::new();
+    bytes.u64(column as u64);
+    bytes.i64(next.after_any);
+    bytes.i64(next.after_integers);
+    xxh3_128(bytes.as_slice())
 }
 
 /// A changed row as one term of a sum, so that the order of changes is all one.

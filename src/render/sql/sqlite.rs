@@ -60,11 +60,10 @@ pub fn push_sqlite_table(out: &mut Vec<u8>, table: &TablePlan, source: &Table) {
                 let declared = source.columns.get(at).map(|column| &column.data_type);
                 let mut line = format!("    {}", quote_ident(&column.name));
                 line.push_str(affinity(&column.of, declared));
-                let key = table.keys.iter().find(|key| key.column == at);
                 if column.not_null {
                     line.push_str(" NOT NULL");
                 }
-                match key {
+                match table.key(at) {
                     Some(key) if key.primary => line.push_str(" PRIMARY KEY"),
                     Some(_) => line.push_str(" UNIQUE"),
                     None => {}
@@ -115,8 +114,7 @@ pub fn push_sqlite_sequences(out: &mut Vec<u8>, table: &TablePlan) {
 
 /// Whether a column is the key that SQLite counts on.
 fn counts(table: &TablePlan, at: usize) -> bool {
-    let is_key = table.keys.iter().any(|key| key.primary && key.column == at);
-    is_key
+    table.key(at).is_some_and(|key| key.primary)
         && table
             .columns
             .get(at)
