@@ -1,5 +1,6 @@
 //! Column types, and which ones a column can have instead of its own.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,9 +22,26 @@ pub struct EnumType {
     pub name: String,
     /// Its labels, in order.
     pub labels: Vec<String>,
+    /// The same, to be found: there can be as many as rows.
+    known: HashSet<String>,
 }
 
 impl EnumType {
+    /// A type of these labels.
+    pub fn new(name: String, labels: Vec<String>) -> Self {
+        let known = labels.iter().cloned().collect();
+        EnumType {
+            name,
+            labels,
+            known,
+        }
+    }
+
+    /// Whether it has a label.
+    pub fn has(&self, label: &str) -> bool {
+        self.known.contains(label)
+    }
+
     /// Why PostgreSQL cannot take these labels, if it cannot.
     pub fn refused(labels: &[String]) -> Option<&'static str> {
         let mut sorted: Vec<&String> = labels.iter().collect();

@@ -194,9 +194,7 @@ fn fits_json(value: &ValueRef<'_>, is_kept: fn(&str) -> bool) -> bool {
 
 fn is_label(value: &ValueRef<'_>, of: &EnumType) -> bool {
     match *value {
-        ValueRef::Enum { label, .. } | ValueRef::Text(label) => {
-            of.labels.iter().any(|one| one == label)
-        }
+        ValueRef::Enum { label, .. } | ValueRef::Text(label) => of.has(label),
         _ => false,
     }
 }

@@ -219,8 +219,8 @@ impl DatabasePlanner<'_> {
         let mut types = BTreeMap::new();
         for ((source, labels), name) in wanted.into_iter().zip(names) {
             self.note_name("enum type", source, &name);
-            let labels = labels.to_vec();
-            types.insert(source.to_owned(), Arc::new(EnumType { name, labels }));
+            let made = EnumType::new(name, labels.to_vec());
+            types.insert(source.to_owned(), Arc::new(made));
         }
         types
     }

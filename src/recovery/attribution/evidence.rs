@@ -36,6 +36,9 @@ use super::problem::{Proof, Record, number};
 use super::state::Database;
 use super::table::{Key, Table};
 
+/// Labels of an enum type that are looked at for a value: people write down fewer.
+const LABELS_MAX: usize = 1024;
+
 /// A CREATE or DROP that failed after it was logged, as scripts run twice do.
 const FAILED: f64 = -4.0;
 /// An INSERT of another arity, which failed after it was logged, or since 1.5 of
@@ -278,8 +281,10 @@ fn usual_tag(data_type: &DataType, value: &ValueRef<'_>) -> bool {
     }
 }
 
+/// Whether a type has a label, as far as a look at each of its labels is worth it
+/// for a value: of more nothing is concluded.
 fn has_label(labels: &[String], label: &str) -> bool {
-    labels.iter().any(|known| known == label)
+    labels.len() > LABELS_MAX || labels.iter().any(|known| known == label)
 }
 
 /// A column whose equality selects exactly the rows of a statement.

@@ -80,14 +80,14 @@ pub(super) struct Table {
     noticed: Fading,
     /// Row versions that are visible.
     live: u64,
-    sequences: Counters,
+    sequences: NextValues,
     digest: Cell<Known>,
 }
 
 impl Table {
     /// A table as the snapshot holds it.
     pub fn of_base(base: &Rc<BaseTable>) -> Self {
-        let mut sequences = Counters::default();
+        let mut sequences = NextValues::default();
         let known = base.sequences.iter().zip(&base.largest);
         for ((id, column), (next, largest)) in base.columns.iter().zip(known) {
             if counts_up(column) {
@@ -113,7 +113,7 @@ impl Table {
     /// A table created since, without rows.
     pub fn created(columns: &[Column], shape: u64) -> Self {
         let columns = Columns::new(columns);
-        let mut sequences = Counters::default();
+        let mut sequences = NextValues::default();
         for (id, _) in columns.iter().filter(|(_, column)| counts_up(column)) {
             sequences.set(id, NextValue::of_snapshot(1));
         }
@@ -401,13 +401,13 @@ impl Table {
 
 /// Next values by column: of sequences, and of keys that an application counts up.
 #[derive(Debug, Clone, Default)]
-struct Counters {
+struct NextValues {
     next: RedBlackTreeMap<ColumnId, NextValue>,
     /// A sum over all, so that a change of one needs no look at the others.
     digest: u128,
 }
 
-impl Counters {
+impl NextValues {
     fn set(&mut self, column: ColumnId, next: NextValue) {
         if let Some(before) = self.next.get(&column) {
             self.digest = self.digest.wrapping_sub(next_digest(column, *before));
