@@ -126,6 +126,9 @@ codes! {
     WalZeros "wal-zeros" Warning
         "Zeros stand between records whose sequence numbers go on: space that a file system had set aside."
         "Nothing to do: no record is missing.";
+    WalNumber "wal-number" Warning
+        "The sequence number of a record is damaged; its place among its neighbours says which one it is."
+        "Nothing to do for this record; but what damaged it may have damaged more: compare with a backup.";
     WalCopy "wal-copy" Warning
         "Records stand in two places of the log with the same bytes, as in a segment that was copied; each counts once."
         "Nothing to do; move the copy out of wal/ so that no server applies it twice.";

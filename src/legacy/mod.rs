@@ -28,4 +28,6 @@ pub use rows::{RowExtent, RowReader, narrowed, read_rows_at};
 pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
 pub use segments::read_wal;
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
-pub use wal::{BadRange, Copied, FRAME_LEN, Jump, Segment, Verdict, Wal, WalRecord, decode_record};
+pub use wal::{
+    BadRange, Copied, FRAME_LEN, Jump, Misnumbered, Segment, Verdict, Wal, WalRecord, decode_record,
+};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::resume::{MAX_RESUME_LEN, RecordSearch};
 use super::wal::{
-    BadRange, FRAME_LEN, MIN_RECORD_LEN, Segment, SegmentLog, Wal, decode_record, framed_len,
-    read_record,
+    BadRange, FRAME_LEN, MIN_RECORD_LEN, Misnumbered, Segment, SegmentLog, Wal, WalRecord,
+    decode_record, framed_len, read_record,
 };
 use super::{Family, wal_order, zeros};
 use crate::error::Result;
@@ -85,7 +85,60 @@ fn read_segment(
             }
         }
     }
+    number_anew(&mut log);
     Ok(log)
+}
+
+/// Sets the numbers right that damage changed: a server counts up by one from
+/// record to record of a segment, so of one that stands byte by byte between two
+/// they say its number. At the ends of a segment the two next to it do, where it
+/// falls behind them: one that leaves a gap can be right, and others missing.
+fn number_anew(log: &mut SegmentLog) {
+    let numbers: Vec<u64> = log.records.iter().map(|record| record.sequence).collect();
+    let joined: BTreeSet<usize> = (1..numbers.len())
+        .zip(log.records.windows(2))
+        .filter_map(|(second, pair)| is_joined(pair).then_some(second))
+        .collect();
+    let number = |at: usize| numbers.get(at).copied();
+    let next_of = |number: u64| number.checked_add(1);
+    let before = |at: usize| number(at.checked_sub(1)?).filter(|_| joined.contains(&at));
+    let after = |at: usize| number(at + 1).filter(|_| joined.contains(&(at + 1)));
+    for (at, record) in log.records.iter_mut().enumerate() {
+        let own = record.sequence;
+        let expected = match (before(at), after(at)) {
+            (Some(last), Some(next)) => next_of(last).filter(|own| next_of(*own) == Some(next)),
+            (Some(last), None) => {
+                let counts = before(at - 1).is_some_and(|first| next_of(first) == Some(last));
+                next_of(last).filter(|_| counts && own < last)
+            }
+            (None, Some(next)) => {
+                let counts = after(at + 1).is_some_and(|then| Some(then) == next_of(next));
+                next.checked_sub(1).filter(|_| counts && own > next)
+            }
+            (None, None) => None,
+        };
+        if let Some(expected) = expected.filter(|expected| *expected != own) {
+            log.misnumbered.push(Misnumbered {
+                segment: record.segment,
+                offset: record.offset,
+                found: own,
+                expected,
+            });
+            record.sequence = expected;
+        }
+    }
+}
+
+/// Whether the second of two records begins where the first ends.
+fn is_joined(pair: &[WalRecord]) -> bool {
+    let [first, second] = pair else {
+        return false;
+    };
+    first
+        .offset
+        .saturating_add(FRAME_LEN)
+        .saturating_add(first.len)
+        == second.offset
 }
 
 /// Whether the bytes after the frame are one whole record although the frame

@@ -117,6 +117,19 @@ impl Verdict {
     }
 }
 
+/// A record whose number is not the one that its place among its neighbours says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misnumbered {
+    /// Position of the segment in [`Wal::segments`].
+    pub segment: usize,
+    /// File offset of its frame.
+    pub offset: u64,
+    /// The number that stands there.
+    pub found: u64,
+    /// The number that it has instead.
+    pub expected: u64,
+}
+
 /// Two neighbouring records whose sequences do not follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump {
@@ -139,6 +152,8 @@ pub struct Wal {
     pub bad: Vec<BadRange>,
     /// Bytes that hold records of another segment.
     pub copies: Vec<Copied>,
+    /// Records whose number was damaged.
+    pub misnumbered: Vec<Misnumbered>,
     /// Where sequences are missing.
     pub gaps: Vec<Jump>,
     /// Where sequences repeat or fall.
@@ -225,6 +240,8 @@ pub(super) struct SegmentLog {
     /// Bytes that hold none. Their `records_before` counts those of the segment,
     /// and `torn` says whether they would be a torn tail in the newest segment.
     pub bad: Vec<BadRange>,
+    /// Records whose number was damaged, and has been set right.
+    pub misnumbered: Vec<Misnumbered>,
 }
 
 /// The record at the window's offset, or what is wrong with it.

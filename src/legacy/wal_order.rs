@@ -24,7 +24,9 @@ const MAX_BEGINNING_LEN: u64 = 64 * 1024;
 pub(super) fn in_order(segments: Vec<Segment>, logs: Vec<SegmentLog>) -> Result<Wal> {
     let mut records = Vec::new();
     let mut rest = Vec::with_capacity(logs.len());
+    let mut misnumbered = Vec::new();
     for log in logs {
+        misnumbered.extend(log.misnumbered);
         rest.push(Rest {
             sequences: match log.bad.is_empty() {
                 true => Vec::new(),
@@ -49,6 +51,7 @@ pub(super) fn in_order(segments: Vec<Segment>, logs: Vec<SegmentLog>) -> Result<
     let mut wal = Wal {
         byte_len: segments.iter().map(|segment| segment.file.len()).sum(),
         records: kept,
+        misnumbered,
         ..Wal::default()
     };
     let positions = Positions::new(&wal.records, &copied);
@@ -324,6 +327,9 @@ fn renumber(wal: &mut Wal, segments: Vec<Segment>, places: &[SegmentPlace]) {
     }
     for bad in &mut wal.bad {
         bad.segment = new(bad.segment);
+    }
+    for one in &mut wal.misnumbered {
+        one.segment = new(one.segment);
     }
     for copy in &mut wal.copies {
         (copy.segment, copy.of) = (new(copy.segment), new(copy.of));

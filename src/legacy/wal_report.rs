@@ -41,6 +41,16 @@ impl Wal {
                     .detail(detail),
             );
         }
+        for one in &self.misnumbered {
+            let Some(segment) = self.segments.get(one.segment) else {
+                continue;
+            };
+            let finding = Finding::new(Code::WalNumber).file(segment.file.path());
+            report.add(finding.offset(one.offset).detail(format!(
+                "found sequence {}, and by its neighbours it is {}",
+                one.found, one.expected
+            )));
+        }
         self.report_copies(report);
         for jump in &self.gaps {
             let severity = match jump.record >= first_tail || self.name_falls(jump) {

@@ -1,6 +1,6 @@
 //! Column types, and which ones a column can have instead of its own.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct EnumType {
     /// Its labels, in order.
     pub labels: Vec<String>,
     /// The same, to be found: there can be as many as rows.
-    known: HashSet<String>,
+    known: BTreeSet<String>,
 }
 
 impl EnumType {

@@ -14,12 +14,12 @@ use crate::model::Column;
 pub(super) type ItemId = usize;
 
 /// What stands in such a list.
-pub(super) trait Named: Clone {
+pub(super) trait HasName: Clone {
     fn name(&self) -> &str;
     fn name_mut(&mut self) -> &mut String;
 }
 
-impl Named for Column {
+impl HasName for Column {
     fn name(&self) -> &str {
         &self.name
     }
@@ -30,7 +30,7 @@ impl Named for Column {
 }
 
 /// A sequence and its next value.
-impl Named for (String, i64) {
+impl HasName for (String, i64) {
     fn name(&self) -> &str {
         &self.0
     }
@@ -48,7 +48,7 @@ pub(super) struct NamedList<T> {
     next_id: ItemId,
 }
 
-impl<T: Named> NamedList<T> {
+impl<T: HasName> NamedList<T> {
     /// The items in this order.
     pub fn new(items: &[T]) -> Self {
         let mut list = NamedList {

@@ -338,3 +338,40 @@ fn a_segment_that_looks_like_a_wide_record_everywhere_is_searched_in_bounded_tim
     assert_eq!(wal.records.len(), 0);
     assert_eq!(bad(&wal), [(0, 0, len, false)]);
 }
+
+/// A segment of records 1 to 6, one of which got another number.
+fn renumbered(at: usize, number: u64) -> Wal {
+    let mut bytes = segment(1..=6);
+    let field = at * record_len() + 4;
+    bytes[field..field + 8].copy_from_slice(&number.to_le_bytes());
+    one(bytes)
+}
+
+#[test]
+fn a_damaged_number_is_the_one_that_the_neighbours_say() {
+    let last = 5;
+    for at in 0..=last {
+        let right = at as u64 + 1;
+        for bit in 0..64 {
+            let wal = renumbered(at, right ^ (1 << bit));
+            let found = right ^ (1 << bit);
+            // At the ends others can be missing.
+            let gap = (at == 0 && found < 2) || (at == last && found > 5);
+            if !gap {
+                assert_eq!(sequences(&wal), [1, 2, 3, 4, 5, 6], "{at} {bit}");
+                let told = [(Code::WalNumber, Severity::Warning)];
+                assert_eq!(codes(&wal), told, "{at} {bit}");
+            } else if at == last {
+                assert_eq!(wal.gaps.len(), 1, "{at} {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_that_was_cut_out_is_a_gap_and_no_damaged_number() {
+    for sequences in [[1, 2, 3, 5], [1, 3, 4, 5], [1, 2, 4, 5]] {
+        let wal = one(segment(sequences));
+        assert_eq!((wal.gaps.len(), wal.misnumbered.len()), (1, 0));
+    }
+}

@@ -16,8 +16,8 @@ use super::check::{Lookup, Trial, insert_runs};
 use super::component::Component;
 use super::evidence::{self, Clue};
 use super::horizon::{Asks, Horizon};
-use super::problem::{Missing, Proof};
-use super::solver::Solution;
+use super::problem::{Missing, Proof, Record};
+use super::solver::{Solution, Solved};
 use super::state::State;
 use super::{Attributed, Confidence};
 
@@ -83,10 +83,9 @@ fn fits(
         else {
             return Ok(false);
         };
-        // A DROP TABLE of none, as before a CREATE TABLE, speaks against nobody.
+        // As before a CREATE TABLE, it speaks against nobody.
         let solved = solution.solved.get(*at);
-        let idle = solved.is_some_and(|solved| solved.idle.len() == solved.open.len());
-        if idle && matches!(record.operation, Operation::DropTable { .. }) {
+        if solved.is_some_and(|solved| drops_nothing(record, solved)) {
             continue;
         }
         let keys_before = insert_runs.get(*at).copied().unwrap_or_default();
@@ -112,6 +111,12 @@ fn fits(
         changed = Some(0);
     }
     Ok(true)
+}
+
+/// Whether a record is a DROP TABLE of none, whichever database it was for.
+pub(super) fn drops_nothing(record: &Record<'_>, solved: &Solved) -> bool {
+    let drops = matches!(record.operation, Operation::DropTable { .. });
+    drops && solved.idle.len() == solved.open.len()
 }
 
 /// Names every table whose records were placed by the assumption.

@@ -178,6 +178,7 @@ fn claim(
     report: &mut Report,
 ) -> Attributed {
     let problem = &solution.problem;
+    let assumed = assumed && !assumed::drops_nothing(record, solved);
     let (candidates, unlisted) = candidates(solution, (record, solved), assumed);
     let name = |slot: Slot| problem.database(slot).map(Arc::from);
     let mut attributed = Attributed {
