@@ -35,7 +35,7 @@ pub fn undecided(directory: &Directory, request: &Request) -> Vec<Undecided> {
             if recovery.report.has(Code::AssignmentContradicted) {
                 request.decisions.by_table.clear();
             }
-            leave_out_refused(&mut tables, legacy, &request);
+            leave_out_refused(&mut tables, (legacy, recovery), &request);
             tables
         }
         Backend::Ours(_) => Vec::new(),
@@ -43,14 +43,14 @@ pub fn undecided(directory: &Directory, request: &Request) -> Vec<Undecided> {
 }
 
 /// Each record by itself may fit a database that all of them together do not.
-fn leave_out_refused(tables: &mut [Undecided], legacy: &LegacyDir, request: &Request) {
+fn leave_out_refused(tables: &mut [Undecided], read: (&LegacyDir, &Recovery), request: &Request) {
     let mut tries = 0..TRIED_MAX;
     let decided = &request.decisions.by_table;
     let open = tables.iter_mut();
     for undecided in open.filter(|one| !decided.contains_key(&one.table)) {
         let candidates = std::mem::take(&mut undecided.databases);
         let refused = |database: &String| {
-            tries.next().is_none() || !holds(legacy, request, &undecided.table, database)
+            tries.next().is_none() || !holds(read, request, &undecided.table, database)
         };
         undecided.databases = candidates.into_iter().skip_while(refused).collect();
         if !undecided.databases.is_empty() {
@@ -59,14 +59,33 @@ fn leave_out_refused(tables: &mut [Undecided], legacy: &LegacyDir, request: &Req
     }
 }
 
-/// Whether no record contradicts that a table's undecided ones are a database's.
-fn holds(legacy: &LegacyDir, request: &Request, table: &str, database: &str) -> bool {
+/// Whether no record contradicts that a table's undecided ones are a database's,
+/// and none is nothing there.
+fn holds(
+    (legacy, recovery): (&LegacyDir, &Recovery),
+    request: &Request,
+    table: &str,
+    database: &str,
+) -> bool {
     let mut request = request.clone();
     let decision = Decision::Database(database.to_owned());
     let decided = &mut request.decisions.by_table;
     decided.insert(table.to_owned(), decision);
-    Recovery::plan(legacy, &request)
-        .is_ok_and(|tried| !tried.report.has(Code::AssignmentContradicted))
+    Recovery::plan(legacy, &request).is_ok_and(|tried| {
+        let more = idle_rows(legacy, &tried, table) > idle_rows(legacy, recovery, table);
+        !tried.report.has(Code::AssignmentContradicted) && !more
+    })
+}
+
+/// How many rows of a table are kept aside as they change nothing.
+fn idle_rows(legacy: &LegacyDir, recovery: &Recovery, table: &str) -> usize {
+    let tail = recovery.attribution.tail.iter();
+    let idle = tail.filter(|attributed| attributed.changes_nothing);
+    let records = idle.filter_map(|attributed| legacy.wal.records.get(attributed.record));
+    let operations = records.map(|record| &record.operation);
+    operations
+        .filter(|o| o.table() == Some(table) && o.pushed_row().is_some())
+        .count()
 }
 
 fn of_recovery(legacy: &LegacyDir, recovery: &Recovery) -> Vec<Undecided> {

@@ -195,7 +195,12 @@ impl<'a> Applying<'a> {
                     xmax,
                 });
             }
-            Effect::None(reason) if attributed.confidence == Confidence::Probable => {
+            // What was decided of a row does not make it nothing.
+            Effect::None(reason)
+                if attributed.confidence == Confidence::Probable
+                    || attributed.confidence == Confidence::Assigned
+                        && operation.pushed_row().is_some() =>
+            {
                 let finding = finding(Code::Ambiguous).severity(Severity::Warning);
                 let detail = format!("{reason}: it changes nothing there, and is kept aside");
                 attributed.database = None;
