@@ -23,6 +23,18 @@ pub fn read_wal(segments: Vec<Segment>, family: Family) -> Result<Wal> {
     for (index, segment) in segments.iter().enumerate() {
         logs.push(read_segment(&segment.file, index, family, &mut names)?);
     }
+    let number = |record: Option<&WalRecord>| record.map(|record| record.sequence);
+    let ends = SegmentEnds {
+        first: logs
+            .iter()
+            .filter_map(|log| number(log.records.first()))
+            .collect(),
+        last: logs
+            .iter()
+            .filter_map(|log| number(log.records.last()))
+            .collect(),
+    };
+    logs.iter_mut().for_each(|log| number_anew(log, &ends));
     wal_order::in_order(segments, logs)
 }
 
@@ -85,15 +97,21 @@ fn read_segment(
             }
         }
     }
-    number_anew(&mut log);
     Ok(log)
+}
+
+/// The numbers that segments begin and end with.
+struct SegmentEnds {
+    first: BTreeSet<u64>,
+    last: BTreeSet<u64>,
 }
 
 /// Sets the numbers right that damage changed: a server counts up by one from
 /// record to record of a segment, so of one that stands byte by byte between two
 /// they say its number. At the ends of a segment the two next to it do, where it
-/// falls behind them: one that leaves a gap can be right, and others missing.
-fn number_anew(log: &mut SegmentLog) {
+/// falls behind them or another segment goes on after it: one that leaves a gap can
+/// be right otherwise, and others missing.
+fn number_anew(log: &mut SegmentLog, ends: &SegmentEnds) {
     let numbers: Vec<u64> = log.records.iter().map(|record| record.sequence).collect();
     let joined: BTreeSet<usize> = (1..numbers.len())
         .zip(log.records.windows(2))
@@ -109,11 +127,19 @@ fn number_anew(log: &mut SegmentLog) {
             (Some(last), Some(next)) => next_of(last).filter(|own| next_of(*own) == Some(next)),
             (Some(last), None) => {
                 let counts = before(at - 1).is_some_and(|first| next_of(first) == Some(last));
-                next_of(last).filter(|_| counts && own < last)
+                next_of(last).filter(|expected| {
+                    let goes_on = next_of(*expected).is_some_and(|next| ends.first.contains(&next));
+                    counts && own < last || goes_on
+                })
             }
             (None, Some(next)) => {
                 let counts = after(at + 1).is_some_and(|then| Some(then) == next_of(next));
-                next.checked_sub(1).filter(|_| counts && own > next)
+                next.checked_sub(1).filter(|expected| {
+                    let goes_on = expected
+                        .checked_sub(1)
+                        .is_some_and(|last| ends.last.contains(&last));
+                    counts && own > next || goes_on
+                })
             }
             (None, None) => None,
         };

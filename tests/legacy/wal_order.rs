@@ -375,3 +375,18 @@ fn a_record_that_was_cut_out_is_a_gap_and_no_damaged_number() {
         assert_eq!((wal.gaps.len(), wal.misnumbered.len()), (1, 0));
     }
 }
+
+#[test]
+fn a_damaged_number_at_the_end_of_a_segment_is_the_one_that_the_next_leaves() {
+    let whole = record_len();
+    for (first, at) in [(true, 2), (false, 0)] {
+        for bit in 0..64 {
+            let mut halves = [segment(1..=3), segment(4..=5)];
+            let half = &mut halves[usize::from(!first)];
+            half[at * whole + 4 + bit / 8] ^= 1 << (bit % 8);
+            let wal = read(FAMILY, &halves);
+            assert_eq!(sequences(&wal), [1, 2, 3, 4, 5], "{first} {bit}");
+            assert_eq!(wal.misnumbered.len(), 1, "{first} {bit}");
+        }
+    }
+}
