@@ -72,10 +72,17 @@ impl Evidence {
             .iter()
             .filter_map(|record| Some((reshapes(record)?, record.sequence)));
         let mut last_reshaped = BTreeMap::new();
+        let mut first_reshaped = BTreeMap::new();
         for (table, sequence) in reshaped {
             let last = last_reshaped.entry(table).or_insert(sequence);
             *last = sequence.max(*last);
+            first_reshaped.entry(table).or_insert(sequence);
         }
+        // What was pushed before stands as it was logged, or is not to be told.
+        let as_logged = |record: &WalRecord, table: &str| {
+            let first = first_reshaped.get(table);
+            first.is_none_or(|first| record.sequence < *first)
+        };
         let mut wanted = WantedRows::default();
         for record in records {
             if let (Some(table), Some(row)) =
@@ -108,8 +115,10 @@ impl Evidence {
         let mut ended = BTreeSet::new();
         for record in tail {
             let sign = match (record.operation.pushed_row(), record.operation.table()) {
+                (Some(_), Some(table)) if as_logged(record, table) && found.take(record) => {
+                    Sign::Present
+                }
                 (Some(_), Some(table)) if last_reshaped.contains_key(table) => Sign::Silent,
-                (Some(_), Some(_)) if found.take(record) => Sign::Present,
                 (Some(_), Some(_)) => Sign::Absent,
                 _ => schema_sign(record, &tables, &last_reshaped),
             };
