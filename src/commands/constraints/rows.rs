@@ -29,10 +29,7 @@ pub(super) fn check(
     labels: &Labels<'_>,
     table: &Table,
 ) -> Result<Vec<ColumnFindings>> {
-    let mut sequences: BTreeMap<&str, i64> = BTreeMap::new();
-    for (name, next) in &table.sequences {
-        sequences.entry(name).or_insert(*next);
-    }
+    let sequences = table.sequences_by_name();
     let columns = table.columns.iter();
     let mut checks: Vec<ColumnCheck<'_>> = columns
         .map(|column| ColumnCheck::new(labels, sequences.get(&*column.name).copied(), column))
