@@ -23,16 +23,11 @@ pub fn read_wal(segments: Vec<Segment>, family: Family) -> Result<Wal> {
     for (index, segment) in segments.iter().enumerate() {
         logs.push(read_segment(&segment.file, index, family, &mut names)?);
     }
-    let number = |record: Option<&WalRecord>| record.map(|record| record.sequence);
+    let first = logs.iter().filter_map(|log| log.records.first());
+    let last = logs.iter().filter_map(|log| log.records.last());
     let ends = SegmentEnds {
-        first: logs
-            .iter()
-            .filter_map(|log| number(log.records.first()))
-            .collect(),
-        last: logs
-            .iter()
-            .filter_map(|log| number(log.records.last()))
-            .collect(),
+        first: first.map(|record| record.sequence).collect(),
+        last: last.map(|record| record.sequence).collect(),
     };
     logs.iter_mut().for_each(|log| number_anew(log, &ends));
     wal_order::in_order(segments, logs)
@@ -112,35 +107,36 @@ struct SegmentEnds {
 /// falls behind them or another segment goes on after it: one that leaves a gap can
 /// be right otherwise, and others missing.
 fn number_anew(log: &mut SegmentLog, ends: &SegmentEnds) {
-    let numbers: Vec<u64> = log.records.iter().map(|record| record.sequence).collect();
-    let joined: BTreeSet<usize> = (1..numbers.len())
-        .zip(log.records.windows(2))
-        .filter_map(|(second, pair)| is_joined(pair).then_some(second))
-        .collect();
-    let number = |at: usize| numbers.get(at).copied();
     let next_of = |number: u64| number.checked_add(1);
-    let before = |at: usize| number(at.checked_sub(1)?).filter(|_| joined.contains(&at));
-    let after = |at: usize| number(at + 1).filter(|_| joined.contains(&(at + 1)));
+    let counts = |pair: &[WalRecord]| match pair {
+        [first, second] => next_of(first.sequence) == Some(second.sequence),
+        _ => true,
+    };
+    if log.records.windows(2).all(counts) {
+        return;
+    }
+    let numbers: Vec<u64> = log.records.iter().map(|record| record.sequence).collect();
+    // Whether a record stands right behind the one before it.
+    let mut joined = vec![false];
+    joined.extend(log.records.windows(2).map(is_joined));
+    let is_joined = |at: usize| joined.get(at) == Some(&true);
+    let number = |at: usize| numbers.get(at).copied();
+    let before = |at: usize| number(at.checked_sub(1)?).filter(|_| is_joined(at));
+    let after = |at: usize| number(at + 1).filter(|_| is_joined(at + 1));
     for (at, record) in log.records.iter_mut().enumerate() {
         let own = record.sequence;
         let expected = match (before(at), after(at)) {
             (Some(last), Some(next)) => next_of(last).filter(|own| next_of(*own) == Some(next)),
-            (Some(last), None) => {
-                let counts = before(at - 1).is_some_and(|first| next_of(first) == Some(last));
-                next_of(last).filter(|expected| {
-                    let goes_on = next_of(*expected).is_some_and(|next| ends.first.contains(&next));
-                    counts && own < last || goes_on
-                })
-            }
-            (None, Some(next)) => {
-                let counts = after(at + 1).is_some_and(|then| Some(then) == next_of(next));
-                next.checked_sub(1).filter(|expected| {
-                    let goes_on = expected
-                        .checked_sub(1)
-                        .is_some_and(|last| ends.last.contains(&last));
-                    counts && own > next || goes_on
-                })
-            }
+            (Some(last), None) => next_of(last).filter(|expected| {
+                let counts = before(at - 1).and_then(next_of) == Some(last);
+                let next = next_of(*expected);
+                counts && own < last || next.is_some_and(|next| ends.first.contains(&next))
+            }),
+            (None, Some(next)) => next.checked_sub(1).filter(|expected| {
+                let counts = after(at + 1) == next_of(next);
+                let last = expected.checked_sub(1);
+                counts && own > next || last.is_some_and(|last| ends.last.contains(&last))
+            }),
             (None, None) => None,
         };
         if let Some(expected) = expected.filter(|expected| *expected != own) {
