@@ -105,10 +105,14 @@ impl Recovery {
                 })
             };
             let first = cut.first_tail;
-            let signs = signs(&legacy.wal.records, first, &ground.snapshot)?;
-            let present = |at| signs.get(at - first) == Some(&Sign::Present);
-            let best = request.on_ambiguous == OnAmbiguous::Best;
-            attribution.leave_open(decided, |at| best && at >= first && present(at));
+            let signs = match request.on_ambiguous {
+                OnAmbiguous::Best => signs(&legacy.wal.records, first, &ground.snapshot)?,
+                OnAmbiguous::Quarantine | OnAmbiguous::Refuse => Vec::new(),
+            };
+            attribution.leave_open(decided, |at| {
+                let sign = at.checked_sub(first).and_then(|at| signs.get(at));
+                sign == Some(&Sign::Present)
+            });
         }
         let mut set_aside = Vec::new();
         let mut again = Attribution::default();

@@ -423,6 +423,9 @@ fn made_more_often<'w>(logged: &'w [WalRecord], snapshot: &Snapshot) -> BTreeSet
             *made.entry(table).or_default() += 1;
         }
     }
+    if made.is_empty() {
+        return BTreeSet::new();
+    }
     let tables = TablesByName::new(&snapshot.catalog);
     made.retain(|table, count| *count > tables.named(table).len());
     made.into_keys().collect()
