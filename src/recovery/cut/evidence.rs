@@ -72,17 +72,10 @@ impl Evidence {
             .iter()
             .filter_map(|record| Some((reshapes(record)?, record.sequence)));
         let mut last_reshaped = BTreeMap::new();
-        let mut first_reshaped = BTreeMap::new();
         for (table, sequence) in reshaped {
             let last = last_reshaped.entry(table).or_insert(sequence);
             *last = sequence.max(*last);
-            first_reshaped.entry(table).or_insert(sequence);
         }
-        // What was pushed before stands as it was logged, or is not to be told.
-        let as_logged = |record: &WalRecord, table: &str| {
-            let first = first_reshaped.get(table);
-            first.is_none_or(|first| record.sequence < *first)
-        };
         let mut wanted = WantedRows::default();
         for record in records {
             if let (Some(table), Some(row)) =
@@ -113,9 +106,11 @@ impl Evidence {
         };
         let created: BTreeSet<&str> = tail.iter().filter_map(creates).collect();
         let mut ended = BTreeSet::new();
+        // What was pushed before stands as it was logged, or is not to be told.
+        let mut reshaped = BTreeSet::new();
         for record in tail {
             let sign = match (record.operation.pushed_row(), record.operation.table()) {
-                (Some(_), Some(table)) if as_logged(record, table) && found.take(record) => {
+                (Some(_), Some(table)) if !reshaped.contains(table) && found.take(record) => {
                     Sign::Present
                 }
                 (Some(_), Some(table)) if last_reshaped.contains_key(table) => Sign::Silent,
@@ -123,6 +118,7 @@ impl Evidence {
                 _ => schema_sign(record, &tables, &last_reshaped),
             };
             evidence.signs.push(sign);
+            reshaped.extend(reshapes(record));
             let table = record.operation.table().unwrap_or_default();
             if sign == Sign::Present {
                 let keyed = has_key(record, &tables);
@@ -207,10 +203,7 @@ impl Evidence {
         let first_absent = self.signs.iter().position(is(Sign::Absent));
         let lacking = first_absent.unwrap_or(self.signs.len());
         let between = after + last_present + 1..=after + lacking;
-        let breaks = wal.breaks();
-        // An empty range where one is lacking before the last that is held.
-        let found = (between.start() <= between.end()).then(|| breaks.range(between).next());
-        found.flatten().copied()
+        wal.breaks().into_iter().find(|at| between.contains(at))
     }
 
     /// Whether a start that the kill ended can have come after the last record:

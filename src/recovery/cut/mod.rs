@@ -109,6 +109,14 @@ fn names_in(snapshot: &Snapshot) -> String {
     Vec::from_iter(names).join(", ")
 }
 
+/// A finding about records, with the first of them.
+fn beginning(finding: Finding, records: &[WalRecord]) -> Finding {
+    match records.first() {
+        Some(first) => finding.sequence(first.sequence),
+        None => finding,
+    }
+}
+
 /// What is to be thought of where the log shows no start.
 const DELETED: &str = "as after a start under a clock that had stepped back, whose segment with all that followed is deleted";
 
@@ -157,30 +165,24 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             let since = records.get(after..).unwrap_or_default();
             let (present, absent) = evidence.counts();
             let count = counted(since.len(), "record");
-            let mut finding = Finding::new(Code::UnmarkedCheckpoint).detail(match absent {
+            let finding = Finding::new(Code::UnmarkedCheckpoint).detail(match absent {
                 0 => format!("the snapshot holds all of the {count} after the last Checkpoint record"),
                 _ => format!(
                     "of {count} after the last Checkpoint record the snapshot holds {present}, the last of them too, and lacks {absent}, as where rows were deleted since: {}",
                     mixed_times::names_of(since)
                 ),
             });
-            if let Some(first) = since.first() {
-                finding = finding.sequence(first.sequence);
-            }
-            report.add(finding);
+            report.add(beginning(finding, since));
         }
         Split::At(at) => {
             cut = Cut::new(records, at..records.len(), CutReason::UnmarkedCheckpoint);
             let behind = records.get(at..).unwrap_or_default();
-            let mut finding = Finding::new(Code::MarkLost).detail(format!(
+            let finding = Finding::new(Code::MarkLost).detail(format!(
                 "the snapshot holds nothing of the {} behind it: {}",
                 counted(behind.len(), "record"),
                 mixed_times::names_of(behind)
             ));
-            if let Some(first) = behind.first() {
-                finding = finding.sequence(first.sequence);
-            }
-            report.add(finding);
+            report.add(beginning(finding, behind));
         }
         Split::Unclear { present, absent } => {
             let since = records.get(after..).unwrap_or_default();
@@ -188,14 +190,11 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
                 Hidden::Excluded => (String::new(), mixed_times::names_of(since)),
                 Hidden::Possible | Hidden::Likely => (format!(", {DELETED}"), names_in(snapshot)),
             };
-            let mut finding = Finding::new(Code::CutUncertain).detail(format!(
+            let finding = Finding::new(Code::CutUncertain).detail(format!(
                 "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}{why}: {names}",
                 counted(since.len(), "record")
             ));
-            if let Some(first) = records.get(after) {
-                finding = finding.sequence(first.sequence);
-            }
-            report.add(finding);
+            report.add(beginning(finding, since));
         }
     }
     lost_instance::report(legacy, snapshot, after, report)?;
