@@ -94,6 +94,57 @@ fn a_snapshot_put_back_under_a_later_log_shows_no_table_in_its_new_shape() {
     }
 }
 
+#[test]
+fn a_snapshot_put_back_under_a_later_log_lacks_rows_of_tables_that_look_as_they_did() {
+    let inserts = |server: &mut Server, name: &str| {
+        let rows = (0..5).map(|n| row(10 + n, "new"));
+        server.insert("postgres", name, rows.collect());
+    };
+    // Which table the rows stand in behind, and what is done to it there and back.
+    type Change = fn(&mut Server, &dyn Fn(&mut Server, &str));
+    let changes: [Change; 4] = [
+        |server, inserts| {
+            inserts(server, TABLE);
+            server.add_column("postgres", TABLE, column("z", DataType::Text));
+            server.drop_column("postgres", TABLE, "z");
+        },
+        |server, inserts| {
+            inserts(server, TABLE);
+            server.add_column("postgres", TABLE, column("z", DataType::Text));
+            server.rename_column("postgres", TABLE, "z", "y");
+            server.drop_column("postgres", TABLE, "y");
+        },
+        |server, inserts| {
+            server.rename_table("postgres", TABLE, "other");
+            inserts(server, "other");
+            server.rename_table("postgres", "other", TABLE);
+        },
+        |server, inserts| {
+            server.drop_table("postgres", TABLE);
+            let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
+            server.create_table("postgres", table(TABLE, columns));
+            inserts(server, TABLE);
+        },
+    ];
+    for (at, change) in changes.iter().enumerate() {
+        let mut server = server();
+        let before = server.killed();
+        change(&mut server, &inserts);
+        server.checkpoint();
+        let after = server.killed();
+        assert_eq!(told(&after, "cut-uncertain"), (0, 0), "{at}");
+        let (_, lines) = told(&mixed(&before, &after), "cut-uncertain");
+        assert_eq!(lines, 1, "{at}");
+    }
+}
+
+#[test]
+fn one_row_that_a_snapshot_lacks_is_told() {
+    let [after, mixed] = put_back(|server| server.insert("postgres", TABLE, vec![row(10, "new")]));
+    assert_eq!(told(&after, "mixed-times"), (0, 0));
+    assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+}
+
 /// Where each record of a segment begins, and its tag.
 fn records(bytes: &[u8]) -> Vec<(usize, u32)> {
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::{ByteWriter, ContentHash, encode_row};
+use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::legacy::{Family, RowReader, Snapshot, Wal, WalRecord};
-use crate::model::{
-    Column, DataType, Operation, PackedRow, RowRef, RowStream, TableAt, TablesByName,
-};
+use crate::model::{Column, DataType, Operation, RowStream, TableAt, TablesByName};
 
 use crate::recovery::server_replay::RECORDS_PER_CHECKPOINT;
+
+use super::forms::{Forms, row_hash, row_hash_owned};
 
 /// Segments that a checkpoint keeps, the newest by name (format page, "WAL").
 pub(super) const SEGMENTS_KEPT: usize = 2;
@@ -65,38 +65,39 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Asks the snapshot for what each record after the marker would have left.
     pub(super) fn gather(records: &[WalRecord], after: usize, snapshot: &Snapshot) -> Result<Self> {
-        let tail = records.get(after..).unwrap_or_default();
+        let (before, tail) = records.split_at(after.min(records.len()));
         let tables = TablesByName::new(&snapshot.catalog);
-        // By table the last record of the tail that gives its rows another shape.
-        let reshaped = tail
+        let forms = Forms::new(tail);
+        let pushed: Vec<Option<Pushed<'_>>> = tail
             .iter()
-            .filter_map(|record| Some((reshapes(record)?, record.sequence)));
-        let mut last_reshaped = BTreeMap::new();
-        for (table, sequence) in reshaped {
-            let last = last_reshaped.entry(table).or_insert(sequence);
-            *last = sequence.max(*last);
-        }
+            .enumerate()
+            .map(|(position, record)| Pushed::look(position, record, &forms, &tables))
+            .collect();
         let mut wanted = WantedRows::default();
-        for record in records {
-            if let (Some(table), Some(row)) =
-                (record.operation.table(), record.operation.pushed_row())
-            {
-                wanted.pushes_by_table.entry(table).or_default().push(row);
+        for pushed in pushed.iter().flatten() {
+            let (table, row) = pushed.logged();
+            wanted.add(table, row);
+            let at_end = pushed.at_end;
+            if let Some((table, row)) = at_end.filter(|row| *row != pushed.logged()) {
+                wanted.add(table, row);
             }
         }
-        // Only tables that the tail writes to are read.
-        let written: BTreeSet<&str> = tail
-            .iter()
-            .filter(|r| r.operation.pushed_row().is_some())
-            .filter_map(|r| r.operation.table())
-            .collect();
-        wanted
-            .pushes_by_table
-            .retain(|table, _| written.contains(table));
+        let mut logged_before = Vec::new();
+        for record in before {
+            // Only tables that the tail writes to are read.
+            if let (Some(table), Some(row)) =
+                (record.operation.table(), record.operation.pushed_row())
+                && wanted.by_table.contains_key(table)
+            {
+                let row = row_hash_owned(row);
+                wanted.add(table, row);
+                logged_before.push((table, row));
+            }
+        }
         let mut found = wanted.count_in(snapshot, &tables)?;
         // Rows logged before the marker are there anyway: they take their copies first.
-        for record in records.get(..after).unwrap_or_default() {
-            found.take(record);
+        for row in logged_before {
+            found.take(row);
         }
         let mut evidence = Evidence {
             signs: Vec::with_capacity(tail.len()),
@@ -106,26 +107,36 @@ impl Evidence {
         };
         let created: BTreeSet<&str> = tail.iter().filter_map(creates).collect();
         let mut ended = BTreeSet::new();
-        // What was pushed before stands as it was logged, or is not to be told.
-        let mut reshaped = BTreeSet::new();
-        for record in tail {
-            let sign = match (record.operation.pushed_row(), record.operation.table()) {
-                (Some(_), Some(table)) if !reshaped.contains(table) && found.take(record) => {
-                    Sign::Present
-                }
-                (Some(_), Some(table)) if last_reshaped.contains_key(table) => Sign::Silent,
-                (Some(_), Some(_)) => Sign::Absent,
-                _ => schema_sign(record, &tables, &last_reshaped),
+        // Of a table or a column that comes back the snapshot can hold that of before.
+        let mut gone: BTreeSet<(&str, Option<&str>)> = BTreeSet::new();
+        for (position, (record, pushed)) in tail.iter().zip(&pushed).enumerate() {
+            let sign = match pushed {
+                Some(pushed) => match pushed.stands_in(&mut found) {
+                    Some(true) if gone.contains(&(pushed.table, None)) => Sign::Silent,
+                    Some(true) => Sign::Present,
+                    Some(false) => Sign::Absent,
+                    None => Sign::Silent,
+                },
+                None => match schema_sign((position, record), &tables, &forms) {
+                    Sign::Present if gives(record).is_some_and(|given| gone.contains(&given)) => {
+                        Sign::Silent
+                    }
+                    sign => sign,
+                },
             };
             evidence.signs.push(sign);
-            reshaped.extend(reshapes(record));
+            gone.extend(takes_away(record));
             let table = record.operation.table().unwrap_or_default();
             if sign == Sign::Present {
                 let keyed = has_key(record, &tables);
                 evidence.keyed += usize::from(keyed);
                 evidence.telling += usize::from(keyed || counts(record, &tables));
                 let refused = keyed && !created.contains(table);
-                evidence.proven += usize::from(refused && found.refuses(record, &tables, &ended));
+                let refused = refused
+                    && pushed.as_ref().is_some_and(|pushed| {
+                        pushed.is_insert && found.refuses(pushed, &tables, &ended)
+                    });
+                evidence.proven += usize::from(refused);
             }
             if let Operation::Update { index, .. } | Operation::Delete { index, .. } =
                 &record.operation
@@ -229,23 +240,32 @@ pub(super) fn opened_last(wal: &Wal) -> bool {
     segments.any(|segment| segment.file.is_empty())
 }
 
-/// The table whose rows get another shape by this record.
-fn reshapes(record: &WalRecord) -> Option<&str> {
-    match &record.operation {
-        Operation::AddColumn { table, .. }
-        | Operation::DropColumn { table, .. }
-        | Operation::DropTable { table }
-        | Operation::RenameTable { old: table, .. } => Some(table),
-        _ => None,
-    }
-}
-
 /// The table that a record makes, or gives its name to.
 fn creates(record: &WalRecord) -> Option<&str> {
     match &record.operation {
         Operation::CreateTable { table, .. } => Some(table),
         Operation::RenameTable { new, .. } => Some(new),
         _ => None,
+    }
+}
+
+/// The table, or the column of one, that is there since a record.
+fn gives(record: &WalRecord) -> Option<(&str, Option<&str>)> {
+    match &record.operation {
+        Operation::AddColumn { table, column } => Some((table, Some(&column.name))),
+        Operation::RenameTable { new, .. } => Some((new, None)),
+        _ => None,
+    }
+}
+
+/// The table, or the column of one, that is not what it was since a record.
+fn takes_away(record: &WalRecord) -> Vec<(&str, Option<&str>)> {
+    match &record.operation {
+        Operation::DropTable { table } => vec![(table, None)],
+        Operation::RenameTable { old, new } => vec![(old, None), (new, None)],
+        Operation::DropColumn { table, column } => vec![(table, Some(column))],
+        Operation::RenameColumn { table, old, .. } => vec![(table, Some(old))],
+        _ => Vec::new(),
     }
 }
 
@@ -271,19 +291,19 @@ fn all_have(record: &WalRecord, tables: &TablesByName<'_>, such: impl Fn(&Column
 
 /// What a schema change says, where nothing later in the tail undoes it.
 fn schema_sign(
-    record: &WalRecord,
+    (position, record): (usize, &WalRecord),
     tables: &TablesByName<'_>,
-    last_reshaped: &BTreeMap<&str, u64>,
+    forms: &Forms<'_>,
 ) -> Sign {
     let tables = |name: &str| tables.named(name);
-    let later = |name: &str| last_reshaped.get(name) > Some(&record.sequence);
+    let goes = |name: &str| forms.goes_behind(name, position);
     match &record.operation {
-        Operation::CreateTable { table, .. } if !later(table) => match tables(table).is_empty() {
+        Operation::CreateTable { table, .. } if !goes(table) => match tables(table).is_empty() {
             true => Sign::Absent,
             // The statement may have failed because the table was there.
             false => Sign::Silent,
         },
-        Operation::AddColumn { table, column } if !later(table) => {
+        Operation::AddColumn { table, column } if !forms.changes_behind(table, position) => {
             let having = tables(table);
             let held = having
                 .iter()
@@ -295,7 +315,7 @@ fn schema_sign(
                 _ => Sign::Silent,
             }
         }
-        Operation::RenameTable { old, new } if !later(new) => {
+        Operation::RenameTable { old, new } if !goes(new) => {
             match (tables(old).is_empty(), tables(new).is_empty()) {
                 (true, false) => Sign::Present,
                 (false, true) => Sign::Absent,
@@ -306,47 +326,90 @@ fn schema_sign(
     }
 }
 
+/// A row that a record pushed.
+struct Pushed<'w> {
+    table: &'w str,
+    row: ContentHash,
+    /// Where it stands at the end of the log and what it is there, if that is known.
+    at_end: Option<(&'w str, ContentHash)>,
+    is_insert: bool,
+}
+
+impl<'w> Pushed<'w> {
+    fn look(
+        position: usize,
+        record: &'w WalRecord,
+        forms: &Forms<'w>,
+        tables: &TablesByName<'_>,
+    ) -> Option<Self> {
+        let (table, row) = (record.operation.table()?, record.operation.pushed_row()?);
+        Some(Pushed {
+            table,
+            row: row_hash_owned(row),
+            at_end: forms.at_end(position, (table, row), tables),
+            is_insert: matches!(record.operation, Operation::Insert { .. }),
+        })
+    }
+
+    /// The table and the row of the record.
+    fn logged(&self) -> (&'w str, ContentHash) {
+        (self.table, self.row)
+    }
+
+    /// Takes a copy of the row, as it was logged or as it stands at the end; whether
+    /// there is one, none where that is not to be told.
+    fn stands_in(&self, found: &mut FoundRows<'w>) -> Option<bool> {
+        match found.take(self.logged()) {
+            true => Some(true),
+            false => self.at_end.map(|row| found.take(row)),
+        }
+    }
+}
+
+/// Rows that are looked for, by table.
 #[derive(Default)]
 struct WantedRows<'w> {
-    pushes_by_table: BTreeMap<&'w str, Vec<&'w PackedRow>>,
+    by_table: BTreeMap<&'w str, (u64, BTreeSet<ContentHash>)>,
 }
 
 /// Copies of logged rows that the snapshot holds, by table and content.
-struct FoundRows {
-    copies: BTreeMap<(String, ContentHash), u64>,
+struct FoundRows<'w> {
+    copies: BTreeMap<(&'w str, ContentHash), u64>,
     /// Where those stand that are not ended: the database and the row.
-    live: BTreeMap<(String, ContentHash), Vec<(usize, u64)>>,
+    live: BTreeMap<(&'w str, ContentHash), Vec<(usize, u64)>>,
 }
 
 /// Rows beyond the logged ones that are looked at from a table's end: rows of
 /// transactions stand between, and no record tells how many.
 pub(super) const SLACK_ROWS: u64 = 4096;
 
-impl WantedRows<'_> {
+impl<'w> WantedRows<'w> {
+    fn add(&mut self, table: &'w str, row: ContentHash) {
+        let (times, rows) = self.by_table.entry(table).or_default();
+        *times += 1;
+        rows.insert(row);
+    }
+
     /// Counts the logged rows at the ends of the tables of that name. Pushes go
     /// to the end, so nothing before can be one of them.
-    fn count_in(&self, snapshot: &Snapshot, tables: &TablesByName<'_>) -> Result<FoundRows> {
+    fn count_in(&self, snapshot: &Snapshot, tables: &TablesByName<'_>) -> Result<FoundRows<'w>> {
         let mut copies = BTreeMap::new();
         let mut live: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (name, rows) in &self.pushes_by_table {
-            let wanted: BTreeSet<ContentHash> =
-                rows.iter().map(|row| row_hash_owned(row)).collect();
+        for (name, (times, wanted)) in &self.by_table {
             for table in tables.named(name) {
                 let d = table.database;
                 let extent = snapshot.extent(d, table.table);
                 let Some(extent) = extent else { continue };
-                let last = (rows.len() as u64)
-                    .saturating_mul(2)
-                    .saturating_add(SLACK_ROWS);
+                let last = times.saturating_mul(2).saturating_add(SLACK_ROWS);
                 let mut at = extent.count.saturating_sub(last);
                 let mut reader = RowReader::starting_at(extent, at)?;
                 while let Some(batch) = reader.next_batch()? {
                     for row in batch.rows() {
                         let hash = row_hash(&row);
                         if wanted.contains(&hash) {
-                            let key = ((*name).to_owned(), hash);
+                            let key = (*name, hash);
                             if row.xmax.is_none() {
-                                live.entry(key.clone()).or_default().push((d, at));
+                                live.entry(key).or_default().push((d, at));
                             }
                             *copies.entry(key).or_insert(0) += 1;
                         }
@@ -359,37 +422,27 @@ impl WantedRows<'_> {
     }
 }
 
-impl FoundRows {
+impl<'w> FoundRows<'w> {
     /// Whether no database that has the table could take an INSERT's row after
     /// the snapshot: a key in a row that it shows, and that nothing has `ended`
     /// since, is taken. Rows of equal xmin are shown to one another.
     fn refuses(
         &self,
-        record: &WalRecord,
+        pushed: &Pushed<'_>,
         tables: &TablesByName<'_>,
         ended: &BTreeSet<(&str, u64)>,
     ) -> bool {
-        let Operation::Insert { table, row } = &record.operation else {
-            return false;
-        };
-        let live = self.live.get(&(table.to_string(), row_hash_owned(row)));
-        tables.named(table).iter().all(|at| {
+        let live = self.live.get(&pushed.logged());
+        tables.named(pushed.table).iter().all(|at| {
             let own = |(home, _): &&(usize, u64)| *home == at.database;
             let mut live = live.into_iter().flatten().filter(own);
-            live.any(|(_, row)| !ended.contains(&(&**table, *row)))
+            live.any(|(_, row)| !ended.contains(&(pushed.table, *row)))
         })
     }
 
-    /// Takes one copy of the row that a record pushed.
-    fn take(&mut self, record: &WalRecord) -> bool {
-        let (Some(table), Some(row)) = (record.operation.table(), record.operation.pushed_row())
-        else {
-            return false;
-        };
-        let copies = self
-            .copies
-            .get_mut(&(table.to_owned(), row_hash_owned(row)));
-        match copies {
+    /// Takes one copy of a row of a table.
+    fn take(&mut self, row: (&'w str, ContentHash)) -> bool {
+        match self.copies.get_mut(&row) {
             Some(left) if *left > 0 => {
                 *left -= 1;
                 true
@@ -397,15 +450,4 @@ impl FoundRows {
             _ => false,
         }
     }
-}
-
-/// The values and xmin: what stays when the version is marked dead later.
-pub(in crate::recovery) fn row_hash(row: &RowRef<'_>) -> ContentHash {
-    let mut bytes = ByteWriter::new();
-    encode_row(&mut bytes, &RowRef { xmax: None, ..*row });
-    ContentHash::of(bytes.as_slice())
-}
-
-pub(in crate::recovery) fn row_hash_owned(row: &PackedRow) -> ContentHash {
-    row_hash(&row.as_row())
 }

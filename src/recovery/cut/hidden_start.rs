@@ -14,7 +14,8 @@ use crate::legacy::{RowExtent, RowReader, Snapshot, Wal};
 use crate::model::{Operation, RowStream, TablesByName};
 use crate::recovery::server_replay::{is_marker, starts};
 
-use super::evidence::{SLACK_ROWS, row_hash, row_hash_owned};
+use super::evidence::SLACK_ROWS;
+use super::forms::{row_hash, row_hash_owned};
 
 /// Updates of a table that are looked for where the replay leaves them.
 const UPDATES_LOOKED_FOR: usize = 64;

@@ -9,9 +9,10 @@ use crate::legacy::{Family, Snapshot, WalRecord, read_rows_at};
 use crate::model::{Operation, TablesByName};
 use crate::recovery::server_replay::is_marker;
 
-use super::evidence::{Evidence, HELD_LEAST, row_hash_owned};
+use super::evidence::{Evidence, HELD_LEAST};
+use super::forms::row_hash_owned;
 
-/// The fewest records that a snapshot lacks by no chance.
+/// The fewest records that a snapshot lacks by no chance; of fewer it is told.
 const LACKING_LEAST: usize = 2;
 
 /// The tables of some records.
@@ -79,8 +80,13 @@ pub(super) fn older_snapshot(
         .filter(|record| record.operation.ends_version())
         .count();
     let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
-    if absent >= LACKING_LEAST && absent > present + taken && !(by_vacuum && present > 0) {
-        return Ok(Some(Finding::new(Code::CutUncertain).detail(format!(
+    let lacks = absent > present + taken && !(by_vacuum && present > 0);
+    if lacks && (absent >= LACKING_LEAST || !can_be_rolled_back(window)) {
+        let code = match absent >= LACKING_LEAST {
+            true => Code::CutUncertain,
+            false => Code::MixedTimes,
+        };
+        return Ok(Some(Finding::new(code).detail(format!(
             "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
             counted(window.len(), "record"),
             names_of(window)
@@ -90,6 +96,12 @@ pub(super) fn older_snapshot(
         true => nothing_shown(window, snapshot),
         false => Ok(None),
     }
+}
+
+/// Whether a transaction had begun, whose end can have undone what was logged.
+fn can_be_rolled_back(window: &[WalRecord]) -> bool {
+    let mut pushed = window.iter().filter_map(|r| r.operation.pushed_row());
+    pushed.any(|row| row.xmin > 1)
 }
 
 /// What is to be thought of a snapshot that holds no row of the records of a
@@ -102,12 +114,8 @@ fn nothing_shown(window: &[WalRecord], snapshot: &Snapshot) -> Result<Option<Fin
         return Ok(None);
     }
     let reshaped = unseen_shapes(window, snapshot, &tables);
-    let rolled_back = window
-        .iter()
-        .filter_map(|record| record.operation.pushed_row())
-        .any(|row| row.xmin > 1);
     let code = match (ended.unseen.is_empty(), reshaped.is_empty()) {
-        (false, _) if !rolled_back => Code::CutUncertain,
+        (false, _) if !can_be_rolled_back(window) => Code::CutUncertain,
         (true, true) => return Ok(None),
         _ => Code::MixedTimes,
     };

@@ -6,6 +6,7 @@
 //! is named.
 
 mod evidence;
+mod forms;
 mod hidden_start;
 mod lost_instance;
 mod mixed_times;
@@ -23,7 +24,8 @@ use hidden_start::Hidden;
 
 pub use super::server_replay::RECORDS_PER_CHECKPOINT;
 pub(super) use super::server_replay::is_marker;
-pub(super) use evidence::{Sign, has_key, row_hash, row_hash_owned, signs};
+pub(super) use evidence::{Sign, has_key, signs};
+pub(super) use forms::{row_hash, row_hash_owned};
 
 /// Where the tail begins, and why.
 #[derive(Debug, Clone, Default)]
