@@ -195,18 +195,20 @@ fn one_by_one<R: Default, E>(
 /// Does two things, at once if there are threads for it.
 pub fn both<A: Send, B>(
     threads: Threads,
-    first: impl FnOnce() -> A + Send,
+    first: impl Fn() -> A + Sync,
     second: impl FnOnce() -> B,
 ) -> (A, B) {
     if threads.get() == 1 {
         return (first(), second());
     }
     thread::scope(|scope| {
-        let first = scope.spawn(first);
+        let spawned = Builder::new().spawn_scoped(scope, &first);
         let second = second();
-        match first.join() {
-            Ok(first) => (first, second),
-            Err(panic) => std::panic::resume_unwind(panic),
+        // Where a thread cannot be had, one after the other.
+        match spawned.map(|thread| thread.join()) {
+            Ok(Ok(first)) => (first, second),
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => (first(), second),
         }
     })
 }

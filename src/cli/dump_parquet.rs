@@ -162,6 +162,7 @@ fn write_table(
                 return;
             }
         }
+        rows.seal();
     };
     let source: &dyn RowSource = match in_parts {
         true => export.directory,
@@ -282,7 +283,6 @@ impl RowSink<ParquetBatch, Stop> for ParquetSink<'_> {
         if batch.is_refused() {
             return Err(Stop::Refused);
         }
-        batch.seal();
         let mut from = 0;
         while from < batch.len() {
             if self.shares.is_full() {

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::codec::ContentHash;
 use crate::error::{Error, Result};
-use crate::file::{DiskWriter, LocalDisk, Staging, export_names};
+use crate::file::{BulkWriter, DiskWriter, LocalDisk, Staging, export_names};
 use crate::model::Catalog;
 
 use super::dump::Chosen;
@@ -91,7 +91,7 @@ impl TableFiles {
         let whole = self.staging.path().join(&path);
         let file = self.staging.disk().create(&whole)?;
         Ok(TableFile {
-            file: BufWriter::new(DiskWriter::new(file)),
+            file: BufWriter::new(BulkWriter::new(file)),
             hash: Box::default(),
             len: 0,
             path,
@@ -133,7 +133,7 @@ impl TableFiles {
 
 /// A file of a table under construction, which hashes what it is given.
 pub struct TableFile {
-    file: BufWriter<DiskWriter>,
+    file: BufWriter<BulkWriter>,
     hash: Box<Xxh3>,
     len: u64,
     path: PathBuf,
@@ -151,6 +151,7 @@ impl TableFile {
     /// When the rest cannot be written.
     pub fn finish(mut self, rows: u64) -> io::Result<ManifestFile> {
         self.file.flush()?;
+        self.file.get_mut().finish()?;
         Ok(ManifestFile {
             path: self.path.to_string_lossy().into_owned(),
             rows,

@@ -38,7 +38,7 @@ pub(super) fn in_order(segments: Vec<Segment>, logs: Vec<SegmentLog>) -> Result<
     }
     let twins = Twins::find(&records, &segments);
     let mut copied = Vec::new();
-    let mut kept = Vec::new();
+    let mut kept = Vec::with_capacity(records.len());
     for (at, record) in records.into_iter().enumerate() {
         match twins.copy_of.get(&at) {
             Some(of) => copied.push((record, *of)),

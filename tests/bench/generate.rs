@@ -15,6 +15,8 @@ use rustdb_migrate::model::{
 const TAIL_RECORDS: u64 = 100_000;
 /// Tables of the shape that has many.
 const MANY_TABLES: u64 = 1000;
+/// The name of the shape that has its own goals.
+pub const FOUR_TABLES: &str = "4 tables, 10 % dead";
 /// Columns of a wide row after the first.
 const WIDE_COLUMNS: usize = 24;
 
@@ -29,13 +31,21 @@ pub enum Shape {
     ManyTables,
     /// As narrow, and one version in ten is dead.
     Dead,
+    /// Four tables of five columns, and one version in ten is dead.
+    FourTables,
     /// As narrow, and 100,000 records in the log after the last checkpoint.
     Tail,
 }
 
 impl Shape {
     /// Those that are measured at one size.
-    pub const OTHERS: [Shape; 4] = [Shape::Wide, Shape::ManyTables, Shape::Dead, Shape::Tail];
+    pub const OTHERS: [Shape; 5] = [
+        Shape::Wide,
+        Shape::ManyTables,
+        Shape::Dead,
+        Shape::FourTables,
+        Shape::Tail,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -43,13 +53,24 @@ impl Shape {
             Shape::Wide => "wide",
             Shape::ManyTables => "1000 tables",
             Shape::Dead => "10 % dead",
+            Shape::FourTables => FOUR_TABLES,
             Shape::Tail => "100,000 in the log",
+        }
+    }
+
+    /// The number of the last column.
+    fn last_column(self) -> usize {
+        match self {
+            Shape::Wide => WIDE_COLUMNS,
+            Shape::FourTables => 4,
+            _ => 3,
         }
     }
 
     fn tables(self) -> u64 {
         match self {
             Shape::ManyTables => MANY_TABLES,
+            Shape::FourTables => 4,
             _ => 1,
         }
     }
@@ -137,11 +158,8 @@ impl Rows {
             Column::new("age", DataType::Integer),
             Column::new("joined", DataType::Date),
         ];
-        if self.shape == Shape::Wide {
-            let more = (columns.len()..=WIDE_COLUMNS)
-                .map(|at| Column::new(format!("c{at}"), DataType::Text));
-            columns.extend(more);
-        }
+        let more = columns.len()..=self.shape.last_column();
+        columns.extend(more.map(|at| Column::new(format!("c{at}"), DataType::Text)));
         let tables = (0..self.shape.tables()).map(|at| Table {
             name: match at {
                 0 => "users".to_owned(),
@@ -188,10 +206,9 @@ fn row(shape: Shape, id: u64) -> PackedRow {
         ValueRef::SmallInt(i16::try_from(id % 100).unwrap()),
         ValueRef::Date(&day),
     ];
-    if shape == Shape::Wide {
-        values.extend((4..=WIDE_COLUMNS).map(|_| ValueRef::Text(&name)));
-    }
+    let more = values.len()..=shape.last_column();
+    values.extend(more.map(|_| ValueRef::Text(&name)));
     // Their ids are multiples of ten: peers delete by that.
-    let dead = shape == Shape::Dead && id % 10 == 9;
+    let dead = matches!(shape, Shape::Dead | Shape::FourTables) && id % 10 == 9;
     pack_row(values, 1, dead.then_some(1))
 }

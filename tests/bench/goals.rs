@@ -1,5 +1,6 @@
 //! Figures against what they should be.
 
+use crate::generate::FOUR_TABLES;
 use crate::measure::growth;
 use crate::work::Done;
 
@@ -37,6 +38,27 @@ impl All<'_> {
         Some(own.faster_than(peer) * own.read_len? as f64 / peer.read_len? as f64)
     }
 
+    /// What several tables cost, each layout.
+    fn four_tables(&self) {
+        let find = |name: &str| {
+            let named = |done: &&Done| done.shape == FOUR_TABLES && done.name == name;
+            self.done.iter().find(named)
+        };
+        for layout in ["paged", "per-table", "append"] {
+            let name = format!("upgrade --to {layout}");
+            let upgrade = find(&name);
+            let work = format!("{FOUR_TABLES}: {name}, time of cp and sync");
+            let figure = upgrade.and_then(Done::to_copy);
+            goal(&work, figure, " x", &Bound::AtMost(1.5));
+            let verify = find(&format!("verify of {layout}"));
+            let work = format!("{FOUR_TABLES}: verify of {layout}, time of the upgrade");
+            let figure = upgrade
+                .zip(verify)
+                .map(|(upgrade, verify)| upgrade.faster_than(verify));
+            goal(&work, figure, " x", &Bound::AtMost(1.0));
+        }
+    }
+
     /// Prints how each work grows, and the goals.
     pub fn print(&self) {
         println!("\n| work | rows | growth exponent of time | MiB, smallest and largest |");
@@ -66,6 +88,7 @@ impl All<'_> {
         println!("\n| work, {} rows | figure | goal | |", self.rows);
         println!("|---|---|---|---|");
         self.times();
+        self.four_tables();
         if let Some((exponent, name)) = steepest {
             let work = format!("growth of time, steepest: {name}");
             goal(&work, Some(exponent), "", &Bound::AtMost(MOST_GROWTH));

@@ -71,7 +71,7 @@ impl Bench {
                 peers[1].push(postgres.dump());
                 peers[2].push(postgres.checksums());
             }
-            Some(Err(why)) => println!("| | | PostgreSQL: skipped, {why} | | | | | |"),
+            Some(Err(why)) => println!("| | | PostgreSQL: skipped, {why} | | | | | | |"),
             None => {}
         }
         if let Some(sqlite) = &sqlite {
@@ -169,6 +169,12 @@ impl Bench {
                 self.ours(&name, INSPECT, &args, "paged")
             })
             .collect();
+        // At its default level, which is what an upgrade proves of what it wrote.
+        for layout in ["paged", "per-table", "append"] {
+            let target = self.path(layout);
+            let name = format!("verify of {layout}");
+            works.push(self.ours(&name, INSPECT, &["verify", text(&target)], layout));
+        }
         works.extend(peers);
         self.take_turns(&works)
     }

@@ -69,6 +69,12 @@ impl Done {
         median(self.runs.iter().map(|(run, _)| run.seconds))
     }
 
+    /// Processors that were busy, on average.
+    fn processors(&self) -> f64 {
+        let busy = |(run, _): &(Figures, Option<f64>)| run.cpu_seconds / run.seconds;
+        median(self.runs.iter().map(busy))
+    }
+
     /// The highest of all runs.
     pub fn peak_mib(&self) -> f64 {
         let peaks = self.runs.iter().map(|(run, _)| run.peak_mib);
@@ -102,11 +108,12 @@ impl Done {
         };
         let rate = self.read_len.map(|len| len as f64 / 1e6 / self.seconds());
         format!(
-            "| {} | {} | {} | {:.3} | {:.0} | {} | {:.1} | {} |",
+            "| {} | {} | {} | {:.3} | {:.1} | {:.0} | {} | {:.1} | {} |",
             self.shape,
             self.rows,
             self.name,
             self.seconds(),
+            self.processors(),
             self.rows_a_second(),
             shown(rate, 0),
             self.peak_mib(),
@@ -139,7 +146,7 @@ pub fn take_turns(
     for (work, done) in works.iter().zip(done) {
         match done {
             Err(why) => println!(
-                "| {shape} | {rows} | {}: skipped, {why} | | | | | |",
+                "| {shape} | {rows} | {}: skipped, {why} | | | | | | |",
                 work.name
             ),
             Ok(runs) => {

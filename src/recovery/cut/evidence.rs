@@ -9,7 +9,7 @@ use crate::model::{Column, DataType, Operation, RowStream, TableAt, TablesByName
 
 use crate::recovery::server_replay::RECORDS_PER_CHECKPOINT;
 
-use super::forms::{Forms, row_hash, row_hash_owned};
+use super::forms::{Forms, hash_with_nulls, row_hash, row_hash_owned};
 
 /// Segments that a checkpoint keeps, the newest by name (format page, "WAL").
 pub(super) const SEGMENTS_KEPT: usize = 2;
@@ -131,12 +131,13 @@ impl Evidence {
                 let keyed = has_key(record, &tables);
                 evidence.keyed += usize::from(keyed);
                 evidence.telling += usize::from(keyed || counts(record, &tables));
-                let refused = keyed && !created.contains(table);
-                let refused = refused
-                    && pushed.as_ref().is_some_and(|pushed| {
-                        pushed.is_insert && found.refuses(pushed, &tables, &ended)
-                    });
-                evidence.proven += usize::from(refused);
+                let refused = |pushed: &Pushed<'_>| {
+                    pushed.is_insert && found.refuses(pushed, &tables, &ended)
+                };
+                let asked = pushed
+                    .as_ref()
+                    .filter(|_| keyed && !created.contains(table));
+                evidence.proven += usize::from(asked.is_some_and(refused));
             }
             if let Operation::Update { index, .. } | Operation::Delete { index, .. } =
                 &record.operation
@@ -179,7 +180,8 @@ impl Evidence {
             }
             let started = present > 0 && self.start_can_have_written(wal, after);
             let replayed = hidden_start && !self.signs.is_empty();
-            let unmarked = present >= HELD_LEAST && self.lost_mark(wal, after).is_some();
+            let by_no_chance = present >= HELD_LEAST || self.telling > 0;
+            let unmarked = by_no_chance && self.lost_mark(wal, after).is_some();
             return match proven || started || replayed || unmarked {
                 true => unclear,
                 false => Split::Before,
@@ -343,10 +345,15 @@ impl<'w> Pushed<'w> {
         tables: &TablesByName<'_>,
     ) -> Option<Self> {
         let (table, row) = (record.operation.table()?, record.operation.pushed_row()?);
+        let hash = row_hash_owned(row);
+        let at_end = forms.at_end(position, table, tables);
         Some(Pushed {
             table,
-            row: row_hash_owned(row),
-            at_end: forms.at_end(position, (table, row), tables),
+            row: hash,
+            at_end: at_end.map(|(table, nulls)| match nulls {
+                0 => (table, hash),
+                _ => (table, hash_with_nulls(row, nulls)),
+            }),
             is_insert: matches!(record.operation, Operation::Insert { .. }),
         })
     }

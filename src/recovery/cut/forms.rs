@@ -58,14 +58,14 @@ impl<'w> Forms<'w> {
         changes.is_some_and(|changes| changes.last_gone > Some(position))
     }
 
-    /// The table in which a row that was pushed at a position stands at the end, and
-    /// what it is there; none where that is not to be told.
+    /// The table in which a row stands at the end that was pushed at a position, and
+    /// how many Nulls are behind it there; none where that is not to be told.
     pub(super) fn at_end(
         &self,
         position: usize,
-        (table, row): (&'w str, &PackedRow),
+        table: &'w str,
         tables: &TablesByName<'_>,
-    ) -> Option<(&'w str, ContentHash)> {
+    ) -> Option<(&'w str, usize)> {
         let mut table = table;
         let mut from = position;
         let mut added: Vec<&str> = Vec::new();
@@ -80,7 +80,7 @@ impl<'w> Forms<'w> {
                 return None;
             }
             let Some(at) = next else {
-                return Some((table, hash_with(row, added.len())));
+                return Some((table, added.len()));
             };
             from = *at;
             match &self.records.get(from)?.operation {
@@ -103,11 +103,8 @@ impl<'w> Forms<'w> {
     }
 }
 
-/// A row with as many Nulls behind it (format page, section 5.5).
-fn hash_with(row: &PackedRow, nulls: usize) -> ContentHash {
-    if nulls == 0 {
-        return row_hash_owned(row);
-    }
+/// A row with as many Nulls behind it (format page, "Server rules", 5).
+pub(super) fn hash_with_nulls(row: &PackedRow, nulls: usize) -> ContentHash {
     let mut values: Vec<ValueRef<'_>> = row.values().collect();
     values.extend(std::iter::repeat_n(ValueRef::Null, nulls));
     row_hash_owned(&pack_row(values, row.xmin, None))
