@@ -49,6 +49,8 @@ pub struct Measured {
     pub answer: Answer,
     /// Tables whose rows are not right, in words.
     pub off: Vec<String>,
+    /// Why it asks, in words.
+    pub asked: Vec<String>,
     pub claims: Vec<Claimed>,
     /// Records that are certain and wrong, in words.
     pub wrong_certain: Vec<String>,
@@ -160,6 +162,7 @@ pub fn measure(server: &Server) -> Measured {
     let mut measured = Measured {
         answer: Answer::Refused,
         off: Vec::new(),
+        asked: Vec::new(),
         claims: Vec::new(),
         wrong_certain: Vec::new(),
         determined: None,
@@ -178,12 +181,17 @@ pub fn measure(server: &Server) -> Measured {
     // What opening says already, the upgrade need not say again.
     let opened = directory.findings();
     if opened.has_errors() {
-        let mut errors = opened.findings().iter();
-        let asks = errors.all(|finding| finding.severity < Severity::Error || asks(finding.code));
+        let errors = opened.findings().iter();
+        let mut errors = errors.filter(|finding| finding.severity >= Severity::Error);
+        let words = errors.clone().map(|finding| format!("{finding:?}"));
+        measured.asked.extend(words);
+        let asks = errors.all(|finding| asks(finding.code));
         measured.answer = if asks { Answer::Asked } else { Answer::Refused };
         return measured;
     }
     let (outcome, findings) = outcome(&source, &dir.path().join("new"), open);
+    let why = findings.iter().map(|finding| format!("{finding:?}"));
+    measured.asked.extend(why);
     measured.answer = match outcome {
         Outcome::Planned => answer(server, recovery, &findings, &mut measured),
         Outcome::NeedsDecision => Answer::Asked,

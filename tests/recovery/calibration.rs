@@ -204,6 +204,7 @@ fn show(history: &Measurable, measured: &Measured) {
         eprintln!("{claim:?}");
     }
     eprintln!("{:?} {:?}", measured.answer, measured.off);
+    measured.asked.iter().for_each(|why| eprintln!("{why}"));
 }
 
 /// Measures histories of all kinds, on every processor.
