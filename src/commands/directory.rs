@@ -277,7 +277,11 @@ impl Directory {
     /// Damage when something else has its name; I/O errors.
     pub fn beside(&self, name: &str) -> Result<Option<Arc<SourceFile>>> {
         let path = self.path.join(name);
-        match self.disk.kind(&path)? {
+        let is_own = match &self.backend {
+            Backend::Legacy { .. } => true,
+            Backend::Ours(store) => store.has_beside(name),
+        };
+        match self.disk.kind(&path)?.filter(|_| is_own) {
             None => Ok(None),
             Some(_) => match SourceFile::open_on(&*DataDisk::shared(&self.disk), &path) {
                 Err(Error::Damage(_)) if !self.is_beside_whole(name) => Ok(None),

@@ -196,7 +196,8 @@ impl Info {
             self.cluster = Some(format!("{:032x}", store.origin().cluster_id));
             self.family = store.origin().family.clone();
             let quarantine = directory.path().join(QUARANTINE_NAME);
-            if directory.disk().kind(&quarantine)?.is_some() {
+            let is_own = store.has_beside(QUARANTINE_NAME);
+            if is_own && directory.disk().kind(&quarantine)?.is_some() {
                 self.report
                     .add(Finding::new(Code::Quarantined).file(quarantine));
             }

@@ -69,6 +69,20 @@ pub(super) fn starts(wal: &Wal) -> Vec<Start> {
     found
 }
 
+/// The last position behind another where a start opened a segment whose first record,
+/// its Checkpoint record, is missing: a running server opens one after more bytes.
+pub(super) fn start_without_marker(wal: &Wal, after: usize) -> Option<usize> {
+    let breaks = wal.breaks();
+    let mut behind = breaks.into_iter().rev().take_while(|at| *at > after);
+    behind.find(|at| {
+        let segment_of = |at: usize| wal.records.get(at).map(|record| record.segment);
+        let before = at.checked_sub(1).and_then(segment_of);
+        let opened = segment_of(*at).filter(|segment| before.is_some_and(|b| b != *segment));
+        let ended = before.and_then(|segment| wal.segments.get(segment));
+        opened.is_some() && ended.is_some_and(|ended| ended.file.len() < SEGMENT_LEN)
+    })
+}
+
 /// Whether every record from the Checkpoint record before a start to its own
 /// can be read.
 fn is_intact(wal: &Wal, start: Start) -> bool {

@@ -178,6 +178,35 @@ fn a_start_without_a_segment_is_asked_about_where_a_delete_changed_the_last_rows
 }
 
 #[test]
+fn a_start_whose_mark_is_lost_is_where_the_cut_is() {
+    let mut server = started();
+    insert_two(&mut server);
+    server.checkpoint();
+    server.insert("a", "t", &[vec![Some(Value::Text("elm".to_owned()))]]);
+    let elm = |row: &[Value]| row == [Value::Text("elm".to_owned())];
+    let set = |row: &mut Vec<Value>| *row = vec![Value::Text("yew".to_owned())];
+    assert_eq!(server.update("a", "t", &elm, &set), 1);
+    server.restart("a");
+    server.insert("a", "t", &[vec![Some(Value::Text("oak".to_owned()))]]);
+    let dir = tempfile::tempdir().unwrap();
+    histories::write(&server, dir.path());
+    let segments = std::fs::read_dir(dir.path().join("wal")).unwrap();
+    let newest = segments.map(|entry| entry.unwrap().path()).max().unwrap();
+    let bytes = std::fs::read(&newest).unwrap();
+    let mark = 4 + u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
+    std::fs::write(&newest, &bytes[mark..]).unwrap();
+    let legacy = LegacyDir::read(dir.path(), Some(Family::V1_4)).unwrap();
+    let snapshot = legacy.snapshot.as_ref().unwrap().as_ref().unwrap();
+    let mut report = Report::new();
+    let cut = find_cut(&legacy, snapshot, &mut report).unwrap();
+    assert_eq!(
+        (cut.reason, cut.tail.len()),
+        (CutReason::UnmarkedCheckpoint, 1)
+    );
+    assert!(report.has(Code::MarkLost));
+}
+
+#[test]
 fn a_delete_that_a_start_without_a_segment_may_have_replayed_is_asked_about() {
     let mut server = started();
     insert_two(&mut server);

@@ -1,7 +1,7 @@
 //! A snapshot and a log that were copied at different moments.
 
 use crate::support::content::{column, fresh, int, loaded, table, text};
-use crate::support::model::{DataType, Family, Value};
+use crate::support::model::{DataType, Family, Table, Value};
 use crate::support::server::{Files, Server};
 use crate::support::tool::{Bench, inspect};
 
@@ -11,11 +11,17 @@ fn row(n: i64, what: &str) -> Vec<Value> {
     vec![int(n), text(what)]
 }
 
+/// A table of this name, and maybe of a column more.
+fn like(name: &str, more: Option<&str>) -> Table {
+    let mut columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
+    columns.extend(more.map(|more| column(more, DataType::Text)));
+    table(name, columns)
+}
+
 /// A server of 1.4 with two rows in a table without a key, all in the snapshot.
 fn server() -> Server {
     let mut server = fresh(Family::V1_4);
-    let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
-    server.create_table("postgres", table(TABLE, columns));
+    server.create_table("postgres", like(TABLE, None));
     server.insert("postgres", TABLE, vec![row(1, "a"), row(2, "b")]);
     loaded(Family::V1_4, server)
 }
@@ -121,8 +127,7 @@ fn a_snapshot_put_back_under_a_later_log_lacks_rows_of_tables_that_look_as_they_
         },
         |server, inserts| {
             server.drop_table("postgres", TABLE);
-            let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
-            server.create_table("postgres", table(TABLE, columns));
+            server.create_table("postgres", like(TABLE, None));
             inserts(server, TABLE);
         },
     ];
@@ -143,6 +148,79 @@ fn one_row_that_a_snapshot_lacks_is_told() {
     let [after, mixed] = put_back(|server| server.insert("postgres", TABLE, vec![row(10, "new")]));
     assert_eq!(told(&after, "mixed-times"), (0, 0));
     assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+}
+
+#[test]
+fn rows_that_are_held_are_told_beside_a_row_that_is_missing() {
+    let mut server = server();
+    server.create_table("postgres", like("other", None));
+    server.checkpoint();
+    let rows = (0..20).map(|n| row(10 + n, &format!("new {n}")));
+    server.insert("postgres", TABLE, rows.collect());
+    server.insert("postgres", "other", vec![row(1, "gone")]);
+    let log = server.killed();
+    assert_eq!(told(&log, "mixed-times"), (0, 0));
+    server.drop_table("postgres", "other");
+    server.create_table("postgres", like("other", None));
+    server.checkpoint();
+    assert_eq!(told(&mixed(&server.killed(), &log), "mixed-times"), (0, 1));
+}
+
+#[test]
+fn rows_that_were_changed_before_excuse_none_that_a_running_server_put_in() {
+    let mut server = server();
+    let change = |n: u64| (n, row(1, "again"));
+    server.update("postgres", TABLE, (0..60).map(change).collect());
+    server.delete("postgres", TABLE, &[0]);
+    server.checkpoint();
+    let before = server.killed();
+    // Of a row that was dead before nothing is to be seen.
+    server.delete("postgres", TABLE, &[0]);
+    let rows = (0..50).map(|n| row(10 + n, "new"));
+    server.insert("postgres", TABLE, rows.collect());
+    server.checkpoint();
+    let after = server.killed();
+    assert_eq!(told(&after, "cut-uncertain"), (0, 0));
+    assert_eq!(told(&mixed(&before, &after), "cut-uncertain"), (0, 1));
+}
+
+#[test]
+fn a_table_that_was_made_anew_with_other_columns_is_told() {
+    let [after, mixed] = put_back(|server| {
+        server.drop_table("postgres", TABLE);
+        server.create_table("postgres", like(TABLE, Some("more")));
+    });
+    assert_eq!(told(&after, "mixed-times"), (0, 0));
+    assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+}
+
+#[test]
+fn all_tables_are_named_that_an_older_snapshot_can_lack_rows_of() {
+    let mut server = server();
+    server.create_table("postgres", like("other", None));
+    server.checkpoint();
+    let before = server.killed();
+    for name in [TABLE, "other"] {
+        let rows = (0..5).map(|n| row(10 + n, "new"));
+        server.insert("postgres", name, rows.collect());
+        server.checkpoint();
+    }
+    let mixed = mixed(&before, &server.killed());
+    assert_eq!(told(&mixed, "cut-uncertain"), (0, 1));
+}
+
+#[test]
+fn tables_of_several_databases_are_held_against_a_later_log() {
+    let mut server = server();
+    server.create_database("shop");
+    server.create_table("shop", like("own", None));
+    server.checkpoint();
+    let before = server.killed();
+    server.add_column("postgres", TABLE, column("more", DataType::Text));
+    server.checkpoint();
+    let after = server.killed();
+    assert_eq!(told(&after, "mixed-times"), (0, 0));
+    assert_eq!(told(&mixed(&before, &after), "mixed-times"), (0, 1));
 }
 
 /// Where each record of a segment begins, and its tag.
@@ -212,8 +290,7 @@ fn records_behind_a_mark_that_is_lost_are_applied_or_asked_about() {
 fn a_table_made_more_often_than_the_snapshot_has_it_is_of_no_database_for_certain() {
     for elsewhere in [false, true] {
         let mut server = fresh(Family::V1_4);
-        let columns = vec![column("n", DataType::Integer), column("t", DataType::Text)];
-        let notes = table(TABLE, columns);
+        let notes = like(TABLE, None);
         server.create_table("postgres", notes.clone());
         server.insert("postgres", TABLE, vec![row(1, "a")]);
         server.checkpoint();

@@ -126,6 +126,39 @@ impl Beside {
     }
 }
 
+/// The files that have a place beside the catalog, and whether each is known to be
+/// as it was written. Any other is somebody else's, whatever its name.
+#[derive(Debug, Clone, Default)]
+pub(in crate::engine) struct KnownBeside(BTreeMap<String, bool>);
+
+impl KnownBeside {
+    /// Those that a catalog names, but for `changed` whole.
+    pub(in crate::engine) fn of(named: &[Beside], changed: &BTreeMap<String, Finding>) -> Self {
+        let named = named.iter().map(|beside| beside.name.clone());
+        let known = named.map(|name| {
+            let is_whole = !changed.contains_key(&name);
+            (name, is_whole)
+        });
+        KnownBeside(known.collect())
+    }
+
+    /// Where nothing tells which there were.
+    pub(in crate::engine) fn untold() -> Self {
+        let names = [QUARANTINE_NAME, ATTRIBUTION_NAME];
+        KnownBeside(names.map(|name| (name.to_owned(), false)).into())
+    }
+
+    /// Whether there can be one of a name.
+    pub(in crate::engine) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether there is one of a name and it is as it was written.
+    pub(in crate::engine) fn is_whole(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&true)
+    }
+}
+
 /// What is wrong with files beside the catalog, by their names.
 ///
 /// # Errors

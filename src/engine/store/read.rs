@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::beside::changed_beside;
+use super::beside::{KnownBeside, changed_beside};
 use super::catalog_file::{Global, Metadata};
 use super::control::{self, Control, Origin};
 use super::descriptor;
@@ -45,8 +45,7 @@ pub struct Store {
     pub(super) tables: Vec<Vec<StoredTable>>,
     pub(super) files: Box<dyn TableFiles>,
     pub(super) findings: Report,
-    /// Names of files beside the catalog that are not as they were written.
-    pub(super) changed_beside: BTreeSet<String>,
+    pub(super) beside: KnownBeside,
     /// Keeps writers out for as long as the view is there.
     pub(super) _lock: Option<Arc<dyn DiskFile>>,
 }
@@ -211,13 +210,14 @@ impl Store {
             databases.push(metadata.into_database());
         }
         let wrong = changed_beside(&**disk, dir, &global.beside)?;
+        let beside = KnownBeside::of(&global.beside, &wrong);
         let mut store = Store {
             files,
             catalog: global.into_catalog(databases),
             control: recovered.control.clone(),
             tables,
             findings,
-            changed_beside: wrong.keys().cloned().collect(),
+            beside,
             _lock: None,
         };
         store.replay(recovered, dir, &owners, strict)?;
@@ -299,7 +299,13 @@ impl Store {
 
     /// Whether a file beside the catalog, which may be absent, is as it was written.
     pub fn is_beside_whole(&self, name: &str) -> bool {
-        !self.changed_beside.contains(name)
+        self.beside.is_whole(name)
+    }
+
+    /// Whether a file beside the catalog is the directory's own: `global.db` names
+    /// it, or is lost.
+    pub fn has_beside(&self, name: &str) -> bool {
+        self.beside.has(name)
     }
 
     /// How its tables lie in files.

@@ -12,8 +12,7 @@ use super::log_check::LogCheck;
 use super::read::Store;
 use super::recovery::{Mode, Recovered, recover};
 use crate::engine::pages::paths::{
-    ATTRIBUTION_NAME, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace, check_dir,
-    database_dir,
+    GLOBAL_NAME, METADATA_NAME, TablePlace, check_dir, database_dir,
 };
 use crate::engine::table::{Coverage, Level, TableCheck, absorb};
 use crate::error::Result;
@@ -287,9 +286,7 @@ impl Run<'_> {
                     self.coverage.add(&entry.path, file.len(), 0);
                 }
                 let path = &entry.path;
-                let mut beside = [QUARANTINE_NAME, ATTRIBUTION_NAME].into_iter();
-                let explained = self.unexplained.iter().any(|dir| is_of(path, dir))
-                    || (entry.is_file && beside.any(|name| *path == self.dir.join(name)));
+                let explained = self.unexplained.iter().any(|dir| is_of(path, dir));
                 let inside = extra_dirs.contains(&dir);
                 if entry.is_dir && (inside || !explained) {
                     extra_dirs.insert(path.clone());

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::legacy::{Family, RowReader, Snapshot, Wal, WalRecord};
-use crate::model::{Column, DataType, Operation, RowStream, TableAt, TablesByName};
+use crate::model::{Column, DataType, Operation, PackedRow, RowStream, TableAt, TablesByName};
 
-use crate::recovery::server_replay::RECORDS_PER_CHECKPOINT;
+use crate::recovery::server_replay::{RECORDS_PER_CHECKPOINT, start_without_marker};
 
 use super::forms::{Forms, hash_with_nulls, row_hash, row_hash_owned};
 
@@ -60,6 +60,9 @@ pub(super) struct Evidence {
     telling: usize,
     /// Such ones of tables with a key.
     keyed: usize,
+    /// Records that no database that has the table can have refused, and whose rows
+    /// are missing.
+    surely_absent: usize,
 }
 
 impl Evidence {
@@ -104,6 +107,7 @@ impl Evidence {
             proven: 0,
             telling: 0,
             keyed: 0,
+            surely_absent: 0,
         };
         let created: BTreeSet<&str> = tail.iter().filter_map(creates).collect();
         let mut ended = BTreeSet::new();
@@ -114,7 +118,14 @@ impl Evidence {
                 Some(pushed) => match pushed.stands_in(&mut found) {
                     Some(true) if gone.contains(&(pushed.table, None)) => Sign::Silent,
                     Some(true) => Sign::Present,
-                    Some(false) => Sign::Absent,
+                    // It may have failed, of a table of another form.
+                    Some(false) => match fitting(record, &tables) {
+                        (0, 1..) => Sign::Silent,
+                        (fitting, all) => {
+                            evidence.surely_absent += usize::from(fitting == all && all > 0);
+                            Sign::Absent
+                        }
+                    },
                     None => Sign::Silent,
                 },
                 None => match schema_sign((position, record), &tables, &forms) {
@@ -148,6 +159,16 @@ impl Evidence {
         Ok(evidence)
     }
 
+    /// What each record says.
+    pub(super) fn signs(&self) -> &[Sign] {
+        &self.signs
+    }
+
+    /// How many records cannot have failed, and left nothing.
+    pub(super) fn surely_absent(&self) -> usize {
+        self.surely_absent
+    }
+
     /// How many records the snapshot holds, and how many it lacks.
     pub(super) fn counts(&self) -> (usize, usize) {
         let count = |sign| self.signs.iter().filter(|s| **s == sign).count();
@@ -165,6 +186,13 @@ impl Evidence {
     ) -> Split {
         let (present, absent) = self.counts();
         let unclear = Split::Unclear { present, absent };
+        if let Some(at) = start_without_marker(wal, after)
+            && let Some((before, behind)) = self.signs.split_at_checked(at - after)
+            && before.contains(&Sign::Present)
+            && !behind.contains(&Sign::Present)
+        {
+            return Split::At(at);
+        }
         // Since 1.5 rows are deleted and vacuumed without a record, so a record
         // whose row is missing can still lie before the snapshot, and one whose
         // row is there can have pushed it again.
@@ -234,6 +262,16 @@ impl Evidence {
             });
         opened_last(wal) || (at_once && self.telling > 0)
     }
+}
+
+/// How many tables of a record's name have as many columns as the row that it pushed
+/// has values, and how many there are.
+fn fitting(record: &WalRecord, tables: &TablesByName<'_>) -> (usize, usize) {
+    let arity = record.operation.pushed_row().map(PackedRow::arity);
+    let table = record.operation.table().unwrap_or_default();
+    let named = tables.named(table);
+    let fits = |at: &&TableAt<'_>| Some(at.schema.columns.len()) == arity;
+    (named.iter().filter(fits).count(), named.len())
 }
 
 /// Whether a start opened a segment and wrote nothing into it.

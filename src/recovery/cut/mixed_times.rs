@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::codec::ContentHash;
 use crate::error::Result;
 use crate::finding::{Code, Finding, counted};
 use crate::legacy::{Family, Snapshot, WalRecord, read_rows_at};
 use crate::model::{Operation, TablesByName};
 use crate::recovery::server_replay::is_marker;
 
-use super::evidence::{Evidence, HELD_LEAST};
+use super::evidence::{Evidence, HELD_LEAST, Sign};
 use super::forms::row_hash_owned;
 
 /// The fewest records that a snapshot lacks by no chance; of fewer it is told.
@@ -22,41 +23,90 @@ pub(super) fn names_of(records: &[WalRecord]) -> String {
     Vec::from_iter(names).join(", ")
 }
 
-/// What is to be thought of a snapshot that holds rows like all those of the
-/// tail, none of which it should hold yet.
+/// All tables that a snapshot or a log has.
+fn all_names(snapshot: &Snapshot, logged: &[WalRecord]) -> String {
+    let catalog = &snapshot.catalog;
+    let held = catalog.databases.iter().flat_map(|one| &one.tables);
+    let held = held.map(|table| table.name.as_str());
+    let logged = logged.iter().filter_map(|r| r.operation.table());
+    let names: BTreeSet<&str> = held.chain(logged).collect();
+    Vec::from_iter(names).join(", ")
+}
+
+/// What is to be thought of a snapshot that holds rows like those of the tail, none
+/// of which it should hold yet.
 pub(super) fn newer_snapshot(
     tail: &[WalRecord],
     evidence: &Evidence,
     snapshot: &Snapshot,
 ) -> Option<Finding> {
     let (present, absent) = evidence.counts();
-    if present == 0 || absent > 0 {
+    if present == 0 {
         return None;
     }
-    // Rows that an UPDATE brings back, or that another database has too, are
-    // ordinary.
     let tables = TablesByName::new(&snapshot.catalog);
-    let inserted = tail.iter().all(|record| match &record.operation {
-        Operation::Insert { table, .. } => tables.named(table).len() == 1,
-        other => other.pushed_row().is_none(),
-    });
-    // Rows of no column are all alike.
-    let pushed = tail
-        .iter()
-        .filter_map(|record| record.operation.pushed_row());
-    if pushed.clone().all(|row| row.arity() == 0) {
-        return None;
-    }
-    let rows: BTreeSet<_> = pushed.map(row_hash_owned).collect();
-    let code = match inserted && rows.len() >= HELD_LEAST {
-        true => Code::CutUncertain,
-        false => Code::MixedTimes,
+    let by_table = held_inserts(tail, evidence, &tables);
+    let (code, names) = match absent {
+        // Rows that an UPDATE brings back, or that another database has too, are
+        // ordinary.
+        0 => {
+            let inserted = tail.iter().all(|record| match &record.operation {
+                Operation::Insert { table, .. } => tables.named(table).len() == 1,
+                other => other.pushed_row().is_none(),
+            });
+            // Rows of no column are all alike.
+            let pushed = tail.iter().filter_map(|r| r.operation.pushed_row());
+            if pushed.clone().all(|row| row.arity() == 0) {
+                return None;
+            }
+            let rows: BTreeSet<_> = pushed.map(row_hash_owned).collect();
+            let code = match inserted && rows.len() >= HELD_LEAST {
+                true => Code::CutUncertain,
+                false => Code::MixedTimes,
+            };
+            (code, names_of(tail))
+        }
+        // Those of other tables may have gone since.
+        _ => {
+            let held = by_table
+                .into_iter()
+                .filter(|(_, (rows, absent))| rows.len() >= HELD_LEAST && rows.len() > *absent);
+            let names: Vec<&str> = held.map(|(table, _)| table).collect();
+            if names.is_empty() {
+                return None;
+            }
+            (Code::MixedTimes, names.join(", "))
+        }
     };
     Some(Finding::new(code).detail(format!(
-        "the snapshot holds already what {} after the last Checkpoint record did, as one that was copied after the log: {}",
+        "the snapshot holds already what {} after the last Checkpoint record did, as one that was copied after the log: {names}",
         counted(present, "record"),
-        names_of(tail)
     )))
+}
+
+/// By table that one database has: the different rows that were inserted and that
+/// the snapshot holds, and how many it lacks.
+fn held_inserts<'w>(
+    tail: &'w [WalRecord],
+    evidence: &Evidence,
+    tables: &TablesByName<'_>,
+) -> BTreeMap<&'w str, (BTreeSet<ContentHash>, usize)> {
+    let mut by_table: BTreeMap<&str, (BTreeSet<ContentHash>, usize)> = BTreeMap::new();
+    for (record, sign) in tail.iter().zip(evidence.signs()) {
+        let Operation::Insert { table, row } = &record.operation else {
+            continue;
+        };
+        if tables.named(table).len() != 1 || row.arity() == 0 {
+            continue;
+        }
+        let (rows, absent) = by_table.entry(table).or_default();
+        match sign {
+            Sign::Present => drop(rows.insert(row_hash_owned(row))),
+            Sign::Absent => *absent += 1,
+            Sign::Silent => {}
+        }
+    }
+    by_table
 }
 
 /// What is to be thought of a snapshot that lacks what was logged just before the
@@ -73,29 +123,35 @@ pub(super) fn older_snapshot(
 ) -> Result<Option<Finding>> {
     let since = logged.iter().rposition(is_marker).map_or(0, |at| at + 1);
     let window = logged.get(since..).unwrap_or_default();
-    let (present, absent) = Evidence::gather(logged, since, snapshot)?.counts();
-    // What a start replays can take rows away, and VACUUM what no record ended.
-    let taken = logged
-        .iter()
-        .filter(|record| record.operation.ends_version())
-        .count();
-    let by_vacuum = taken == 0 && snapshot.family != Family::V1_3;
-    let lacks = absent > present + taken && !(by_vacuum && present > 0);
-    if lacks && (absent >= LACKING_LEAST || !can_be_rolled_back(window)) {
-        let code = match absent >= LACKING_LEAST {
-            true => Code::CutUncertain,
-            false => Code::MixedTimes,
-        };
-        return Ok(Some(Finding::new(code).detail(format!(
-            "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
-            counted(window.len(), "record"),
-            names_of(window)
-        ))));
+    let evidence = Evidence::gather(logged, since, snapshot)?;
+    let (present, absent) = evidence.counts();
+    let ended = logged.iter().filter(|r| r.operation.ends_version()).count();
+    // What a start replays can take rows away. While a server runs those that
+    // ended stay, but for VACUUM, of releases that log no end.
+    let taken = if ran { 0 } else { ended };
+    let by_vacuum = ended == 0 && snapshot.family != Family::V1_3;
+    let is_beyond = absent > present + taken;
+    let by_vacuum = by_vacuum && present > 0;
+    let lacks_many = is_beyond && absent >= LACKING_LEAST && !by_vacuum;
+    let lacks_some = evidence.surely_absent() > 0 && (ran || is_beyond) && !by_vacuum;
+    if ran && !lacks_many {
+        let unseen = not_shown(logged, window, present, snapshot)?;
+        if unseen.is_some() {
+            return Ok(unseen);
+        }
     }
-    match ran && present == 0 {
-        true => nothing_shown(window, snapshot),
-        false => Ok(None),
+    if !lacks_many && (!lacks_some || can_be_rolled_back(window)) {
+        return Ok(None);
     }
+    let code = match lacks_many {
+        true => Code::CutUncertain,
+        false => Code::MixedTimes,
+    };
+    Ok(Some(Finding::new(code).detail(format!(
+        "of {} before the last Checkpoint record the snapshot holds {present} and lacks {absent}, as one of an older copy would, or where a database was dropped: {}",
+        counted(window.len(), "record"),
+        all_names(snapshot, logged)
+    ))))
 }
 
 /// Whether a transaction had begun, whose end can have undone what was logged.
@@ -104,33 +160,40 @@ fn can_be_rolled_back(window: &[WalRecord]) -> bool {
     pushed.any(|row| row.xmin > 1)
 }
 
-/// What is to be thought of a snapshot that holds no row of the records of a
-/// running server, where it shows no row ended and no table reshaped by them
-/// either.
-fn nothing_shown(window: &[WalRecord], snapshot: &Snapshot) -> Result<Option<Finding>> {
+/// What is to be thought of a snapshot in which rows that the records of a running
+/// server ended are alive, or tables do not have the form that they were given;
+/// `present` of the rows that they pushed stand there.
+fn not_shown(
+    logged: &[WalRecord],
+    window: &[WalRecord],
+    present: usize,
+    snapshot: &Snapshot,
+) -> Result<Option<Finding>> {
     let tables = TablesByName::new(&snapshot.catalog);
     let ended = EndedInWindow::look(window, snapshot, &tables)?;
-    if ended.seen > 0 {
+    let reshaped = unseen_shapes(window, snapshot, &tables);
+    if ended.unseen.is_empty() && reshaped.is_empty() {
         return Ok(None);
     }
-    let reshaped = unseen_shapes(window, snapshot, &tables);
-    let code = match (ended.unseen.is_empty(), reshaped.is_empty()) {
-        (false, _) if !can_be_rolled_back(window) => Code::CutUncertain,
-        (true, true) => return Ok(None),
-        _ => Code::MixedTimes,
+    let rolled_back = can_be_rolled_back(window);
+    let shows_none = present == 0 && ended.seen == 0;
+    let code = match shows_none && !ended.unseen.is_empty() && !rolled_back {
+        true => Code::CutUncertain,
+        // What else stands there is of the time, and a rollback ordinary.
+        false if rolled_back && !shows_none => return Ok(None),
+        false => Code::MixedTimes,
     };
-    let names: BTreeSet<&str> = ended.unseen.union(&reshaped).copied().collect();
     Ok(Some(Finding::new(code).detail(format!(
-        "the snapshot shows nothing of {} before the last Checkpoint record, as one of an older copy, or where a database was dropped: {}",
+        "the snapshot does not show what {} before the last Checkpoint record did, as one of an older copy, or where a database was dropped: {}",
         counted(window.len(), "record"),
-        Vec::from_iter(names).join(", ")
+        all_names(snapshot, logged)
     ))))
 }
 
 /// Rows that records ended, and whether the snapshot shows it.
 struct EndedInWindow<'w> {
     seen: usize,
-    /// The tables of which it shows none.
+    /// The tables of which it shows none, or of the only one of that name not all.
     unseen: BTreeSet<&'w str>,
 }
 
@@ -165,7 +228,8 @@ impl<'w> EndedInWindow<'w> {
                 }
             }
             ended.seen += seen;
-            if seen == 0 {
+            let alone = tables.named(name).len() == 1;
+            if seen == 0 || (alone && seen < indexes.len()) {
                 ended.unseen.insert(name);
             }
         }
@@ -182,17 +246,17 @@ fn makes_or_drops(record: &WalRecord) -> Vec<&str> {
     }
 }
 
-/// The tables whose last change of shape the only database does not show.
+/// The tables whose last change of form the snapshot does not show. What is gone from
+/// one database can be in another.
 fn unseen_shapes<'w>(
     window: &'w [WalRecord],
     snapshot: &Snapshot,
     tables: &TablesByName<'_>,
 ) -> BTreeSet<&'w str> {
-    if snapshot.catalog.databases.len() != 1 {
-        return BTreeSet::new();
-    }
+    let alone = snapshot.catalog.databases.len() == 1;
     // By name, the last record about the table or a column decides.
     let mut last: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    let mut dropped: BTreeSet<&str> = BTreeSet::new();
     for record in window {
         let column = |table: &str, column: &str| {
             let mut named = tables.named(table).iter();
@@ -200,16 +264,23 @@ fn unseen_shapes<'w>(
         };
         let there = |table: &str| !tables.named(table).is_empty();
         match &record.operation {
-            Operation::CreateTable { table, .. } => {
+            Operation::CreateTable { table, schema, .. } => {
                 last.insert((table, ""), !there(table));
+                // Of a name that was taken it failed.
+                if dropped.contains(&**table) {
+                    let new = schema.columns.iter().map(|new| &*new.name);
+                    last.extend(new.map(|new| ((&**table, new), !column(table, new))));
+                }
             }
             Operation::DropTable { table } => {
+                dropped.insert(table);
                 last.retain(|(of, _), _| *of != &**table);
-                last.insert((table, ""), there(table));
+                last.insert((table, ""), alone && there(table));
             }
             Operation::RenameTable { old, new } => {
+                dropped.insert(old);
                 last.retain(|(of, _), _| *of != &**old);
-                last.insert((old, ""), there(old) && !there(new));
+                last.insert((old, ""), alone && there(old) && !there(new));
                 last.insert((new, ""), !there(new));
             }
             Operation::AddColumn { table, column: new } => {
@@ -219,10 +290,10 @@ fn unseen_shapes<'w>(
                 );
             }
             Operation::DropColumn { table, column: old } => {
-                last.insert((table, old), column(table, old));
+                last.insert((table, old), alone && column(table, old));
             }
             Operation::RenameColumn { table, old, new } => {
-                last.insert((table, old), column(table, old));
+                last.insert((table, old), alone && column(table, old));
                 last.insert((table, new), there(table) && !column(table, new));
             }
             _ => {}

@@ -1,5 +1,6 @@
 //! The values of one column, in the form of their physical type.
 
+use bytes::Bytes;
 use parquet::column::writer::{ColumnWriter, ColumnWriterImpl};
 use parquet::data_type::{ByteArray, DataType, FixedLenByteArray};
 use parquet::errors::{ParquetError, Result};
@@ -36,12 +37,43 @@ enum Values {
     Fixed(Vec<FixedLenByteArray>),
 }
 
-/// Values of any length, one after the other until they are written.
+/// Values of any length, one after the other.
 #[derive(Default)]
 struct Texts {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    written: Vec<ByteArray>,
+    /// The bytes, once no value is added any more.
+    sealed: Bytes,
+}
+
+impl Texts {
+    fn clear(&mut self) {
+        // The next values take about as much.
+        let len = self.sealed.len();
+        self.sealed = Bytes::new();
+        self.bytes = Vec::with_capacity(len);
+        self.ends.clear();
+    }
+
+    /// Some of the values: parts of all bytes where the writer is done with them at
+    /// once, or each an allocation of its own, where it keeps the first of equal ones
+    /// to the end of the row group.
+    fn values(&self, (from, to): (usize, usize), keeps: bool) -> Vec<ByteArray> {
+        let before = from.checked_sub(1).and_then(|at| self.ends.get(at));
+        let mut start = before.copied().unwrap_or_default();
+        let ends = self.ends.get(from..to).unwrap_or_default();
+        let values = ends.iter().map(|end| {
+            let start = std::mem::replace(&mut start, *end);
+            match keeps {
+                true => {
+                    let text = self.sealed.get(start..*end).unwrap_or_default();
+                    ByteArray::from(text.to_vec())
+                }
+                false => ByteArray::from(self.sealed.slice(start..*end)),
+            }
+        });
+        values.collect()
+    }
 }
 
 /// One column of some rows.
@@ -79,7 +111,7 @@ impl ColumnValues {
             Values::Double(values) => values.clear(),
             Values::Boolean(values) => values.clear(),
             Values::Fixed(values) => values.clear(),
-            Values::Bytes(texts) => *texts = Texts::default(),
+            Values::Bytes(texts) => texts.clear(),
         }
         if let Some(levels) = &mut self.levels {
             levels.clear();
@@ -140,27 +172,20 @@ impl ColumnValues {
         Some(())
     }
 
-    /// Makes of the texts what the writer takes: each an allocation of its own,
-    /// because the writer keeps the first of equal ones to the end of the row group.
+    /// To be called when all rows are there.
     pub(super) fn seal(&mut self) {
         if let Values::Bytes(texts) = &mut self.values {
-            let mut start = 0;
-            texts.written = std::mem::take(&mut texts.ends)
-                .into_iter()
-                .map(|end| {
-                    let text = texts.bytes.get(std::mem::replace(&mut start, end)..end);
-                    ByteArray::from(text.unwrap_or_default().to_vec())
-                })
-                .collect();
-            texts.bytes.clear();
+            texts.sealed = std::mem::take(&mut texts.bytes).into();
         }
     }
 
-    /// Writes the rows from one position to another, after [`seal`](Self::seal).
+    /// Writes the rows from one position to another, after [`seal`](Self::seal);
+    /// `keeps` where the writer has a dictionary of values.
     pub(super) fn write(
         &self,
         (from, to): (usize, usize),
         writer: &mut ColumnWriter<'_>,
+        keeps: bool,
     ) -> Result<()> {
         let levels = self.levels.as_deref();
         let levels_here = levels.map(|levels| levels.get(from..to).unwrap_or_default());
@@ -191,7 +216,8 @@ impl ColumnValues {
                 rows.write(values, out)
             }
             (Values::Bytes(texts), ColumnWriter::ByteArrayColumnWriter(out)) => {
-                rows.write(&texts.written, out)
+                let values = texts.values((start, end), keeps);
+                out.write_batch(&values, levels_here, None).map(|_| ())
             }
             (Values::Fixed(values), ColumnWriter::FixedLenByteArrayColumnWriter(out)) => {
                 rows.write(values, out)

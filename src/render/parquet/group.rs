@@ -63,14 +63,13 @@ impl Group {
         };
         if workers <= 1 {
             let mut work = work;
-            return work
-                .try_for_each(|(column, values)| values.write((from, to), &mut column.writer));
+            return work.try_for_each(|(column, values)| column.write(values, (from, to)));
         }
         let work = Mutex::new(work);
         let next = || work.lock().unwrap_or_else(PoisonError::into_inner).next();
         let run = || {
             while let Some((column, values)) = next() {
-                values.write((from, to), &mut column.writer)?;
+                column.write(values, (from, to))?;
             }
             Ok(())
         };
@@ -106,6 +105,14 @@ impl Group {
             group.append_column(&Bytes::from(pages), close)?;
         }
         group.close().map(|_| ())
+    }
+}
+
+impl GroupColumn {
+    fn write(&mut self, values: &ColumnValues, rows: (usize, usize)) -> Result<()> {
+        // Pages are held back as long as there is a dictionary.
+        let keeps = self.pages.with(|pages| pages.is_empty());
+        values.write(rows, &mut self.writer, keeps)
     }
 }
 

@@ -87,7 +87,7 @@ impl Store {
         let FoundCatalog {
             global,
             databases,
-            changed_beside,
+            beside,
         } = find_catalog(found, dir, &*files, &mut report)?;
         let mut store = Store {
             control: recovered.control.clone(),
@@ -98,7 +98,7 @@ impl Store {
             tables: Vec::new(),
             files,
             findings: report,
-            changed_beside,
+            beside,
             _lock: None,
         };
         let owners = store.take_in(databases, overlays, &recovered)?;

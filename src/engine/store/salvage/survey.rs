@@ -10,14 +10,13 @@ use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::file_header;
 use crate::engine::pages::page;
 use crate::engine::pages::paths::{
-    ATTRIBUTION_NAME, DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, QUARANTINE_NAME, TablePlace,
-    database_dir,
+    DATABASE_PREFIX, GLOBAL_NAME, METADATA_NAME, TablePlace, database_dir,
 };
 use crate::engine::pages::sealed::{self, KIND_METADATA};
 use crate::engine::rows::block::arity_of;
 use crate::engine::rows::codec::decode_alone;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::store::beside::changed_beside;
+use crate::engine::store::beside::{KnownBeside, changed_beside};
 use crate::engine::store::catalog_file::{DatabaseEntry, Global, Metadata};
 use crate::engine::store::descriptor::{self, Descriptor};
 use crate::engine::store::read::as_damage;
@@ -85,8 +84,8 @@ pub(super) struct FoundCatalog {
     pub global: Catalog,
     /// The databases, each with the tables that were found of it.
     pub databases: Vec<(Database, Vec<FoundTable>)>,
-    /// Files beside the catalog that nothing proves to be as they were written.
-    pub changed_beside: BTreeSet<String>,
+    /// Files beside the catalog.
+    pub beside: KnownBeside,
 }
 
 /// Finds the databases and their tables.
@@ -106,14 +105,15 @@ pub(super) fn find_catalog(
     };
     let disk = &*recovered.disk;
     let path = dir.join(GLOBAL_NAME);
-    let mut changed = BTreeSet::new();
+    let mut beside = KnownBeside::untold();
     let (global, entries) = match or_damage(Global::read(disk, dir, survey.cluster.id), &path)? {
         Ok(mut global) => {
-            for (name, wrong) in changed_beside(disk, dir, &global.beside)? {
-                let finding = Finding::new(Code::RecordsLost).file(dir.join(&name));
+            let changed = changed_beside(disk, dir, &global.beside)?;
+            beside = KnownBeside::of(&global.beside, &changed);
+            for (name, wrong) in changed {
+                let finding = Finding::new(Code::RecordsLost).file(dir.join(name));
                 let detail = wrong.detail.unwrap_or_default();
                 report.add(finding.detail(format!("{detail}; what is not whole of it is lost")));
-                changed.insert(name);
             }
             let entries = std::mem::take(&mut global.databases);
             let dirs = entries.into_iter().map(|entry| {
@@ -125,7 +125,6 @@ pub(super) fn find_catalog(
         Err(damage) => {
             let what = "users, roles and grants of databases are lost";
             report.add(lost(Code::AccountsLost, &damage, what));
-            changed.extend([QUARANTINE_NAME, ATTRIBUTION_NAME].map(str::to_owned));
             let dirs = database_dirs(disk, dir)?.into_iter();
             let catalog = Catalog::default();
             (catalog, dirs.map(|path| (path, None)).collect())
@@ -149,7 +148,7 @@ pub(super) fn find_catalog(
     Ok(FoundCatalog {
         global,
         databases,
-        changed_beside: changed,
+        beside,
     })
 }
 
