@@ -45,6 +45,13 @@ impl Report {
         }
     }
 
+    /// Its errors alone.
+    pub fn errors(&self) -> Self {
+        let errors = self.findings.iter();
+        let errors = errors.filter(|finding| finding.severity >= Severity::Error);
+        Report::of(&errors.cloned().collect::<Vec<_>>()).salvaging(self.salvaging)
+    }
+
     /// Says whether what can be kept is being kept already, which nobody needs
     /// to be advised then.
     pub fn salvaging(mut self, salvaging: bool) -> Self {

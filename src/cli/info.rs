@@ -15,7 +15,7 @@ use super::Exit;
 use super::document::{DirectoryShown, Head};
 use super::next_steps::{Step, after_look, steps_text};
 use super::options::{Common, Format, ReadArgs, Salvaging};
-use super::output::{DETAILS, Output, word};
+use super::output::{DETAILS, Output, warn, word};
 
 /// Shows what a directory is: kind, release family, databases, tables, WAL, findings
 #[derive(Debug, clap::Args)]
@@ -80,6 +80,7 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
         show_wal(out, wal, common)?;
     }
     if common.quiet {
+        warn(&info.report.clone().below(&info.path), common);
         return Ok(());
     }
     let report = info.report.clone().below(&info.path);

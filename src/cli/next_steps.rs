@@ -142,12 +142,14 @@ fn take_up(quarantined: &[Undecided], again: &Again) -> Option<Step> {
 }
 
 /// A decision about the first table of which there is none yet, and that can be
-/// typed: no shell passes a NUL on.
+/// typed: no shell passes a NUL on, and a name with an equals sign would end there.
 fn assignment(undecided: &[Undecided], again: &Again) -> Option<String> {
     let mut open = undecided.iter().filter(|one| !again.assigns(&one.table));
     open.find_map(|one| {
         let decision = format!("{}={}", one.table, one.databases.first()?);
-        (!decision.contains('\0')).then_some(decision)
+        let is_option = decision.starts_with('-');
+        let can_be_typed = !decision.contains('\0') && !one.table.contains('=') && !is_option;
+        can_be_typed.then_some(decision)
     })
 }
 

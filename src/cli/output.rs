@@ -267,14 +267,16 @@ fn words_text(report: &Report, others: &[&str], width: Option<u16>) -> String {
     }
 }
 
-/// Shows findings beside data: on stderr, unless `-q`.
+/// Shows findings beside data: on stderr, with `-q` errors alone.
 pub(super) fn warn(report: &Report, common: &Common) {
     warn_above(report, common, 0);
 }
 
 /// As [`warn`], above `rest` lines that follow.
 pub(super) fn warn_above(report: &Report, common: &Common, rest: usize) {
-    if common.quiet || report.findings().is_empty() {
+    let errors = common.quiet.then(|| report.errors());
+    let report = errors.as_ref().unwrap_or(report);
+    if report.findings().is_empty() {
         return;
     }
     let terminal = io::stderr().is_terminal();

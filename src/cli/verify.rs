@@ -20,7 +20,7 @@ use super::document::{DirectoryShown, Head, error_findings, outcome};
 use super::exit::error_text;
 use super::next_steps::{Step, steps_text};
 use super::options::{Common, Format, ReadArgs};
-use super::output::Output;
+use super::output::{Output, warn};
 
 /// Checks every checksum, structure and constraint
 #[derive(Debug, clap::Args)]
@@ -215,8 +215,10 @@ fn show(out: &mut Output, line: &DirectoryLine, common: &Common) -> anyhow::Resu
         }
         return Ok(());
     }
-    if !common.quiet {
-        out.findings(&Report::of(&line.findings), common, SUMMARY_LINES)?;
+    let found = Report::of(&line.findings);
+    match common.quiet {
+        true => warn(&found, common),
+        false => out.findings(&found, common, SUMMARY_LINES)?,
     }
     if common.verbose > 0 {
         let mut table = out

@@ -79,6 +79,12 @@ impl Opened {
             };
             return Ok(Opened::Ours(Box::new(store)));
         }
+        if Store::is_database_on(&*options.disk, path) {
+            let why = "found the folder of one database, expected the directory that it lies in";
+            let (path, code) = (path.to_owned(), Code::NotADataDirectory);
+            let why = format!("{code}: {why}\n{}", code.remedy());
+            return Err(Error::NotADataDirectory { path, why });
+        }
         if LegacyDir::is_one(&dir)? {
             let mut legacy = LegacyDir::read_watched(dir, family, (threads, progress))?;
             // An upgrade reads it, whoever wrote the snapshot beside it.

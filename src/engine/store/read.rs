@@ -88,11 +88,7 @@ impl Store {
 
     /// As [`is_one`](Self::is_one), on any disk.
     pub fn is_one_on(disk: &dyn Disk, dir: &Path) -> bool {
-        let starts = |path: &Path, offset: u64, magic: &[u8]| {
-            let mut found = vec![0; magic.len()];
-            let file = SourceFile::open_on(disk, path);
-            file.is_ok_and(|file| file.read_exact_at(&mut found, offset).is_ok() && found == magic)
-        };
+        let starts = |path: &Path, offset, magic: &[u8]| stands(disk, path, offset, magic);
         let control = control::path(dir);
         starts(&control, 0, control::MAGIC)
             || starts(&control, control::SLOT_LEN as u64, control::MAGIC)
@@ -308,6 +304,12 @@ impl Store {
         self.beside.has(name)
     }
 
+    /// Whether it is the folder of a database in such a directory, which is none by
+    /// itself.
+    pub fn is_database_on(disk: &dyn Disk, dir: &Path) -> bool {
+        stands(disk, &dir.join(METADATA_NAME), 0, sealed::MAGIC)
+    }
+
     /// How its tables lie in files.
     pub fn layout(&self) -> Layout {
         self.control.shape.layout
@@ -407,6 +409,13 @@ impl Store {
         self.table(database, table)
             .ok_or_else(|| Error::Internal(format!("no table {table} in database {database}")))
     }
+}
+
+/// Whether these bytes stand at an offset of a file.
+fn stands(disk: &dyn Disk, path: &Path, offset: u64, bytes: &[u8]) -> bool {
+    let mut found = vec![0; bytes.len()];
+    let file = SourceFile::open_on(disk, path);
+    file.is_ok_and(|file| file.read_exact_at(&mut found, offset).is_ok() && found == bytes)
 }
 
 impl StoredTable {

@@ -71,10 +71,10 @@ impl Evidence {
         let (before, tail) = records.split_at(after.min(records.len()));
         let tables = TablesByName::new(&snapshot.catalog);
         let forms = Forms::new(tail);
-        let pushed: Vec<Option<Pushed<'_>>> = tail
+        let pushed: Vec<Option<LoggedRow<'_>>> = tail
             .iter()
             .enumerate()
-            .map(|(position, record)| Pushed::look(position, record, &forms, &tables))
+            .map(|(position, record)| LoggedRow::look(position, record, &forms, &tables))
             .collect();
         let mut wanted = WantedRows::default();
         for pushed in pushed.iter().flatten() {
@@ -142,7 +142,7 @@ impl Evidence {
                 let keyed = has_key(record, &tables);
                 evidence.keyed += usize::from(keyed);
                 evidence.telling += usize::from(keyed || counts(record, &tables));
-                let refused = |pushed: &Pushed<'_>| {
+                let refused = |pushed: &LoggedRow<'_>| {
                     pushed.is_insert && found.refuses(pushed, &tables, &ended)
                 };
                 let asked = pushed
@@ -367,7 +367,7 @@ fn schema_sign(
 }
 
 /// A row that a record pushed.
-struct Pushed<'w> {
+struct LoggedRow<'w> {
     table: &'w str,
     row: ContentHash,
     /// Where it stands at the end of the log and what it is there, if that is known.
@@ -375,7 +375,7 @@ struct Pushed<'w> {
     is_insert: bool,
 }
 
-impl<'w> Pushed<'w> {
+impl<'w> LoggedRow<'w> {
     fn look(
         position: usize,
         record: &'w WalRecord,
@@ -385,7 +385,7 @@ impl<'w> Pushed<'w> {
         let (table, row) = (record.operation.table()?, record.operation.pushed_row()?);
         let hash = row_hash_owned(row);
         let at_end = forms.at_end(position, table, tables);
-        Some(Pushed {
+        Some(LoggedRow {
             table,
             row: hash,
             at_end: at_end.map(|(table, nulls)| match nulls {
@@ -473,7 +473,7 @@ impl<'w> FoundRows<'w> {
     /// since, is taken. Rows of equal xmin are shown to one another.
     fn refuses(
         &self,
-        pushed: &Pushed<'_>,
+        pushed: &LoggedRow<'_>,
         tables: &TablesByName<'_>,
         ended: &BTreeSet<(&str, u64)>,
     ) -> bool {
