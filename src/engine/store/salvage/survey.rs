@@ -257,7 +257,10 @@ impl Survey<'_> {
                 }
             }
             self.unlisted((dir, &entry), &mut tables, report)?;
-            database.enums = enums_of(tables.iter().map(|table| &table.schema));
+            // A whole catalog without tables can have enum types.
+            let mut enums = enums_of(tables.iter().map(|table| &table.schema));
+            enums.retain(|(name, _)| database.enums.iter().all(|(known, _)| known != name));
+            database.enums.extend(enums);
         }
         Ok(Some((database, tables)))
     }

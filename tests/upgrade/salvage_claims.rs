@@ -1,0 +1,97 @@
+//! Files of our own directories that are not what their names say, or that say what
+//! others do: every row stays, once, under a name of its own.
+
+use std::fs;
+use std::path::Path;
+use std::slice;
+
+use crate::salvage_ours::{Found, Rows, rows, salvaged};
+use crate::support::run::{inspect, migrate};
+use rustdb_migrate::engine::{Layout, Origin, Store, create};
+use rustdb_migrate::file::LocalDisk;
+use rustdb_migrate::model::{Catalog, Column, DataType, Database, Table};
+use tempfile::TempDir;
+
+/// A directory of one database.
+fn of(layout: Layout, database: &Database, rows: Rows) -> TempDir {
+    let catalog = Catalog {
+        databases: vec![database.clone()],
+        ..Catalog::default()
+    };
+    let origin = Origin {
+        family: "1.4".into(),
+        cluster_id: 7,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path(), layout, &catalog, &rows, &origin).unwrap();
+    dir
+}
+
+fn table(name: &str, named: DataType) -> Table {
+    let columns = vec![
+        Column::key("id", DataType::Integer),
+        Column::new("name", named),
+    ];
+    Table::new(name, columns)
+}
+
+/// What salvage finds, and what an upgrade writes of it, is this and no more; one of
+/// the findings, if any, names a file.
+fn holds(what: &str, dir: &Path, expected: &Found, file: Option<&str>) {
+    let store = Store::salvage_on(&LocalDisk::shared(), dir).unwrap();
+    assert_eq!(store.catalog().table_count(), expected.len(), "{what}");
+    let (found, report) = salvaged(dir);
+    let names = || found.keys().collect::<Vec<_>>();
+    assert!(found == *expected, "{what}: {:?}", names());
+    assert_eq!(report.has_errors(), file.is_some(), "{what}");
+    let losses = report.findings().iter().filter(|f| !f.code.is_loss());
+    assert_eq!(losses.count(), 0, "{what}: {:?}", report.findings());
+    if let Some(file) = file {
+        let mut files = report.findings().iter().filter_map(|f| f.file.as_ref());
+        let is_named = files.any(|path| Path::new(path) == dir.join(file));
+        assert!(is_named, "{what}: {:?}", report.findings());
+    }
+    let code = i32::from(file.is_some());
+    let (source, new) = (dir.to_str().unwrap(), tempfile::tempdir().unwrap());
+    let new = new.path().join("new");
+    inspect(["dump", source, "--salvage"]).exits(code);
+    migrate(["upgrade", "--salvage", source, new.to_str().unwrap()]).exits(code);
+    let (written, report) = salvaged(&new);
+    assert!(
+        written == *expected && report.findings().is_empty(),
+        "{what}"
+    );
+}
+
+#[test]
+fn a_database_without_tables_keeps_its_enum_types_and_views() {
+    let database = Database {
+        enums: vec![("mood".into(), vec!["sad".into(), "ok".into()])],
+        views: vec![("v".into(), "SELECT 1".into())],
+        ..Database::empty("shop")
+    };
+    for layout in Layout::ALL {
+        let dir = of(layout, &database, Rows(vec![vec![]]));
+        holds(&layout.to_string(), dir.path(), &Found::new(), None);
+        let store = Store::salvage_on(&LocalDisk::shared(), dir.path()).unwrap();
+        assert_eq!(store.catalog().databases, slice::from_ref(&database));
+    }
+}
+
+#[test]
+fn without_a_catalog_enum_types_are_those_of_columns() {
+    let mood = ("mood".to_owned(), vec!["sad".to_owned(), "ok".to_owned()]);
+    let (name, labels) = mood.clone();
+    let database = Database {
+        tables: vec![table("people", DataType::Enum { name, labels })],
+        enums: vec![("unused".into(), vec!["a".into()]), mood.clone()],
+        ..Database::empty("shop")
+    };
+    for layout in Layout::ALL {
+        let dir = of(layout, &database, Rows(vec![vec![rows(9)]]));
+        fs::remove_file(dir.path().join("db_shop/metadata.db")).unwrap();
+        let store = Store::salvage_on(&LocalDisk::shared(), dir.path()).unwrap();
+        let enums = &store.catalog().databases[0].enums;
+        assert_eq!(*enums, slice::from_ref(&mood));
+    }
+}
