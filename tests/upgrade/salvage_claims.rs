@@ -2,10 +2,10 @@
 //! others do: every row stays, once, under a name of its own.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::slice;
 
-use crate::salvage_ours::{Found, Rows, rows, salvaged};
+use crate::salvage_ours::{Found, Rows, directory, rows, salvaged, truth};
 use crate::support::run::{inspect, migrate};
 use rustdb_migrate::engine::{Layout, Origin, Store, create};
 use rustdb_migrate::file::LocalDisk;
@@ -35,6 +35,10 @@ fn table(name: &str, named: DataType) -> Table {
     Table::new(name, columns)
 }
 
+fn named(database: &str, table: &str) -> (String, String) {
+    (database.to_owned(), table.to_owned())
+}
+
 /// What salvage finds, and what an upgrade writes of it, is this and no more; one of
 /// the findings, if any, names a file.
 fn holds(what: &str, dir: &Path, expected: &Found, file: Option<&str>) {
@@ -61,6 +65,29 @@ fn holds(what: &str, dir: &Path, expected: &Found, file: Option<&str>) {
         written == *expected && report.findings().is_empty(),
         "{what}"
     );
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let name = entry.unwrap().file_name();
+            copy(&from.join(&name), &to.join(&name));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+/// The files of a table.
+fn of_table(database: &Path, table: &str) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(database).unwrap().map(|entry| entry.unwrap());
+    let own = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().unwrap();
+        let rest = name.strip_prefix(table)?.to_owned();
+        Some((entry.path(), rest))
+    });
+    own.collect()
 }
 
 #[test]
@@ -93,5 +120,49 @@ fn without_a_catalog_enum_types_are_those_of_columns() {
         let store = Store::salvage_on(&LocalDisk::shared(), dir.path()).unwrap();
         let enums = &store.catalog().databases[0].enums;
         assert_eq!(*enums, slice::from_ref(&mood));
+    }
+}
+
+#[test]
+fn a_copy_of_a_descriptor_makes_no_second_table_and_costs_no_row() {
+    for layout in Layout::ALL {
+        for copied in ["orders.table", "another.table", "zz.table"] {
+            let dir = directory(layout);
+            let shop = dir.path().join("db_shop");
+            fs::remove_file(shop.join("metadata.db")).unwrap();
+            fs::copy(shop.join("people.table"), shop.join(copied)).unwrap();
+            let what = format!("{layout}: {copied}");
+            let named = format!("db_shop/{copied}");
+            holds(&what, dir.path(), &truth(), Some(&named));
+        }
+    }
+}
+
+#[test]
+fn of_two_tables_of_one_name_the_one_under_another_file_name_gets_that() {
+    for layout in Layout::ALL {
+        let of_tables = |names: &[(&str, i64)]| {
+            let tables = names.iter();
+            let tables = tables.map(|(name, _)| table(name, DataType::Text));
+            let database = Database {
+                tables: tables.collect(),
+                ..Database::empty("shop")
+            };
+            let rows = names.iter().map(|(_, count)| rows(*count));
+            of(layout, &database, Rows(vec![rows.collect()]))
+        };
+        let dir = of_tables(&[("people", 30)]);
+        let other = of_tables(&[("first", 1), ("people", 20)]);
+        let shop = dir.path().join("db_shop");
+        fs::remove_file(shop.join("metadata.db")).unwrap();
+        for (path, rest) in of_table(&other.path().join("db_shop"), "people") {
+            copy(&path, &shop.join(format!("former{rest}")));
+        }
+        let expected = Found::from([
+            (named("shop", "people"), rows(30)),
+            (named("shop", "former"), rows(20)),
+        ]);
+        let named = Some("db_shop/former.table");
+        holds(&layout.to_string(), dir.path(), &expected, named);
     }
 }

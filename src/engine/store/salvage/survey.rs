@@ -235,27 +235,13 @@ impl Survey<'_> {
                 (Vec::new(), Database::empty(&entry.name))
             }
         };
-        let was_lost = database.tables.is_empty() && listed.is_empty();
         database.tables.clear();
         let mut tables = Vec::new();
         for (id, schema) in listed {
             tables.push(self.listed((dir, &entry), (id, schema), report)?);
         }
-        if was_lost {
-            let mut found: Vec<_> = described.into_values().collect();
-            found.sort_by_key(|(_, document)| document.id);
-            for (database, document) in found {
-                if database == entry.id {
-                    let schema = document.schema.into_owned();
-                    let place = self.place(dir, &schema, (entry.id, document.id));
-                    let counts = Some(document.counts);
-                    tables.push(FoundTable {
-                        place,
-                        schema,
-                        counts,
-                    });
-                }
-            }
+        if tables.is_empty() {
+            tables = self.described_tables((dir, &entry), described, report);
             self.unlisted((dir, &entry), &mut tables, report)?;
             // A whole catalog without tables can have enum types.
             let mut enums = enums_of(tables.iter().map(|table| &table.schema));
@@ -263,6 +249,54 @@ impl Survey<'_> {
             database.enums.extend(enums);
         }
         Ok(Some((database, tables)))
+    }
+
+    /// Tables that no catalog lists, by their descriptors, of which one may be a copy
+    /// of another: the one that has the name of its table comes first.
+    fn described_tables(
+        &self,
+        (dir, database): (&Path, &DatabaseEntry),
+        described: Described,
+        report: &mut Report,
+    ) -> Vec<FoundTable> {
+        let mut found = Vec::new();
+        for (path, (of, document)) in described {
+            if of == database.id {
+                let schema = document.schema.into_owned();
+                let place = self.place(dir, &schema, (of, document.id));
+                let is_elsewhere = descriptor::path(&place) != path;
+                let counts = Some(document.counts);
+                let table = FoundTable {
+                    place,
+                    schema,
+                    counts,
+                };
+                found.push((is_elsewhere, path, table));
+            }
+        }
+        found.sort_by_key(|(is_elsewhere, _, table)| (*is_elsewhere, table.place.address.table));
+        let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+        let mut tables = Vec::new();
+        for (_, path, mut table) in found {
+            let name = &table.schema.name;
+            let finding = |code| Finding::new(code).database(&database.name).table(name);
+            if !ids.insert(table.place.address.table) {
+                let finding = finding(Code::BytesLost).file(&path);
+                report.add(finding.detail("a second descriptor of one table was left out"));
+                continue;
+            }
+            if names.contains(name) {
+                let finding = finding(Code::SchemaLost).file(&path);
+                report.add(finding.detail("a second table of one name; named after its file"));
+                // The files of that name are of the first one.
+                let stem = path.file_stem().unwrap_or_default();
+                table.place.stem = stem.to_string_lossy().into_owned();
+                table.schema.name = free_name(name_of(&table.place.stem), &names);
+            }
+            names.insert(table.schema.name.clone());
+            tables.push(table);
+        }
+        tables
     }
 
     pub(super) fn place(
@@ -309,7 +343,7 @@ impl Survey<'_> {
         let name = name.strip_prefix(DATABASE_PREFIX).unwrap_or(&name);
         Ok(most.map(|(id, _)| DatabaseEntry {
             id,
-            name: decode_name(name).unwrap_or_else(|| name.to_owned()),
+            name: name_of(name),
         }))
     }
 
@@ -353,8 +387,9 @@ impl Survey<'_> {
         let mut stems = self.stems(dir)?;
         stems.retain(|stem| !known.contains(stem));
         let used: BTreeSet<u32> = tables.iter().map(|t| t.place.address.table).collect();
+        let mut names: BTreeSet<String> = tables.iter().map(|t| t.schema.name.clone()).collect();
         for stem in stems {
-            let name = decode_name(&stem).unwrap_or_else(|| stem.clone());
+            let name = free_name(name_of(&stem), &names);
             let mut schema = Table::new(name, Vec::new());
             let stated = self.stated_ids(&dir.join(&stem))?;
             let ids = stated.into_iter().map(|(_, table)| table);
@@ -375,6 +410,7 @@ impl Survey<'_> {
             schema.columns = row;
             place.arity = schema.columns.len();
             report.add(finding.detail("column names were made up"));
+            names.insert(schema.name.clone());
             tables.push(FoundTable {
                 place,
                 schema,
@@ -435,6 +471,22 @@ impl Survey<'_> {
                 })
                 .collect(),
         )
+    }
+}
+
+/// The name that a file is named after, or the one of the file.
+fn name_of(stem: &str) -> String {
+    decode_name(stem).unwrap_or_else(|| stem.to_owned())
+}
+
+/// A name, or where it is taken, the first one with a number that is not.
+fn free_name(wanted: String, taken: &BTreeSet<String>) -> String {
+    let mut numbered = (2_u64..).map(|number| format!("{wanted}#{number}"));
+    match taken.contains(&wanted) {
+        true => numbered
+            .find(|name| !taken.contains(name))
+            .unwrap_or_default(),
+        false => wanted,
     }
 }
 
