@@ -166,3 +166,22 @@ fn of_two_tables_of_one_name_the_one_under_another_file_name_gets_that() {
         holds(&layout.to_string(), dir.path(), &expected, named);
     }
 }
+
+#[test]
+fn a_stray_page_file_behind_a_gap_costs_no_row() {
+    // With 2^17 pages in a file, the second one starts with page 131072.
+    for (stray, named) in [
+        ("page_262144.dat", "page_131072.dat"),
+        ("page_131073.dat", "page_131073.dat"),
+        ("page_99999999999.dat", "page_99999999999.dat"),
+    ] {
+        let dir = directory(Layout::Paged);
+        let people = dir.path().join("db_shop/people");
+        fs::copy(people.join("page_0000.dat"), people.join(stray)).unwrap();
+        let named = format!("db_shop/people/{named}");
+        holds(stray, dir.path(), &truth(), Some(&named));
+        let source = dir.path().to_str().unwrap();
+        inspect(["verify", source]).exits(1);
+        inspect(["dump", source]).exits(1);
+    }
+}
