@@ -185,3 +185,53 @@ fn a_stray_page_file_behind_a_gap_costs_no_row() {
         inspect(["dump", source]).exits(1);
     }
 }
+
+#[test]
+fn the_directory_that_has_the_name_of_a_database_comes_before_others_that_claim_it() {
+    let whole = ["metadata.db", "people.table", "orders.table"];
+    for layout in Layout::ALL {
+        for copied in [&whole[..], &whole[..1], &whole[1..2]] {
+            for claimer in ["db_backup", "db_zz"] {
+                let dir = directory(layout);
+                let at = |name: &str| dir.path().join(name);
+                fs::remove_file(at("global.db")).unwrap();
+                fs::create_dir(at(claimer)).unwrap();
+                for name in copied {
+                    fs::copy(at("db_shop").join(name), at(claimer).join(name)).unwrap();
+                }
+                let what = format!("{layout}: {claimer} with {copied:?}");
+                holds(&what, dir.path(), &truth(), Some(claimer));
+            }
+        }
+    }
+}
+
+#[test]
+fn another_directory_of_a_database_keeps_its_rows_under_its_own_name() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        let at = |name: &str| dir.path().join(name);
+        fs::remove_file(at("global.db")).unwrap();
+        copy(&at("db_blog"), &at("db_a_copy"));
+        let mut expected = truth();
+        expected.insert(named("a_copy", "posts"), rows(30));
+        holds(
+            &layout.to_string(),
+            dir.path(),
+            &expected,
+            Some("db_a_copy"),
+        );
+    }
+}
+
+#[test]
+fn a_catalog_of_another_database_does_not_hide_whose_the_tables_are() {
+    for layout in Layout::ALL {
+        let dir = directory(layout);
+        let at = |name: &str| dir.path().join(name);
+        fs::remove_file(at("global.db")).unwrap();
+        fs::copy(at("db_blog/metadata.db"), at("db_shop/metadata.db")).unwrap();
+        let named = Some("db_shop/metadata.db");
+        holds(&layout.to_string(), dir.path(), &truth(), named);
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::pages::address::Cluster;
+use crate::engine::pages::address::{Cluster, Lsns};
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::file_header;
 use crate::engine::pages::page;
@@ -126,25 +126,33 @@ pub(super) fn find_catalog(
             let what = "users, roles and grants of databases are lost";
             report.add(lost(Code::AccountsLost, &damage, what));
             changed.extend([QUARANTINE_NAME, ATTRIBUTION_NAME].map(str::to_owned));
-            let dirs = database_dirs(disk, dir)?.into_iter();
-            let catalog = Catalog::default();
-            (catalog, dirs.map(|path| (path, None)).collect())
+            (Catalog::default(), survey.claims(dir)?)
         }
     };
-    let mut databases: Vec<(Database, Vec<FoundTable>)> = Vec::new();
+    let (mut databases, mut names) = (Vec::new(), BTreeSet::new());
     for (path, entry) in entries {
-        if let Some(found) = survey.database(&path, entry, report)? {
-            if databases
-                .iter()
-                .any(|(other, _)| other.name == found.0.name)
-            {
-                let finding = Finding::new(Code::BytesLost).file(&path);
-                let detail = "a second database of one name was left out";
-                report.add(finding.database(&found.0.name).detail(detail));
+        let mut found = Report::new();
+        let Some((mut database, tables)) = survey.database(&path, entry, &mut found)? else {
+            report.extend(found);
+            continue;
+        };
+        if names.contains(&database.name) {
+            let (code, what) = match survey.has_rows(&tables) {
+                true => (Code::SchemaLost, "named after its directory"),
+                false => (Code::BytesLost, "left out, as no whole row is in it"),
+            };
+            let finding = Finding::new(code).database(&database.name).file(&path);
+            report.add(finding.detail(format!("a second database of one name; {what}")));
+            if code == Code::BytesLost {
                 continue;
             }
-            databases.push(found);
+            database.name = free_name(name_of_dir(&path), &names);
         }
+        for finding in found.findings() {
+            report.add(finding.clone().database(&database.name));
+        }
+        names.insert(database.name.clone());
+        databases.push((database, tables));
     }
     Ok(FoundCatalog {
         global,
@@ -161,6 +169,32 @@ pub(super) struct Survey<'s> {
 }
 
 impl Survey<'_> {
+    /// The directories of databases that no catalog lists, each with what it says it
+    /// is. Of several of one database, the one that has its name comes first, and one
+    /// that says nothing goes by its name.
+    fn claims(&self, dir: &Path) -> Result<Vec<(PathBuf, Option<DatabaseEntry>)>> {
+        let mut claims = Vec::new();
+        for path in database_dirs(&**self.disk, dir)? {
+            let entry = self.identify(&path, &self.described(&path)?);
+            claims.push((path, entry));
+        }
+        claims.sort_by_key(|(path, entry)| match entry {
+            Some(entry) if has_name_of(path, &entry.name, entry.id) => 0,
+            None => 1,
+            Some(_) => 2,
+        });
+        Ok(claims)
+    }
+
+    /// Whether any row can be read, of whatever state.
+    fn has_rows(&self, tables: &[FoundTable]) -> bool {
+        tables.iter().any(|table| {
+            let mut place = table.place.clone();
+            place.address.lsns = Lsns::ANY;
+            self.first_row(&place).is_some()
+        })
+    }
+
     /// The whole descriptors in the directory of a database.
     pub(super) fn described(&self, dir: &Path) -> Result<Described> {
         let disk = &**self.disk;
@@ -202,21 +236,18 @@ impl Survey<'_> {
         let described = self.described(dir)?;
         let entry = match entry {
             Some(entry) => entry,
-            None => match self.identify(dir, &described) {
-                Some(entry) => entry,
-                None => match self.guess(dir)? {
-                    Some(entry) => {
-                        let finding = Finding::new(Code::SchemaLost).database(&entry.name);
-                        report.add(finding.file(dir).detail("named after its directory"));
-                        entry
-                    }
-                    None => {
-                        let finding = Finding::new(Code::BytesLost).file(dir);
-                        let detail = "nothing says which database it is; its rows are lost";
-                        report.add(finding.detail(detail));
-                        return Ok(None);
-                    }
-                },
+            None => match self.guess(dir)? {
+                Some(entry) => {
+                    let finding = Finding::new(Code::SchemaLost).database(&entry.name);
+                    report.add(finding.file(dir).detail("named after its directory"));
+                    entry
+                }
+                None => {
+                    let finding = Finding::new(Code::BytesLost).file(dir);
+                    let detail = "nothing says which database it is; its rows are lost";
+                    report.add(finding.detail(detail));
+                    return Ok(None);
+                }
             },
         };
         let read = Metadata::read(disk, dir, self.cluster.id, &entry);
@@ -313,18 +344,24 @@ impl Survey<'_> {
     pub(super) fn identify(&self, dir: &Path, described: &Described) -> Option<DatabaseEntry> {
         let path = dir.join(METADATA_NAME);
         let read = sealed::read_any::<Metadata<'static>>(&**self.disk, &path, KIND_METADATA);
-        if let Ok((seal, metadata)) = read
-            && seal.cluster_id == self.cluster.id
-        {
-            return Some(DatabaseEntry {
-                id: seal.database,
-                name: metadata.name.into_owned(),
-            });
-        }
-        let (id, document) = described.values().next()?;
+        let catalog = read
+            .ok()
+            .filter(|(seal, _)| seal.cluster_id == self.cluster.id);
+        let catalog = catalog
+            .iter()
+            .map(|(seal, catalog)| (seal.database, &*catalog.name));
+        let tables = described
+            .values()
+            .map(|(id, document)| (*id, &*document.database));
+        // Any of them may be a copy from another directory.
+        let mut stated = catalog.chain(tables);
+        let own = stated
+            .clone()
+            .find(|(id, name)| has_name_of(dir, name, *id));
+        let (id, name) = own.or_else(|| stated.next())?;
         Some(DatabaseEntry {
-            id: *id,
-            name: document.database.clone().into_owned(),
+            id,
+            name: name.to_owned(),
         })
     }
 
@@ -338,12 +375,9 @@ impl Survey<'_> {
             }
         }
         let most = ids.into_iter().max_by_key(|(_, count)| *count);
-        let name = dir.file_name().map(|name| name.to_string_lossy());
-        let name = name.unwrap_or_default();
-        let name = name.strip_prefix(DATABASE_PREFIX).unwrap_or(&name);
         Ok(most.map(|(id, _)| DatabaseEntry {
             id,
-            name: name_of(name),
+            name: name_of_dir(dir),
         }))
     }
 
@@ -472,6 +506,19 @@ impl Survey<'_> {
                 .collect(),
         )
     }
+}
+
+/// Whether a directory is where those of a database are.
+fn has_name_of(dir: &Path, name: &str, id: u32) -> bool {
+    let root = dir.parent();
+    root.is_some_and(|root| database_dir(root, name, id) == dir)
+}
+
+/// The name of a database by its directory.
+fn name_of_dir(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy());
+    let name = name.unwrap_or_default();
+    name_of(name.strip_prefix(DATABASE_PREFIX).unwrap_or(&name))
 }
 
 /// The name that a file is named after, or the one of the file.
