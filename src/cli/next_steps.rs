@@ -422,7 +422,9 @@ mod tests {
     #[test]
     fn a_database_that_fits_all_is_proposed() {
         let finding = Finding::new(Code::Ambiguous).table("notes").sequence(2);
-        let undecided = [of_table("log", &[]), of_table("notes", &["left", "right"])];
+        let untyped = ["a=b", "-c", "n\0"].map(|name| of_table(name, &["left"]));
+        let others = [of_table("log", &[]), of_table("notes", &["left", "right"])];
+        let undecided: Vec<Undecided> = untyped.into_iter().chain(others).collect();
         let again = again(&["rustdb-migrate", "upgrade", "data", "new"]);
         let steps = decisions(&[finding], &undecided, "data", &again);
         let expected = "\

@@ -12,6 +12,7 @@ mod independent;
 mod outputs;
 mod quarantine;
 mod refuses;
+mod salvage_claims;
 mod salvage_ours;
 mod salvage_unread;
 mod salvage_zeros;

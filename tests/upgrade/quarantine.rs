@@ -232,6 +232,42 @@ fn a_quarantine_that_is_not_as_it_was_written_is_said_by_every_command() {
 }
 
 #[test]
+fn a_quarantine_that_the_catalog_does_not_name_is_not_taken_up() {
+    let bench = source(false);
+    for (layout, _) in LAYOUTS {
+        let with_it = aside(&bench, layout);
+        let quarantine = fs::read(Path::new(&with_it).join("quarantine.jsonl")).unwrap();
+        take_up(&bench, &at(&bench, "data"), &["--to", layout], 0);
+        let decided = at(&bench, "taken");
+        let (before, new) = (bodies(&decided, 0), at(&bench, "new"));
+        for stray in [&*quarantine, b"{"] {
+            fs::write(Path::new(&decided).join("quarantine.jsonl"), stray).unwrap();
+            for more in [&[][..], &["--salvage"]] {
+                let _ = fs::remove_dir_all(&new);
+                let args = ["upgrade", &decided, &new].into_iter();
+                migrate(args.chain(more.iter().copied())).exits(0);
+                assert_eq!(bodies(&new, 0), before, "{layout}");
+                assert!(!Path::new(&new).join("quarantine.jsonl").exists());
+            }
+            let said = inspect(["verify", &decided, "-v"]).exits(0);
+            let said = said.stderr + &said.stdout;
+            assert!(
+                said.contains("extra-file") && said.contains("quarantine.jsonl"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_folder_of_a_database_is_no_directory_by_itself() {
+    let dir = aside(&source(false), "append");
+    let folder = Path::new(&dir).join("db_left");
+    let said = inspect(["info", folder.to_str().unwrap()]).exits(2).stderr;
+    assert!(said.contains("the folder of one database"), "{said}");
+}
+
+#[test]
 fn a_bad_slot_of_control_is_said_and_the_rows_stay_readable() {
     let bench = source(false);
     let kept = at(&bench, "kept");

@@ -23,7 +23,7 @@ const BLOCK: usize = 4096;
 /// Rows of the larger table.
 const ROWS: i64 = 2000;
 
-struct Rows(Vec<Vec<Vec<Row>>>);
+pub struct Rows(pub Vec<Vec<Vec<Row>>>);
 
 impl RowSource for Rows {
     fn row_count(&self, database: usize, table: usize) -> u64 {
@@ -40,7 +40,7 @@ impl RowSource for Rows {
     }
 }
 
-fn rows(count: i64) -> Vec<Row> {
+pub fn rows(count: i64) -> Vec<Row> {
     let row = |n: i64| Row {
         values: vec![
             Value::Integer(n),

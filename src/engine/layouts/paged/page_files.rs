@@ -20,6 +20,13 @@ pub(super) fn page_path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("page_{first:04}.dat"))
 }
 
+/// The number of the first page of a file, by its name.
+pub(super) fn first_page(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("page_")?.strip_suffix(".dat")?;
+    let number = is_page_file(name).then(|| digits.parse());
+    number?.ok()
+}
+
 /// Whether a file has the name of one of pages.
 pub(super) fn is_page_file(name: &str) -> bool {
     let first = name
@@ -88,11 +95,7 @@ impl PagePlace {
             return lost();
         }
         let first = count.saturating_mul(self.pages_per_file.into());
-        let is_beyond = |name: &str| {
-            let number = name.strip_prefix("page_");
-            let number = number.and_then(|rest| rest.strip_suffix(".dat"));
-            number.is_some_and(|digits| digits.parse::<u64>().is_ok_and(|n| n > first))
-        };
+        let is_beyond = |name: &str| first_page(name).is_some_and(|n| n > first);
         if self.disk.kind(&self.dir)? != Some(EntryKind::Dir) {
             return Ok(count);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::chain::ChainReader;
 use super::heap::{RowPlace, State};
 use super::overflow::NO_PAGE;
-use super::page_files::PagePlace;
+use super::page_files::{PagePlace, first_page};
 use super::page_source::PageSource;
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::frame::Piece;
@@ -111,17 +111,28 @@ impl PageUnits {
     /// # Errors
     /// I/O errors.
     pub(super) fn new(place: PagePlace, counts: TableCounts) -> Result<Self> {
-        let mut files = Vec::new();
+        let (mut files, mut lost) = (Vec::new(), Vec::new());
         if place.disk.kind(&place.dir)? == Some(crate::file::EntryKind::Dir) {
             for entry in place.disk.entries(&place.dir)? {
-                let number = entry.name.strip_prefix("page_");
-                let number = number.and_then(|rest| rest.strip_suffix(".dat"));
-                let Some(first) = number.and_then(|digits| digits.parse::<u32>().ok()) else {
+                let Some(first) = first_page(&entry.name) else {
                     continue;
                 };
-                let (index, in_file) = place.split(first);
-                if in_file == 0 && entry.path == place.file(index.into()) {
-                    files.push(index);
+                let index = u32::try_from(first).map(|first| place.split(first).0);
+                match index {
+                    Ok(index) if entry.path == place.file(index.into()) => files.push(index),
+                    // No page of it is looked for under this name.
+                    _ if entry.is_file => {
+                        let len = place.disk.len_of(&entry.path)?;
+                        let damage = Damage {
+                            file: entry.path,
+                            offset: 0,
+                            code: Code::WrongPlace,
+                            found: format!("a file of pages from {first} on"),
+                            expected: "a file that starts where another one ends".into(),
+                        };
+                        lost.push(Unit::Lost(damage, len));
+                    }
+                    _ => {}
                 }
             }
         }
@@ -134,6 +145,7 @@ impl PageUnits {
             found: "no page file".into(),
             expected: format!("the pages of {} row versions", counts.rows),
         });
+        lost.extend(all_lost.map(|damage| Unit::Lost(damage, 0)));
         Ok(PageUnits {
             pages: AnyPages::new(place.clone()),
             chain: ChainReader::new(AnyPages::new(place)),
@@ -141,10 +153,7 @@ impl PageUnits {
             expected: 0,
             rest: 0..0,
             odd_len: 0,
-            lost: all_lost
-                .map(|lost| Unit::Lost(lost, 0))
-                .into_iter()
-                .collect(),
+            lost,
         })
     }
 

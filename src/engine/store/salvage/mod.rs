@@ -129,7 +129,8 @@ impl Store {
                     database: place.address.database,
                     table: place.address.table,
                 };
-                owners.insert(owner, (d, t));
+                // Of two directories of one database, the first one goes on.
+                owners.entry(owner).or_insert((d, t));
                 let mut overlay = Overlay::default();
                 let records = overlays.remove(&owner);
                 let beyond = records.is_some();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::pages::address::Cluster;
+use crate::engine::pages::address::{Cluster, Lsns};
 use crate::engine::pages::buffer_pool::PAGE_LEN;
 use crate::engine::pages::file_header;
 use crate::engine::pages::page;
@@ -125,25 +125,33 @@ pub(super) fn find_catalog(
         Err(damage) => {
             let what = "users, roles and grants of databases are lost";
             report.add(lost(Code::AccountsLost, &damage, what));
-            let dirs = database_dirs(disk, dir)?.into_iter();
-            let catalog = Catalog::default();
-            (catalog, dirs.map(|path| (path, None)).collect())
+            (Catalog::default(), survey.claims(dir)?)
         }
     };
-    let mut databases: Vec<(Database, Vec<FoundTable>)> = Vec::new();
+    let (mut databases, mut names) = (Vec::new(), BTreeSet::new());
     for (path, entry) in entries {
-        if let Some(found) = survey.database(&path, entry, report)? {
-            if databases
-                .iter()
-                .any(|(other, _)| other.name == found.0.name)
-            {
-                let finding = Finding::new(Code::BytesLost).file(&path);
-                let detail = "a second database of one name was left out";
-                report.add(finding.database(&found.0.name).detail(detail));
+        let mut found = Report::new();
+        let Some((mut database, tables)) = survey.database(&path, entry, &mut found)? else {
+            report.extend(found);
+            continue;
+        };
+        if names.contains(&database.name) {
+            let (code, what) = match survey.has_rows(&tables) {
+                true => (Code::SchemaLost, "named after its directory"),
+                false => (Code::BytesLost, "left out, as no whole row is in it"),
+            };
+            let finding = Finding::new(code).database(&database.name).file(&path);
+            report.add(finding.detail(format!("a second database of one name; {what}")));
+            if code == Code::BytesLost {
                 continue;
             }
-            databases.push(found);
+            database.name = free_name(name_of_dir(&path), &names);
         }
+        for finding in found.findings() {
+            report.add(finding.clone().database(&database.name));
+        }
+        names.insert(database.name.clone());
+        databases.push((database, tables));
     }
     Ok(FoundCatalog {
         global,
@@ -160,6 +168,32 @@ pub(super) struct Survey<'s> {
 }
 
 impl Survey<'_> {
+    /// The directories of databases that no catalog lists, each with what it says it
+    /// is. Of several of one database, the one that has its name comes first, and one
+    /// that says nothing goes by its name.
+    fn claims(&self, dir: &Path) -> Result<Vec<(PathBuf, Option<DatabaseEntry>)>> {
+        let mut claims = Vec::new();
+        for path in database_dirs(&**self.disk, dir)? {
+            let entry = self.identify(&path, &self.described(&path)?);
+            claims.push((path, entry));
+        }
+        claims.sort_by_key(|(path, entry)| match entry {
+            Some(entry) if has_name_of(path, &entry.name, entry.id) => 0,
+            None => 1,
+            Some(_) => 2,
+        });
+        Ok(claims)
+    }
+
+    /// Whether any row can be read, of whatever state.
+    fn has_rows(&self, tables: &[FoundTable]) -> bool {
+        tables.iter().any(|table| {
+            let mut place = table.place.clone();
+            place.address.lsns = Lsns::ANY;
+            self.first_row(&place).is_some()
+        })
+    }
+
     /// The whole descriptors in the directory of a database.
     pub(super) fn described(&self, dir: &Path) -> Result<Described> {
         let disk = &**self.disk;
@@ -201,21 +235,18 @@ impl Survey<'_> {
         let described = self.described(dir)?;
         let entry = match entry {
             Some(entry) => entry,
-            None => match self.identify(dir, &described) {
-                Some(entry) => entry,
-                None => match self.guess(dir)? {
-                    Some(entry) => {
-                        let finding = Finding::new(Code::SchemaLost).database(&entry.name);
-                        report.add(finding.file(dir).detail("named after its directory"));
-                        entry
-                    }
-                    None => {
-                        let finding = Finding::new(Code::BytesLost).file(dir);
-                        let detail = "nothing says which database it is; its rows are lost";
-                        report.add(finding.detail(detail));
-                        return Ok(None);
-                    }
-                },
+            None => match self.guess(dir)? {
+                Some(entry) => {
+                    let finding = Finding::new(Code::SchemaLost).database(&entry.name);
+                    report.add(finding.file(dir).detail("named after its directory"));
+                    entry
+                }
+                None => {
+                    let finding = Finding::new(Code::BytesLost).file(dir);
+                    let detail = "nothing says which database it is; its rows are lost";
+                    report.add(finding.detail(detail));
+                    return Ok(None);
+                }
             },
         };
         let read = Metadata::read(disk, dir, self.cluster.id, &entry);
@@ -234,31 +265,68 @@ impl Survey<'_> {
                 (Vec::new(), Database::empty(&entry.name))
             }
         };
-        let was_lost = database.tables.is_empty() && listed.is_empty();
         database.tables.clear();
         let mut tables = Vec::new();
         for (id, schema) in listed {
             tables.push(self.listed((dir, &entry), (id, schema), report)?);
         }
-        if was_lost {
-            let mut found: Vec<_> = described.into_values().collect();
-            found.sort_by_key(|(_, document)| document.id);
-            for (database, document) in found {
-                if database == entry.id {
-                    let schema = document.schema.into_owned();
-                    let place = self.place(dir, &schema, (entry.id, document.id));
-                    let counts = Some(document.counts);
-                    tables.push(FoundTable {
-                        place,
-                        schema,
-                        counts,
-                    });
-                }
-            }
+        if tables.is_empty() {
+            tables = self.described_tables((dir, &entry), described, report);
             self.unlisted((dir, &entry), &mut tables, report)?;
-            database.enums = enums_of(tables.iter().map(|table| &table.schema));
+            // A whole catalog without tables can have enum types.
+            let mut enums = enums_of(tables.iter().map(|table| &table.schema));
+            enums.retain(|(name, _)| database.enums.iter().all(|(known, _)| known != name));
+            database.enums.extend(enums);
         }
         Ok(Some((database, tables)))
+    }
+
+    /// Tables that no catalog lists, by their descriptors, of which one may be a copy
+    /// of another: the one that has the name of its table comes first.
+    fn described_tables(
+        &self,
+        (dir, database): (&Path, &DatabaseEntry),
+        described: Described,
+        report: &mut Report,
+    ) -> Vec<FoundTable> {
+        let mut found = Vec::new();
+        for (path, (of, document)) in described {
+            if of == database.id {
+                let schema = document.schema.into_owned();
+                let place = self.place(dir, &schema, (of, document.id));
+                let is_elsewhere = descriptor::path(&place) != path;
+                let counts = Some(document.counts);
+                let table = FoundTable {
+                    place,
+                    schema,
+                    counts,
+                };
+                found.push((is_elsewhere, path, table));
+            }
+        }
+        found.sort_by_key(|(is_elsewhere, _, table)| (*is_elsewhere, table.place.address.table));
+        let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+        let mut tables = Vec::new();
+        for (_, path, mut table) in found {
+            let name = &table.schema.name;
+            let finding = |code| Finding::new(code).database(&database.name).table(name);
+            if !ids.insert(table.place.address.table) {
+                let finding = finding(Code::BytesLost).file(&path);
+                report.add(finding.detail("a second descriptor of one table was left out"));
+                continue;
+            }
+            if names.contains(name) {
+                let finding = finding(Code::SchemaLost).file(&path);
+                report.add(finding.detail("a second table of one name; named after its file"));
+                // The files of that name are of the first one.
+                let stem = path.file_stem().unwrap_or_default();
+                table.place.stem = stem.to_string_lossy().into_owned();
+                table.schema.name = free_name(name_of(&table.place.stem), &names);
+            }
+            names.insert(table.schema.name.clone());
+            tables.push(table);
+        }
+        tables
     }
 
     pub(super) fn place(
@@ -275,18 +343,24 @@ impl Survey<'_> {
     pub(super) fn identify(&self, dir: &Path, described: &Described) -> Option<DatabaseEntry> {
         let path = dir.join(METADATA_NAME);
         let read = sealed::read_any::<Metadata<'static>>(&**self.disk, &path, KIND_METADATA);
-        if let Ok((seal, metadata)) = read
-            && seal.cluster_id == self.cluster.id
-        {
-            return Some(DatabaseEntry {
-                id: seal.database,
-                name: metadata.name.into_owned(),
-            });
-        }
-        let (id, document) = described.values().next()?;
+        let catalog = read
+            .ok()
+            .filter(|(seal, _)| seal.cluster_id == self.cluster.id);
+        let catalog = catalog
+            .iter()
+            .map(|(seal, catalog)| (seal.database, &*catalog.name));
+        let tables = described
+            .values()
+            .map(|(id, document)| (*id, &*document.database));
+        // Any of them may be a copy from another directory.
+        let mut stated = catalog.chain(tables);
+        let own = stated
+            .clone()
+            .find(|(id, name)| has_name_of(dir, name, *id));
+        let (id, name) = own.or_else(|| stated.next())?;
         Some(DatabaseEntry {
-            id: *id,
-            name: document.database.clone().into_owned(),
+            id,
+            name: name.to_owned(),
         })
     }
 
@@ -300,12 +374,9 @@ impl Survey<'_> {
             }
         }
         let most = ids.into_iter().max_by_key(|(_, count)| *count);
-        let name = dir.file_name().map(|name| name.to_string_lossy());
-        let name = name.unwrap_or_default();
-        let name = name.strip_prefix(DATABASE_PREFIX).unwrap_or(&name);
         Ok(most.map(|(id, _)| DatabaseEntry {
             id,
-            name: decode_name(name).unwrap_or_else(|| name.to_owned()),
+            name: name_of_dir(dir),
         }))
     }
 
@@ -349,8 +420,9 @@ impl Survey<'_> {
         let mut stems = self.stems(dir)?;
         stems.retain(|stem| !known.contains(stem));
         let used: BTreeSet<u32> = tables.iter().map(|t| t.place.address.table).collect();
+        let mut names: BTreeSet<String> = tables.iter().map(|t| t.schema.name.clone()).collect();
         for stem in stems {
-            let name = decode_name(&stem).unwrap_or_else(|| stem.clone());
+            let name = free_name(name_of(&stem), &names);
             let mut schema = Table::new(name, Vec::new());
             let stated = self.stated_ids(&dir.join(&stem))?;
             let ids = stated.into_iter().map(|(_, table)| table);
@@ -371,6 +443,7 @@ impl Survey<'_> {
             schema.columns = row;
             place.arity = schema.columns.len();
             report.add(finding.detail("column names were made up"));
+            names.insert(schema.name.clone());
             tables.push(FoundTable {
                 place,
                 schema,
@@ -431,6 +504,35 @@ impl Survey<'_> {
                 })
                 .collect(),
         )
+    }
+}
+
+/// Whether a directory is where those of a database are.
+fn has_name_of(dir: &Path, name: &str, id: u32) -> bool {
+    let root = dir.parent();
+    root.is_some_and(|root| database_dir(root, name, id) == dir)
+}
+
+/// The name of a database by its directory.
+fn name_of_dir(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy());
+    let name = name.unwrap_or_default();
+    name_of(name.strip_prefix(DATABASE_PREFIX).unwrap_or(&name))
+}
+
+/// The name that a file is named after, or the one of the file.
+fn name_of(stem: &str) -> String {
+    decode_name(stem).unwrap_or_else(|| stem.to_owned())
+}
+
+/// A name, or where it is taken, the first one with a number that is not.
+fn free_name(wanted: String, taken: &BTreeSet<String>) -> String {
+    let mut numbered = (2_u64..).map(|number| format!("{wanted}#{number}"));
+    match taken.contains(&wanted) {
+        true => numbered
+            .find(|name| !taken.contains(name))
+            .unwrap_or_default(),
+        false => wanted,
     }
 }
 
