@@ -4,7 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustdb_migrate::engine::{CreateOptions, Layout, Level, QUARANTINE_NAME, Store, verify};
+use rustdb_migrate::engine::{
+    CreateOptions, Layout, Level, QUARANTINE_NAME, Store, seal_beside, verify,
+};
 use rustdb_migrate::error::Error;
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::{Code, Severity};
@@ -372,20 +374,24 @@ fn missing_and_extra_files_are_found() {
     fs::create_dir_all(dir.path().join("new/inner")).unwrap();
     fs::write(dir.path().join("new/inner/file"), "x").unwrap();
     fs::write(dir.path().join(QUARANTINE_NAME), "{}\n").unwrap();
-    let expected = [Code::MissingFile, Code::ExtraFile, Code::ExtraFile];
+    let extra = Code::ExtraFile;
+    let expected = [Code::MissingFile, extra, extra, extra];
     assert_eq!(codes(dir.path(), Level::Checksums), expected);
 }
 
 #[test]
-fn the_quarantine_is_counted_as_unchecked_and_no_finding() {
+fn a_quarantine_is_checked_if_the_catalog_names_it_and_else_extra() {
     let (catalog, rows) = full();
     let dir = write(&catalog, &rows);
     fs::write(dir.path().join(QUARANTINE_NAME), "{}\n").unwrap();
-    let mut report = Report::new();
-    let coverage = verify(dir.path(), Level::Structure, &mut report).unwrap();
-    assert_eq!(report.findings(), []);
+    assert_eq!(codes(dir.path(), Level::Checksums), [Code::ExtraFile]);
+    let coverage = verify(dir.path(), Level::Structure, &mut Report::new()).unwrap();
     assert_eq!((coverage.unchecked(), coverage.is_empty()), (3, false));
     assert_eq!(coverage.checked(), coverage.len() - 3);
+    seal_beside(&LocalDisk, dir.path(), &[QUARANTINE_NAME]).unwrap();
+    let mut report = Report::new();
+    let coverage = verify(dir.path(), Level::Structure, &mut report).unwrap();
+    assert_eq!((report.findings(), coverage.unchecked()), (&[][..], 0));
     fs::write(dir.path().join("db_shop").join(QUARANTINE_NAME), "").unwrap();
     assert_eq!(codes(dir.path(), Level::Checksums), [Code::ExtraFile]);
 }

@@ -261,7 +261,8 @@ fn a_quarantine_that_the_catalog_does_not_name_is_not_taken_up() {
 
 #[test]
 fn the_folder_of_a_database_is_no_directory_by_itself() {
-    let dir = aside(&source(false), "append");
+    let bench = source(false);
+    let dir = aside(&bench, "append");
     let folder = Path::new(&dir).join("db_left");
     let said = inspect(["info", folder.to_str().unwrap()]).exits(2).stderr;
     assert!(said.contains("the folder of one database"), "{said}");

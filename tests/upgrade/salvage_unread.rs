@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use rustdb_migrate::engine::{Durability, Layout, Level, LiveStore, Store, StoreOptions, verify};
+use rustdb_migrate::engine::{
+    Durability, Layout, Level, LiveStore, Store, StoreOptions, seal_beside, verify,
+};
 use rustdb_migrate::file::LocalDisk;
 use rustdb_migrate::finding::Code;
 use rustdb_migrate::model::{RowSource, ValueRef};
@@ -108,7 +110,11 @@ fn a_link_in_place_of_a_file_beside_the_data_is_named_as_lost() {
     for beside in ["quarantine.jsonl", "attribution.jsonl"] {
         let dir = directory(Layout::Append);
         let name = dir.path().to_str().unwrap();
-        std::os::unix::fs::symlink("/dev/null", dir.path().join(beside)).unwrap();
+        let path = dir.path().join(beside);
+        fs::write(&path, "").unwrap();
+        seal_beside(&LocalDisk, dir.path(), &[beside]).unwrap();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
         let target = tempfile::tempdir().unwrap();
         let target = target.path().join("new");
         let target = target.to_str().unwrap();
