@@ -119,7 +119,7 @@ impl Bench {
     fn dumps<'b>(&self, peers: Vec<Work<'b>>) -> Vec<Done> {
         let source = self.path("data");
         let mut formats = vec!["jsonl", "csv", "sql"];
-        if self.shape == Shape::ManyTables {
+        if matches!(self.shape, Shape::ManyTables | Shape::FourTables) {
             // csv is one table's.
             formats.retain(|format| *format != "csv");
         }

@@ -39,7 +39,7 @@ pub use column::ParquetColumn;
 /// Rows of the largest row group.
 const MAX_GROUP_ROWS: usize = 1 << 20;
 /// Encoded bytes at which a row group ends.
-const MAX_GROUP_BYTES: usize = 20 << 20;
+const MAX_GROUP_BYTES: usize = 16 << 20;
 /// Bytes of the pages and dictionaries that all columns fill at a time, and of
 /// the largest and the smallest page.
 const OPEN_BYTES: usize = 16 << 20;
