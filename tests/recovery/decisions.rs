@@ -680,3 +680,31 @@ fn a_drop_of_no_table_asks_nothing() {
         assert_eq!(rows(&bench, target, table).len(), 2, "{remade}");
     }
 }
+
+#[test]
+fn a_decision_for_a_table_covers_a_statement_that_fails_there() {
+    let mut server = fresh(Family::V1_4);
+    server.create_database("shop");
+    let numbers = || table("numbers", vec![column("n", DataType::Integer)]);
+    server.create_table("postgres", numbers());
+    let mut server = loaded(Family::V1_4, server);
+    server.create_table("shop", numbers());
+    server.insert("shop", "numbers", vec![vec![int(1)]]);
+    let bench = Bench::new(&server.killed());
+    assert_eq!(bench.upgrade("append", &[]).code, Some(3));
+    for (database, tables) in [("postgres", 1), ("shop", 2)] {
+        let decision = format!("numbers={database}");
+        let said = bench.upgrade("append", &["--assign", &decision]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let target = bench.target();
+        let rows = inspect(&["dump", target.to_str().unwrap(), "--format", "jsonl"]).out;
+        assert_eq!(rows.lines().count(), 1, "{rows}");
+        assert!(
+            rows.contains(&format!("\"database\":\"{database}\"")),
+            "{rows}"
+        );
+        let all = inspect(&["info", target.to_str().unwrap()]).out;
+        assert_eq!(all.matches("numbers").count(), tables, "{all}");
+        std::fs::remove_dir_all(target).unwrap();
+    }
+}

@@ -229,8 +229,10 @@ impl Solution<'_> {
             }
             let open = can_own && (undecided || component.only(&solved.open).is_none());
             // A row that the table cannot take is another database's, where one
-            // can take it.
+            // can take it. A statement that failed is what was decided.
+            let is_row = record.operation.pushed_row().is_some();
             let idle = solved.idle.contains(&wish) && solved.idle.len() < solved.open.len();
+            let idle = idle && is_row;
             if open && !idle {
                 record.decision = Some(wish);
                 granted = true;
