@@ -6,9 +6,11 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::support::builder::{self, many_segments};
-use crate::support::content::{START, customer, event, events, fresh_instance};
+use crate::support::content::{
+    START, column, customer, event, events, fresh, fresh_instance, loaded, table, text,
+};
 use crate::support::disk::on_disk;
-use crate::support::model::{Family, Instance, encode_instance};
+use crate::support::model::{DataType, Family, Instance, encode_instance};
 use crate::support::run::inspect;
 use crate::support::server::{Files, Server};
 use crate::support::tool::migrate;
@@ -198,4 +200,28 @@ fn a_directory_of_ours_and_a_snapshot_alone_have_no_log_to_write() {
     assert!(alone.json()["writes"].is_null());
     let text = inspect(["stats", dir]).exits(0).stdout;
     assert!(text.contains("Bytes written for 16 records"), "{text}");
+}
+
+#[test]
+fn a_table_that_lost_its_last_pages_is_damaged() {
+    let mut server = fresh(Family::V1_4);
+    let columns = vec![column("t", DataType::Text)];
+    server.create_table("postgres", table("notes", columns));
+    let rows = (0..2000).map(|n| vec![text(&format!("note {n} {}", "x".repeat(40)))]);
+    server.insert("postgres", "notes", rows.collect());
+    let source = on_disk(&loaded(Family::V1_4, server).killed());
+    let scratch = tempfile::tempdir().unwrap();
+    let target = scratch.path().join("new");
+    let (source, target) = (source.path().to_str().unwrap(), target.to_str().unwrap());
+    let said = migrate(&["upgrade", "-q", "--pages-per-file", "2", source, target]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    inspect(["stats", target]).exits(0);
+    let dir = Path::new(target).join("db_postgres/notes");
+    let files = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let pages = files.filter(|path| path.to_str().unwrap().ends_with(".dat"));
+    fs::remove_file(pages.max().unwrap()).unwrap();
+    let said = inspect(["stats", target]).exits(1).stderr;
+    assert!(said.contains("count-mismatch: postgres.notes"), "{said}");
 }

@@ -200,9 +200,18 @@ fn what_stands_beside_data_is_read_only_when_it_is_a_small_file() {
     );
 }
 
+/// A source of so many rows.
+fn large(rows: i64) -> Bench {
+    let mut server = populated(Family::V1_4);
+    let rows = (0..rows).map(|id| row(customer(id + 100, "a name of some length")));
+    server.table("shop", "customers").rows.extend(rows);
+    Bench::new(&loaded(Family::V1_4, server).killed())
+}
+
 #[test]
 fn a_source_that_changes_while_it_is_read_is_never_published() {
-    let bench = bench();
+    // So many rows that whoever writes has his turn while they are read.
+    let bench = large(60_000);
     let words = writers(&bench, &bench.dir.path().join("file"));
     // Somebody appends to the log for as long as the command runs.
     let segment = fs::read_dir(bench.source().join("wal"))
@@ -224,10 +233,7 @@ fn a_source_that_changes_while_it_is_read_is_never_published() {
 
 #[test]
 fn a_limit_of_the_size_of_files_ends_cleanly() {
-    let mut server = populated(Family::V1_4);
-    let rows = (0..4000).map(|id| row(customer(id + 100, "a name of some length")));
-    server.table("shop", "customers").rows.extend(rows);
-    let bench = Bench::new(&loaded(Family::V1_4, server).killed());
+    let bench = large(4000);
     let (source, target) = (bench.source(), bench.target());
     for layout in ["paged", "per-table", "append", "snapshot"] {
         let words = [

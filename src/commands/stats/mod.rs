@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::engine::Store;
 use crate::error::Result;
+use crate::finding::{Code, Finding};
 use crate::model::{PageView, RowSource};
 use crate::report::Report;
 
@@ -176,12 +177,28 @@ fn space(store: &Store, table: (usize, usize), report: &mut Report) -> Result<Sp
     let mut space = Space::default();
     let mut pages = store.pages(table, 0, false)?;
     let mut free_before = 0;
+    let (mut rows, mut is_whole) = (0, true);
     while let Some(page) = pages.next_page()? {
+        rows += page.rows.len() as u64;
+        is_whole &= page.damage.is_empty();
         page.damage
             .iter()
             .for_each(|damage| report.add(damage.into()));
         space.add(&page, &mut free_before);
     }
     space.finish();
+    let (d, t) = table;
+    let expected = store.row_count(d, t);
+    if is_whole && store.is_in_files(d, t) && rows != expected {
+        let database = store.catalog().databases.get(d);
+        let of = database.and_then(|one| Some((one, one.tables.get(t)?)));
+        let finding = Finding::new(Code::CountMismatch).detail(format!(
+            "found {rows} row versions in its files, expected {expected}"
+        ));
+        report.add(match of {
+            Some((database, table)) => finding.database(&database.name).table(&table.name),
+            None => finding,
+        });
+    }
     Ok(space)
 }

@@ -335,6 +335,12 @@ impl Store {
         self.table(database, table).map_or(0, |t| t.counts.live)
     }
 
+    /// Whether the files of a table hold all of it, and the log nothing.
+    pub fn is_in_files(&self, database: usize, table: usize) -> bool {
+        let stored = self.table(database, table);
+        stored.is_some_and(|stored| matches!(stored.rows, Rows::Files))
+    }
+
     /// Whether a table holds exactly the row versions that it was made with:
     /// nothing was added, changed or compacted since, and nothing is lost.
     ///
