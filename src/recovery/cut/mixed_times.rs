@@ -45,7 +45,6 @@ pub(super) fn newer_snapshot(
         return None;
     }
     let tables = TablesByName::new(&snapshot.catalog);
-    let by_table = held_inserts(tail, evidence, &tables);
     let (code, names) = match absent {
         // Rows that an UPDATE brings back, or that another database has too, are
         // ordinary.
@@ -68,7 +67,7 @@ pub(super) fn newer_snapshot(
         }
         // Those of other tables may have gone since.
         _ => {
-            let held = by_table
+            let held = held_inserts(tail, evidence, &tables)
                 .into_iter()
                 .filter(|(_, (rows, absent))| rows.len() >= HELD_LEAST && rows.len() > *absent);
             let names: Vec<&str> = held.map(|(table, _)| table).collect();
@@ -129,9 +128,8 @@ pub(super) fn older_snapshot(
     // What a start replays can take rows away. While a server runs those that
     // ended stay, but for VACUUM, of releases that log no end.
     let taken = if ran { 0 } else { ended };
-    let by_vacuum = ended == 0 && snapshot.family != Family::V1_3;
+    let by_vacuum = ended == 0 && present > 0 && snapshot.family != Family::V1_3;
     let is_beyond = absent > present + taken;
-    let by_vacuum = by_vacuum && present > 0;
     let lacks_many = is_beyond && absent >= LACKING_LEAST && !by_vacuum;
     let lacks_some = evidence.surely_absent() > 0 && (ran || is_beyond) && !by_vacuum;
     if ran && !lacks_many {
