@@ -200,6 +200,15 @@ impl Error {
         }
     }
 
+    /// Something that is no data directory, or no file of one: what was found and
+    /// what was expected.
+    pub fn not_a_data_directory(path: &Path, code: Code, found: &str) -> Self {
+        Error::NotADataDirectory {
+            path: path.to_owned(),
+            why: format!("{code}: {found}\n{}", code.remedy()),
+        }
+    }
+
     /// Damaged bytes.
     pub fn damage(
         file: &Path,

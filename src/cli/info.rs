@@ -79,11 +79,11 @@ fn show(out: &mut Output, info: &Info, args: &InfoArgs, common: &Common) -> anyh
     if let Some(wal) = &info.wal {
         show_wal(out, wal, common)?;
     }
+    let report = info.report.clone().below(&info.path);
     if common.quiet {
-        warn(&info.report.clone().below(&info.path), common);
+        warn(&report, common);
         return Ok(());
     }
-    let report = info.report.clone().below(&info.path);
     let steps = after_look(info, &args.reading.deciding.words());
     let tail: &[&str] = if info.wal.is_some() { &["tail"] } else { &[] };
     let words = out.words(&report, tail);

@@ -80,10 +80,9 @@ impl Opened {
             return Ok(Opened::Ours(Box::new(store)));
         }
         if Store::is_database_on(&*options.disk, path) {
-            let why = "found the folder of one database, expected the directory that it lies in";
-            let (path, code) = (path.to_owned(), Code::NotADataDirectory);
-            let why = format!("{code}: {why}\n{}", code.remedy());
-            return Err(Error::NotADataDirectory { path, why });
+            let found = "found the folder of one database, expected the directory that it lies in";
+            let code = Code::NotADataDirectory;
+            return Err(Error::not_a_data_directory(path, code, found));
         }
         if LegacyDir::is_one(&dir)? {
             let mut legacy = LegacyDir::read_watched(dir, family, (threads, progress))?;
@@ -97,14 +96,12 @@ impl Opened {
             }
             return Ok(Opened::Legacy(Box::new(legacy)));
         }
-        Err(Error::NotADataDirectory {
-            path: path.to_owned(),
-            why: format!(
-                "{}: found neither server_instance.db, <name>.db, wal/ nor a control file\n{}",
-                Code::NotADataDirectory,
-                Code::NotADataDirectory.remedy()
-            ),
-        })
+        let found = "found neither server_instance.db, <name>.db, wal/ nor a control file";
+        Err(Error::not_a_data_directory(
+            path,
+            Code::NotADataDirectory,
+            found,
+        ))
     }
 }
 

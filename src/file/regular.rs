@@ -42,12 +42,6 @@ fn not_regular(path: &Path, kind: &std::fs::FileType) -> Error {
     } else {
         "a device"
     };
-    Error::NotADataDirectory {
-        path: path.to_owned(),
-        why: format!(
-            "{}: found {kind}, expected a regular file\n{}",
-            Code::NotRegular,
-            Code::NotRegular.remedy()
-        ),
-    }
+    let found = format!("found {kind}, expected a regular file");
+    Error::not_a_data_directory(path, Code::NotRegular, &found)
 }

@@ -282,14 +282,11 @@ impl SourceDir {
     /// As [`open`](Self::open).
     pub fn open_on(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self> {
         if disk.kind(&disk.real_path(path)?)? != Some(EntryKind::Dir) {
-            return Err(Error::NotADataDirectory {
-                path: path.to_owned(),
-                why: format!(
-                    "{}: found a file, expected a directory\n{}",
-                    Code::NotADataDirectory,
-                    Code::NotADataDirectory.remedy()
-                ),
-            });
+            let (code, found) = (
+                Code::NotADataDirectory,
+                "found a file, expected a directory",
+            );
+            return Err(Error::not_a_data_directory(path, code, found));
         }
         Ok(SourceDir {
             disk: disk.clone(),

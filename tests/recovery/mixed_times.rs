@@ -58,6 +58,12 @@ fn a_log_copied_before_the_snapshot_is_told_and_many_rows_are_asked_about() {
     }
 }
 
+/// Of files of one moment nothing is told by a word, of mixed ones once.
+fn told_of_the_mixed_alone(whole: &Files, mixed: &Files, word: &str) {
+    assert_eq!(told(whole, word), (0, 0));
+    assert_eq!(told(mixed, word), (0, 1));
+}
+
 /// The files after a change and a checkpoint, and the same log beside the
 /// snapshot of before.
 fn put_back(change: fn(&mut Server)) -> [Files; 2] {
@@ -95,8 +101,7 @@ fn a_snapshot_put_back_under_a_later_log_shows_no_table_in_its_new_shape() {
         |server| server.add_column("postgres", TABLE, column("u", DataType::Text)),
     ] {
         let [after, mixed] = put_back(change);
-        assert_eq!(told(&after, "mixed-times"), (0, 0));
-        assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+        told_of_the_mixed_alone(&after, &mixed, "mixed-times");
     }
 }
 
@@ -146,8 +151,7 @@ fn a_snapshot_put_back_under_a_later_log_lacks_rows_of_tables_that_look_as_they_
 #[test]
 fn one_row_that_a_snapshot_lacks_is_told() {
     let [after, mixed] = put_back(|server| server.insert("postgres", TABLE, vec![row(10, "new")]));
-    assert_eq!(told(&after, "mixed-times"), (0, 0));
-    assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+    told_of_the_mixed_alone(&after, &mixed, "mixed-times");
 }
 
 #[test]
@@ -180,8 +184,7 @@ fn rows_that_were_changed_before_excuse_none_that_a_running_server_put_in() {
     server.insert("postgres", TABLE, rows.collect());
     server.checkpoint();
     let after = server.killed();
-    assert_eq!(told(&after, "cut-uncertain"), (0, 0));
-    assert_eq!(told(&mixed(&before, &after), "cut-uncertain"), (0, 1));
+    told_of_the_mixed_alone(&after, &mixed(&before, &after), "cut-uncertain");
 }
 
 #[test]
@@ -190,8 +193,7 @@ fn a_table_that_was_made_anew_with_other_columns_is_told() {
         server.drop_table("postgres", TABLE);
         server.create_table("postgres", like(TABLE, Some("more")));
     });
-    assert_eq!(told(&after, "mixed-times"), (0, 0));
-    assert_eq!(told(&mixed, "mixed-times"), (0, 1));
+    told_of_the_mixed_alone(&after, &mixed, "mixed-times");
 }
 
 #[test]
@@ -219,8 +221,7 @@ fn tables_of_several_databases_are_held_against_a_later_log() {
     server.add_column("postgres", TABLE, column("more", DataType::Text));
     server.checkpoint();
     let after = server.killed();
-    assert_eq!(told(&after, "mixed-times"), (0, 0));
-    assert_eq!(told(&mixed(&before, &after), "mixed-times"), (0, 1));
+    told_of_the_mixed_alone(&after, &mixed(&before, &after), "mixed-times");
 }
 
 /// Where each record of a segment begins, and its tag.

@@ -27,6 +27,13 @@ fn of(layout: Layout, database: &Database, rows: Rows) -> TempDir {
     dir
 }
 
+/// The directory of all tests without `global.db`.
+fn without_global(layout: Layout) -> TempDir {
+    let dir = directory(layout);
+    fs::remove_file(dir.path().join("global.db")).unwrap();
+    dir
+}
+
 fn table(name: &str, named: DataType) -> Table {
     let columns = vec![
         Column::key("id", DataType::Integer),
@@ -192,9 +199,8 @@ fn the_directory_that_has_the_name_of_a_database_comes_before_others_that_claim_
     for layout in Layout::ALL {
         for copied in [&whole[..], &whole[..1], &whole[1..2]] {
             for claimer in ["db_backup", "db_zz"] {
-                let dir = directory(layout);
+                let dir = without_global(layout);
                 let at = |name: &str| dir.path().join(name);
-                fs::remove_file(at("global.db")).unwrap();
                 fs::create_dir(at(claimer)).unwrap();
                 for name in copied {
                     fs::copy(at("db_shop").join(name), at(claimer).join(name)).unwrap();
@@ -209,9 +215,8 @@ fn the_directory_that_has_the_name_of_a_database_comes_before_others_that_claim_
 #[test]
 fn another_directory_of_a_database_keeps_its_rows_under_its_own_name() {
     for layout in Layout::ALL {
-        let dir = directory(layout);
+        let dir = without_global(layout);
         let at = |name: &str| dir.path().join(name);
-        fs::remove_file(at("global.db")).unwrap();
         copy(&at("db_blog"), &at("db_a_copy"));
         let mut expected = truth();
         expected.insert(named("a_copy", "posts"), rows(30));
@@ -227,9 +232,8 @@ fn another_directory_of_a_database_keeps_its_rows_under_its_own_name() {
 #[test]
 fn a_catalog_of_another_database_does_not_hide_whose_the_tables_are() {
     for layout in Layout::ALL {
-        let dir = directory(layout);
+        let dir = without_global(layout);
         let at = |name: &str| dir.path().join(name);
-        fs::remove_file(at("global.db")).unwrap();
         fs::copy(at("db_blog/metadata.db"), at("db_shop/metadata.db")).unwrap();
         let named = Some("db_shop/metadata.db");
         holds(&layout.to_string(), dir.path(), &truth(), named);

@@ -157,7 +157,11 @@ pub fn stats(path: &Path, options: &OpenOptions) -> Result<Stats> {
             let live = directory.live_count(at, position)?;
             let rows = directory.row_count(at, position);
             let space = match directory.backend() {
-                Backend::Ours(store) => Some(space(store, (at, position), &mut stats.report)?),
+                Backend::Ours(store) => {
+                    let names = (&*database.name, &*table.name);
+                    let report = &mut stats.report;
+                    Some(space(store, (at, position), names, report)?)
+                }
                 Backend::Legacy { .. } => None,
             };
             stats.tables.push(TableStats {
@@ -173,7 +177,12 @@ pub fn stats(path: &Path, options: &OpenOptions) -> Result<Stats> {
     Ok(stats)
 }
 
-fn space(store: &Store, table: (usize, usize), report: &mut Report) -> Result<Space> {
+fn space(
+    store: &Store,
+    table: (usize, usize),
+    (database, name): (&str, &str),
+    report: &mut Report,
+) -> Result<Space> {
     let mut space = Space::default();
     let mut pages = store.pages(table, 0, false)?;
     let mut free_before = 0;
@@ -190,15 +199,10 @@ fn space(store: &Store, table: (usize, usize), report: &mut Report) -> Result<Sp
     let (d, t) = table;
     let expected = store.row_count(d, t);
     if is_whole && store.is_in_files(d, t) && rows != expected {
-        let database = store.catalog().databases.get(d);
-        let of = database.and_then(|one| Some((one, one.tables.get(t)?)));
         let finding = Finding::new(Code::CountMismatch).detail(format!(
             "found {rows} row versions in its files, expected {expected}"
         ));
-        report.add(match of {
-            Some((database, table)) => finding.database(&database.name).table(&table.name),
-            None => finding,
-        });
+        report.add(finding.database(database).table(name));
     }
     Ok(space)
 }

@@ -293,7 +293,7 @@ impl Store {
         &self.findings
     }
 
-    /// Whether a file beside the catalog, which may be absent, is as it was written.
+    /// Whether a file beside the catalog is the directory's own and as it was written.
     pub fn is_beside_whole(&self, name: &str) -> bool {
         self.beside.is_whole(name)
     }

@@ -230,9 +230,9 @@ impl Solution<'_> {
             let open = can_own && (undecided || component.only(&solved.open).is_none());
             // A row that the table cannot take is another database's, where one
             // can take it. A statement that failed is what was decided.
-            let is_row = record.operation.pushed_row().is_some();
-            let idle = solved.idle.contains(&wish) && solved.idle.len() < solved.open.len();
-            let idle = idle && is_row;
+            let idle = record.operation.pushed_row().is_some()
+                && solved.idle.contains(&wish)
+                && solved.idle.len() < solved.open.len();
             if open && !idle {
                 record.decision = Some(wish);
                 granted = true;

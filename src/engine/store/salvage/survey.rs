@@ -527,13 +527,9 @@ fn name_of(stem: &str) -> String {
 
 /// A name, or where it is taken, the first one with a number that is not.
 fn free_name(wanted: String, taken: &BTreeSet<String>) -> String {
-    let mut numbered = (2_u64..).map(|number| format!("{wanted}#{number}"));
-    match taken.contains(&wanted) {
-        true => numbered
-            .find(|name| !taken.contains(name))
-            .unwrap_or_default(),
-        false => wanted,
-    }
+    let numbered = (2_u64..).map(|number| format!("{wanted}#{number}"));
+    let mut names = std::iter::once(wanted.clone()).chain(numbered);
+    names.find(|name| !taken.contains(name)).unwrap_or(wanted)
 }
 
 /// The enum types of columns, as tables name them.
