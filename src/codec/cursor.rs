@@ -187,6 +187,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Checks bytes just taken to be UTF-8.
+    #[inline]
     pub fn utf8(&self, bytes: &'a [u8]) -> Read<&'a str> {
         std::str::from_utf8(bytes).or_else(|error| {
             let at = self.at - bytes.len() + error.valid_up_to();

@@ -22,7 +22,8 @@ pub const MIN_PLAIN_ROW_LEN: usize = 8 + 8 + 1;
 ///
 /// # Errors
 /// What is wrong with its bytes.
-#[inline]
+// Its result is large and of another form than what most callers make of it.
+#[inline(always)]
 pub fn read_plain_value<'a>(c: &mut Cursor<'a>) -> Read<ValueRef<'a>> {
     let at = c.position();
     Ok(match c.u32()? {

@@ -82,8 +82,12 @@ impl ParquetBatch {
         if self.columns.len() != columns.len() {
             self.columns = columns.iter().map(ColumnValues::new).collect();
         }
-        let mut all = self.columns.iter_mut().zip(row.values());
-        self.refused = all.any(|(column, value)| column.push(&value).is_none());
+        let mut values = row.values();
+        // A pair of column and value would be a copy of each value.
+        self.refused = self.columns.iter_mut().any(|column| {
+            let value = values.next();
+            value.is_some_and(|value| column.push(&value).is_none())
+        });
         self.rows = self.rows.saturating_add(1);
         !self.refused
     }
