@@ -112,6 +112,18 @@ impl Report {
         self
     }
 
+    /// Adds to the details of findings what is to be said of each.
+    pub fn note(&mut self, of: impl Fn(&Finding) -> Option<String>) {
+        for finding in &mut self.findings {
+            if let Some(note) = of(finding) {
+                let before = finding.detail.take();
+                finding.detail =
+                    Some(before.map_or(note.clone(), |detail| format!("{detail}; {note}")));
+                finding.shorten();
+            }
+        }
+    }
+
     /// The same findings, that of one code about a file replaced by another.
     pub fn replaced(mut self, code: Code, file: &Path, by: &Finding) -> Self {
         let of_code = self.findings.iter_mut().filter(|one| one.code == code);

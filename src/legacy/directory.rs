@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::segments::last_of;
 use super::snapshot::scan_snapshot_on;
 use super::{Family, Salvaged, Segment, Snapshot, Wal, read_wal, salvage_snapshot};
 use crate::error::{Damage, Error, Result};
@@ -121,7 +122,7 @@ impl LegacyDir {
         let mut report = Report::new();
         let disk = WatchedDisk::shared(dir.disk(), progress);
         let mut found = sort_entries(&*disk, &dir, &mut report)?;
-        let segments = list_segments(&disk, &found.wal_dir, &mut report)?;
+        let (segments, strangers) = list_segments(&disk, &found.wal_dir, &mut report)?;
         let log_len = segments.iter().map(|segment| segment.file.len()).sum();
         progress.begin(Phase::Reading, found.files.len().saturating_add(log_len));
         let mut snapshot = match scan_files(threads, &found.files, forced) {
@@ -153,6 +154,7 @@ impl LegacyDir {
         if newest != Some(family) || candidates.last() != Some(&family) {
             wal = read_wal(segments, family)?;
         }
+        report_strangers(&disk, strangers, &wal, family, &mut report)?;
         let snapshot = snapshot.map(|s| s.map(|s| Snapshot { family, ..s }));
         if let Ok(Some(snapshot)) = &snapshot {
             report_wide(snapshot, &mut report);
@@ -252,9 +254,9 @@ fn list_segments(
     disk: &Arc<dyn Disk>,
     wal_dir: &Option<SourceEntry>,
     report: &mut Report,
-) -> Result<Vec<Segment>> {
+) -> Result<(Vec<Segment>, Vec<SourceEntry>)> {
     let Some(entry) = wal_dir else {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     };
     if !entry.is_dir {
         return Err(Error::NotADataDirectory {
@@ -266,7 +268,7 @@ fn list_segments(
             ),
         });
     }
-    let mut segments = Vec::new();
+    let (mut segments, mut strangers) = (Vec::new(), Vec::new());
     for entry in SourceDir::open_on(disk, &entry.path)?.entries()? {
         if is_segment_name(&entry.name) {
             let file = SourceFile::open_on(&**disk, &entry.path)?;
@@ -275,11 +277,7 @@ fn list_segments(
                 name: entry.name,
             });
         } else {
-            report.add(
-                Finding::new(Code::ForeignFile)
-                    .file(entry.path)
-                    .detail("not read: the name of a segment ends in .wal"),
-            );
+            strangers.push(entry);
         }
     }
     if segments.is_empty() {
@@ -287,7 +285,36 @@ fn list_segments(
     }
     // Segments that differ only in the case of their digits sort by value.
     segments.sort_by_key(|segment| (segment.name.to_ascii_lowercase(), segment.name.clone()));
-    Ok(segments)
+    Ok((segments, strangers))
+}
+
+/// Names the files beside the segments; those that go on where the log ends are no
+/// strangers, whatever they are called.
+fn report_strangers(
+    disk: &Arc<dyn Disk>,
+    strangers: Vec<SourceEntry>,
+    wal: &Wal,
+    family: Family,
+    report: &mut Report,
+) -> Result<()> {
+    let last = wal.records.last().map_or(0, |record| record.sequence);
+    for entry in strangers {
+        let finding = Finding::new(Code::ForeignFile).file(&entry.path);
+        let file = entry
+            .is_file
+            .then(|| SourceFile::open_on(&**disk, &entry.path));
+        let reaches = match file.and_then(Result::ok) {
+            Some(file) => last_of(&file, family)?.filter(|reaches| *reaches > last),
+            None => None,
+        };
+        report.add(match reaches {
+            None => finding.detail("not read: the name of a segment ends in .wal"),
+            Some(reaches) => finding.severity(Severity::Warning).detail(format!(
+                "not read: the name of a segment ends in .wal, but records of a log stand in it up to number {reaches}, and the log ends with {last}"
+            )),
+        });
+    }
+    Ok(())
 }
 
 /// The server reads every file of this suffix, whatever stands before it.

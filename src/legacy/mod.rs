@@ -29,5 +29,6 @@ pub use salvage::{Announced, Loss, Salvaged, Shortfall, salvage_snapshot};
 pub use segments::read_wal;
 pub use snapshot::{FamilyEvidence, Snapshot, scan_snapshot};
 pub use wal::{
-    BadRange, Copied, FRAME_LEN, Jump, Misnumbered, Segment, Verdict, Wal, WalRecord, decode_record,
+    BadRange, Copied, FRAME_LEN, Jump, Misnumbered, Segment, Verdict, Wal, WalRecord, WideInsert,
+    WideInserts, decode_record,
 };

@@ -33,6 +33,19 @@ pub fn read_wal(segments: Vec<Segment>, family: Family) -> Result<Wal> {
     wal_order::in_order(segments, logs)
 }
 
+/// The number of the last record of a file that begins with a record, if it does.
+///
+/// # Errors
+/// On I/O errors only.
+pub(super) fn last_of(file: &Arc<SourceFile>, family: Family) -> Result<Option<u64>> {
+    let mut window = Window::new(file.clone(), 0..file.len());
+    if file.is_empty() || read_record(&mut window, 0, family)?.is_err() {
+        return Ok(None);
+    }
+    let log = read_segment(file, 0, family, &mut BTreeSet::new())?;
+    Ok(log.records.last().map(|record| record.sequence))
+}
+
 fn read_segment(
     file: &Arc<SourceFile>,
     index: usize,

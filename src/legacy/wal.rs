@@ -191,15 +191,23 @@ impl Wal {
         jumps.chain(damaged.map(|bad| bad.records_before)).collect()
     }
 
-    /// Whether an Update or a Delete stands in it: releases since 1.5 log none.
+    /// Whether the server that wrote the last records logs updates and deletes, as one
+    /// in their segment shows: releases since 1.5 log none. A start opens a segment,
+    /// and can be one of another release.
     pub fn logs_ended_versions(&self) -> bool {
-        self.records.iter().any(|r| r.operation.ends_version())
+        let last = self.records.last().map(|record| record.segment);
+        let of_last = self.records.iter().rev();
+        let mut of_last = of_last.take_while(|record| Some(record.segment) == last);
+        of_last.any(|record| record.operation.ends_version())
     }
 
-    /// Whether the server that wrote it can have kept an INSERT of more values than
-    /// columns: releases since 1.5 do.
-    pub fn can_keep_wide_rows(&self, family: Family) -> bool {
-        family != Family::V1_3 && !self.logs_ended_versions()
+    /// What became of INSERTs of more values than columns in this log.
+    pub fn wide_inserts(&self, family: Family) -> WideInserts {
+        let ending = self.records.iter().filter(|r| r.operation.ends_version());
+        WideInserts {
+            family,
+            refused_in: ending.map(|record| record.segment).collect(),
+        }
     }
 
     /// How the log as a whole stands: the worst of what was found.
@@ -229,6 +237,38 @@ impl Wal {
     /// How many readable records stand after a damaged range.
     pub fn records_beyond(&self, bad: &BadRange) -> usize {
         self.records.len().saturating_sub(bad.records_before)
+    }
+}
+
+/// What a server makes of an INSERT of more values than its table has columns
+/// (format page, "Server rules", 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WideInsert {
+    /// It fails, once it is logged: up to 1.4.
+    Refused,
+    /// The row is kept, and its first values are shown: since 1.5.
+    Kept,
+    /// Nothing tells the releases apart.
+    Unknown,
+}
+
+/// Tells what became of each such INSERT.
+#[derive(Debug, Clone)]
+pub struct WideInserts {
+    family: Family,
+    /// Segments of releases up to 1.4: updates or deletes stand there.
+    refused_in: BTreeSet<usize>,
+}
+
+impl WideInserts {
+    /// What became of one that this record logs.
+    pub fn of(&self, record: &WalRecord) -> WideInsert {
+        match self.family {
+            Family::V1_3 => WideInsert::Refused,
+            Family::V1_4 if self.refused_in.contains(&record.segment) => WideInsert::Refused,
+            Family::V1_4 => WideInsert::Unknown,
+            Family::V1_10 | Family::V2_3 => WideInsert::Kept,
+        }
     }
 }
 

@@ -201,7 +201,13 @@ fn places(positions: &Positions, rest: &[Rest], segments: &[Segment]) -> Result<
 /// The segment that another one without a whole record is the beginning of.
 fn beginning_of(index: usize, segments: &[Segment]) -> Result<Option<usize>> {
     let own = segments.get(index).map(|own| &own.file);
-    let wanted = |len: u64| (1..=MAX_BEGINNING_LEN).contains(&len);
+    // At the end of the log a torn record stands, of which only its number tells that
+    // it is another's.
+    let least = match index + 1 == segments.len() {
+        true => FRAME_LEN + 8,
+        false => 1,
+    };
+    let wanted = |len: u64| (least..=MAX_BEGINNING_LEN).contains(&len);
     let Some(own) = own.filter(|own| wanted(own.len())) else {
         return Ok(None);
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::finding::{Code, Finding, Severity, counted};
-use crate::legacy::{WalRecord, narrowed};
+use crate::legacy::{WalRecord, WideInsert, WideInserts, narrowed};
 use crate::model::Operation;
 use crate::report::Report;
 
@@ -55,7 +55,7 @@ pub(super) struct Applying<'a> {
     shifts: Shifts,
     /// The first record whose row index may count rows that nobody logged.
     unlogged_from: usize,
-    wide_rows_land: bool,
+    wide: Option<WideInserts>,
     set_aside: Vec<SetAside>,
     applied: Vec<Applied>,
 }
@@ -88,7 +88,7 @@ impl<'a> Applying<'a> {
             left_out: false,
             shifts: Shifts::default(),
             unlogged_from: usize::MAX,
-            wide_rows_land: false,
+            wide: None,
             set_aside: Vec::new(),
             applied: Vec::new(),
         }
@@ -99,9 +99,9 @@ impl<'a> Applying<'a> {
         self.unlogged_from = transactions.map_or(usize::MAX, |found| found.from);
     }
 
-    /// Says whether the server can have kept rows of more values than columns.
-    pub(super) fn wide_rows_land(&mut self, wide_rows_land: bool) {
-        self.wide_rows_land = wide_rows_land;
+    /// Says what became of rows of more values than columns; without it, they failed.
+    pub(super) fn wide_inserts(&mut self, wide: WideInserts) {
+        self.wide = Some(wide);
     }
 
     /// The records that were set aside, and those that were applied, in log
@@ -177,11 +177,26 @@ impl<'a> Applying<'a> {
                 return;
             }
         };
-        let narrowed = self.narrowed(database, &record.operation);
-        if let (Some(_), Some(row)) = (&narrowed, record.operation.pushed_row()) {
+        let narrowed = self.narrowed(database, record);
+        if let (Some((_, kept)), Some(row)) = (&narrowed, record.operation.pushed_row()) {
             let values = counted(row.arity(), "value");
+            let decided = attributed.confidence == Confidence::Assigned
+                || self.request.on_ambiguous == OnAmbiguous::Best;
+            if *kept == WideInsert::Unknown && !decided {
+                let finding = finding(Code::Ambiguous)
+                    .severity(self.undecided_severity())
+                    .detail(format!(
+                        "it has {values}, more than there are columns: releases since 1.5 keep the first ones, 1.4 refuses it, and nothing tells which ran"
+                    ));
+                attributed.database = None;
+                attributed.weight = 0.0;
+                attributed.confidence = Confidence::Ambiguous;
+                self.aside_and_taint(attributed, record, finding);
+                return;
+            }
             self.report.add(finding(Code::ExtraValues).detail(values));
         }
+        let narrowed = narrowed.map(|(operation, _)| operation);
         let realigned = realigned.or(narrowed);
         let xmax = self.runs.at(attributed.record).max_xmin;
         let operation = realigned.as_ref().unwrap_or(operation);
@@ -229,18 +244,20 @@ impl<'a> Applying<'a> {
 
     /// An INSERT of more values than columns as servers since 1.5 show its row: the
     /// first values.
-    fn narrowed(&self, database: usize, operation: &Operation) -> Option<Operation> {
-        let Operation::Insert { table, row } = operation else {
+    fn narrowed(&self, database: usize, record: &WalRecord) -> Option<(Operation, WideInsert)> {
+        let Operation::Insert { table, row } = &record.operation else {
             return None;
         };
-        if !self.wide_rows_land {
+        let kept = self.wide.as_ref()?.of(record);
+        if kept == WideInsert::Refused {
             return None;
         }
         let state = self.overlay.table(database, table)?.state();
         let columns = state.column_count();
-        (row.arity() > columns).then(|| Operation::Insert {
-            table: table.clone(),
-            row: narrowed(row.clone(), columns),
+        (row.arity() > columns).then(|| {
+            let row = narrowed(row.clone(), columns);
+            let table = table.clone();
+            (Operation::Insert { table, row }, kept)
         })
     }
 

@@ -16,6 +16,7 @@ mod overlay_reader;
 mod pages;
 mod plan;
 mod realign;
+mod renames;
 mod repair;
 mod replay;
 mod request;

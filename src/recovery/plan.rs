@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::finding::{Code, Finding};
-use crate::legacy::{Family, LegacyDir, Snapshot};
+use crate::legacy::{Family, LegacyDir, Snapshot, Wal};
 use crate::report::Report;
 
 use super::apply::{Applied, Applying, SetAside};
 use super::attribution::{self, Attribution, OnAmbiguous};
 use super::cut::{Sign, signs};
 use super::ground::Ground;
+use super::renames::Renames;
 use super::repair;
 use super::request::Request;
 use super::salvage;
@@ -61,14 +62,14 @@ impl Recovery {
         };
         let mut cut = ground.cut.clone();
         let runs = RunMap::new(&legacy.wal);
-        let transactions = runs.transactions_in(&legacy.wal, &cut.tail);
-        if let Some(transactions) = transactions {
+        let transactions = runs.transactions_in(legacy.family, &legacy.wal, &cut.tail);
+        if let Some(transactions) = transactions.filter(|found| found.after > found.before) {
             report.add(Finding::new(Code::UnloggedRows).detail(format!(
                 "transaction ids rose from {} to {} after the last checkpoint",
                 transactions.before, transactions.after
             )));
         } else if let Some(last) = runs
-            .began_before(&legacy.wal, &cut.tail)
+            .began_before(legacy.family, &legacy.wal, &cut.tail)
             .filter(|_| !legacy.family.has_roles())
         {
             report.add(Finding::new(Code::UnloggedRows).detail(format!(
@@ -142,7 +143,7 @@ impl Recovery {
         }
         let mut applying = Applying::new(&mut overlay, request, &runs, &mut report);
         applying.transactions(transactions);
-        applying.wide_rows_land(legacy.wal.can_keep_wide_rows(legacy.family));
+        applying.wide_inserts(legacy.wal.wide_inserts(legacy.family));
         let tail = (&mut attribution, ground.cut.first_tail);
         let (rest, applied) = apply(legacy, applying, tail, &|| ground.snapshot.go_on())?;
         set_aside.extend(rest);
@@ -154,6 +155,7 @@ impl Recovery {
         } else {
             legacy.wal.report(cut.first_tail, &mut report);
         }
+        Renames::new(&applied, &legacy.wal).note(&overlay, &mut report);
         Ok(Recovery {
             overlay,
             cut,
@@ -166,6 +168,12 @@ impl Recovery {
 }
 
 impl Recovery {
+    /// What tables that records name are called now, in the log that this was worked
+    /// out from.
+    pub fn renames<'w>(&self, wal: &'w Wal) -> Renames<'w> {
+        Renames::new(&self.applied, wal)
+    }
+
     /// The snapshot alone.
     fn of_snapshot(snapshot: &Snapshot) -> Self {
         let mut overlay = Overlay::new(snapshot);

@@ -226,7 +226,8 @@ impl TableState {
         Effect::Applied
     }
 
-    /// Rule 5: the column and its values go, and its sequence with it.
+    /// Rule 5: the column and its values go; its sequence stays, for a later column of
+    /// the name.
     pub fn drop_column(&mut self, name: &str) -> Effect {
         let Some((id, column)) = self.columns.first(name) else {
             return Effect::Impossible("the column does not exist");
@@ -236,13 +237,11 @@ impl TableState {
         }
         self.keep_columns();
         self.columns.remove(id);
-        while let Some((id, _)) = self.sequences.first(name) {
-            self.sequences.remove(id);
-        }
         Effect::Applied
     }
 
-    /// Rule 5: the column keeps its values and its sequence under a new name.
+    /// Rule 5: the column keeps its values under a new name. A sequence belongs to the
+    /// name: the server draws from 1 for the new one, unless a column had it before.
     pub fn rename_column(&mut self, old: &str, new: &str) -> Effect {
         if self.columns.first(new).is_some() {
             return Effect::Impossible("the new column name is taken");
@@ -251,9 +250,6 @@ impl TableState {
             return Effect::Impossible("the column does not exist");
         };
         self.columns.rename(id, new);
-        while let Some((id, _)) = self.sequences.first(old) {
-            self.sequences.rename(id, new);
-        }
         Effect::Applied
     }
 

@@ -3,7 +3,7 @@
 //! Transaction ids restart at 1 with the server, so what a record's xmin means
 //! depends on its run (format page, "Visibility").
 
-use crate::legacy::{Wal, WalRecord};
+use crate::legacy::{Family, Wal, WalRecord};
 
 /// Per record: the number of its run, and the largest xmin seen in that run up
 /// to and including it.
@@ -61,11 +61,17 @@ impl RunMap {
         RunMap { runs }
     }
 
-    /// Transactions that began in the newest run after its last record before
-    /// the tail. Each BEGIN adds one to xmin and logs nothing. Since 2.0 every
-    /// statement takes a number of its own: where xmin rises by one from each
-    /// pushed row to the next, nothing is missing between them.
-    pub fn transactions_in(&self, wal: &Wal, tail: &[usize]) -> Option<Transactions> {
+    /// Transactions that can have changed rows beside the tail in the newest run. Each
+    /// BEGIN adds one to xmin, and neither it nor what follows is logged, nor its end:
+    /// one that began before the tail can have gone on beside it. Since 2.0 every
+    /// statement takes a number of its own: where xmin rises by one from each pushed
+    /// row to the next, nothing is missing between them.
+    pub fn transactions_in(
+        &self,
+        family: Family,
+        wal: &Wal,
+        tail: &[usize],
+    ) -> Option<Transactions> {
         let (first, last) = (*tail.first()?, self.at(*tail.last()?));
         let start = first.checked_sub(1).map(|before| self.at(before));
         let before = start
@@ -75,15 +81,17 @@ impl RunMap {
         let pushed: Vec<(usize, u64)> = records
             .filter_map(|at| Some((*at, wal.records.get(*at)?.operation.pushed_row()?.xmin)))
             .collect();
-        let numbered = pushed.len() > 1
+        let numbered = can_number(family)
+            && pushed.len() > 1
             && pushed
                 .windows(2)
                 .all(|pair| matches!(pair, [(_, a), (_, b)] if a.checked_add(1) == Some(*b)));
-        let logged = pushed.iter().rfind(|(_, xmin)| *xmin <= before);
-        (last.max_xmin > before && !numbered).then_some(Transactions {
+        // None had begun when rows of 1 were pushed.
+        let none_before = pushed.iter().rfind(|(_, xmin)| before == 1 && *xmin == 1);
+        (last.max_xmin > 1 && !numbered).then_some(Transactions {
             before,
             after: last.max_xmin,
-            from: logged.map_or(first, |(at, _)| at.saturating_add(1)),
+            from: none_before.map_or(first, |(at, _)| at.saturating_add(1)),
         })
     }
 
@@ -91,7 +99,7 @@ impl RunMap {
     /// was drawn before it: a BEGIN did that, and nothing is logged of its end. What
     /// a COMMIT brings, or a ROLLBACK takes back, after the checkpoint stands in no
     /// file. Since 2.0 every statement draws one, and nothing can be told.
-    pub fn began_before(&self, wal: &Wal, tail: &[usize]) -> Option<u64> {
+    pub fn began_before(&self, family: Family, wal: &Wal, tail: &[usize]) -> Option<u64> {
         let last = tail.last().copied();
         let last = last.or_else(|| wal.records.len().checked_sub(1))?;
         let last = self.at(last);
@@ -109,7 +117,7 @@ impl RunMap {
             previous = Some(xmin);
         }
         // Where nearly each row has a number of its own.
-        let numbered = all > 1 && rising + 1 == all;
+        let numbered = can_number(family) && all > 1 && rising + 1 == all;
         (last.max_xmin > 1 && !numbered).then_some(last.max_xmin)
     }
 
@@ -121,4 +129,9 @@ impl RunMap {
         };
         self.runs.get(record).copied().unwrap_or(first)
     }
+}
+
+/// Whether a server of this family can give each statement a number of its own.
+fn can_number(family: Family) -> bool {
+    family >= Family::V1_10
 }

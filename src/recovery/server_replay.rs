@@ -24,9 +24,6 @@ pub(super) struct Start {
     pub marker: usize,
     /// Position of the first record that the snapshot did not hold then.
     pub unheld: usize,
-    /// Whether the record opens a segment: a start does, unless it falls into
-    /// the second in which the newest was opened.
-    pub opens_segment: bool,
 }
 
 /// Bytes after which a running server opens another segment (format page, "WAL").
@@ -52,11 +49,7 @@ pub(super) fn starts(wal: &Wal) -> Vec<Start> {
             let short = before
                 .and_then(|before| wal.segments.get(before.segment))
                 .is_some_and(|segment| segment.file.len() < SEGMENT_LEN);
-            let start = Start {
-                marker,
-                unheld,
-                opens_segment: before.is_some(),
-            };
+            let start = Start { marker, unheld };
             if (marker - unheld < RECORDS_PER_CHECKPOINT || short)
                 && (!reaches_back || !held_any.iter().all(is_marker))
                 && is_intact(wal, start)

@@ -109,14 +109,21 @@ pub(super) fn report(
     directory: &Directory,
     report: &mut Report,
 ) -> Option<Likelihood> {
-    let Backend::Legacy { legacy, .. } = directory.backend() else {
+    let Backend::Legacy { legacy, recovery } = directory.backend() else {
         return None;
     };
+    let renames = recovery.renames(&legacy.wal);
     let record = |one: &Placed<'_>| legacy.wal.records.get(one.attributed.record);
     let mut tables: BTreeMap<(&str, &str), (usize, f64)> = BTreeMap::new();
     for one in placed {
-        let table = record(one).and_then(|record| record.operation.table());
-        let key = (one.database, table.unwrap_or_default());
+        let record = record(one);
+        let table = record.and_then(|record| record.operation.table());
+        let table = table.unwrap_or_default();
+        let database = recovery.overlay.position(one.database);
+        let now = database
+            .zip(record)
+            .and_then(|(database, record)| renames.now(database, table, record.sequence));
+        let key = (one.database, now.unwrap_or(table));
         let (count, lowest) = tables.entry(key).or_insert((0, 1.0));
         *count += 1;
         *lowest = lowest.min(one.weight);

@@ -15,6 +15,7 @@ use crate::model::{Operation, RowRef, RowStream, ValueRef};
 use super::columns::Columns;
 use super::hashed::HashedMap;
 use super::problem::{NameId, Problem, Slot, hash, number, reference_hashes};
+use super::sequences::sequence_of;
 
 /// Places of one value that are kept; a value that stands more often separates
 /// nothing, and a longer list would grow with the table.
@@ -81,8 +82,8 @@ pub(super) struct BaseTable {
     pub name: NameId,
     /// Its columns.
     pub columns: Columns,
-    /// The next value of each column that has a sequence.
-    pub sequences: Vec<Option<i64>>,
+    /// Its sequences by the hashes of their names, ascending, and their next values.
+    pub sequences: Vec<(u64, i64)>,
     /// Row versions.
     pub count: u64,
     /// Row versions that are visible.
@@ -167,14 +168,16 @@ impl Base {
                 else {
                     continue;
                 };
-                let (columns, next) = (table.columns.iter(), table.sequences_by_name());
+                let sequences = table.sequences_by_name().into_iter();
+                let mut sequences: Vec<(u64, i64)> = sequences
+                    .map(|(name, next)| (sequence_of(name), next))
+                    .collect();
+                sequences.sort_unstable();
                 let read = BaseTable {
                     slot: number(slot),
                     name,
                     columns: Columns::new(&table.columns),
-                    sequences: columns
-                        .map(|column| next.get(&*column.name).copied())
-                        .collect(),
+                    sequences,
                     count: extent.count,
                     live: extent.live,
                     rows: HashMap::new(),
@@ -300,11 +303,14 @@ impl BaseTable {
         bytes.u64(xxh3_64(format!("{:?}", self.columns.to_vec()).as_bytes()));
         bytes.u64(self.count);
         bytes.u64(self.live);
-        for (next, largest) in self.sequences.iter().zip(&self.largest) {
-            for number in [*next, *largest] {
-                bytes.bool(number.is_some());
-                bytes.i64(number.unwrap_or_default());
-            }
+        bytes.u64(self.sequences.len() as u64);
+        for (name, next) in &self.sequences {
+            bytes.u64(*name);
+            bytes.i64(*next);
+        }
+        for largest in &self.largest {
+            bytes.bool(largest.is_some());
+            bytes.i64(largest.unwrap_or_default());
         }
         // Sums, because the order of a map is all one.
         let rows = self.rows.iter().map(|(at, (values, standing))| {

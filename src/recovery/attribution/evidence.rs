@@ -170,12 +170,13 @@ pub(super) fn insert(
             }
         }
         if column.data_type.is_serial() {
-            if let Some(next) = table.sequence(id) {
+            if let Some(next) = table.next_value(id, column) {
                 let readings = lookup.problem.sequences.next_values(next);
                 clues.push(serial(&value, readings, record.proof));
             }
         } else if counts_up(column) {
-            let follows = integer(&value) == table.sequence(id).map(|next| next.after_any);
+            let follows =
+                integer(&value) == table.next_value(id, column).map(|next| next.after_any);
             clues.push(match follows {
                 true => ("key-next", KEY_NEXT),
                 false => ("key-other", KEY_OTHER),

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::codec::{ByteWriter, encode_value};
 use crate::finding::Code;
-use crate::legacy::{Family, Snapshot, Wal, WalRecord};
+use crate::legacy::{Family, Snapshot, Wal, WalRecord, WideInsert};
 use crate::model::{Operation, TablesByName, ValueRef};
 use crate::recovery::RunMap;
 use crate::report::Report;
@@ -187,7 +187,7 @@ impl<'w> Problem<'w> {
             ids: interner.ids,
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             keys_are_checked: snapshot.family != Family::V1_3,
-            wide_rows_land: wal.can_keep_wide_rows(snapshot.family),
+            wide_rows_land: can_keep_wide_rows(snapshot.family, wal, tail),
             sequences: Advance::new(snapshot.family, wal),
             records,
         }
@@ -385,7 +385,7 @@ impl<'w> Proofs<'w> {
             false => Proof::Nothing,
             true => of_release,
         };
-        let transactions = runs.transactions_in(wal, tail).is_some();
+        let transactions = runs.transactions_in(snapshot.family, wal, tail).is_some();
         Proofs {
             rows_vanish: of_release < Proof::Everything || transactions,
             first_tail,
@@ -479,6 +479,14 @@ fn first_break(wal: &Wal, first_tail: usize) -> usize {
         true => first_tail,
         false => first,
     }
+}
+
+/// Whether a server that wrote one of these records can have kept a row of more values
+/// than columns.
+fn can_keep_wide_rows(family: Family, wal: &Wal, tail: &[usize]) -> bool {
+    let wide = wal.wide_inserts(family);
+    let mut records = tail.iter().filter_map(|at| wal.records.get(*at));
+    records.any(|record| wide.of(record) != WideInsert::Refused)
 }
 
 /// What a run logs: releases since 1.5 neither updates nor deletes, and with

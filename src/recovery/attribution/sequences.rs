@@ -4,7 +4,14 @@
 
 use std::ops::RangeInclusive;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::legacy::{Family, Wal};
+
+/// The hash of its name, by which a sequence is found.
+pub(super) fn sequence_of(name: &str) -> u64 {
+    xxh3_64(name.as_bytes())
+}
 
 /// The next value of a column that counts up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::fading::Fading;
 use super::horizon::Horizon;
 use super::paged_vec::PagedVec;
 use super::problem::{Problem, Record, index, number};
-use super::sequences::NextValue;
+use super::sequences::{NextValue, sequence_of};
 
 /// A row pushed since the snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +88,13 @@ impl Table {
     /// A table as the snapshot holds it.
     pub fn of_base(base: &Rc<BaseTable>) -> Self {
         let mut sequences = NextValues::default();
-        let known = base.sequences.iter().zip(&base.largest);
-        for ((id, column), (next, largest)) in base.columns.iter().zip(known) {
-            if counts_up(column) {
+        for (name, next) in &base.sequences {
+            sequences.set(Counter::Sequence(*name), NextValue::of_snapshot(*next));
+        }
+        for ((id, column), largest) in base.columns.iter().zip(&base.largest) {
+            if counts_up(column) && !column.data_type.is_serial() {
                 let after = largest.map_or(1, |largest| largest.saturating_add(1));
-                sequences.set(id, NextValue::of_snapshot(next.unwrap_or(after)));
+                sequences.set(Counter::Key(id), NextValue::of_snapshot(after));
             }
         }
         Table {
@@ -114,8 +116,8 @@ impl Table {
     pub fn created(columns: &[Column], shape: u64) -> Self {
         let columns = Columns::new(columns);
         let mut sequences = NextValues::default();
-        for (id, _) in columns.iter().filter(|(_, column)| counts_up(column)) {
-            sequences.set(id, NextValue::of_snapshot(1));
+        for (id, column) in columns.iter().filter(|(_, column)| counts_up(column)) {
+            sequences.set(Counter::of(id, column), NextValue::of_snapshot(1));
         }
         Table {
             sequences,
@@ -152,9 +154,12 @@ impl Table {
         self.live
     }
 
-    /// The next value of a column's sequence.
-    pub fn sequence(&self, column: ColumnId) -> Option<NextValue> {
-        self.sequences.next.get(&column).copied()
+    /// The next value of a column that counts up. Of a sequence that the table does not
+    /// have it is 1, as for a SERIAL column whose name was another one before.
+    pub fn next_value(&self, id: ColumnId, column: &Column) -> Option<NextValue> {
+        let next = self.sequences.next.get(&Counter::of(id, column)).copied();
+        let serial = column.data_type.is_serial();
+        next.or_else(|| serial.then(|| NextValue::of_snapshot(1)))
     }
 
     /// The record that pushed a row, if it was pushed since the snapshot.
@@ -279,10 +284,10 @@ impl Table {
                 ValueRef::SmallInt(used) if counts_up(column) => (i64::from(used), true),
                 _ => continue,
             };
-            let known = self.sequences.next.get(&id).copied();
+            let known = self.next_value(id, column);
             let mut next = known.unwrap_or(NextValue::of_snapshot(1));
             next.advance(used, small);
-            self.sequences.set(id, next);
+            self.sequences.set(Counter::of(id, column), next);
         }
     }
 
@@ -399,27 +404,51 @@ impl Table {
     }
 }
 
-/// Next values by column: of sequences, and of keys that an application counts up.
+/// What counts up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Counter {
+    /// A key that an application counts up.
+    Key(ColumnId),
+    /// A sequence, by the hash of its name: it belongs to whatever SERIAL column has
+    /// that name (format page, "Server rules", 2).
+    Sequence(u64),
+}
+
+impl Counter {
+    fn of(id: ColumnId, column: &Column) -> Self {
+        match column.data_type.is_serial() {
+            true => Counter::Sequence(sequence_of(&column.name)),
+            false => Counter::Key(id),
+        }
+    }
+}
+
+/// Next values of all that counts up.
 #[derive(Debug, Clone, Default)]
 struct NextValues {
-    next: RedBlackTreeMap<ColumnId, NextValue>,
+    next: RedBlackTreeMap<Counter, NextValue>,
     /// A sum over all, so that a change of one needs no look at the others.
     digest: u128,
 }
 
 impl NextValues {
-    fn set(&mut self, column: ColumnId, next: NextValue) {
-        if let Some(before) = self.next.get(&column) {
-            self.digest = self.digest.wrapping_sub(next_digest(column, *before));
+    fn set(&mut self, counter: Counter, next: NextValue) {
+        if let Some(before) = self.next.get(&counter) {
+            self.digest = self.digest.wrapping_sub(next_digest(counter, *before));
         }
-        self.digest = self.digest.wrapping_add(next_digest(column, next));
-        self.next.insert_mut(column, next);
+        self.digest = self.digest.wrapping_add(next_digest(counter, next));
+        self.next.insert_mut(counter, next);
     }
 }
 
-fn next_digest(column: ColumnId, next: NextValue) -> u128 {
+fn next_digest(counter: Counter, next: NextValue) -> u128 {
     let mut bytes = ByteWriter::new();
-    bytes.u64(column as u64);
+    let (is_sequence, number) = match counter {
+        Counter::Key(column) => (false, column as u64),
+        Counter::Sequence(name) => (true, name),
+    };
+    bytes.bool(is_sequence);
+    bytes.u64(number);
     bytes.i64(next.after_any);
     bytes.i64(next.after_integers);
     xxh3_128(bytes.as_slice())

@@ -274,10 +274,15 @@ fn fitting(record: &WalRecord, tables: &TablesByName<'_>) -> (usize, usize) {
     (named.iter().filter(fits).count(), named.len())
 }
 
-/// Whether a start opened a segment and wrote nothing into it.
+/// Whether a start opened a segment and wrote nothing whole into it.
 pub(super) fn opened_last(wal: &Wal) -> bool {
     let mut segments = wal.segments.iter();
-    segments.any(|segment| segment.file.is_empty())
+    let newest = wal.segments.len().checked_sub(1);
+    let torn = wal
+        .bad
+        .iter()
+        .any(|bad| bad.torn && bad.offset == 0 && Some(bad.segment) == newest);
+    torn || segments.any(|segment| segment.file.is_empty())
 }
 
 /// The table that a record makes, or gives its name to.

@@ -119,6 +119,16 @@ fn beginning(finding: Finding, records: &[WalRecord]) -> Finding {
     }
 }
 
+/// Rows that a start pushed which the log does not show.
+fn once_more(how: &str, snapshot: &Snapshot) -> Finding {
+    let names = names_in(snapshot);
+    let detail = format!("rows of the log stand in the snapshot once more, {how}: {names}");
+    Finding::new(Code::CutUncertain).detail(detail)
+}
+
+/// What is to be thought of where a start opened a segment, and wrote no mark.
+const UNMARKED_START: &str =
+    "as after a start that replayed the log, and ended before it could mark its checkpoint";
 /// What is to be thought of where the log shows no start.
 const DELETED: &str = "as after a start under a clock that had stepped back, whose segment with all that followed is deleted";
 
@@ -137,10 +147,15 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     };
     let mut cut = Cut::new(records, after..records.len(), reason);
     let evidence = Evidence::gather(records, after, snapshot)?;
+    let opened = opened_last(&legacy.wal);
     // A start leaves no segment only where others are newer by name.
-    let hidden = match legacy.wal.segments.len() < SEGMENTS_KEPT {
+    let hidden = match legacy.wal.segments.len() < SEGMENTS_KEPT && !opened {
         true => Hidden::Excluded,
         false => hidden_start::look(&legacy.wal, snapshot)?,
+    };
+    let hidden_how = match opened {
+        true => UNMARKED_START,
+        false => DELETED,
     };
     match evidence.split(
         &legacy.wal,
@@ -153,12 +168,8 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             if let Some(finding) = mixed_times::newer_snapshot(since, &evidence, snapshot) {
                 report.add(finding);
             }
-            let ends = cut.tail.is_empty() && hidden == Hidden::Likely;
-            if ends && !opened_last(&legacy.wal) {
-                report.add(Finding::new(Code::CutUncertain).detail(format!(
-                    "rows of the log stand in the snapshot once more, {DELETED}: {}",
-                    names_in(snapshot)
-                )));
+            if cut.tail.is_empty() && hidden == Hidden::Likely {
+                report.add(once_more(hidden_how, snapshot));
             }
         }
         Split::After => {
@@ -175,6 +186,9 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
                 ),
             });
             report.add(beginning(finding, since));
+            if hidden == Hidden::Likely {
+                report.add(once_more(hidden_how, snapshot));
+            }
         }
         Split::At(at) => {
             cut = Cut::new(records, at..records.len(), CutReason::UnmarkedCheckpoint);
@@ -190,7 +204,9 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
             let since = records.get(after..).unwrap_or_default();
             let (why, names) = match hidden {
                 Hidden::Excluded => (String::new(), mixed_times::names_of(since)),
-                Hidden::Possible | Hidden::Likely => (format!(", {DELETED}"), names_in(snapshot)),
+                Hidden::Possible | Hidden::Likely => {
+                    (format!(", {hidden_how}"), names_in(snapshot))
+                }
             };
             let finding = Finding::new(Code::CutUncertain).detail(format!(
                 "of {} after the last Checkpoint record the snapshot holds {present} and lacks {absent}{why}: {names}",

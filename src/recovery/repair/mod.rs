@@ -56,8 +56,7 @@ pub(super) fn look<'w>(
         return Ok(None);
     }
     let found = starts(&legacy.wal);
-    let proven = found.iter().rev().find(|start| start.opens_segment);
-    let Some(start) = proven.copied() else {
+    let Some(start) = found.last().copied() else {
         return Ok(None);
     };
     let names = by_name(&legacy.wal.records, start, cut.first_tail);
