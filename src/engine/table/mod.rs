@@ -8,6 +8,7 @@ mod files;
 mod lazy;
 mod live;
 pub(in crate::engine) mod row_changes;
+mod sequence_places;
 mod whole_units;
 
 pub(in crate::engine) use block_cache::{BlockCache, CachedBlock, FileBlocks};
@@ -19,4 +20,5 @@ pub use coverage::{Coverage, FileCoverage};
 pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
 pub(in crate::engine) use lazy::Lazy;
 pub(in crate::engine) use live::{Access, Ended, LiveTable, VisibleIds};
+pub(in crate::engine) use sequence_places::SequencePlaces;
 pub(in crate::engine) use whole_units::{NoUnits, Overlay, Unit, WholeRows, WholeUnits};
