@@ -3,6 +3,7 @@
 
 mod block_cache;
 mod check;
+mod check_parts;
 mod coverage;
 mod files;
 mod lazy;
@@ -16,6 +17,7 @@ pub use check::Level;
 #[cfg(test)]
 pub(in crate::engine) use check::check_table;
 pub(in crate::engine) use check::{TableCheck, absorb};
+pub(in crate::engine) use check_parts::WalkedBlocks;
 pub use coverage::{Coverage, FileCoverage};
 pub(in crate::engine) use files::{TableFiles, TableWriter, write_rows};
 pub(in crate::engine) use lazy::Lazy;
