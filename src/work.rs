@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{LazyLock, Mutex};
-use std::thread::{self, Builder};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 
 use rustix::process::{Resource, getrlimit};
 
@@ -48,6 +48,12 @@ impl Threads {
             LazyLock::new(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
         let most = NonZeroUsize::new(MAX_DEFAULT_THREADS).unwrap_or(NonZeroUsize::MIN);
         Threads((*FOUND).min(most))
+    }
+
+    /// Two at most.
+    pub fn few(self) -> Self {
+        let two = NonZeroUsize::MIN.saturating_add(1);
+        Threads(self.0.min(two))
     }
 
     /// The number, or as many as there is room for where the address space of the
@@ -211,6 +217,41 @@ pub fn both<A: Send, B>(
             Err(_) => (first(), second),
         }
     })
+}
+
+/// What is done beside other work.
+#[must_use]
+pub struct Beside<'s, F, T> {
+    /// The work itself until a thread takes it.
+    work: Arc<Mutex<Option<F>>>,
+    running: Option<ScopedJoinHandle<'s, Option<T>>>,
+}
+
+impl<'s, F: FnOnce() -> T + Send + 's, T: Send + 's> Beside<'s, F, T> {
+    /// Begins work, if there is a thread for it.
+    pub fn begin(scope: &'s Scope<'s, '_>, threads: Threads, work: F) -> Self {
+        let work = Arc::new(Mutex::new(Some(work)));
+        let theirs = work.clone();
+        let run = move || take(&theirs).map(|work| work());
+        let running = match threads.get() {
+            1 => None,
+            _ => Builder::new().spawn_scoped(scope, run).ok(),
+        };
+        Beside { work, running }
+    }
+
+    /// What came of it, which is none only where it ended early.
+    pub fn wait(self) -> Option<T> {
+        match self.running.map(ScopedJoinHandle::join) {
+            Some(Ok(done)) => done,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => take(&self.work).map(|work| work()),
+        }
+    }
+}
+
+fn take<F>(work: &Mutex<Option<F>>) -> Option<F> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Jobs that nobody has begun, and results that can be filled.

@@ -1,6 +1,6 @@
 //! The values of rows, and rows that are kept packed.
 
-use super::{ByteWriter, Cursor, encode_value, read_plain_value};
+use super::{ByteWriter, Cursor, encode_value, read_plain_value, split_value};
 use crate::model::{PackedRow, Row, RowRef, Value, ValueRef};
 
 /// Packs a row of these values.
@@ -28,6 +28,18 @@ impl<'a> RowRef<'a> {
         // The bytes were checked: nothing ends early.
         let left = cursor.u64().map_or(0, |_| self.arity());
         ValuesOf { cursor, left }
+    }
+
+    /// The values as their tags and bytes, in column order.
+    #[inline]
+    pub fn plain_values(&self) -> impl Iterator<Item = (u32, &'a [u8])> {
+        let counted = self.bytes.split_first_chunk::<8>();
+        let mut rest = counted.map_or(&[][..], |(_, values)| values);
+        std::iter::from_fn(move || {
+            let (tag, value, after) = split_value(rest)?;
+            rest = after;
+            Some((tag, value))
+        })
     }
 
     /// The value at a position.
@@ -118,6 +130,12 @@ mod tests {
             let row = pack_row(expected.iter().copied(), 7, Some(9));
             assert_eq!(row.arity(), count);
             assert!(row.values().eq(expected.iter().copied()));
+            let row_ref = row.as_row();
+            let plain = row_ref.plain_values().map(|(tag, bytes)| {
+                assert_eq!(bytes[..4], tag.to_le_bytes());
+                read_plain_value(&mut Cursor::new(bytes)).unwrap()
+            });
+            assert!(plain.eq(expected.iter().copied()));
             assert_eq!(row.values().len(), count);
             assert_eq!(row.value(count), None);
             assert_eq!((row.xmin, row.xmax, row.is_visible()), (7, Some(9), false));

@@ -166,6 +166,24 @@ fn quick_walk(bytes: &[u8], arity: usize) -> Option<(RowVersion, usize)> {
     Some((row, bytes.len() - rest.len()))
 }
 
+/// The value that stands first in plain bytes that were checked, as its tag and its
+/// bytes, and those after it: for who looks into few of them.
+#[inline]
+pub fn split_value(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
+    let (tag, after) = bytes.split_first_chunk::<4>()?;
+    let tag = u32::from_le_bytes(*tag);
+    let rest = match tag {
+        0 => after,
+        1 => after.get(2..)?,
+        2 | 3 => after.get(8..)?,
+        7 => after.get(1..)?,
+        14 => split_counted(split_counted(after)?.1)?.1,
+        _ => split_counted(after)?.1,
+    };
+    let value = bytes.get(..bytes.len() - rest.len())?;
+    Some((tag, value, rest))
+}
+
 /// The bytes that a u64 length announces, and those after them.
 #[inline]
 pub fn split_counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -16,6 +16,11 @@ pub fn is_well_formed(value: &ValueRef<'_>) -> bool {
     }
 }
 
+/// Whether values of a tag of the plain encoding are stored as text that has a form.
+pub fn has_form(tag: u32) -> bool {
+    matches!(tag, 4 | 8 | 9 | 10 | 12)
+}
+
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -35,18 +40,16 @@ fn is_timestamp(text: &str) -> bool {
 
 /// `2025-01-02`; years of more than four digits carry a sign.
 fn is_date(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let mut parts = unsigned.split('-');
-    let (Some(year), Some(month), Some(day), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let unsigned = match text.as_bytes() {
+        [b'-' | b'+', unsigned @ ..] => unsigned,
+        unsigned => unsigned,
+    };
+    let [year @ .., b'-', m0, m1, b'-', d0, d1] = unsigned else {
         return false;
     };
-    let year = match year.len() {
-        4..=6 => number(year, year.len()),
-        _ => None,
-    };
-    let (Some(year), Some(month), Some(day)) = (year, number(month, 2), number(day, 2)) else {
+    let year = number(year).filter(|_| (4..=6).contains(&year.len()));
+    let (Some(year), Some(month), Some(day)) = (year, number(&[*m0, *m1]), number(&[*d0, *d1]))
+    else {
         return false;
     };
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
@@ -67,7 +70,7 @@ fn is_time(text: &str) -> bool {
         None => (text, None),
     };
     let mut parts = whole.split(':');
-    let mut part = || number(parts.next()?, 2);
+    let mut part = || number(parts.next().filter(|part| part.len() == 2)?.as_bytes());
     let (hour, minute, second) = (part(), part(), part());
     parts.next().is_none()
         && hour.is_some_and(|hour| hour < 24)
@@ -76,8 +79,12 @@ fn is_time(text: &str) -> bool {
         && fraction.is_none_or(is_digits)
 }
 
-fn number(text: &str, len: usize) -> Option<u32> {
-    (text.len() == len && is_digits(text)).then(|| text.parse().ok())?
+/// The number of some digits, which may be none.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 #[cfg(test)]

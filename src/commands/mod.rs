@@ -29,6 +29,7 @@ pub mod wal;
 mod decided;
 mod directory;
 mod look;
+mod row_parts;
 
 pub use crate::file::{
     DiskWriter, LocalDisk, OutputFile, OutputOptions, Ownership, Phase, Progress, ProgressNow,

@@ -82,13 +82,30 @@ impl Staging {
         &self.disk
     }
 
+    /// Makes everything that was written so far durable.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn sync(&self) -> Result<()> {
+        sync_tree(&*self.disk, &self.dir)
+    }
+
     /// Syncs everything and renames the directory to the target.
+    ///
+    /// # Errors
+    /// As of [`publish_synced`](Self::publish_synced).
+    pub fn publish(self) -> Result<()> {
+        self.sync()?;
+        self.publish_synced()
+    }
+
+    /// Renames the directory to the target, where nothing was written after the last
+    /// [`sync`](Self::sync), which went well.
     ///
     /// # Errors
     /// When the target appeared meanwhile, or on I/O errors; nothing is left
     /// behind then, unless only the last sync failed.
-    pub fn publish(mut self) -> Result<()> {
-        sync_tree(&*self.disk, &self.dir)?;
+    pub fn publish_synced(mut self) -> Result<()> {
         if self.place.inside {
             self.move_up()?;
         } else if let Err(error) = self.disk.rename(&self.dir, &self.target) {

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::model::{RowSource, ValueRef};
 use crate::work::Threads;
 
-use super::Tally;
+use super::{Rising, Tally};
 
 /// Values of a referenced column that are held: 16 MiB of hashes. Rows that
 /// refer to more are sorted together with them.
@@ -68,9 +68,17 @@ pub(in crate::commands) fn repeated_in(
     rows: &dyn RowSource,
     columns: &[ColumnAt<'_>],
 ) -> Result<Vec<Tally>> {
-    let rise = rise(rows, columns)?;
+    repeated_but(rows, columns, &rise(rows, columns)?)
+}
+
+/// As [`repeated_in`], where it is known of which columns the values rise.
+pub(super) fn repeated_but(
+    rows: &dyn RowSource,
+    columns: &[ColumnAt<'_>],
+    rise: &[bool],
+) -> Result<Vec<Tally>> {
     let mut tallies = vec![Tally::default(); columns.len()];
-    let others = (0..).zip(columns).zip(&rise).filter(|(_, rise)| !**rise);
+    let others = (0..).zip(columns).zip(rise).filter(|(_, rise)| !**rise);
     let (numbers, others): (Vec<usize>, Vec<ColumnAt<'_>>) = others
         .map(|((number, column), _)| (number, *column))
         .unzip();
@@ -90,25 +98,24 @@ pub(in crate::commands) fn repeated_in(
 
 /// For each column whether each value comes after all before it.
 fn rise(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<bool>> {
-    let mut states = vec![(true, Vec::new()); columns.len()];
+    let mut states: Vec<Rising> = columns.iter().map(|_| Rising::default()).collect();
     let mut left = columns.len();
     each_key(rows, columns, |column, _, key| {
-        if let Some((rises, last)) = states.get_mut(column)
-            && *rises
+        if let Some(state) = states.get_mut(column)
+            && !state.fell()
         {
-            *rises = last.as_slice() < key;
-            if !*rises {
-                left = left.saturating_sub(1);
-            }
-            last.clear();
-            last.extend_from_slice(key);
+            state.add(|own| {
+                own.extend_from_slice(key);
+                true
+            });
+            left = left.saturating_sub(state.fell().into());
         }
         Ok(match left {
             0 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         })
     })?;
-    Ok(states.into_iter().map(|(rises, _)| rises).collect())
+    Ok(states.iter().map(|state| !state.fell()).collect())
 }
 
 fn repeated_of_any_order(rows: &dyn RowSource, columns: &[ColumnAt<'_>]) -> Result<Vec<Tally>> {

@@ -3,6 +3,7 @@
 //! server made such rows itself, so these are warnings.
 
 pub(super) mod keys;
+mod rising;
 mod rows;
 mod tally;
 
@@ -18,6 +19,7 @@ use super::schema::{databases_by_name, tables_by_name};
 
 use keys::ColumnAt;
 
+pub(super) use rising::Rising;
 pub(super) use tally::Tally;
 
 /// Checks every table; several passes over its rows, none of them kept.
@@ -37,8 +39,8 @@ pub fn check(directory: &Directory, report: &mut Report) -> Result<()> {
                 at: (d, t),
                 report,
             };
-            check.rows(&labels, &behind)?;
-            check.keys()?;
+            let rise = check.rows(&labels, &behind)?;
+            check.keys(Some(rise))?;
             check.foreign_keys(missing.remove(&t).unwrap_or_default());
         }
     }
@@ -66,7 +68,7 @@ pub fn check_keys(
                 at: (d, t),
                 report,
             };
-            check.keys()?;
+            check.keys(None)?;
         }
     }
     Ok(())
@@ -173,10 +175,15 @@ impl TableCheck<'_> {
         );
     }
 
-    /// Sequences, labels, texts: one pass.
-    fn rows(&mut self, labels: &rows::Labels<'_>, behind: &Behind) -> Result<()> {
-        let checks = rows::check(self.directory, self.at, labels, self.table)?;
+    /// Sequences, labels, texts: one pass, which tells of each key whether it rises.
+    fn rows(&mut self, labels: &rows::Labels<'_>, behind: &Behind) -> Result<Vec<bool>> {
+        let source = (self.directory as &dyn RowSource, self.directory.threads());
+        let checks = rows::check(source, self.at, labels, self.table)?;
+        let mut rise = Vec::new();
         for (column, check) in self.table.columns.iter().zip(checks) {
+            if column.is_key() {
+                rise.push(!check.keys.fell());
+            }
             let name = &column.name;
             let next_behind = check
                 .sequence_behind
@@ -198,7 +205,7 @@ impl TableCheck<'_> {
                 self.add(Code::BadValueText, format!("column {name:?}: {text}"));
             }
         }
-        Ok(())
+        Ok(rise)
     }
 
     /// Whether the sequence was found behind already, when its cause was.
@@ -212,16 +219,18 @@ impl TableCheck<'_> {
         })
     }
 
-    fn keys(&mut self) -> Result<()> {
+    /// Keys that stand twice; `rise` says of which that is known not to be.
+    fn keys(&mut self, rise: Option<Vec<bool>>) -> Result<()> {
         let columns = self.table.columns.iter().enumerate();
         let keys = columns.filter(|(_, column)| column.is_key());
         let (at, keys): (Vec<_>, Vec<_>) = keys
             .map(|(position, column)| (column_at(self.at, position), column))
             .unzip();
-        for (column, repeated) in keys
-            .into_iter()
-            .zip(keys::repeated_in(self.directory, &at)?)
-        {
+        let repeated = match rise {
+            Some(rise) => keys::repeated_but(self.directory, &at, &rise)?,
+            None => keys::repeated_in(self.directory, &at)?,
+        };
+        for (column, repeated) in keys.into_iter().zip(repeated) {
             let kind = match column.primary_key {
                 true => "PRIMARY KEY",
                 false => "UNIQUE",

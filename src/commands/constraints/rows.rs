@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::is_well_formed;
+use crate::codec::{Cursor, has_form, is_well_formed, read_plain_value};
 use crate::error::Result;
-use crate::model::{Column, DataType, Database, RowSource, Table, ValueRef};
+use crate::model::{Column, DataType, Database, RowRef, RowSource, Table, ValueRef};
+use crate::work::Threads;
 
-use super::Tally;
+use super::super::row_parts::visible_rows;
+use super::keys::stored_key;
+use super::{Rising, Tally};
+
+/// The tag of enum values in the plain encoding.
+const ENUM_TAG: u32 = 14;
 
 /// What was found in one column.
 #[derive(Debug, Default)]
@@ -17,36 +23,54 @@ pub(super) struct ColumnFindings {
     pub bad_labels: Tally,
     /// Rows with a date, timestamp, decimal or JSON text that is none.
     pub bad_texts: Tally,
+    /// Keys, in a column of them: those that rise do not stand twice.
+    pub keys: Rising,
+    /// The highest value used, where there is a sequence.
+    highest: Option<i64>,
 }
 
-/// Checks the visible rows of a table; one answer a column.
+impl ColumnFindings {
+    /// Adds what was found in rows that follow the first `before` ones.
+    fn append(&mut self, later: ColumnFindings, before: u64) {
+        self.bad_labels.append(&later.bad_labels, before);
+        self.bad_texts.append(&later.bad_texts, before);
+        self.keys.append(later.keys);
+        self.highest = self.highest.max(later.highest);
+    }
+}
+
+/// Checks the visible rows of a table, on several threads; one answer a column.
 ///
 /// # Errors
 /// When rows cannot be read.
 pub(super) fn check(
-    rows: &dyn RowSource,
+    source: (&dyn RowSource, Threads),
     at: (usize, usize),
     labels: &Labels<'_>,
     table: &Table,
 ) -> Result<Vec<ColumnFindings>> {
     let sequences = table.sequences_by_name();
     let columns = table.columns.iter();
-    let mut checks: Vec<ColumnCheck<'_>> = columns
+    let checks: Vec<ColumnCheck<'_>> = columns
         .map(|column| ColumnCheck::new(labels, sequences.get(&*column.name).copied(), column))
         .collect();
-    let mut stream = rows.open_rows(at.0, at.1)?;
-    let mut index = 0_u64;
-    while let Some(batch) = stream.next_batch()? {
-        for row in batch.rows() {
-            if row.is_visible() {
-                for (check, value) in checks.iter_mut().zip(row.values()) {
-                    check.value(index, &value);
-                }
-            }
-            index = index.saturating_add(1);
+    let new = || -> Vec<ColumnFindings> { checks.iter().map(|_| Default::default()).collect() };
+    let look = |found: &mut Vec<ColumnFindings>, index: u64, row: &RowRef<'_>| {
+        for ((check, value), found) in checks.iter().zip(row.plain_values()).zip(found) {
+            check.plain_value(index, value, found);
         }
+    };
+    let mut all = new();
+    visible_rows(source, at, new, look, |part, before| {
+        for (column, later) in all.iter_mut().zip(part) {
+            column.append(later, before);
+        }
+    })?;
+    for (check, found) in checks.iter().zip(&mut all) {
+        let behind = check.next.zip(found.highest);
+        found.sequence_behind = behind.filter(|(next, highest)| next <= highest);
     }
-    Ok(checks.into_iter().map(ColumnCheck::finish).collect())
+    Ok(all)
 }
 
 /// The labels of the enum types of a database, as the types are now.
@@ -76,8 +100,7 @@ struct ColumnCheck<'c> {
     own: Option<(&'c str, BTreeSet<&'c str>)>,
     labels: &'c Labels<'c>,
     next: Option<i64>,
-    highest: Option<i64>,
-    findings: ColumnFindings,
+    is_key: bool,
 }
 
 impl<'c> ColumnCheck<'c> {
@@ -92,39 +115,48 @@ impl<'c> ColumnCheck<'c> {
             own,
             labels,
             next,
-            highest: None,
-            findings: ColumnFindings::default(),
+            is_key: column.is_key(),
         }
     }
 
-    fn value(&mut self, row: u64, value: &ValueRef<'_>) {
-        match *value {
-            ValueRef::SmallInt(v) if self.next.is_some() => self.used(i64::from(v)),
-            ValueRef::Integer(v) if self.next.is_some() => self.used(v),
-            ValueRef::Enum { type_name, label } if !self.is_label(type_name, label) => {
-                self.findings.bad_labels.add(row);
+    /// Few values need a look.
+    #[inline]
+    fn plain_value(&self, row: u64, (tag, bytes): (u32, &[u8]), found: &mut ColumnFindings) {
+        let is_asked = self.is_key || self.next.is_some();
+        if (is_asked || tag == ENUM_TAG || has_form(tag))
+            && let Ok(value) = read_plain_value(&mut Cursor::new(bytes))
+        {
+            self.value(row, &value, found);
+        }
+    }
+
+    fn value(&self, row: u64, value: &ValueRef<'_>, found: &mut ColumnFindings) {
+        let integer = match *value {
+            ValueRef::SmallInt(value) => Some(value.into()),
+            ValueRef::Integer(value) => Some(value),
+            _ => None,
+        };
+        if self.next.is_some() {
+            found.highest = found.highest.max(integer);
+        }
+        if self.is_key {
+            match *value {
+                ValueRef::Integer(value) => found.keys.add_integer(value),
+                ref other => found.keys.add(|key| stored_key(key, other)),
             }
-            ref other if !is_well_formed(other) => self.findings.bad_texts.add(row),
+        }
+        match *value {
+            ValueRef::Enum { type_name, label } if !self.is_label(type_name, label) => {
+                found.bad_labels.add(row);
+            }
+            ref other if !is_well_formed(other) => found.bad_texts.add(row),
             _ => {}
         }
-    }
-
-    fn used(&mut self, value: i64) {
-        self.highest = Some(self.highest.map_or(value, |highest| highest.max(value)));
     }
 
     /// By the type as it is now, or as it was when the column was made.
     fn is_label(&self, type_name: &str, label: &str) -> bool {
         let own = self.own.as_ref().filter(|(name, _)| *name == type_name);
         self.labels.has(type_name, label) || own.is_some_and(|(_, labels)| labels.contains(label))
-    }
-
-    fn finish(mut self) -> ColumnFindings {
-        if let (Some(next), Some(highest)) = (self.next, self.highest)
-            && next <= highest
-        {
-            self.findings.sequence_behind = Some((next, highest));
-        }
-        self.findings
     }
 }

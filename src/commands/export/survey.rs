@@ -4,7 +4,7 @@
 
 use crate::codec::push_text;
 use crate::error::{Error, Result};
-use crate::model::{RowRef, RowSource, RowStream, Table, ValueRef};
+use crate::model::{RowRef, RowSource, Table, ValueRef};
 use crate::postgres::plan::Dialect;
 use crate::postgres::{
     INLINE_LEN, MAX_COLUMNS, MAX_COPY_LINE, MAX_INLINE_ROW, MAX_SQLITE_COLUMNS,
@@ -12,8 +12,9 @@ use crate::postgres::{
     sqlite_len,
 };
 
-use super::super::constraints::Tally;
-use crate::work::{Threads, in_order};
+use super::super::constraints::{Rising, Tally};
+use super::super::row_parts::visible_rows;
+use crate::work::Threads;
 
 /// Bytes that a value which is not text takes in a line at most.
 const SHORT_LEN: usize = 48;
@@ -114,7 +115,7 @@ impl ColumnSurvey {
                 }
                 closest => {
                     if let Some(keys) = &mut self.keys {
-                        keys.add(value, closest);
+                        keys.add(|key| push_key(key, value, closest));
                     }
                     fits(value, closest)
                 }
@@ -148,7 +149,7 @@ impl ColumnSurvey {
     /// Whether every key comes after the one before, in the closest type.
     pub(super) fn rises(&self) -> bool {
         let closest = self.types.first().is_some_and(|(_, takes_all)| *takes_all);
-        closest && self.keys.as_ref().is_some_and(|keys| !keys.fell)
+        closest && self.keys.as_ref().is_some_and(|keys| !keys.fell())
     }
 
     /// `2 rows ..., as "12.345": row versions 0, 1`.
@@ -172,55 +173,6 @@ fn example(value: &ValueRef<'_>) -> String {
     match text.char_indices().nth(EXAMPLE_CHARS) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text.into_owned(),
-    }
-}
-
-/// Whether keys rise, as those that a server gave out do: then none stands twice.
-#[derive(Debug, Default)]
-struct Rising {
-    first: Option<StoredKey>,
-    last: Option<StoredKey>,
-    fell: bool,
-}
-
-/// A key in the form in which keys are compared.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum StoredKey {
-    Integer(i64),
-    Bytes(Vec<u8>),
-}
-
-impl Rising {
-    fn add_integer(&mut self, integer: i64) {
-        if !self.fell {
-            self.add_key(StoredKey::Integer(integer));
-        }
-    }
-
-    fn add(&mut self, value: &ValueRef<'_>, of: &PgType) {
-        let mut key = Vec::new();
-        if !self.fell && push_key(&mut key, value, of) {
-            self.add_key(StoredKey::Bytes(key));
-        }
-    }
-
-    fn add_key(&mut self, key: StoredKey) {
-        self.fell = self.last.as_ref().is_some_and(|last| *last >= key);
-        if self.first.is_none() {
-            self.first = Some(key.clone());
-        }
-        self.last = Some(key);
-    }
-
-    /// Adds what was found in later rows.
-    fn append(&mut self, later: Rising) {
-        let falls = match (&self.last, &later.first) {
-            (Some(last), Some(first)) => last >= first,
-            _ => false,
-        };
-        self.fell |= later.fell || falls;
-        self.first = self.first.take().or(later.first);
-        self.last = later.last.or(self.last.take());
     }
 }
 
@@ -275,7 +227,6 @@ fn pass(
     (table, dialect): (&Table, Dialect),
     (questions, thorough): (&[Question], &[bool]),
 ) -> Result<Survey> {
-    let parts = rows.parts(at.0, at.1)?;
     let columns = || {
         let columns = questions.iter().zip(thorough);
         columns
@@ -292,26 +243,21 @@ fn pass(
         dialect,
         too_long: None,
     };
-    let look = |part: usize, found: &mut PartSurvey| {
-        *found = PartSurvey {
-            columns: columns(),
-            ..PartSurvey::default()
-        };
-        parts.get(part).map_or(Ok(()), |part| {
-            found.read(&mut *rows.open_part(at.0, at.1, part)?, table, dialect)
-        })
+    let new = || PartSurvey {
+        columns: columns(),
+        ..PartSurvey::default()
     };
-    let mut before = 0;
-    in_order(threads, parts.len(), look, |_, part| {
+    let head_len = row_head_len(table.columns.len());
+    let look = |part: &mut PartSurvey, index: u64, row: &RowRef<'_>| {
+        part.row(index, row, head_len, dialect);
+    };
+    visible_rows((rows, threads), at, new, look, |part, before| {
         let too_long = part.too_long.map(|(row, len)| (before + row, len));
         survey.too_long = survey.too_long.or(too_long);
-        let later = std::mem::take(&mut part.columns);
-        for (column, later) in survey.columns.iter_mut().zip(later) {
+        for (column, later) in survey.columns.iter_mut().zip(part.columns) {
             column.append(later, before);
         }
         survey.too_wide |= part.too_wide;
-        before += part.rows;
-        Ok(())
     })?;
     Ok(survey)
 }
@@ -321,34 +267,23 @@ fn pass(
 struct PartSurvey {
     columns: Vec<ColumnSurvey>,
     too_wide: bool,
-    rows: u64,
     /// The first row that COPY does not read, and its length.
     too_long: Option<(u64, usize)>,
 }
 
 impl PartSurvey {
-    fn read(&mut self, stream: &mut dyn RowStream, table: &Table, dialect: Dialect) -> Result<()> {
-        let head_len = row_head_len(table.columns.len());
-        let may_be_wide = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));
-        let may_be_wide = dialect == Dialect::Postgres && may_be_wide > MAX_INLINE_ROW;
-        while let Some(batch) = stream.next_batch()? {
-            for (index, row) in (self.rows..).zip(batch.rows()) {
-                if !row.is_visible() {
-                    continue;
-                }
-                let values = self.columns.iter_mut().zip(row.values());
-                let lens = values.map(|(column, value)| column.value(index, &value));
-                let len = lens.fold(0_usize, usize::saturating_add);
-                if self.too_long.is_none() && len > SURELY_READ {
-                    self.too_long = line_too_long(&row, dialect).map(|len| (index, len));
-                }
-                if may_be_wide && head_len.saturating_add(inline_len(&row)) > MAX_INLINE_ROW {
-                    self.too_wide = true;
-                }
-            }
-            self.rows += batch.len() as u64;
+    fn row(&mut self, index: u64, row: &RowRef<'_>, head_len: usize, dialect: Dialect) {
+        let values = self.columns.iter_mut().zip(row.values());
+        let lens = values.map(|(column, value)| column.value(index, &value));
+        let len = lens.fold(0_usize, usize::saturating_add);
+        if self.too_long.is_none() && len > SURELY_READ {
+            self.too_long = line_too_long(row, dialect).map(|len| (index, len));
         }
-        Ok(())
+        let most = head_len.saturating_add(self.columns.len().saturating_mul(INLINE_LEN));
+        let may_be_wide = dialect == Dialect::Postgres && most > MAX_INLINE_ROW;
+        if may_be_wide && head_len.saturating_add(inline_len(row)) > MAX_INLINE_ROW {
+            self.too_wide = true;
+        }
     }
 }
 

@@ -18,13 +18,15 @@ use crate::legacy::{SNAPSHOT_NAME, SnapshotEncoder};
 use crate::model::{Form, RowSource};
 use crate::recovery::Request;
 use crate::report::Report;
-use crate::work::both;
+use crate::work::{Threads, both, in_order};
 
 use super::plan::Plan;
 use super::{Target, UpgradeJob, placed, quarantine};
 
 /// Bytes of a file that are hashed at a time.
 const HASH_LEN: usize = 1 << 20;
+/// Pieces of so many bytes that are read before others are looked for.
+const MOST_PIECES: usize = 4096;
 
 /// Streams the content once: into the target, which appears when it is proven
 /// whole and the source stood still, or, on a dry run, nowhere.
@@ -57,9 +59,17 @@ pub(super) fn carry_out(
         let names = [engine::QUARANTINE_NAME, engine::ATTRIBUTION_NAME];
         engine::seal_beside(&**staging.disk(), staging.path(), &names)?;
     }
-    verify(job, plan, &staging, &content)?;
+    // The disk goes on while what it was given is read back.
+    let threads = job.options.open.threads;
+    let (synced, verified) = both(
+        threads,
+        || staging.sync(),
+        || verify(job, plan, &staging, &content),
+    );
+    verified?;
+    synced?;
     check_unchanged()?;
-    staging.publish()?;
+    staging.publish_synced()?;
     Ok(content)
 }
 
@@ -113,39 +123,62 @@ fn cluster_id(job: &UpgradeJob<'_>, plan: &Plan<'_>, rows: &dyn RowSource) -> Re
         if is_data || entry.name == "control" {
             let below = entry.path.strip_prefix(job.source);
             hash.update(below.unwrap_or(&entry.path).as_os_str().as_encoded_bytes());
-            hash_file(&*SourceFile::open_on(disk, &entry.path)?, &mut hash)?;
+            let file = SourceFile::open_on(disk, &entry.path)?;
+            hash_file(&file, &mut hash, job.options.open.threads)?;
         }
     }
     Ok(hash.digest128())
 }
 
 /// Holes are told by their place alone: a file of 8 TiB can be nothing else.
-fn hash_file(file: &SourceFile, hash: &mut Xxh3) -> Result<()> {
+fn hash_file(file: &SourceFile, hash: &mut Xxh3, threads: Threads) -> Result<()> {
     hash.update(&file.len().to_le_bytes());
-    let mut buffer = vec![0; HASH_LEN];
-    let mut ranges: Vec<Range<u64>> = Vec::new();
+    let (mut ranges, mut pieces) = (Vec::<Range<u64>>::new(), Vec::new());
     ranges.push(0..file.len());
     while let Some(range) = ranges.pop() {
         let len = range.end.saturating_sub(range.start);
         if len == 0 || file.data_from(range.start)?.start >= range.end {
             continue;
         }
-        match usize::try_from(len).ok().filter(|len| *len <= HASH_LEN) {
-            Some(len) => {
-                let bytes = buffer.split_at_mut(len).0;
-                file.read_exact_at(bytes, range.start)?;
-                hash.update(&range.start.to_le_bytes());
-                hash.update(bytes);
-            }
-            None => {
-                // The same places whatever the holes: halves, rounded up to blocks.
-                let half = (len / 2).next_multiple_of(HASH_LEN as u64);
-                let middle = range.start.saturating_add(half).min(range.end);
-                ranges.extend([middle..range.end, range.start..middle]);
-            }
+        if len > HASH_LEN as u64 {
+            // The same places whatever the holes: halves, rounded up to blocks.
+            let half = (len / 2).next_multiple_of(HASH_LEN as u64);
+            let middle = range.start.saturating_add(half).min(range.end);
+            ranges.extend([middle..range.end, range.start..middle]);
+            continue;
+        }
+        pieces.push(range);
+        if pieces.len() == MOST_PIECES || ranges.is_empty() {
+            hash_pieces(file, &pieces, hash, threads)?;
+            pieces.clear();
         }
     }
-    Ok(())
+    hash_pieces(file, &pieces, hash, threads)
+}
+
+/// Read on several threads, and hashed in order.
+fn hash_pieces(
+    file: &SourceFile,
+    pieces: &[Range<u64>],
+    hash: &mut Xxh3,
+    threads: Threads,
+) -> Result<()> {
+    let read = |piece: usize, bytes: &mut Vec<u8>| {
+        let Some(range) = pieces.get(piece) else {
+            return Ok(());
+        };
+        let len = range.end.saturating_sub(range.start);
+        bytes.resize(usize::try_from(len).unwrap_or(HASH_LEN), 0);
+        file.read_exact_at(bytes, range.start)
+    };
+    // Reading is a part of the work: more would only hold more.
+    in_order(threads.few(), pieces.len(), read, |piece, bytes| {
+        if let Some(range) = pieces.get(piece) {
+            hash.update(&range.start.to_le_bytes());
+            hash.update(bytes);
+        }
+        Ok(())
+    })
 }
 
 fn write_snapshots(staging: &Staging, plan: &Plan<'_>, rows: &dyn RowSource) -> Result<()> {

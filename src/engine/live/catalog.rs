@@ -14,7 +14,7 @@ use crate::engine::rows::counts::TableCounts;
 use crate::engine::store::catalog_file::{Global, Metadata, TableEntry};
 use crate::engine::store::control::Control;
 use crate::engine::store::recovery::{Replayed, no_table, transaction_of};
-use crate::engine::table::Access;
+use crate::engine::table::{Access, SequencePlaces};
 use crate::error::{Error, Result};
 use crate::file::Disk;
 use crate::model::Table;
@@ -115,6 +115,7 @@ impl Opening<'_> {
             place,
             home: None,
             schema,
+            sequence_places: SequencePlaces::default(),
             changed: false,
             generation,
             pending_len: 0,
@@ -183,7 +184,7 @@ impl LiveCatalog {
         let mut replayed = Replayed {
             place: &slot.place,
             live: &mut *slot.live,
-            sequences: &mut slot.schema.sequences,
+            sequences: (&mut slot.schema.sequences, &mut slot.sequence_places),
         };
         replayed.apply(entry, at)?;
         self.count_pending(owner);
@@ -198,6 +199,7 @@ impl LiveCatalog {
         if let (Some(entry), Some(slot)) = (entry, self.tables.get_mut(&owner)) {
             slot.live = with.live(&slot.place, entry.counts);
             slot.schema.sequences.clone_from(&entry.schema.sequences);
+            slot.sequence_places = SequencePlaces::default();
             slot.changed = false;
             slot.generation = generation;
         }

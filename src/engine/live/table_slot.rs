@@ -6,7 +6,7 @@ use std::fmt;
 use crate::engine::log::Owner;
 use crate::engine::pages::address::RowId;
 use crate::engine::pages::paths::TablePlace;
-use crate::engine::table::LiveTable;
+use crate::engine::table::{LiveTable, SequencePlaces};
 use crate::model::Table;
 
 /// Names a table of an open store, until it is dropped or altered.
@@ -63,6 +63,8 @@ pub(super) struct TableSlot {
     pub home: Option<TablePlace>,
     /// The table as it is, sequences too.
     pub schema: Table,
+    /// Where its sequences are.
+    pub sequence_places: SequencePlaces,
     pub live: Box<dyn LiveTable>,
     /// Whether anything changed since the last checkpoint.
     pub changed: bool,

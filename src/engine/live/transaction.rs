@@ -242,8 +242,9 @@ impl Transaction<'_> {
     /// `TableMissing`, `ColumnMissing`, `SequenceEnded` or
     /// `TransactionTooLarge`, and nothing is changed; `TransactionFailed`.
     pub fn next_value(&mut self, table: TableId, column: &str) -> Result<i64> {
-        let slot = self.store.catalog.slot(table)?;
-        let value = slot.schema.sequence(column).unwrap_or(1);
+        let slot = self.store.catalog.slot_mut(table)?;
+        let stored = slot.sequence_places.get(&mut slot.schema.sequences, column);
+        let value = stored.map_or(1, |next| *next);
         let next = value.checked_add(1).ok_or_else(|| Error::SequenceEnded {
             table: slot.shown_name(),
             column: column.escape_debug().to_string(),
@@ -266,12 +267,9 @@ impl Transaction<'_> {
                 column: column.escape_debug().to_string(),
             });
         }
-        let mut sequences = slot.schema.sequences.iter_mut();
-        match sequences.find(|(name, _)| name == column) {
-            Some((_, stored)) => *stored = next,
-            None => slot.schema.sequences.push((column.to_owned(), next)),
-        }
         let column = column.to_owned();
+        let sequences = &mut slot.schema.sequences;
+        slot.sequence_places.set(sequences, column.clone(), next);
         self.made(table, Entry::Sequence { column, next })
     }
 

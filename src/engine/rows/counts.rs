@@ -31,6 +31,13 @@ impl TableCounts {
         self.live += u64::from(visible);
     }
 
+    /// Adds other rows.
+    pub(in crate::engine) fn append(&mut self, other: TableCounts) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.live = self.live.saturating_add(other.live);
+        self.ends = self.ends.saturating_add(other.ends);
+    }
+
     /// Checks what was counted against what the catalog says: files that are
     /// cut where a row ends are found by nothing else. `offset` is where in
     /// `file` the counts are known.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use super::catalog_file::{Global, Metadata, id_at};
 use super::control::{Control, Origin};
@@ -16,7 +17,7 @@ use crate::engine::table::{TableFiles, TableWriter};
 use crate::error::{Error, Result};
 use crate::file::{Disk, LocalDisk};
 use crate::model::{Catalog, RowPart, RowSource};
-use crate::work::{Threads, in_order};
+use crate::work::{Beside, Threads, in_order};
 
 /// Writes a directory of ours into `dir`, which is there and empty: a staging
 /// directory that its owner syncs and publishes.
@@ -121,7 +122,11 @@ pub(in crate::engine) fn create_table(
     let places = [((0, 0), place.clone())];
     let counts = Writing::new(tables, rows, &places)?.run(threads)?;
     let only = counts.into_iter().next();
-    only.ok_or_else(|| Error::Internal("a table without parts".into()))
+    only.ok_or_else(lost)
+}
+
+fn lost() -> Error {
+    Error::Internal("a table that nobody wrote".into())
 }
 
 fn check_empty(disk: &dyn Disk, dir: &Path) -> Result<()> {
@@ -141,6 +146,7 @@ type Place = ((usize, usize), TablePlace);
 struct Job<'p> {
     place: &'p Place,
     part: RowPart,
+    is_first: bool,
     is_last: bool,
 }
 
@@ -165,6 +171,7 @@ impl<'p> Writing<'p> {
             jobs.extend(parts.map(|(at, part)| Job {
                 place,
                 part,
+                is_first: at == 0,
                 is_last: at == last,
             }));
         }
@@ -173,37 +180,50 @@ impl<'p> Writing<'p> {
 
     /// What each table holds then, in the order of the catalog.
     fn run(&self, threads: Threads) -> Result<Vec<TableCounts>> {
-        let mut open: Option<Box<dyn TableWriter + '_>> = None;
-        let mut counts = Vec::new();
-        in_order(
-            threads,
-            self.jobs.len(),
-            |job, encoded| self.encode(job, encoded),
-            |job, encoded| {
-                let Some(job) = self.jobs.get(job) else {
-                    return Ok(());
-                };
-                let writer = match &mut open {
-                    Some(writer) => writer,
-                    none => {
-                        let place = &job.place.1;
-                        let started = self.tables.start(place, place.address.lsns.first, threads);
-                        none.insert(started?)
+        thread::scope(|scope| {
+            let mut open: Option<Box<dyn TableWriter + '_>> = None;
+            let mut counts = Vec::new();
+            // The table before, which may wait for the disk while the next one is made.
+            let mut ending = None;
+            let ended = |ending: Option<Beside<'_, _, _>>| {
+                let ended = ending.map(|ending| ending.wait().unwrap_or_else(|| Err(lost())));
+                ended.transpose()
+            };
+            in_order(
+                threads,
+                self.jobs.len(),
+                |job, encoded| self.encode(job, encoded),
+                |job, encoded| {
+                    let Some(job) = self.jobs.get(job) else {
+                        return Ok(());
+                    };
+                    let writer = match &mut open {
+                        Some(writer) => writer,
+                        none => {
+                            let place = &job.place.1;
+                            let lsn = place.address.lsns.first;
+                            none.insert(self.tables.start(place, lsn, threads)?)
+                        }
+                    };
+                    match job.part {
+                        RowPart::ALL => self.stream(job, encoded, &mut **writer)?,
+                        _ => writer.push(encoded)?,
                     }
-                };
-                match job.part {
-                    RowPart::ALL => self.stream(job, encoded, &mut **writer)?,
-                    _ => writer.push(encoded)?,
-                }
-                if job.is_last
-                    && let Some(writer) = open.take()
-                {
-                    counts.push(self.finish(job, writer)?);
-                }
-                Ok(())
-            },
-        )?;
-        Ok(counts)
+                    if job.is_last
+                        && let Some(writer) = open.take()
+                    {
+                        counts.extend(ended(ending.take())?);
+                        // The end of a small table is no work.
+                        let threads = if job.is_first { Threads::ONE } else { threads };
+                        let end = move || self.finish(job, writer);
+                        ending = Some(Beside::begin(scope, threads, end));
+                    }
+                    Ok(())
+                },
+            )?;
+            counts.extend(ended(ending)?);
+            Ok(counts)
+        })
     }
 
     fn encode(&self, job: usize, encoded: &mut EncodedRows) -> Result<()> {

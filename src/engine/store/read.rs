@@ -22,7 +22,8 @@ use crate::engine::pages::sealed;
 use crate::engine::rows::block::WholeRow;
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::table::{
-    Access, BlockCache, LiveTable, NoUnits, Overlay, TableFiles, WholeRows, WholeUnits, absorb,
+    Access, BlockCache, LiveTable, NoUnits, Overlay, SequencePlaces, TableFiles, WholeRows,
+    WholeUnits, absorb,
 };
 use crate::error::{Damage, Error, Result, is_missing};
 use crate::file::{DataDisk, Disk, DiskFile, EntryKind, LocalDisk, Lock, SourceFile};
@@ -55,6 +56,8 @@ pub(super) struct StoredTable {
     pub place: TablePlace,
     pub counts: TableCounts,
     pub rows: Rows,
+    /// Where its sequences are.
+    pub sequence_places: SequencePlaces,
 }
 
 /// Where the rows of a table are read.
@@ -200,6 +203,7 @@ impl Store {
                     place,
                     counts: table.counts,
                     rows,
+                    sequence_places: SequencePlaces::default(),
                 });
             }
             tables.push(stored);
@@ -440,7 +444,7 @@ impl StoredTable {
             Rows::Live(live) => Replayed {
                 place: &self.place,
                 live: &mut **live,
-                sequences: &mut schema.sequences,
+                sequences: (&mut schema.sequences, &mut self.sequence_places),
             }
             .apply(entry, at),
             Rows::Whole(whole) => {
@@ -482,12 +486,7 @@ impl Overlay {
                 self.ended.insert(end.id.0, end.xmax);
                 self.insert(new.id, new.row);
             }
-            Entry::Sequence { column, next } => {
-                match sequences.iter_mut().find(|(name, _)| *name == column) {
-                    Some((_, value)) => *value = next,
-                    None => sequences.push((column, next)),
-                }
-            }
+            Entry::Sequence { column, next } => self.sequence_places.set(sequences, column, next),
             Entry::Change(_) | Entry::Commit { .. } | Entry::Group(_) => {}
         }
     }

@@ -19,7 +19,7 @@ use crate::engine::pages::frame::Piece;
 use crate::engine::pages::paths::TablePlace;
 use crate::engine::rows::codec::RowStart;
 use crate::engine::table::row_changes::key_of;
-use crate::engine::table::{Ended, LiveTable};
+use crate::engine::table::{Ended, LiveTable, SequencePlaces};
 use crate::error::{Error, Result};
 use crate::file::Disk;
 use crate::finding::{Code, Finding, Severity};
@@ -231,8 +231,8 @@ pub(in crate::engine) struct Replayed<'t> {
     pub place: &'t TablePlace,
     /// Its rows.
     pub live: &'t mut dyn LiveTable,
-    /// Its sequences.
-    pub sequences: &'t mut Vec<(String, i64)>,
+    /// Its sequences, and where they are.
+    pub sequences: (&'t mut Vec<(String, i64)>, &'t mut SequencePlaces),
 }
 
 /// The highest number of a transaction that a change of a table states; 0 for
@@ -295,10 +295,8 @@ impl Replayed<'_> {
                 self.insert(&inserted, at)
             }
             Entry::Sequence { column, next } => {
-                match self.sequences.iter_mut().find(|(name, _)| *name == column) {
-                    Some((_, value)) => *value = next,
-                    None => self.sequences.push((column, next)),
-                }
+                let (sequences, sequence_places) = &mut self.sequences;
+                sequence_places.set(sequences, column, next);
                 Ok(())
             }
             Entry::Change(_) | Entry::Commit { .. } | Entry::Group(_) => Ok(()),

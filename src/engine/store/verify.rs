@@ -27,7 +27,7 @@ use crate::work::Threads;
 pub struct VerifyOptions {
     /// How much; everything by default.
     pub level: Level,
-    /// Threads that look at checksums of pages; one by default. What is found
+    /// Threads that look at the files of a table; one by default. What is found
     /// does not depend on them.
     pub threads: Threads,
 }

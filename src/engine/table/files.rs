@@ -15,7 +15,7 @@ use crate::model::{PageStream, RowPart, RowStream, Shown};
 use crate::work::Threads;
 
 /// A new table under construction.
-pub(in crate::engine) trait TableWriter {
+pub(in crate::engine) trait TableWriter: Send {
     /// Adds rows after those that were added before.
     ///
     /// # Errors

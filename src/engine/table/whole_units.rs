@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::sequence_places::SequencePlaces;
 use crate::codec::{Cursor, RowBuffer};
 use crate::engine::pages::frame::Piece;
 use crate::engine::rows::block::WholeRow;
@@ -44,6 +45,8 @@ pub(in crate::engine) struct Overlay {
     pub ended: BTreeMap<u64, u64>,
     /// New rows.
     pub inserted: Vec<WholeRow>,
+    /// Where the sequences of the table are.
+    pub sequence_places: SequencePlaces,
 }
 
 /// The rows of whole units as a stream.

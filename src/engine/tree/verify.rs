@@ -25,6 +25,11 @@ impl EntrySet {
         self.0.add(&entry.to_bytes());
     }
 
+    /// Adds those of another set.
+    pub(in crate::engine) fn merge(&mut self, other: EntrySet) {
+        self.0.merge(other.0);
+    }
+
     /// How many there are.
     pub(in crate::engine) fn count(&self) -> u64 {
         self.0.count()

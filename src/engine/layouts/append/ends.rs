@@ -221,6 +221,11 @@ impl EndCursor {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.count() == 0
+    }
+
     /// The next end, if it is of a row before `index`.
     ///
     /// # Errors

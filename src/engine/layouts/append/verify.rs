@@ -1,7 +1,9 @@
 //! Checks the files of an append table to their last byte.
 
+use std::sync::Mutex;
+
 use super::ends::{EndCursor, read_ends};
-use super::reader::{check_len, collect_ends, data_piece, records};
+use super::reader::{check_len, collect_ends, data_piece};
 use super::record::{RecordHead, RecordKind};
 use super::{INDEX_SUFFIX, MAGIC, SUFFIX, row_id};
 use crate::engine::pages::file_header::{FILE_HEADER_LEN, FileHeader};
@@ -10,11 +12,13 @@ use crate::engine::rows::block::{Block, BlockWalk, Head};
 use crate::engine::rows::counts::TableCounts;
 use crate::engine::rows::key::key_digest;
 use crate::engine::rows::row_run::walk_run;
-use crate::engine::table::{Level, TableCheck};
+use crate::engine::table::{Level, TableCheck, WalkedBlocks};
 use crate::engine::tree::{Entry, EntrySet, verify_tree};
 use crate::error::{Damage, Error, Result};
 use crate::file::SourceFile;
 use crate::finding::Code;
+use crate::model::sum_of;
+use crate::work::Threads;
 
 /// Checks every record, the index, and each against the other.
 pub(super) fn verify_table(
@@ -62,34 +66,60 @@ fn verify_data(
         true => ends_of(&file, table, counts)?,
         false => None,
     };
-    let mut walk = RecordWalk {
-        records: records(&file, table.address, counts.data_len),
+    let mut whole = header.is_ok() && len.is_ok() && ends.is_some() == structure;
+    // Without an end nobody waits for anybody: where there are some, rows are held
+    // against them in order.
+    let ends = ends.filter(|ends| !ends.is_empty()).map(Mutex::new);
+    let threads = match &ends {
+        None => check.threads,
+        Some(_) => Threads::ONE,
+    };
+    let look = RecordLook {
         table,
         structure,
-        found: TableCounts {
-            data_len: counts.data_len,
-            ..TableCounts::default()
-        },
-        entries: EntrySet::default(),
-        checked: 0,
-        whole: header.is_ok() && len.is_ok() && ends.is_some() == structure,
-        ends: ends.unwrap_or_default(),
+        ends: ends.as_ref().filter(|_| whole),
     };
-    check.steps(&mut walk, RecordWalk::step, RecordWalk::after_damage)?;
-    checked += walk.checked;
-    if walk.whole {
-        // Who did not look at rows believes the catalog in how many are live.
-        if !walk.structure {
-            walk.found.live = counts.live;
+    let mut found = TableCounts {
+        data_len: counts.data_len,
+        ..TableCounts::default()
+    };
+    let mut entries = EntrySet::default();
+    let range = FILE_HEADER_LEN as u64..counts.data_len;
+    check.blocks(
+        threads,
+        (&file, table.address),
+        range,
+        |walked, records, record| look.record(walked, records, record),
+        |walked| {
+            let (counts, of_part): (TableCounts, EntrySet) = walked.found;
+            found.append(counts);
+            entries.merge(of_part);
+            checked += walked.checked;
+            whole &= !walked.damaged;
+        },
+    )?;
+    if let Some(ends) = ends.filter(|_| whole) {
+        match sum_of(&ends).finish(&data_piece(&file)) {
+            Err(Error::Damage(damage)) => {
+                check.damaged(&damage);
+                whole = false;
+            }
+            finished => finished?,
         }
-        if let Err(damage) = walk.found.check(counts, file.path(), counts.data_len) {
+    }
+    if whole {
+        // Who did not look at rows believes the catalog in how many are live.
+        if !structure {
+            found.live = counts.live;
+        }
+        if let Err(damage) = found.check(counts, file.path(), counts.data_len) {
             check.damaged(&damage);
         }
     }
     check.covered(&file, checked);
     Ok(Some(Data {
         len: counts.data_len,
-        entries: (walk.whole && walk.structure).then_some(walk.entries),
+        entries: (whole && structure).then_some(entries),
     }))
 }
 
@@ -107,68 +137,51 @@ fn ends_of(
     }
 }
 
-/// A walk over all records that goes on past damage where it can.
-struct RecordWalk<'t> {
-    records: BlockWalk<RecordHead>,
+/// How records are looked at.
+struct RecordLook<'t> {
     table: &'t TablePlace,
     structure: bool,
-    found: TableCounts,
-    /// What of the ends was not met yet.
-    ends: EndCursor,
-    entries: EntrySet,
-    /// Bytes of records whose checksum is right.
-    checked: u64,
-    /// Whether nothing was wrong.
-    whole: bool,
+    /// What of the ends was not met yet, if rows are held against them.
+    ends: Option<&'t Mutex<EndCursor>>,
 }
 
-impl RecordWalk<'_> {
-    fn after_damage(&mut self) -> bool {
-        self.whole = false;
-        self.records.can_go_on()
-    }
-
-    /// One record; false after the last one.
-    fn step(&mut self) -> Result<bool> {
-        let Some(record) = self.records.advance()? else {
-            return self.after_last();
-        };
-        self.checked += record.len();
+impl RecordLook<'_> {
+    fn record(
+        &self,
+        walked: &mut WalkedBlocks<(TableCounts, EntrySet)>,
+        records: &BlockWalk<RecordHead>,
+        record: &Block<RecordHead>,
+    ) -> Result<()> {
         let extent = record.head.extent();
+        let (found, entries) = &mut walked.found;
         match record.head.kind() {
-            RecordKind::Rows => self.found.rows += u64::from(extent.row_count),
-            RecordKind::Ends => self.found.ends += u64::from(extent.row_count),
+            RecordKind::Rows => found.rows += u64::from(extent.row_count),
+            RecordKind::Ends => found.ends += u64::from(extent.row_count),
         }
-        if self.structure {
-            self.content(&record)?;
+        if !self.structure {
+            return Ok(());
         }
-        Ok(true)
-    }
-
-    /// What the record at hand holds.
-    fn content(&mut self, record: &Block<RecordHead>) -> Result<()> {
-        let extent = record.head.extent();
-        let rows = self.records.rows(record);
+        let rows = records.rows(record);
         if record.head.kind() == RecordKind::Ends {
             let expected = (extent.row_count, extent.first_row);
-            let entries = &mut self.entries;
             return read_ends(&rows, expected, |end| {
                 entries.add(&end.entry());
                 Ok(())
             });
         }
-        let offset = self.records.offset();
-        let data = data_piece(self.records.file());
-        let (ends, whole) = (&mut self.ends, self.whole);
-        let (entries, live) = (&mut self.entries, &mut self.found.live);
+        let offset = records.offset();
+        let data = data_piece(records.file());
+        // Past damage, ends cannot be told from needless ones.
+        let mut ends = self.ends.filter(|_| !walked.damaged).map(sum_of);
         let (arity, key) = (self.table.arity, self.table.key);
         walk_run(&rows, extent.row_count, arity, key, |position, key| {
             let index = extent.first_row.saturating_add(position.into());
-            // Past damage, ends cannot be told from needless ones.
-            if whole && ends.is_ended(index, &data)? {
+            if let Some(ends) = &mut ends
+                && ends.is_ended(index, &data)?
+            {
                 return Ok(());
             }
-            *live += 1;
+            found.live += 1;
             if let Some(key) = key {
                 let (key, value) = (key_digest(key), row_id(offset, position));
                 entries.add(&Entry { key, value });
@@ -176,14 +189,6 @@ impl RecordWalk<'_> {
             Ok(())
         })?;
         Ok(())
-    }
-
-    /// No record follows; false.
-    fn after_last(&mut self) -> Result<bool> {
-        if self.whole && self.structure {
-            self.ends.finish(&data_piece(self.records.file()))?;
-        }
-        Ok(false)
     }
 }
 

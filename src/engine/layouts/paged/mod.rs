@@ -1,7 +1,6 @@
 //! Slotted pages of 8 KB in files of many (format page, "Page files").
 
 mod chain;
-mod checksums;
 mod free_space_map;
 mod heap;
 mod heap_edit;
@@ -11,6 +10,7 @@ mod live_map;
 mod overflow;
 mod page_appender;
 mod page_files;
+mod page_look;
 mod page_set;
 mod page_source;
 mod pool_pages;

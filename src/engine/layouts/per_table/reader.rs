@@ -1,5 +1,6 @@
 //! Reads a table's file: its blocks one by one, and the rows in them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::block::BlockHead;
@@ -60,61 +61,50 @@ impl Ends {
     }
 }
 
-/// The blocks of a file, in order, and what they hold in all.
-pub(super) struct Blocks {
-    walk: BlockWalk<BlockHead>,
-    /// What was read so far; visible rows are counted by who decodes them.
-    pub totals: Trailer,
+/// What blocks hold in all.
+#[derive(Debug, Default)]
+pub(super) struct BlockTotals {
+    rows: u64,
+    blocks: u64,
     chain: crc32fast::Hasher,
 }
 
-impl Blocks {
-    /// All blocks between header and trailer.
-    pub(super) fn new(file: &Arc<SourceFile>, address: TableAddress, end: u64) -> Self {
-        Blocks {
-            walk: BlockWalk::new(file, address, FILE_HEADER_LEN as u64..end),
-            totals: Trailer::default(),
-            chain: crc32fast::Hasher::new(),
-        }
-    }
-
-    /// The blocks of a part.
-    fn of_part(file: &Arc<SourceFile>, address: TableAddress, part: &RowPart) -> Self {
-        Blocks {
-            walk: BlockWalk::of_part(file, address, part),
-            totals: Trailer::default(),
-            chain: crc32fast::Hasher::new(),
-        }
-    }
-
-    /// The walk that the blocks come from.
-    pub(super) fn walk(&self) -> &BlockWalk<BlockHead> {
-        &self.walk
-    }
-
-    /// Takes in the next block, as [`BlockWalk::advance`].
-    pub(super) fn advance(&mut self) -> Result<Option<Block<BlockHead>>> {
-        let Some(block) = self.walk.advance()? else {
-            return Ok(None);
-        };
-        self.count(&block);
-        Ok(Some(block))
-    }
-
-    fn count(&mut self, block: &Block<BlockHead>) {
-        self.totals.blocks += 1;
-        self.totals.counts.rows += u64::from(block.head.extent().row_count);
+impl BlockTotals {
+    /// Adds a block.
+    pub(super) fn add(&mut self, block: &Block<BlockHead>) {
+        self.rows += u64::from(block.head.extent().row_count);
+        self.blocks += 1;
         self.chain.update(&block.crc.to_le_bytes());
-        self.totals.chain = self.chain.clone().finalize();
+    }
+
+    /// Adds blocks that follow those before.
+    pub(super) fn append(&mut self, later: &BlockTotals) {
+        self.rows = self.rows.saturating_add(later.rows);
+        self.blocks = self.blocks.saturating_add(later.blocks);
+        self.chain.combine(&later.chain);
+    }
+
+    /// The trailer of these blocks; visible rows are counted by who decodes them.
+    pub(super) fn trailer(&self, live: u64) -> Trailer {
+        Trailer {
+            counts: TableCounts {
+                rows: self.rows,
+                live,
+                ..TableCounts::default()
+            },
+            blocks: self.blocks,
+            chain: self.chain.clone().finalize(),
+        }
     }
 }
 
 /// The rows of one table, in stored order.
 pub(super) struct TableReader {
-    blocks: Blocks,
+    blocks: BlockWalk<BlockHead>,
     file: TableFile,
-    /// Whether all blocks are read.
+    /// Whether all blocks are read, and what they hold in all.
     whole: bool,
+    totals: BlockTotals,
     arity: usize,
     /// Rows handed out.
     counts: TableCounts,
@@ -131,11 +121,12 @@ impl TableReader {
         let whole = *part == RowPart::ALL;
         Ok(TableReader {
             blocks: match whole {
-                true => Blocks::new(&file.file, table.address, file.trailer_offset),
-                false => Blocks::of_part(&file.file, table.address, part),
+                true => BlockWalk::new(&file.file, table.address, file.blocks()),
+                false => BlockWalk::of_part(&file.file, table.address, part),
             },
             file,
             whole,
+            totals: BlockTotals::default(),
             arity: table.arity,
             counts: TableCounts::default(),
             rows: RowBuffer::default(),
@@ -170,6 +161,11 @@ impl TableFile {
         })
     }
 
+    /// Where the blocks are.
+    fn blocks(&self) -> Range<u64> {
+        FILE_HEADER_LEN as u64..self.trailer_offset
+    }
+
     /// Checks what the blocks hold in all against the trailer.
     fn check(&self, totals: &Trailer) -> Result<(), Damage> {
         self.trailer
@@ -184,17 +180,15 @@ impl TableFile {
 /// As [`TableFile::open`]; and when blocks are missing.
 pub(super) fn parts(table: &TablePlace, counts: TableCounts) -> Result<Vec<RowPart>> {
     let whole = TableFile::open(table, counts)?;
-    let range = FILE_HEADER_LEN as u64..whole.trailer_offset;
-    let mut blocks = Blocks::new(&whole.file, table.address, range.end);
-    let mut end = range.start;
+    let range = whole.blocks();
+    let (mut totals, mut end) = (BlockTotals::default(), range.start);
     let parts = block_parts(&whole.file, range, |block| {
-        blocks.count(block);
+        totals.add(block);
         end = end.saturating_add(block.len());
     })?;
     // A head that makes no sense is met by who reads its part.
     if end == whole.trailer_offset {
-        blocks.totals.counts.live = whole.trailer.counts.live;
-        whole.check(&blocks.totals)?;
+        whole.check(&totals.trailer(whole.trailer.counts.live))?;
     }
     Ok(parts)
 }
@@ -203,12 +197,12 @@ impl RowStream for TableReader {
     fn next_batch(&mut self) -> Result<Option<RowBatch<'_>>> {
         let Some(block) = self.blocks.advance()? else {
             if self.whole {
-                self.blocks.totals.counts.live = self.counts.live;
-                self.file.check(&self.blocks.totals)?;
+                self.file.check(&self.totals.trailer(self.counts.live))?;
             }
             return Ok(None);
         };
-        let rows = self.blocks.walk.rows(&block);
+        self.totals.add(&block);
+        let rows = self.blocks.rows(&block);
         let row_count = block.head.extent().row_count;
         decode_run(
             &rows,

@@ -19,7 +19,7 @@ use super::recovery::Recovered;
 use crate::engine::log::Owner;
 use crate::engine::pages::address::Lsns;
 use crate::engine::rows::counts::TableCounts;
-use crate::engine::table::{Coverage, Level, Overlay, TableCheck, TableFiles};
+use crate::engine::table::{Coverage, Level, Overlay, SequencePlaces, TableCheck, TableFiles};
 use crate::error::{Damage, Error, Result};
 use crate::file::{DataDisk, Disk, EntryKind, Lock, Unread};
 use crate::finding::{Code, Finding, Severity};
@@ -159,6 +159,7 @@ impl Store {
                         true => Rows::Files,
                         false => Rows::Whole(whole),
                     },
+                    sequence_places: SequencePlaces::default(),
                 });
                 database.tables.push(schema);
             }
