@@ -180,7 +180,9 @@ impl<'a> Applying<'a> {
         let narrowed = self.narrowed(database, record);
         if let (Some((_, kept)), Some(row)) = (&narrowed, record.operation.pushed_row()) {
             let values = counted(row.arity(), "value");
-            let decided = attributed.confidence == Confidence::Assigned
+            // Whose it is can be certain, and what became of it is decided all the same.
+            let decisions = &self.request.decisions;
+            let decided = decisions.of(record.sequence, table).is_some()
                 || self.request.on_ambiguous == OnAmbiguous::Best;
             if *kept == WideInsert::Unknown && !decided {
                 let finding = finding(Code::Ambiguous)

@@ -379,7 +379,7 @@ impl Server {
                 values.push(match (value, column) {
                     (Some(value), _) => value.clone(),
                     (None, Some(column)) if column.data_type == DataType::Serial => {
-                        let next = sequences.get_mut(&column.name).unwrap();
+                        let next = sequences.entry(column.name.clone()).or_insert(1);
                         *next += 1;
                         Value::Integer(*next - 1)
                     }
@@ -414,7 +414,7 @@ impl Server {
                     _ => value.number(),
                 };
                 if let (DataType::Serial, Some(n)) = (column.data_type, n) {
-                    let next = table.sequences.get_mut(&column.name).unwrap();
+                    let next = table.sequences.entry(column.name.clone()).or_insert(1);
                     *next = (*next).max(n + 1);
                 }
             }
@@ -561,7 +561,6 @@ impl Server {
         );
         let table = self.table_mut(database, name).unwrap();
         table.columns.remove(at);
-        table.sequences.remove(column);
         table.rows.iter_mut().for_each(|row| {
             row.values.remove(at);
         });
@@ -582,9 +581,7 @@ impl Server {
         for column in table.columns.iter_mut().filter(|column| column.name == old) {
             column.name = new.to_owned();
         }
-        if let Some(next) = table.sequences.remove(old) {
-            table.sequences.insert(new.to_owned(), next);
-        }
+        // Its sequence stays under the old name.
         true
     }
 

@@ -178,6 +178,22 @@ fn names_that_are_no_segments_are_passed_over_and_reported() {
 }
 
 #[test]
+fn a_segment_of_another_name_that_goes_on_behind_the_log_is_told() {
+    let mut files = killed();
+    files.retain(|path, _| path == SNAPSHOT);
+    files.insert("wal/0000000000000009.wal".into(), segment(1..=4));
+    files.insert("wal/0000000000000008.wal.bak".into(), segment(3..=4));
+    files.insert("wal/0000000000000010.wal.bak".into(), segment(5..=6));
+    let read = read(&on_disk(&files));
+    assert_eq!(sequences(&read.wal), [1, 2, 3, 4]);
+    let found = [
+        ("0000000000000008.wal.bak".to_owned(), Severity::Info),
+        ("0000000000000010.wal.bak".to_owned(), Severity::Warning),
+    ];
+    assert_eq!(foreign(&read), found);
+}
+
+#[test]
 fn segments_are_read_in_the_order_of_their_numbers() {
     let mut files = killed();
     files.retain(|path, _| path == SNAPSHOT);

@@ -282,7 +282,9 @@ fn claims_are_calibrated_and_answers_exact_or_warned() {
     );
     let all = table.all();
     for (word, (of, answered)) in [("determined", all.determined), ("one owner", all.assumed)] {
-        assert!(answered * 100 >= of * 95, "{word}: {answered} of {of}");
+        // Of a few, one is no share.
+        let most = (of / 20).max(1);
+        assert!(of - answered <= most, "{word}: {answered} of {of}");
     }
 }
 

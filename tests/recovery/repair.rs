@@ -58,6 +58,43 @@ fn without_the_option_content_is_as_the_server_showed_it() {
     assert!(!made.has(Code::RepairedReplay));
 }
 
+/// Its segment is that of the start before, so that nothing is opened.
+#[test]
+fn a_start_within_the_second_of_the_one_before_is_found_as_any_other() {
+    let mut server = fresh(Family::V1_10);
+    let opened = server.clock;
+    server.create_table("postgres", users());
+    add_users(&mut server, "postgres", 1..121);
+    let before = server.instance.clone();
+    server.clock = opened;
+    server.restart_after(0, "postgres");
+    assert_eq!(server.killed().len(), 2);
+    assert!(Made::of_files(&server.killed(), false).has(Code::ReplayedTwice));
+    let made = Made::of_files(&server.killed(), true);
+    assert_eq!(made.tables, tables(&before));
+}
+
+#[test]
+fn a_start_that_was_killed_before_its_mark_is_told_where_rows_stand_twice() {
+    for marked in [true, false] {
+        let mut server = fresh(Family::V1_10);
+        server.create_table("postgres", users());
+        // The hundredth record brings a checkpoint.
+        add_users(&mut server, "postgres", 1..100);
+        if !marked {
+            server.dies_in_checkpoint = true;
+            add_users(&mut server, "postgres", 100..200);
+        }
+        server.die_in_restart("postgres");
+        let made = Made::of_files(&server.killed(), false);
+        assert!(
+            made.has(Code::CutUncertain),
+            "{marked}: {:?}",
+            made.findings
+        );
+    }
+}
+
 #[test]
 fn rows_pushed_twice_and_a_sequence_left_behind_are_put_right() {
     for family in [Family::V1_3, Family::V1_4, Family::V1_10] {

@@ -15,6 +15,18 @@ impl Server {
     /// The same so many seconds later: a segment that is opened within the
     /// second of another is that one.
     pub fn restart_after(&mut self, seconds: u64, first: &str) {
+        self.replay_after(seconds, first);
+        self.checkpoint();
+    }
+
+    /// A start that is killed once its snapshot is written, before the mark.
+    pub fn die_in_restart(&mut self, first: &str) {
+        self.replay_after(60, first);
+        self.dies_in_checkpoint = true;
+        self.checkpoint();
+    }
+
+    fn replay_after(&mut self, seconds: u64, first: &str) {
         let replayed = self.logged();
         self.instance = decode_instance(self.family, &self.snapshot).unwrap();
         for entry in replayed {
@@ -24,7 +36,6 @@ impl Server {
         self.transaction = 1;
         self.clock += seconds;
         self.open_segment();
-        self.checkpoint();
     }
 
     /// Every record that is still there.
