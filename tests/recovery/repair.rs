@@ -15,7 +15,7 @@ use crate::support::content::{column, fresh, int, key, references, table, text};
 use crate::support::disk::on_disk;
 use crate::support::model::{DataType, Family, Instance, Table, Value};
 use crate::support::repaired::{Made, Tables, comparable, tables};
-use crate::support::server::Server;
+use crate::support::server::{Files, Server};
 use crate::support::tool::Bench;
 
 fn users() -> Table {
@@ -85,13 +85,25 @@ fn a_start_that_was_killed_before_its_mark_is_told_where_rows_stand_twice() {
             server.dies_in_checkpoint = true;
             add_users(&mut server, "postgres", 100..200);
         }
+        let whole = server.killed();
         server.die_in_restart("postgres");
-        let made = Made::of_files(&server.killed(), false);
+        let files = server.killed();
+        let made = Made::of_files(&files, false);
         assert!(
             made.has(Code::CutUncertain),
             "{marked}: {:?}",
             made.findings
         );
+        // All within one second: the start opens no segment.
+        let at_once = |of: &Files| {
+            let mut files = of.clone();
+            files.retain(|name, _| !name.starts_with("wal/"));
+            let log = whole.iter().find(|(name, _)| name.starts_with("wal/"));
+            let name = format!("wal/{:016x}.wal", server.clock);
+            files.insert(name, log.unwrap().1.clone());
+            Made::of_files(&files, false).has(Code::CutUncertain)
+        };
+        assert!(at_once(&files) && !at_once(&whole), "{marked}");
     }
 }
 

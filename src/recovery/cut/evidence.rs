@@ -250,18 +250,20 @@ impl Evidence {
     /// Whether a start that the kill ended can have come after the last record:
     /// a start opens a segment first, under the name of its second.
     fn start_can_have_written(&self, wal: &Wal, after: usize) -> bool {
-        let at_once = wal
-            .records
-            .get(after..)
-            .and_then(<[_]>::last)
-            .is_some_and(|last| {
-                let name = wal.segments.get(last.segment).map(|segment| &*segment.name);
-                let stem = name.and_then(|name| name.strip_suffix(".wal"));
-                let second = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
-                second.is_some_and(|second| last.timestamp <= second)
-            });
-        opened_last(wal) || (at_once && self.telling > 0)
+        let logged = wal.records.len() > after;
+        opened_last(wal) || (logged && ended_at_once(wal) && self.telling > 0)
     }
+}
+
+/// Whether the last record was logged within the second in which its segment was
+/// opened: a start in that second opens no other.
+pub(super) fn ended_at_once(wal: &Wal) -> bool {
+    wal.records.last().is_some_and(|last| {
+        let name = wal.segments.get(last.segment).map(|segment| &*segment.name);
+        let stem = name.and_then(|name| name.strip_suffix(".wal"));
+        let second = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
+        second.is_some_and(|second| last.timestamp <= second)
+    })
 }
 
 /// How many tables of a record's name have as many columns as the row that it pushed

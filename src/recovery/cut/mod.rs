@@ -19,7 +19,7 @@ use crate::finding::{Code, Finding, counted};
 use crate::legacy::{LegacyDir, Snapshot, WalRecord};
 use crate::report::Report;
 
-use evidence::{Evidence, SEGMENTS_KEPT, Split, opened_last};
+use evidence::{Evidence, SEGMENTS_KEPT, Split, ended_at_once, opened_last};
 use hidden_start::Hidden;
 
 pub use super::server_replay::RECORDS_PER_CHECKPOINT;
@@ -147,11 +147,17 @@ pub fn find_cut(legacy: &LegacyDir, snapshot: &Snapshot, report: &mut Report) ->
     };
     let mut cut = Cut::new(records, after..records.len(), reason);
     let evidence = Evidence::gather(records, after, snapshot)?;
-    let opened = opened_last(&legacy.wal);
-    // A start leaves no segment only where others are newer by name.
-    let hidden = match legacy.wal.segments.len() < SEGMENTS_KEPT && !opened {
+    // Where nothing is gone from the log, rows that stand once more say so by themselves.
+    let is_whole = records.first().is_some_and(|first| first.sequence == 1);
+    let opened = opened_last(&legacy.wal) || is_whole && ended_at_once(&legacy.wal);
+    // Else a start leaves no segment only where others are newer by name.
+    let few = legacy.wal.segments.len() < SEGMENTS_KEPT;
+    let hidden = match few && !opened {
         true => Hidden::Excluded,
-        false => hidden_start::look(&legacy.wal, snapshot)?,
+        false => match hidden_start::look(&legacy.wal, snapshot)? {
+            Hidden::Possible if few => Hidden::Excluded,
+            found => found,
+        },
     };
     let hidden_how = match opened {
         true => UNMARKED_START,
