@@ -1,9 +1,10 @@
 //! Applying the tail to the overlay, and setting aside what cannot be applied.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::finding::{Code, Finding, Severity, counted};
-use crate::legacy::{WalRecord, WideInsert, WideInserts, narrowed};
+use crate::legacy::{Wal, WalRecord, WideInsert, WideInserts, narrowed};
 use crate::model::Operation;
 use crate::report::Report;
 
@@ -28,6 +29,9 @@ pub struct SetAside {
     /// database that could own it.
     /// As with candidates, records with the same share them.
     pub rows_before: Arc<[(String, u64)]>,
+    /// Databases in which a later record made, renamed or dropped its table, or changed
+    /// its columns: what it says is of a form that is no more.
+    pub reshaped_in: Vec<String>,
 }
 
 /// A record that changed its database, and what it then meant.
@@ -58,6 +62,8 @@ pub(super) struct Applying<'a> {
     wide: Option<WideInserts>,
     set_aside: Vec<SetAside>,
     applied: Vec<Applied>,
+    /// The last record that changed the form of a table, by its database and name.
+    reshaped: BTreeMap<(usize, String), usize>,
 }
 
 /// What is left of a record once its row is looked for.
@@ -91,6 +97,7 @@ impl<'a> Applying<'a> {
             wide: None,
             set_aside: Vec::new(),
             applied: Vec::new(),
+            reshaped: BTreeMap::new(),
         }
     }
 
@@ -106,7 +113,19 @@ impl<'a> Applying<'a> {
 
     /// The records that were set aside, and those that were applied, in log
     /// order.
-    pub(super) fn finish(self) -> (Vec<SetAside>, Vec<Applied>) {
+    pub(super) fn finish(mut self, wal: &Wal) -> (Vec<SetAside>, Vec<Applied>) {
+        for aside in &mut self.set_aside {
+            let record = wal.records.get(aside.record);
+            let table = record.and_then(|record| record.operation.table());
+            let table = table.unwrap_or_default().to_owned();
+            let databases = aside.rows_before.iter().map(|(name, _)| name);
+            let reshaped = databases.filter(|name| {
+                let at = self.overlay.position(name).map(|at| (at, table.clone()));
+                let last = at.and_then(|at| self.reshaped.get(&at));
+                last.is_some_and(|last| *last > aside.record)
+            });
+            aside.reshaped_in = reshaped.cloned().collect();
+        }
         (self.set_aside, self.applied)
     }
 
@@ -204,6 +223,7 @@ impl<'a> Applying<'a> {
         let operation = realigned.as_ref().unwrap_or(operation);
         match self.overlay.apply(database, operation, xmax) {
             Effect::Applied => {
+                self.note_reshaped(attributed.record, database, &record.operation);
                 self.note_shifts(attributed, database, &name, &record.operation);
                 self.applied.push(Applied {
                     record: attributed.record,
@@ -334,6 +354,20 @@ impl<'a> Applying<'a> {
         }
     }
 
+    /// Keeps which tables have another form since a record.
+    fn note_reshaped(&mut self, record: usize, database: usize, operation: &Operation) {
+        if operation.pushed_row().is_some() || operation.ends_version() {
+            return;
+        }
+        let new = match operation {
+            Operation::RenameTable { new, .. } => Some(new.as_str()),
+            _ => None,
+        };
+        for table in operation.table().into_iter().chain(new) {
+            self.reshaped.insert((database, table.to_owned()), record);
+        }
+    }
+
     /// Keeps what a record says of the places of later rows.
     fn note_shifts(
         &mut self,
@@ -390,6 +424,7 @@ impl<'a> Applying<'a> {
             record: attributed.record,
             transaction: self.runs.at(attributed.record).max_xmin,
             rows_before,
+            reshaped_in: Vec::new(),
         });
     }
 

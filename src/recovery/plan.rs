@@ -212,7 +212,7 @@ fn apply(
             applying.record(attributed, record);
         }
     }
-    Ok(applying.finish())
+    Ok(applying.finish(&legacy.wal))
 }
 
 /// Says what may be missing because it is never logged: in every release what

@@ -428,3 +428,21 @@ fn findings_say_what_a_renamed_table_is_called_now() {
     let detail = wide.detail.as_deref().unwrap();
     assert!(detail.ends_with("it is called book now"), "{detail}");
 }
+
+#[test]
+fn nothing_is_called_by_another_name_once_it_is_dropped() {
+    let mut server = Server::new(Release::V1_5, &["postgres"]);
+    for name in ["acc", "other"] {
+        server.create("postgres", name, keyed());
+    }
+    server.checkpoint();
+    let wide = vec![Some(Value::literal(1)), text("shown"), text("more")];
+    assert!(server.insert("postgres", "acc", &[wide]));
+    assert!(server.drop_table("postgres", "acc"));
+    assert!(server.rename("postgres", "other", "acc"));
+    assert!(server.rename("postgres", "acc", "book"));
+    let recovery = recover(&server, &["acc=postgres"]);
+    let mut found = recovery.report.findings().iter();
+    let wide = found.find(|finding| finding.code == Code::ExtraValues);
+    assert_eq!(wide.unwrap().detail.as_deref(), Some("3 values"));
+}

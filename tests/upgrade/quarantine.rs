@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::content::{column, fresh, loaded, table, text};
-use crate::support::model::{DataType, Family, Operation, WalEntry, frame};
+use crate::support::model::{DataType, Family, Operation, Row, WalEntry, frame};
 use crate::support::run::{inspect, migrate};
+use crate::support::server::Server;
 use crate::support::tool::Bench;
 
 /// Layouts, each with the file of the rows of a table.
@@ -140,6 +141,93 @@ fn a_snapshot_keeps_row_indexes_until_a_server_has_run_on_it() {
     )
     .unwrap();
     is_refused(&bench, &dir, &[]);
+}
+
+/// A server whose database `left` holds three rows, and inserted a fourth since; then
+/// `after`, and that row kept aside by decision.
+fn fourth_aside(after: impl Fn(&mut Server)) -> (Bench, String) {
+    let mut server = fresh(Family::V1_4);
+    server.create_database("left");
+    let columns = || vec![column("body", DataType::Text)];
+    server.create_table("left", table("notes", columns()));
+    let row = |n| vec![text(&format!("row {n}"))];
+    server.insert("left", "notes", (0..3).map(row).collect());
+    let mut server = loaded(Family::V1_4, server);
+    server.insert("left", "notes", vec![row(3)]);
+    let (fourth, _) = server.tail.pop_last().unwrap();
+    after(&mut server);
+    let others = server.tail.iter();
+    let others = others.map(|(sequence, owner)| format!("{sequence} = {owner:?}\n"));
+    let decision = format!("{fourth} = quarantine\n{}", others.collect::<String>());
+    let bench = Bench::new(&server.killed());
+    let decisions = at(&bench, "decisions");
+    fs::write(&decisions, decision).unwrap();
+    let (source, dir) = (at(&bench, "data"), at(&bench, "aside"));
+    migrate(["upgrade", &source, &dir, "--attribution", &decisions]).exits(0);
+    (bench, dir)
+}
+
+#[test]
+fn a_record_is_taken_up_into_no_table_of_another_form() {
+    let add = |server: &mut Server| {
+        server.add_column("left", "notes", column("more", DataType::Text));
+    };
+    let swap = |server: &mut Server| {
+        add(server);
+        server.drop_column("left", "notes", "body");
+    };
+    let anew = |server: &mut Server| {
+        server.drop_table("left", "notes");
+        let columns = vec![column("body", DataType::Text)];
+        server.create_table("left", table("notes", columns));
+    };
+    let away = |server: &mut Server| {
+        server.rename_table("left", "notes", "old");
+        let columns = vec![column("body", DataType::Text)];
+        server.create_table("left", table("notes", columns));
+    };
+    let changes: [&dyn Fn(&mut Server); 4] = [&add, &swap, &anew, &away];
+    for change in changes {
+        let (bench, dir) = fourth_aside(change);
+        let said = take_up(&bench, &dir, &[], 3);
+        assert!(said.contains("it has another form since"), "{said}");
+        let next = "`rustdb-migrate upgrade LEGACY NEW --assign notes=left`";
+        assert!(said.contains(next), "{said}");
+    }
+    let (bench, dir) = fourth_aside(|_| ());
+    take_up(&bench, &dir, &[], 0);
+    let rows = bodies(&at(&bench, "taken"), 0);
+    assert_eq!(rows, ["row 0", "row 1", "row 2", "row 3"]);
+}
+
+#[test]
+fn a_row_of_too_many_values_is_taken_up_with_the_first_of_them() {
+    let mut server = fresh(Family::V1_4);
+    server.create_database("left");
+    let columns = vec![column("body", DataType::Text)];
+    server.create_table("left", table("notes", columns));
+    let mut files = loaded(Family::V1_4, server).killed();
+    let wide = Row {
+        values: vec![text("first"), text("second")],
+        xmin: 1,
+        xmax: None,
+    };
+    let wide = WalEntry {
+        sequence: 2,
+        timestamp: 1_700_000_000,
+        operation: Operation::Insert("notes".into(), wide),
+    };
+    let log = files.iter_mut().find(|(name, _)| name.starts_with("wal/"));
+    log.unwrap().1.extend(frame(Family::V1_4, &wide));
+    let bench = Bench::new(&files);
+    migrate(["upgrade", &at(&bench, "data"), &at(&bench, "asked")]).exits(3);
+    for (layout, _) in LAYOUTS {
+        let dir = aside(&bench, layout);
+        assert_eq!(bodies(&dir, 0), [""; 0]);
+        let said = take_up(&bench, &dir, &[], 0);
+        assert!(said.contains("extra-values"), "{said}");
+        assert_eq!(bodies(&at(&bench, "taken"), 0), ["first"]);
+    }
 }
 
 #[test]

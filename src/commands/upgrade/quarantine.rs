@@ -108,7 +108,9 @@ fn quarantined(
         .read_exact_at(&mut raw, record.offset + FRAME_LEN)?;
     let attributed = recovery.attribution.of_record(set_aside.record);
     let candidates = attributed.map(|a| a.possible().map(str::to_owned).collect());
+    // Of a table that has another form since, no place is left.
     let rows_before = set_aside.rows_before.iter();
+    let rows_before = rows_before.filter(|(name, _)| !set_aside.reshaped_in.contains(name));
     Ok(Some(Quarantined {
         sequence: record.sequence,
         timestamp: record.timestamp,

@@ -14,7 +14,8 @@ use crate::commands::decided::DecidableNames;
 use crate::commands::{Backend, Directory};
 use crate::engine::ATTRIBUTION_NAME;
 use crate::error::{Error, Result};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, counted};
+use crate::legacy::{Family, narrowed};
 use crate::model::{
     Catalog, Operation, PackedRow, RowBatch, RowPart, RowRef, RowSource, RowStream,
 };
@@ -139,10 +140,8 @@ impl<'d> TakenUp<'d> {
                 .sequence(record.sequence)
         };
         let Some(place) = record.rows_before.get(database) else {
-            return Err(refused(
-                record,
-                "the database it is assigned to had no such table then",
-            ));
+            let why = format!("{database} had no such table then, or it has another form since");
+            return Err(refused_with(record, &why, &again(database, &name)));
         };
         let Some(at) = self.position(database, &name) else {
             return Err(refused(
@@ -158,6 +157,18 @@ impl<'d> TakenUp<'d> {
         };
         match operation {
             Operation::Insert { row, .. } => {
+                // Who decided that it stands says so of its first values (format page,
+                // "Server rules", 6).
+                let columns = table.columns.len();
+                let is_wide = row.arity() > columns && record.family != Family::V1_3.to_string();
+                let row = match is_wide {
+                    true => {
+                        let values = counted(row.arity(), "value");
+                        report.add(finding(Code::ExtraValues).detail(values));
+                        narrowed(row, columns)
+                    }
+                    false => row,
+                };
                 if row.arity() != table.columns.len() {
                     report.add(finding(Code::FailedStatement));
                     return Ok(());
@@ -226,10 +237,14 @@ fn shifted(record: &Quarantined, database: &str, table: &str) -> Error {
     let why = format!(
         "row versions of {table} were removed or changed since, so the row that it means is not known"
     );
-    let remedy = format!(
+    refused_with(record, &why, &again(database, table))
+}
+
+/// What can be done where the legacy directory alone tells what a record means.
+fn again(database: &str, table: &str) -> String {
+    format!(
         "Upgrade again from the directory that the server left: `rustdb-migrate upgrade LEGACY NEW --assign {table}={database}`."
-    );
-    refused_with(record, &why, &remedy)
+    )
 }
 
 fn refused_with(record: &Quarantined, why: &str, remedy: &str) -> Error {

@@ -188,7 +188,7 @@ impl<'w> Problem<'w> {
             null: hash(&mut ByteWriter::new(), &ValueRef::Null),
             keys_are_checked: snapshot.family != Family::V1_3,
             wide_rows_land: can_keep_wide_rows(snapshot.family, wal, tail),
-            sequences: Advance::new(snapshot.family, wal),
+            sequences: Advance::new(snapshot, wal),
             records,
         }
     }

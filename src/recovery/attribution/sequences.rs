@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::legacy::{Family, Wal};
+use crate::legacy::{Family, Snapshot, Wal};
 
 /// The hash of its name, by which a sequence is found.
 pub(super) fn sequence_of(name: &str) -> u64 {
@@ -53,11 +53,14 @@ pub(super) enum Advance {
 }
 
 impl Advance {
-    /// What the files tell of the release.
-    pub fn new(family: Family, wal: &Wal) -> Self {
-        match family {
+    /// What the files tell of the release. A start can have been that of another one;
+    /// where one database is named, nothing is taken from another for it.
+    pub fn new(snapshot: &Snapshot, wal: &Wal) -> Self {
+        let alone = snapshot.catalog.databases.len() == 1;
+        let ever = || wal.records.iter().any(|r| r.operation.ends_version());
+        match snapshot.family {
             Family::V1_3 => Advance::AnyNumber,
-            Family::V1_4 if wal.logs_ended_versions() => Advance::AnyNumber,
+            Family::V1_4 if wal.logs_ended_versions() || alone && ever() => Advance::AnyNumber,
             Family::V1_4 => Advance::Either,
             Family::V1_10 | Family::V2_3 => Advance::Integers,
         }
