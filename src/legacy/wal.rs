@@ -191,6 +191,11 @@ impl Wal {
         jumps.chain(damaged.map(|bad| bad.records_before)).collect()
     }
 
+    /// Whether an Update or a Delete stands in it.
+    pub fn has_ended_versions(&self) -> bool {
+        self.records.iter().any(|r| r.operation.ends_version())
+    }
+
     /// Whether the server that wrote the last records logs updates and deletes, as one
     /// in their segment shows: releases since 1.5 log none. A start opens a segment,
     /// and can be one of another release.

@@ -57,10 +57,11 @@ impl Advance {
     /// where one database is named, nothing is taken from another for it.
     pub fn new(snapshot: &Snapshot, wal: &Wal) -> Self {
         let alone = snapshot.catalog.databases.len() == 1;
-        let ever = || wal.records.iter().any(|r| r.operation.ends_version());
         match snapshot.family {
             Family::V1_3 => Advance::AnyNumber,
-            Family::V1_4 if wal.logs_ended_versions() || alone && ever() => Advance::AnyNumber,
+            Family::V1_4 if wal.logs_ended_versions() || alone && wal.has_ended_versions() => {
+                Advance::AnyNumber
+            }
             Family::V1_4 => Advance::Either,
             Family::V1_10 | Family::V2_3 => Advance::Integers,
         }

@@ -122,7 +122,7 @@ fn logged<'w>(
 ) -> BTreeMap<&'w str, Logged> {
     let alone = snapshot.catalog.databases.len() == 1;
     // Since 1.5 rows are vacuumed without a record.
-    let changes_logged = wal.logs_ended_versions();
+    let changes_logged = wal.has_ended_versions();
     let mut logged: BTreeMap<&str, Logged> = BTreeMap::new();
     // What stands of a row without the start: the server had it in memory when
     // it checkpointed, or an earlier start replayed it.
