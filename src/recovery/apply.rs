@@ -152,7 +152,8 @@ impl<'a> Applying<'a> {
                 .undecided(attributed)
                 .table(table)
                 .sequence(record.sequence);
-            match attributed.changes_nothing {
+            let refused = attributed.quarantined && self.can_be_refused(attributed, record);
+            match attributed.changes_nothing || refused {
                 true => self.set_aside(attributed, record, finding),
                 false => self.aside_and_taint(attributed, record, finding),
             }
@@ -207,7 +208,7 @@ impl<'a> Applying<'a> {
                 let finding = finding(Code::Ambiguous)
                     .severity(self.undecided_severity())
                     .detail(format!(
-                        "it has {values}, more than there are columns: releases since 1.5 keep the first ones, 1.4 refuses it, and nothing tells which ran"
+                        "it has {values}, more than there are columns: releases since 1.5 keep the first ones, 1.4 refuses it, and nothing tells which ran; a database keeps it, `quarantine` leaves it out"
                     ));
                 attributed.database = None;
                 attributed.weight = 0.0;
@@ -281,6 +282,21 @@ impl<'a> Applying<'a> {
             let table = table.clone();
             (Operation::Insert { table, row }, kept)
         })
+    }
+
+    /// Whether a record can be an INSERT of too many values in whichever database: who
+    /// leaves it out says that it was refused, and then nothing counts it.
+    fn can_be_refused(&self, attributed: &Attributed, record: &WalRecord) -> bool {
+        let Operation::Insert { table, row } = &record.operation else {
+            return false;
+        };
+        let kept = self.wide.as_ref().map(|wide| wide.of(record));
+        let is_wide = |name: &str| {
+            let database = self.overlay.position(name);
+            let table = database.and_then(|database| self.overlay.table(database, table));
+            table.is_some_and(|table| row.arity() > table.state().column_count())
+        };
+        kept == Some(WideInsert::Unknown) && attributed.possible().all(is_wide)
     }
 
     /// What a record means where rows that nobody logged may stand before the
@@ -401,7 +417,6 @@ impl<'a> Applying<'a> {
     }
 
     fn set_aside(&mut self, attributed: &Attributed, record: &WalRecord, finding: Finding) {
-        self.left_out |= attributed.quarantined;
         self.report.add(finding);
         let table = record.operation.table().unwrap_or_default();
         let rows_before = || {
@@ -430,6 +445,7 @@ impl<'a> Applying<'a> {
 
     /// Sets a record aside that may have changed what later ones mean.
     fn aside_and_taint(&mut self, attributed: &Attributed, record: &WalRecord, finding: Finding) {
+        self.left_out |= attributed.quarantined;
         self.set_aside(attributed, record, finding);
         self.taint
             .spread(attributed, &record.operation, self.overlay);

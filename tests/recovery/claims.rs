@@ -446,3 +446,50 @@ fn nothing_is_called_by_another_name_once_it_is_dropped() {
     let wide = found.find(|finding| finding.code == Code::ExtraValues);
     assert_eq!(wide.unwrap().detail.as_deref(), Some("3 values"));
 }
+
+/// The UPDATE, of another segment, means the row behind it, whose index the refused
+/// one has not taken.
+#[test]
+fn who_leaves_a_row_of_too_many_values_out_says_that_it_was_refused() {
+    let mut server = Server::new(Release::V1_4, &["postgres"]);
+    server.create("postgres", "acc", keyed());
+    server.checkpoint();
+    let wide = vec![Some(Value::literal(1)), text("w"), text("more")];
+    assert!(!server.insert("postgres", "acc", &[wide]));
+    let refused = server.truth.last().unwrap().0;
+    number(&mut server, "postgres", 2);
+    let set = |row: &mut Vec<Value>| row[1] = Value::Text("changed".to_owned());
+    assert_eq!(server.update("postgres", "acc", &|_| true, &set), 1);
+    let dir = tempfile::tempdir().unwrap();
+    let wal = read(&server, dir.path()).wal;
+    let last = wal.records.last().unwrap();
+    let newest = wal.segment_of(last).unwrap().file.path().to_owned();
+    let bytes = std::fs::read(&newest).unwrap();
+    let (before, update) = bytes.split_at(usize::try_from(last.offset).unwrap());
+    std::fs::write(&newest, before).unwrap();
+    std::fs::write(newest.with_file_name("00000000ffffffff.wal"), update).unwrap();
+    let legacy = LegacyDir::read(dir.path(), Some(Family::V1_4)).unwrap();
+    let mut request = Request::default();
+    assert!(
+        Recovery::plan(&legacy, &request)
+            .unwrap()
+            .report
+            .has_errors()
+    );
+    request.decisions = Decisions::parse(&format!("{refused} = quarantine\n")).unwrap();
+    request.decisions.assign("acc=postgres").unwrap();
+    let recovery = Recovery::plan(&legacy, &request).unwrap();
+    assert!(
+        !recovery.report.has_errors(),
+        "{:?}",
+        recovery.report.findings()
+    );
+    let table = recovery.overlay.table(0, "acc").unwrap().state();
+    let ended: Vec<bool> = table
+        .appended
+        .iter()
+        .map(|row| row.xmax.is_some())
+        .collect();
+    assert_eq!(ended, [true, false]);
+    assert_eq!(recovery.set_aside.len(), 1);
+}
