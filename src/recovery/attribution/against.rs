@@ -73,10 +73,21 @@ impl Bounds<'_, '_> {
         }
     }
 
+    /// Whether a record inserts a row of as many values as its table of a database has
+    /// columns.
+    pub fn fits(&self, record: &Record<'_>, slot: Slot) -> bool {
+        let Operation::Insert { row, .. } = record.operation else {
+            return false;
+        };
+        let view = self.view(slot, record.table);
+        view.is_some_and(|view| view.known && view.columns.len() == row.arity())
+    }
+
     /// Whether a record would have changed nothing in a database, in every
     /// consistent assignment, where every change of a schema is logged: the
-    /// statement had failed after it was logged.
-    pub fn is_idle(&self, record: &Record<'_>, slot: Slot) -> bool {
+    /// statement had failed after it was logged. Of a row of too many values that can
+    /// have landed; not where it `fits` another database.
+    pub fn is_idle(&self, record: &Record<'_>, slot: Slot, fits: bool) -> bool {
         if !self.in_snapshot(slot) {
             let ownable = self.ownable.contains_key(&record.table);
             let drops = matches!(record.operation, Operation::DropTable { .. });
@@ -88,7 +99,8 @@ impl Bounds<'_, '_> {
             Operation::CreateTable { .. } => exists == Exists::Yes,
             Operation::DropTable { .. } => exists == Exists::No,
             Operation::Insert { row, .. } => view.is_some_and(|view| {
-                let lands = self.problem.wide_rows_land && row.arity() > view.columns.len();
+                let can_land = self.problem.wide_rows_land && !fits;
+                let lands = can_land && row.arity() > view.columns.len();
                 view.known && exists == Exists::Yes && view.columns.len() != row.arity() && !lands
             }),
             _ => false,

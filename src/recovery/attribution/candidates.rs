@@ -92,7 +92,9 @@ pub(super) fn narrow(
                 changed = true;
             }
             idle.clear();
-            idle.extend(kept.iter().filter(|slot| bounds.is_idle(record, **slot)));
+            let fits = kept.iter().any(|slot| bounds.fits(record, *slot));
+            let is_idle = |slot: &&Slot| bounds.is_idle(record, **slot, fits);
+            idle.extend(kept.iter().filter(is_idle));
             set(&mut candidates.idle, at, &idle);
             if let Some(open) = candidates.open.get(at) {
                 bounds.apply(at, record, open);

@@ -385,7 +385,8 @@ impl<'w> Proofs<'w> {
             false => Proof::Nothing,
             true => of_release,
         };
-        let transactions = runs.transactions_in(snapshot.family, wal, tail).is_some();
+        let transactions = runs.transactions_in(snapshot.family, wal, tail);
+        let transactions = transactions.is_some_and(|found| found.after > found.before);
         Proofs {
             rows_vanish: of_release < Proof::Everything || transactions,
             first_tail,
