@@ -156,7 +156,9 @@ fn broken_promises_are_counted_and_named_by_row_not_by_value() {
     server.checkpoint();
     let files = on_disk(&server.killed());
     let directory = text(files.path());
-    let found = findings(&directory, "full");
+    let mut found = findings(&directory, "full");
+    // Checkpoints after so few records are what starts write.
+    found.retain(|finding| finding["code"] != "replay-suspected");
     let of = |code: &str, table: &str| -> Vec<String> {
         let found = found.iter();
         let of = found.filter(|f| f["code"] == code && f["table"] == table);
@@ -177,7 +179,8 @@ fn broken_promises_are_counted_and_named_by_row_not_by_value() {
     assert_eq!(found.len(), 4);
     assert!(found.iter().all(|f| f["severity"] == "warning"));
     inspect(["verify", &directory]).exits(0);
-    assert_eq!(codes(&directory, "structure"), Vec::<String>::new());
+    let of_structure = codes(&directory, "structure");
+    assert_eq!(of_structure, ["replay-suspected"; 2]);
 }
 
 #[test]
