@@ -116,9 +116,10 @@ impl Report {
     pub fn note(&mut self, of: impl Fn(&Finding) -> Option<String>) {
         for finding in &mut self.findings {
             if let Some(note) = of(finding) {
-                let before = finding.detail.take();
-                finding.detail =
-                    Some(before.map_or(note.clone(), |detail| format!("{detail}; {note}")));
+                finding.detail = Some(match finding.detail.take() {
+                    Some(detail) => format!("{detail}; {note}"),
+                    None => note,
+                });
                 finding.shorten();
             }
         }

@@ -171,9 +171,7 @@ impl<'a> Applying<'a> {
             let finding = finding(Code::Ambiguous)
                 .severity(self.undecided_severity())
                 .detail("it depends on an earlier record whose database is unknown");
-            attributed.database = None;
-            attributed.weight = 0.0;
-            attributed.confidence = Confidence::Ambiguous;
+            attributed.withdraw(Confidence::Ambiguous);
             self.aside_and_taint(attributed, record, finding);
             return;
         }
@@ -186,9 +184,7 @@ impl<'a> Applying<'a> {
                 let finding = finding(Code::Ambiguous)
                     .severity(self.undecided_severity())
                     .detail("its row index counts rows that were never logged, and nothing proves which row is meant");
-                attributed.database = None;
-                attributed.weight = 0.0;
-                attributed.confidence = Confidence::Ambiguous;
+                attributed.withdraw(Confidence::Ambiguous);
                 self.aside_and_taint(attributed, record, finding);
                 // Nor is there a place at which it could be taken up later.
                 if let Some(aside) = self.set_aside.last_mut() {
@@ -210,9 +206,7 @@ impl<'a> Applying<'a> {
                     .detail(format!(
                         "it has {values}, more than there are columns: releases since 1.5 keep the first ones, 1.4 refuses it, and nothing tells which ran; a database keeps it, `quarantine` leaves it out"
                     ));
-                attributed.database = None;
-                attributed.weight = 0.0;
-                attributed.confidence = Confidence::Ambiguous;
+                attributed.withdraw(Confidence::Ambiguous);
                 self.aside_and_taint(attributed, record, finding);
                 return;
             }
@@ -241,9 +235,7 @@ impl<'a> Applying<'a> {
             {
                 let finding = finding(Code::Ambiguous).severity(Severity::Warning);
                 let detail = format!("{reason}: it changes nothing there, and is kept aside");
-                attributed.database = None;
-                attributed.weight = 0.0;
-                attributed.confidence = Confidence::Ambiguous;
+                attributed.withdraw(Confidence::Ambiguous);
                 attributed.changes_nothing = true;
                 self.set_aside(attributed, record, finding.detail(detail));
             }
@@ -257,9 +249,7 @@ impl<'a> Applying<'a> {
                     Confidence::Assigned => finding(Code::AssignmentContradicted),
                     _ => finding(Code::Orphan).severity(self.undecided_severity()),
                 };
-                attributed.database = None;
-                attributed.weight = 0.0;
-                attributed.confidence = Confidence::Orphan;
+                attributed.withdraw(Confidence::Orphan);
                 self.aside_and_taint(attributed, record, finding.detail(reason));
             }
         }

@@ -12,6 +12,7 @@ use super::ground::Ground;
 use super::renames::Renames;
 use super::repair;
 use super::request::Request;
+use super::runs::Transactions;
 use super::salvage;
 use super::unknown_tables;
 use super::{Cut, Overlay, RunMap};
@@ -63,7 +64,7 @@ impl Recovery {
         let mut cut = ground.cut.clone();
         let runs = RunMap::new(&legacy.wal);
         let transactions = runs.transactions_in(legacy.family, &legacy.wal, &cut.tail);
-        if let Some(transactions) = transactions.filter(|found| found.after > found.before) {
+        if let Some(transactions) = transactions.filter(Transactions::began_beside) {
             report.add(Finding::new(Code::UnloggedRows).detail(format!(
                 "transaction ids rose from {} to {} after the last checkpoint",
                 transactions.before, transactions.after

@@ -32,6 +32,13 @@ pub struct Transactions {
     pub from: usize,
 }
 
+impl Transactions {
+    /// Whether one of them began beside the tail.
+    pub fn began_beside(&self) -> bool {
+        self.after > self.before
+    }
+}
+
 impl RunMap {
     /// Finds the runs: xmin never falls within one. A new segment alone is no
     /// proof of a restart, because a full segment is followed by a new one too;

@@ -412,11 +412,7 @@ fn a_sequence_is_of_the_name_that_its_column_had() {
 
 #[test]
 fn findings_say_what_a_renamed_table_is_called_now() {
-    let mut server = Server::new(Release::V1_5, &["postgres"]);
-    server.create("postgres", "acc", keyed());
-    server.checkpoint();
-    let wide = vec![Some(Value::literal(1)), text("shown"), text("more")];
-    assert!(server.insert("postgres", "acc", &[wide]));
+    let (mut server, _) = wide(Release::V1_5, &["postgres"]);
     assert!(server.rename("postgres", "acc", "ledger"));
     assert!(server.rename("postgres", "ledger", "book"));
     let recovery = recover(&server, &["acc=postgres"]);
@@ -431,13 +427,8 @@ fn findings_say_what_a_renamed_table_is_called_now() {
 
 #[test]
 fn nothing_is_called_by_another_name_once_it_is_dropped() {
-    let mut server = Server::new(Release::V1_5, &["postgres"]);
-    for name in ["acc", "other"] {
-        server.create("postgres", name, keyed());
-    }
-    server.checkpoint();
-    let wide = vec![Some(Value::literal(1)), text("shown"), text("more")];
-    assert!(server.insert("postgres", "acc", &[wide]));
+    let (mut server, _) = wide(Release::V1_5, &["postgres"]);
+    assert!(server.create("postgres", "other", keyed()));
     assert!(server.drop_table("postgres", "acc"));
     assert!(server.rename("postgres", "other", "acc"));
     assert!(server.rename("postgres", "acc", "book"));

@@ -6,6 +6,8 @@ pub(in crate::commands) struct Rising {
     first: Option<StoredKey>,
     last: Option<StoredKey>,
     fell: bool,
+    /// Room for the next key.
+    room: Vec<u8>,
 }
 
 /// A key in the form in which keys are compared.
@@ -30,9 +32,14 @@ impl Rising {
 
     /// Adds the key that `push` appends, if it says that there is one.
     pub(in crate::commands) fn add(&mut self, push: impl FnOnce(&mut Vec<u8>) -> bool) {
-        let mut key = Vec::new();
-        if !self.fell && push(&mut key) {
-            self.add_key(StoredKey::Bytes(key));
+        if self.fell {
+            return;
+        }
+        let mut key = std::mem::take(&mut self.room);
+        key.clear();
+        match push(&mut key) {
+            true => self.add_key(StoredKey::Bytes(key)),
+            false => self.room = key,
         }
     }
 
@@ -41,7 +48,9 @@ impl Rising {
         if self.first.is_none() {
             self.first = Some(key.clone());
         }
-        self.last = Some(key);
+        if let Some(StoredKey::Bytes(room)) = self.last.replace(key) {
+            self.room = room;
+        }
     }
 
     /// Adds what was found in later rows.

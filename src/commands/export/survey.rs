@@ -248,8 +248,11 @@ fn pass(
         ..PartSurvey::default()
     };
     let head_len = row_head_len(table.columns.len());
+    let most = head_len.saturating_add(table.columns.len().saturating_mul(INLINE_LEN));
+    let may_be_wide = dialect == Dialect::Postgres && most > MAX_INLINE_ROW;
+    let wide_head = may_be_wide.then_some(head_len);
     let look = |part: &mut PartSurvey, index: u64, row: &RowRef<'_>| {
-        part.row(index, row, head_len, dialect);
+        part.row(index, row, wide_head, dialect);
     };
     visible_rows((rows, threads), at, new, look, |part, before| {
         let too_long = part.too_long.map(|(row, len)| (before + row, len));
@@ -272,18 +275,16 @@ struct PartSurvey {
 }
 
 impl PartSurvey {
-    fn row(&mut self, index: u64, row: &RowRef<'_>, head_len: usize, dialect: Dialect) {
+    /// Looks at a row; `wide_head` is the length of its head where rows can be too wide.
+    fn row(&mut self, index: u64, row: &RowRef<'_>, wide_head: Option<usize>, dialect: Dialect) {
         let values = self.columns.iter_mut().zip(row.values());
         let lens = values.map(|(column, value)| column.value(index, &value));
         let len = lens.fold(0_usize, usize::saturating_add);
         if self.too_long.is_none() && len > SURELY_READ {
             self.too_long = line_too_long(row, dialect).map(|len| (index, len));
         }
-        let most = head_len.saturating_add(self.columns.len().saturating_mul(INLINE_LEN));
-        let may_be_wide = dialect == Dialect::Postgres && most > MAX_INLINE_ROW;
-        if may_be_wide && head_len.saturating_add(inline_len(row)) > MAX_INLINE_ROW {
-            self.too_wide = true;
-        }
+        let len = wide_head.map(|head_len| head_len.saturating_add(inline_len(row)));
+        self.too_wide |= len.is_some_and(|len| len > MAX_INLINE_ROW);
     }
 }
 

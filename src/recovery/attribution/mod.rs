@@ -132,6 +132,13 @@ pub struct Attributed {
 }
 
 impl Attributed {
+    /// Takes back what was claimed: nothing is known of its database.
+    pub(in crate::recovery) fn withdraw(&mut self, confidence: Confidence) {
+        self.database = None;
+        self.weight = 0.0;
+        self.confidence = confidence;
+    }
+
     /// Adds a word for what decided.
     pub(in crate::recovery) fn add_evidence(&mut self, word: &'static str) {
         let words = self.evidence.iter().copied();

@@ -386,7 +386,7 @@ impl<'w> Proofs<'w> {
             true => of_release,
         };
         let transactions = runs.transactions_in(snapshot.family, wal, tail);
-        let transactions = transactions.is_some_and(|found| found.after > found.before);
+        let transactions = transactions.is_some_and(|found| found.began_beside());
         Proofs {
             rows_vanish: of_release < Proof::Everything || transactions,
             first_tail,

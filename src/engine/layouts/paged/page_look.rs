@@ -66,6 +66,25 @@ impl PagesFound {
         self.moved.merge(other.moved);
         self.moved_here.merge(other.moved_here);
     }
+
+    /// Reports damage and goes on.
+    ///
+    /// # Errors
+    /// What is no damage.
+    pub(super) fn tolerate(
+        &mut self,
+        check: &mut TableCheck<'_>,
+        result: Result<()>,
+    ) -> Result<()> {
+        match result {
+            Err(Error::Damage(damage)) => {
+                check.damaged(&damage);
+                self.damaged = true;
+                Ok(())
+            }
+            other => other,
+        }
+    }
 }
 
 /// A walk over some pages that goes on past damage.
@@ -112,26 +131,14 @@ impl<'s, 'v> PageWalk<'s, 'v> {
                     self.found.checked += PAGE_LEN as u64;
                     if self.look.structure {
                         let looked = self.page(&page, &header, number);
-                        self.tolerate(looked)?;
+                        self.found.tolerate(self.check, looked)?;
                     }
                 }
-                Err(damage) => self.tolerate(Err(damage.into()))?,
+                Err(damage) => self.found.tolerate(self.check, Err(damage.into()))?,
             }
             window.consume(PAGE_LEN);
         }
         Ok(())
-    }
-
-    /// Reports damage and goes on.
-    fn tolerate(&mut self, result: Result<()>) -> Result<()> {
-        match result {
-            Err(Error::Damage(damage)) => {
-                self.check.damaged(&damage);
-                self.found.damaged = true;
-                Ok(())
-            }
-            other => other,
-        }
     }
 
     fn page(&mut self, page: &Piece<'_>, header: &PageHeader, number: u32) -> Result<()> {
@@ -175,7 +182,7 @@ impl<'s, 'v> PageWalk<'s, 'v> {
                 {
                     self.found.damaged = true;
                 }
-                Err(error) => self.tolerate(Err(error))?,
+                Err(error) => self.found.tolerate(self.check, Err(error))?,
             }
         }
         Ok(())

@@ -144,7 +144,8 @@ impl PageScan<'_, '_> {
         self.missing(missing);
         if pages.is_some() {
             // The map need not tell of a file behind a gap, before which readers stop.
-            self.tolerate(self.look.place.check_files(counts).map(drop))?;
+            self.found
+                .tolerate(self.check, self.look.place.check_files(counts).map(drop))?;
         }
         Ok(pages)
     }
@@ -166,7 +167,7 @@ impl PageScan<'_, '_> {
         let first = index * u64::from(self.look.place.pages_per_file);
         let right = check_len(&file, self.look.place.pages_per_file, is_last);
         let page_count = right.is_ok().then(|| first + whole_pages(&file));
-        self.tolerate(right)?;
+        self.found.tolerate(self.check, right)?;
         let checked = self.pages(&file, first)?;
         self.check.covered(&file, checked);
         Ok(page_count)
@@ -186,29 +187,11 @@ impl PageScan<'_, '_> {
         self.check.parts(threads, parts, walk, |check, part| {
             found.append(&part);
             for (number, entry) in part.map_entries {
-                match against_map(map, number, entry) {
-                    Err(Error::Damage(damage)) => {
-                        check.damaged(&damage);
-                        found.damaged = true;
-                    }
-                    held => held?,
-                }
+                found.tolerate(check, against_map(map, number, entry))?;
             }
             Ok(())
         })?;
         Ok(self.found.checked - before)
-    }
-
-    /// Reports damage and goes on.
-    fn tolerate(&mut self, result: Result<()>) -> Result<()> {
-        match result {
-            Err(Error::Damage(damage)) => {
-                self.check.damaged(&damage);
-                self.found.damaged = true;
-                Ok(())
-            }
-            other => other,
-        }
     }
 
     /// What only the whole table shows; what an index must hold, if every row was
